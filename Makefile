@@ -1,0 +1,49 @@
+# The commands of a checkout. `make` lists them.
+
+PYTHON      ?= python3
+ENVIRONMENT := .venv
+BIN         := $(ENVIRONMENT)/bin
+DEMO        := results/demo
+REGISTRY    ?= scsiameseclu
+VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
+export PYTHON
+
+.PHONY: help setup demo test lint format lock images clean
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+
+setup: ## the Python environment that the venv profile runs in
+	@containers/install $(ENVIRONMENT) core scsiameseclu report
+
+demo: setup ## run the pipeline on the bundled data and print where the report is
+	@./nextflow -q run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume -ansi-log false
+	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
+
+test: ## set up what is missing and run all tests
+	@containers/install $(ENVIRONMENT) core scsiameseclu report development
+	$(BIN)/python -m pytest
+
+lint: ## style, types, workflow files and parameter schema
+	@containers/install $(ENVIRONMENT) core scsiameseclu report development
+	$(BIN)/ruff check bin tests
+	$(BIN)/ruff format --check bin tests
+	$(BIN)/mypy bin/scsiameseclu
+	@# Nextflow's linter does not know the variables that a publishDir closure sees, of which modules.config is made.
+	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config .
+	$(BIN)/python -m pytest -q tests/pipeline/test_schema.py
+
+format: ## put the Python code into the house style
+	$(BIN)/ruff format bin tests
+	$(BIN)/ruff check --fix bin tests
+
+lock: ## compile containers/*/requirements.in to hashed locks
+	PATH="$(CURDIR)/$(BIN):$$PATH" containers/lock
+
+images: ## build the container images
+	for family in core scsiameseclu report; do \
+	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg VERSION=$(VERSION) -f containers/$$family/Dockerfile -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
+	done
+
+clean: ## remove what runs leave behind in this folder (not .venv)
+	rm -rf work results .nextflow .nextflow.log*

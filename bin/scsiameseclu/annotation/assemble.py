@@ -1,0 +1,147 @@
+"""The annotated data of a group: everything that the steps found, in one AnnData that other tools open as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..files import read_table, write_h5ad, write_table
+from .clustered import CLUSTER, EMBEDDING, read_clustered
+from .scores import read_labels
+
+CONFIDENCE = "cluster_confidence"
+CELL_TYPE = "cell_type"
+RUN = "scsiameseclu"
+"""Key of ``uns`` with parameters, versions and seed."""
+
+
+def assemble(
+    *,
+    prefix: str,
+    expression: Path,
+    clustering: Path,
+    umap: Path,
+    annotation: Path,
+    labels: list[Path] | None = None,
+) -> None:
+    """Write ``<prefix>.h5ad`` and ``<prefix>.clusters.tsv`` (barcode sample cluster confidence cell_type).
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        ``<group>.expression.h5ad``.
+    clustering
+        ``<group>.clustering.h5ad``.
+    umap
+        ``<group>.umap.tsv``.
+    annotation
+        ``<group>.annotation.tsv``.
+    labels
+        ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
+    """
+    adata = annotated_data(
+        read_clustered(expression, clustering),
+        umap=read_table(umap, dtype={"barcode": str}),
+        annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
+    )
+    gold = read_labels(labels or [], adata.obs_names)
+    if gold is not None:
+        adata.obs["label"] = pd.Categorical(gold)
+    write_h5ad(adata, f"{prefix}.h5ad")
+    write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
+
+
+def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame) -> ad.AnnData:
+    """Return `adata` with coordinates and cell types, all of it in types that any reader of ``.h5ad`` knows.
+
+    Parameters
+    ----------
+    adata
+        Expression with clusters, from ``read_clustered``.
+    umap
+        Columns barcode, umap_1, umap_2.
+    annotation
+        Columns cluster and cell_type, among others.
+
+    Returns
+    -------
+    AnnData with ``X`` float32 CSR, ``layers['counts']`` integer CSR, ``obsm`` ``X_pca X_scsiameseclu X_umap`` float32,
+    ``obs['cell_type']`` and every other text of ``obs`` categorical, ``uns['scsiameseclu']`` a dict.
+    """
+    types = annotation.set_index("cluster")["cell_type"]
+    obs = adata.obs.copy()
+    obs[CELL_TYPE] = pd.Categorical(obs[CLUSTER].astype(str).map(types))
+    coordinates = umap.set_index("barcode").loc[adata.obs_names, ["umap_1", "umap_2"]]
+    return ad.AnnData(
+        sparse.csr_matrix(adata.X, dtype=np.float32),
+        obs=_plain_table(obs),
+        var=_plain_table(adata.var),
+        layers={"counts": sparse.csr_matrix(adata.layers["counts"])},
+        obsm={
+            "X_pca": np.asarray(adata.obsm["X_pca"], dtype=np.float32),
+            EMBEDDING: np.asarray(adata.obsm[EMBEDDING], dtype=np.float32),
+            "X_umap": coordinates.to_numpy(dtype=np.float32),
+        },
+        varm=dict(adata.varm),
+        uns=_uns(adata.uns),
+    )
+
+
+def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
+    """Return barcode, sample, cluster, confidence (4 decimals, as text) and cell_type of every cell."""
+    return pd.DataFrame(
+        {
+            "barcode": adata.obs_names,
+            "sample": adata.obs["sample"].astype(str).to_numpy(),
+            "cluster": adata.obs[CLUSTER].astype(str).to_numpy(),
+            "confidence": [f"{value:.4f}" for value in adata.obs[CONFIDENCE]],
+            "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
+        }
+    )
+
+
+def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return numbers as numpy's, text as categories or strings: pandas' own nullable types are not known everywhere."""
+    return table.apply(_plain_column)
+
+
+def _plain_column(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype | np.dtype):
+        return column
+    if pd.api.types.is_bool_dtype(column) and not column.isna().any():
+        return column.astype(bool)
+    if pd.api.types.is_numeric_dtype(column):
+        return pd.Series(column.to_numpy(np.float64 if column.isna().any() else None), index=column.index)
+    return column.astype(object)
+
+
+def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth keeping of ``uns``: the run, as a dict, and what scanpy needs of the earlier steps."""
+    kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
+    if "log1p" in kept:
+        # Readers differ on a base of None; this is the same base, said as a number.
+        kept["log1p"] = {"base": np.e}
+    return {key: _storable(value) for key, value in kept.items()} | {RUN: _storable(json.loads(uns[RUN]))}
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as HDF5 can hold it everywhere: no None, no mixed lists, no slash in a key."""
+    if isinstance(value, Mapping):
+        return {str(key).replace("/", "_"): _storable(item) for key, item in value.items()}
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        kinds = {type(item) for item in value}
+        if kinds and kinds <= {int, float, bool}:
+            return np.array(value)
+        return np.array(value, dtype=object) if kinds == {str} else json.dumps(value, ensure_ascii=False)
+    return value

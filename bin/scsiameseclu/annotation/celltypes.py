@@ -1,0 +1,363 @@
+"""Cell types of clusters from marker sets, with score, margin, runner-up and evidence, and Unknown where that is thin.
+
+The score of a cell type in a cluster is the weighted mean, over its markers, of the marker's contrast: +1 where the
+cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly differ. It
+is judged against two nulls: random genes of the same expression in place of the markers, and random clusters of the
+same sizes. Both nulls take the largest score over all cell types, so that the p-value is that of a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.stats import rankdata
+
+from ..errors import InputError, quoted
+from ..files import settings, write_table
+from .clustered import CLUSTER, read_clustered
+from .marker_sets import CellType, cell_types_for, read_marker_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import anndata as ad
+
+UNKNOWN = "Unknown"
+COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
+
+FEWEST_MARKERS = 2
+"""A cell type is considered if at least this many of its markers are among the genes."""
+NOISE = 0.5
+"""Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise and ambient RNA."""
+
+PRIOR_CELLS = 5
+"""Cells of average expression added to each cluster, so that tiny clusters do not set the scale."""
+PRIOR_WEIGHT = 1.0
+"""Weight of a marker without contrast added to each set, so that small sets do not win by luck."""
+LARGEST_P_VALUE = 0.03
+SMALLEST_SCORE = 0.25
+SMALLEST_MARGIN = 0.1
+SUBTYPE_MARGIN = 0.2
+"""A subtype must lead the others of its parent by this much, else the parent is named."""
+EVIDENCE_CONTRAST = 0.5
+EVIDENCE_GENES = 8
+PERMUTATIONS = 1999
+EXPRESSION_BINS = 20
+DECORATION = r"^(?:GRCh3[78]|GRCm3[89]|hg19|hg38|mm10|mm39)_+|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
+"""What some tools put round a gene symbol: the genome before it, the Ensembl id behind it."""
+
+Array = np.ndarray[Any, Any]
+
+
+def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Path, seed: int = 0) -> None:
+    """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        ``<group>.expression.h5ad``; its settings give the tissue and the organism.
+    clustering
+        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
+    markers_db
+        Marker sets: a folder of TSV files, of which those for the tissue and the organism are used, or the user's own
+        file, which must have sets for the organism.
+    seed
+        Seed of all randomness.
+    """
+    adata = read_clustered(expression, clustering)
+    chosen = settings(adata)
+    sets = read_marker_sets(markers_db)
+    if markers_db.is_file():
+        _check_organism(sets, str(chosen["organism"]), markers_db)
+    tissue = str(chosen.get("tissue") or "")
+    types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
+    if types:
+        table = annotate_clusters(adata, types, seed=seed)
+    else:
+        table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
+    write_table(table, f"{prefix}.annotation.tsv")
+
+
+def annotate_clusters(
+    adata: ad.AnnData, types: dict[str, CellType], *, groupby: str = CLUSTER, seed: int = 0
+) -> pd.DataFrame:
+    """Return the cell type of each cluster.
+
+    Parameters
+    ----------
+    adata
+        Log-normalised expression in ``X``; gene symbols in ``var['gene_symbols']``, else in ``var_names``.
+    types
+        Cell types by name, from :func:`~scsiameseclu.annotation.cell_types_for`.
+    groupby
+        Column of ``obs`` with the clusters.
+    seed
+        Seed of the two permutation tests.
+
+    Returns
+    -------
+    One row per cluster. ``cell_type`` is the most specific type that the evidence carries, or ``Unknown``; ``score``
+    (at most 1) its mean contrast over its markers and its ancestors'; ``margin`` the smallest lead in score over a
+    competing type and ``runner_up`` that type (of an unknown cluster: the best type's score, its lead, its name);
+    ``evidence`` the markers that speak for it, strongest first, or why it is unknown; ``p_value`` the probability of
+    such a score for random genes or in random clusters, whichever is larger.
+    """
+    clusters = pd.Categorical(adata.obs[groupby])
+    panel = _panel(types, _symbols(adata))
+    if len(clusters.categories) < 2:
+        return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
+    if not panel.names:
+        return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
+    X = sparse.csr_matrix(adata.X)
+    rng = np.random.default_rng(seed)
+    means = _cluster_means(X, clusters.codes)
+    contrasts = _contrasts(means, means)
+    scores = panel.weights @ contrasts[panel.genes]
+    p_values = np.maximum(
+        _p_values_of_genes(panel, contrasts, _gene_bins(X), rng),
+        _p_values_of_cells(panel, X[:, panel.genes].toarray(), clusters.codes, means[panel.genes], rng),
+    )
+    rows = [
+        {"cluster": str(name), "n_cells": int((clusters.codes == k).sum())}
+        | _verdict(panel, scores[:, k], float(p_values[k]), contrasts[panel.genes, k])
+        for k, name in enumerate(clusters.categories)
+    ]
+    return pd.DataFrame(rows)[COLUMNS]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """The cell types that can be judged on the genes at hand.
+
+    ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of the expression;
+    ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers, rows summing to a little under 1;
+    ``path`` (types x types) averages a type with its ancestors; ``families`` (types) index of the root.
+    """
+
+    names: list[str]
+    parents: list[int]
+    genes: Array
+    symbols: list[str]
+    weights: Array
+    path: Array
+    families: Array
+
+    def family_scores(self, scores: Array) -> Array:
+        """Return families x ...: the best score along a path of each family, roots in order, from types x ..."""
+        along = np.tensordot(self.path, scores, axes=1)
+        return np.stack([along[self.families == root].max(axis=0) for root in self.roots])
+
+    @property
+    def roots(self) -> list[int]:
+        return self.children(-1)
+
+    def children(self, parent: int) -> list[int]:
+        return [t for t, above in enumerate(self.parents) if above == parent]
+
+
+def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
+    """Match markers to genes without regard to capitals; drop types with too few of them, lifting their children."""
+    where = pd.Series(range(len(symbols)), index=symbols.str.upper())
+    where = where[~where.index.duplicated()]
+    found = {
+        name: {gene.upper(): weight for gene, weight in cell_type.genes.items() if gene.upper() in where.index}
+        for name, cell_type in types.items()
+    }
+    names = [name for name, genes in found.items() if len(genes) >= FEWEST_MARKERS]
+    parents = [next((names.index(a) for a in _ancestors(types, name) if a in names), -1) for name in names]
+    columns = sorted({int(where[gene]) for name in names for gene in found[name]})
+    place = {column: i for i, column in enumerate(columns)}
+    weights = np.zeros((len(names), len(columns)))
+    for t, name in enumerate(names):
+        for gene, weight in found[name].items():
+            weights[t, place[int(where[gene])]] = weight
+        weights[t] /= weights[t].sum() + PRIOR_WEIGHT
+    paths = [_path(parents, t) for t in range(len(names))]
+    average = np.zeros((len(names), len(names)))
+    for t, path in enumerate(paths):
+        average[t, path] = 1 / len(path)
+    roots = np.array([path[-1] for path in paths], dtype=int)
+    return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average, roots)
+
+
+def _ancestors(types: dict[str, CellType], name: str) -> Iterator[str]:
+    parent = types[name].parent
+    while parent is not None:
+        yield parent
+        parent = types[parent].parent
+
+
+def _path(parents: list[int], t: int) -> list[int]:
+    """Return a type and its ancestors, the root last."""
+    path = [t]
+    while parents[path[-1]] >= 0:
+        path.append(parents[path[-1]])
+    return path
+
+
+def _symbols(adata: ad.AnnData) -> pd.Index:
+    """Return the gene symbols, without genome or Ensembl id; the name where a gene has none."""
+    symbols = pd.Series(adata.var_names.astype(str), index=adata.var_names)
+    if "gene_symbols" in adata.var:
+        given = adata.var["gene_symbols"].astype(object)
+        symbols = given.where(given.notna() & (given != ""), symbols).astype(str)
+    return pd.Index(symbols.str.replace(DECORATION, "", regex=True))
+
+
+def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:
+    """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
+    sizes = np.bincount(codes)
+    members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
+    sums = members @ X
+    sums = sums.toarray() if sparse.issparse(sums) else sums
+    overall = sums.sum(axis=0) / len(codes)
+    return np.asarray(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
+
+
+def _contrasts(means: Array, scale: Array) -> Array:
+    """Return genes x clusters: -1 at the lowest mean of `scale` to +1 at the highest, near 0 if these hardly differ.
+
+    The square root puts the zero at a quarter of the range: a marker at half of its highest level speaks for the type,
+    since the highest level may be that of a subtype, or of the deepest cells, only.
+    """
+    low, width = scale.min(axis=1, keepdims=True), np.ptp(scale, axis=1, keepdims=True)
+    place = np.divide(means - low, width, out=np.zeros_like(means), where=width > 0)
+    return np.asarray((2 * np.sqrt(np.maximum(place, 0)) - 1) * width / (width + NOISE))
+
+
+def _gene_bins(X: sparse.csr_matrix) -> Array:
+    """Return the bin of each gene: genes by mean expression, in bins of equal size."""
+    order = np.argsort(np.argsort(np.asarray(X.mean(axis=0)).ravel(), kind="stable"), kind="stable")
+    return np.asarray(order * EXPRESSION_BINS // X.shape[1])
+
+
+def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.random.Generator) -> Array:
+    """Return, per cluster, how likely random genes of the same expression, in place of the markers, score as high."""
+    alike = [np.flatnonzero(bins == bin_) for bin_ in bins[panel.genes]]
+    draws = np.column_stack([rng.choice(genes, PERMUTATIONS) for genes in alike])
+    null = np.stack([panel.family_scores(panel.weights @ contrasts[draw]) for draw in draws])
+    return _p_values(null, panel.family_scores(panel.weights @ contrasts[panel.genes]))
+
+
+def _p_values_of_cells(panel: _Panel, markers: Array, codes: Array, means: Array, rng: np.random.Generator) -> Array:
+    """Return, per cluster, how likely random clusters of its size score as high, on the scale of the real ones."""
+
+    def family_scores(some_means: Array) -> Array:
+        return panel.family_scores(panel.weights @ _contrasts(some_means, means))
+
+    null = np.stack([family_scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(PERMUTATIONS)])
+    return _p_values(null, family_scores(means))
+
+
+def _p_values(null: Array, observed: Array) -> Array:
+    """Return, per cluster, the p-value of the best family's score.
+
+    Adjusted for the number of families by the smallest p-value among them (Westfall and Young 1993), since the scores
+    of small sets scatter more than those of large ones.
+
+    Parameters
+    ----------
+    null
+        Draws x families x clusters.
+    observed
+        Families x clusters.
+    """
+    total = 1 + len(null)
+    each = (1 + (null >= observed).sum(axis=0)) / total
+    best = np.take_along_axis(each, observed.argmax(axis=0)[None], axis=0)
+    smallest = (rankdata(-null, method="max", axis=0) / total).min(axis=1)
+    return np.asarray((1 + (smallest <= best).sum(axis=0)) / total)
+
+
+def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> dict[str, Any]:
+    """Return the row of one cluster from the types' own scores (types) and the markers' contrasts (markers)."""
+    along = panel.path @ scores
+    families = panel.family_scores(scores)
+    ranking = np.argsort(-families, kind="stable")
+    chosen = panel.roots[ranking[0]]
+    score = float(families[ranking[0]])
+    margin, runner_up = 1.0, ""
+    if len(ranking) > 1:
+        margin = float(score - families[ranking[1]])
+        rivals = np.flatnonzero(panel.families == panel.roots[ranking[1]])
+        runner_up = panel.names[rivals[along[rivals].argmax()]]
+    reason = _reason(score, margin, p_value)
+    if reason:
+        best = np.flatnonzero(panel.families == chosen)
+        name, runner_up = UNKNOWN, panel.names[best[along[best].argmax()]]
+        return _row(name, score, margin, runner_up, reason, p_value)
+    while children := panel.children(chosen):
+        order = sorted(children, key=lambda t: -scores[t])
+        lead = float(scores[order[0]] - scores[order[1]]) if len(order) > 1 else 1.0
+        if scores[order[0]] < SMALLEST_SCORE or lead < SUBTYPE_MARGIN:
+            break
+        if len(order) > 1 and lead < margin:
+            margin, runner_up = lead, panel.names[order[1]]
+        chosen = order[0]
+    weights = panel.weights[_path(panel.parents, chosen)].sum(axis=0)
+    return _row(
+        panel.names[chosen], float(along[chosen]), margin, runner_up, _evidence(panel, weights, contrasts), p_value
+    )
+
+
+def _reason(score: float, margin: float, p_value: float) -> str:
+    """Return why a cluster stays unknown, or nothing."""
+    if p_value > LARGEST_P_VALUE:
+        return f"random genes or random clusters score as high (p = {p_value:.3f})"
+    if score < SMALLEST_SCORE:
+        return f"no cell type's markers stand out (best score {score:.2f})"
+    if margin < SMALLEST_MARGIN:
+        return f"two cell types score alike (margin {margin:.2f})"
+    return ""
+
+
+def _evidence(panel: _Panel, weights: Array, contrasts: Array) -> str:
+    order = np.argsort(-weights * contrasts, kind="stable")
+    genes = [panel.symbols[i] for i in order if weights[i] > 0 and contrasts[i] > EVIDENCE_CONTRAST]
+    return ", ".join(genes[:EVIDENCE_GENES])
+
+
+def _row(name: str, score: float, margin: float, runner_up: str, evidence: str, p_value: float) -> dict[str, Any]:
+    return {
+        "cell_type": name,
+        "score": round(score, 4),
+        "margin": round(margin, 4),
+        "runner_up": runner_up,
+        "evidence": evidence,
+        "p_value": round(p_value, 4),
+    }
+
+
+def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
+    """Return the table of clusters that cannot be judged."""
+    clusters = pd.Categorical(adata.obs[groupby])
+    sizes = np.bincount(clusters.codes, minlength=len(clusters.categories))
+    rows = [
+        {"cluster": str(name), "n_cells": int(size)} | _row(UNKNOWN, np.nan, np.nan, "", reason, np.nan)
+        for name, size in zip(clusters.categories, sizes, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _no_sets(tissue: str, organism: str) -> str:
+    if not tissue:
+        return "the samplesheet names no tissue, so no marker sets were chosen"
+    return f"there are no marker sets for the tissue {quoted(tissue)} of {organism}"
+
+
+def _check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
+    """Raise if a user's own file has sets for other organisms only."""
+    organisms = sorted(set(sets["organism"].str.casefold()))
+    if "" not in organisms and organism.casefold() not in organisms:
+        raise InputError.of(
+            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism is {quoted(organism)}",
+            where=path.name,
+            remedy="give marker sets for the organism, leave their column 'organism' empty, or correct the samplesheet",
+        )

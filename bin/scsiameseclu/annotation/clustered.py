@@ -1,0 +1,41 @@
+"""Expression and clusters of a group of samples, read together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLUSTER = "cluster"
+"""Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
+EMBEDDING = "X_scsiameseclu"
+"""Key of ``obsm`` with the embedding in which the clusters were found."""
+
+
+def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
+    """Read a group's expression and give it the clusters found in it.
+
+    Parameters
+    ----------
+    expression
+        ``<group>.expression.h5ad``: log-normalised ``X`` (CSR, float32), ``layers['counts']``, ``obsm['X_pca']``.
+    clustering
+        ``<group>.clustering.h5ad`` of the same cells in the same order.
+
+    Returns
+    -------
+    The expression with ``obs``, ``obsm`` and ``uns`` of the clustering added.
+    """
+    adata = ad.read_h5ad(expression)
+    clusters = ad.read_h5ad(clustering)
+    if not np.array_equal(adata.obs_names, clusters.obs_names):
+        raise ValueError(f"{expression.name} and {clustering.name} are not of the same cells in the same order")
+    for column in clusters.obs:
+        adata.obs[column] = clusters.obs[column]
+    adata.obsm.update(clusters.obsm)
+    adata.uns.update(clusters.uns)
+    return adata

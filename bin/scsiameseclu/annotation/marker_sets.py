@@ -1,0 +1,224 @@
+"""Sets of marker genes by tissue, organism and cell type: ours in assets/markers, or the user's own."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..errors import InputError, Problem, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COLUMNS = ["tissue", "organism", "cell_type", "parent", "gene", "weight", "source"]
+REQUIRED = ["cell_type", "gene"]
+
+TISSUES = {
+    "pbmc": "blood",
+    "pbmcs": "blood",
+    "peripheral blood": "blood",
+    "whole blood": "blood",
+    "cord blood": "blood",
+    "cbmc": "blood",
+    "immune": "blood",
+    "marrow": "bone marrow",
+    "bmmc": "bone marrow",
+    "islet": "pancreas",
+    "islets": "pancreas",
+    "pancreatic islet": "pancreas",
+    "pancreatic islets": "pancreas",
+    "brain": "brain cortex",
+    "cortex": "brain cortex",
+    "cerebral cortex": "brain cortex",
+    "neocortex": "brain cortex",
+    "eye": "retina",
+    "gut": "intestine",
+    "colon": "intestine",
+    "ileum": "intestine",
+    "small intestine": "intestine",
+    "large intestine": "intestine",
+    "epidermis": "skin",
+}
+"""Other names of the tissues of our sets."""
+
+
+@dataclass(frozen=True)
+class CellType:
+    """A cell type and its markers.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    parent
+        The more general type that it belongs to, or None.
+    genes
+        Weight of each marker gene.
+    """
+
+    name: str
+    parent: str | None
+    genes: dict[str, float] = field(default_factory=dict)
+
+
+def read_marker_sets(path: Path) -> pd.DataFrame:
+    """Read marker sets from a file, or from all ``.tsv`` files of a folder.
+
+    Parameters
+    ----------
+    path
+        TSV or CSV with the columns ``cell_type`` and ``gene`` and, if wanted, ``tissue``, ``organism`` (empty: any),
+        ``parent``, ``weight`` (default 1) and ``source``; or a folder of such files.
+
+    Returns
+    -------
+    One row per marker with all seven columns, ``weight`` as float, the others as text without spaces round it.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong: missing, unknown or doubled columns, sets without genes, genes twice in a set,
+        weights that are not positive numbers, parents that are no cell type or that form a circle.
+    """
+    files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
+    if not files:
+        raise InputError.of(what="the folder has no marker sets", where=path.name, remedy="give one with .tsv files")
+    tables = [_read_file(file) for file in files]
+    return pd.concat(tables, ignore_index=True)
+
+
+def cell_types_for(sets: pd.DataFrame, *, tissue: str, organism: str) -> dict[str, CellType]:
+    """Return the cell types of a tissue and organism by name; none if there are no sets for them.
+
+    Parameters
+    ----------
+    sets
+        From :func:`read_marker_sets`.
+    tissue
+        The tissue's name, or one of its other names in :data:`TISSUES`; capitals and underscores do not matter.
+    organism
+        Such as human or mouse.
+    """
+    wanted = sets[
+        sets["tissue"].map(canonical_tissue).isin(["", canonical_tissue(tissue)])
+        & sets["organism"].str.casefold().isin(["", organism.casefold()])
+    ]
+    types: dict[str, CellType] = {}
+    columns = [wanted[column] for column in ("cell_type", "parent", "gene", "weight")]
+    for name, parent, gene, weight in zip(*columns, strict=True):
+        types.setdefault(name, CellType(name, parent or None)).genes[gene] = weight
+    return types
+
+
+def canonical_tissue(tissue: str) -> str:
+    """Return the name under which our sets list a tissue."""
+    name = " ".join(tissue.casefold().replace("_", " ").replace("-", " ").split())
+    return TISSUES.get(name, name)
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    """Read and check one file."""
+    table = _parse(path)
+    _check_columns(table, path)
+    table = table.reindex(columns=COLUMNS, fill_value="")
+    weights = pd.to_numeric(table["weight"].replace("", "1"), errors="coerce")
+    problems = [*_row_problems(table, weights, path), *_parent_problems(table, path)]
+    if problems:
+        raise InputError(problems)
+    return table.assign(weight=weights.astype(float))
+
+
+def _parse(path: Path) -> pd.DataFrame:
+    """Return the file's fields as text; rows without any text are dropped, the index is the line number."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        separator = "\t" if "\t" in text.partition("\n")[0] else ","
+        cells = pd.read_csv(
+            io.StringIO(text), sep=separator, dtype=str, header=None, keep_default_na=False, skip_blank_lines=False
+        )
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise InputError.of(
+            what="the marker sets cannot be read as a table",
+            where=path.name,
+            remedy=f"give a TSV or CSV file in UTF-8 with the columns {', '.join(COLUMNS)}",
+        ) from error
+    cells = cells.fillna("").apply(lambda column: column.str.strip())
+    table = cells.iloc[1:].set_axis(cells.iloc[0].tolist(), axis=1)
+    table.index = table.index + 1
+    return pd.DataFrame(table[(table != "").any(axis=1)])
+
+
+def _check_columns(table: pd.DataFrame, path: Path) -> None:
+    """Raise unless the columns are ours, each once, the required ones among them, and there are rows."""
+    columns = list(table.columns)
+    remedy = f"the columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are needed"
+    problems = [
+        Problem(f"unknown column {quoted(column)} in the marker sets", f"{path.name}, line 1", remedy)
+        for column in dict.fromkeys(columns)
+        if column not in COLUMNS
+    ]
+    problems += [
+        Problem(f"column {quoted(column)} comes {columns.count(column)} times", f"{path.name}, line 1", remedy)
+        for column in dict.fromkeys(columns)
+        if columns.count(column) > 1
+    ]
+    problems += [
+        Problem(f"the marker sets have no column {quoted(column)}", f"{path.name}, line 1", remedy)
+        for column in REQUIRED
+        if column not in columns
+    ]
+    if not problems and table.empty:
+        problems = [Problem("there are no marker sets in the file", path.name, "add one row per marker gene")]
+    if problems:
+        raise InputError(problems)
+
+
+def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterator[Problem]:
+    """Yield what is wrong with single rows."""
+    twice = table.duplicated(["tissue", "organism", "cell_type", "gene"]) & (table["gene"] != "")
+    for (line, row), doubled, weight in zip(table.iterrows(), twice, weights, strict=True):
+        where = f"{path.name}, line {line}"
+        if not row["cell_type"]:
+            yield Problem("a marker has no cell type", where, "fill in the column 'cell_type'")
+        elif not row["gene"]:
+            what = f"the cell type {quoted(row['cell_type'])} has a row without a gene"
+            yield Problem(what, where, "fill in the column 'gene' or remove the row")
+        if doubled:
+            what = f"gene {quoted(row['gene'])} comes twice for {quoted(row['cell_type'])}"
+            yield Problem(what, where, "remove one of the rows")
+        if not (math.isfinite(weight) and weight > 0):
+            what = f"weight {quoted(row['weight'])} is not a positive number"
+            yield Problem(what, where, "give a positive number, or leave it empty for 1")
+
+
+def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
+    """Yield cell types whose parents are several, missing, or their own descendants."""
+    for (tissue, organism), rows in table.groupby(["tissue", "organism"]):
+        parents: dict[str, str] = {}
+        for line, cell_type, parent in zip(rows.index, rows["cell_type"], rows["parent"], strict=True):
+            known = parents.setdefault(cell_type, parent)
+            if parent != known:
+                what = f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} and {quoted(parent)}"
+                yield Problem(what, f"{path.name}, line {line}", "give the same parent in all rows of a cell type")
+        where = ", ".join(text for text in (path.name, str(tissue), str(organism)) if text)
+        for cell_type, parent in parents.items():
+            if parent and parent not in parents:
+                what = f"the parent {quoted(parent)} of {quoted(cell_type)} has no markers of its own"
+                yield Problem(what, where, "add rows for the parent, or leave the parent empty")
+            elif _in_circle(cell_type, parents):
+                what = f"the cell type {quoted(cell_type)} is its own ancestor"
+                yield Problem(what, where, "leave the parent of the most general type empty")
+
+
+def _in_circle(cell_type: str, parents: dict[str, str]) -> bool:
+    seen: set[str] = set()
+    ancestor = parents[cell_type]
+    while ancestor and ancestor not in seen:
+        seen.add(ancestor)
+        ancestor = parents.get(ancestor, "")
+    return cell_type in seen

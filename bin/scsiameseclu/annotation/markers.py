@@ -1,0 +1,289 @@
+"""Marker genes of each cluster: the Wilcoxon rank-sum test of one cluster against the rest, as Seurat's FindAllMarkers.
+
+Written from the statistics: ranks over all cells per gene, the zeros being one block of ties; normal approximation with
+corrections for ties and continuity, as in R's ``wilcox.test``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.stats import norm
+
+from ..files import write_table
+from .clustered import CLUSTER, read_clustered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import anndata as ad
+
+COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
+FEWEST_CELLS = 3
+"""Seurat's ``min.cells.group``: a cluster smaller than this, or with a rest smaller than this, is not tested."""
+LARGEST_P_VALUE = 0.01
+"""Seurat's ``return.thresh``."""
+BLOCK = 5_000_000
+"""Non-zero values handled at once, which bounds the memory."""
+
+SeuratVersion = Literal["5", "4"]
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Which genes are tested.
+
+    Parameters
+    ----------
+    min_pct
+        Smallest share of cells with the gene, in the cluster or in the rest.
+    logfc
+        Smallest absolute log2 fold change.
+    """
+
+    min_pct: float
+    logfc: float
+
+
+DEFAULTS: dict[SeuratVersion, Thresholds] = {"5": Thresholds(0.01, 0.1), "4": Thresholds(0.1, 0.25)}
+"""FindAllMarkers' own thresholds, by Seurat's major version."""
+
+
+def markers(
+    *,
+    prefix: str,
+    expression: Path,
+    clustering: Path,
+    min_pct: float | None = None,
+    logfc_threshold: float | None = None,
+    only_pos: bool = False,
+    seurat_compat: SeuratVersion = "5",
+) -> None:
+    """Write ``<prefix>.markers.tsv`` with Seurat's columns, strongest first within a cluster.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        ``<group>.expression.h5ad``.
+    clustering
+        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
+    min_pct
+        Test only genes found in at least this share of the cells of the cluster or of the rest. Default: Seurat's,
+        0.01 in version 5 and 0.1 in version 4.
+    logfc_threshold
+        Test only genes whose log2 fold change is at least this. Default: Seurat's, 0.1 in version 5, 0.25 in version 4.
+    only_pos
+        Report only genes that are higher in the cluster.
+    seurat_compat
+        Seurat's major version whose fold change and thresholds are used.
+    """
+    adata = read_clustered(expression, clustering)
+    table = find_markers(
+        adata, min_pct=min_pct, logfc_threshold=logfc_threshold, only_pos=only_pos, seurat_compat=seurat_compat
+    )
+    write_table(table, f"{prefix}.markers.tsv")
+
+
+def find_markers(
+    adata: ad.AnnData,
+    *,
+    groupby: str = CLUSTER,
+    min_pct: float | None = None,
+    logfc_threshold: float | None = None,
+    only_pos: bool = False,
+    seurat_compat: SeuratVersion = "5",
+) -> pd.DataFrame:
+    """Return the marker genes of each cluster.
+
+    Parameters
+    ----------
+    adata
+        Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse.
+    groupby
+        Column of ``obs`` with the clusters.
+    min_pct
+        Smallest share of cells with the gene, in the cluster or in the rest. Default: Seurat's, by version.
+    logfc_threshold
+        Smallest absolute log2 fold change. Default: Seurat's, by version.
+    only_pos
+        Report only genes that are higher in the cluster.
+    seurat_compat
+        ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) + 1``.
+
+    Returns
+    -------
+    One row per cluster and gene with a p-value below 0.01: ``cluster gene avg_log2FC pct.1 pct.2 p_val p_val_adj``
+    (``pct.1`` in the cluster, ``pct.2`` in the rest, 3 decimals; Bonferroni over all genes of `adata`), clusters in the
+    order of the categories, within a cluster by p-value, then by falling fold change. Clusters with fewer than 3 cells,
+    or a rest of fewer than 3 cells, have no rows.
+    """
+    thresholds = DEFAULTS[seurat_compat]
+    thresholds = Thresholds(
+        thresholds.min_pct if min_pct is None else min_pct,
+        thresholds.logfc if logfc_threshold is None else logfc_threshold,
+    )
+    clusters = pd.Categorical(adata.obs[groupby])
+    statistics = _statistics(sparse.csc_matrix(adata.X, copy=True), clusters.codes, len(clusters.categories))
+    tables = [
+        _table(statistics, k, adata.var_names, thresholds, only_pos=only_pos, seurat_compat=seurat_compat).assign(
+            cluster=str(name)
+        )
+        for k, name in enumerate(clusters.categories)
+        if min(statistics.sizes[k], statistics.sizes.sum() - statistics.sizes[k]) >= FEWEST_CELLS
+    ]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """What the test needs, of every gene and cluster.
+
+    ``sizes`` (clusters) cells; ``detected`` (genes x clusters) cells with the gene; ``sums`` (genes x clusters) of
+    ``expm1(x)``; ``ranks`` (genes x clusters) rank sums; ``ties`` (genes) sums of t**3 - t over blocks of t ties.
+    """
+
+    sizes: Array
+    detected: Array
+    sums: Array
+    ranks: Array
+    ties: Array
+
+
+def _statistics(X: sparse.csc_matrix, codes: Array, n_clusters: int) -> _Statistics:
+    """Return the statistics of all genes (columns of `X`) and clusters in one pass over the genes."""
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    if X.nnz and X.data.min() < 0:
+        raise ValueError("expression must be log-normalised, but has negative values")
+    sizes = np.bincount(codes, minlength=n_clusters).astype(np.float64)
+    blocks = [_block_statistics(X[:, start:stop], codes, sizes) for start, stop in _blocks(X.indptr)]
+    detected, sums, ranks, ties = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return _Statistics(sizes, detected, sums, ranks, ties)
+
+
+def _blocks(indptr: Array) -> Iterator[tuple[int, int]]:
+    """Yield ranges of genes with about `BLOCK` non-zero values, at least one gene each."""
+    start, n_genes = 0, len(indptr) - 1
+    while start < n_genes:
+        stop = int(np.searchsorted(indptr, indptr[start] + BLOCK, side="right")) - 1
+        stop = min(max(stop, start + 1), n_genes)
+        yield start, stop
+        start = stop
+
+
+def _block_statistics(X: sparse.csc_matrix, codes: Array, sizes: Array) -> tuple[Array, Array, Array, Array]:
+    """Return detected, sums, ranks and ties of some genes."""
+    n_cells, n_genes = X.shape
+    shape = n_genes, len(sizes)
+    genes = np.repeat(np.arange(n_genes), np.diff(X.indptr))
+    order = np.lexsort((X.data, genes))
+    values, cell_codes = X.data[order], codes[X.indices[order]]
+    zeros = n_cells - np.diff(X.indptr)
+    nonzero_ranks, ties = _ranks(values, genes, zeros, X.indptr)
+    cells = genes * shape[1] + cell_codes
+
+    def per_cluster(weights: Array | None = None) -> Array:
+        return np.bincount(cells, weights, minlength=n_genes * shape[1]).reshape(shape).astype(np.float64)
+
+    detected = per_cluster()
+    zero_ranks = (sizes - detected) * ((zeros + 1) / 2)[:, None]
+    return detected, per_cluster(np.expm1(values.astype(np.float64))), per_cluster(nonzero_ranks) + zero_ranks, ties
+
+
+def _ranks(values: Array, genes: Array, zeros: Array, indptr: Array) -> tuple[Array, Array]:
+    """Return the mid-ranks of the non-zero values, sorted within each gene above its zeros, and each gene's ties."""
+    if not len(values):
+        return values, zeros.astype(np.float64) ** 3 - zeros
+    first = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (genes[1:] != genes[:-1])])
+    lengths = np.diff(np.r_[first, len(values)])
+    tied_genes = genes[first]
+    mid_ranks = zeros[tied_genes] + (first - indptr[tied_genes]) + (lengths + 1) / 2
+    sizes = lengths.astype(np.float64)
+    ties = np.bincount(tied_genes, sizes**3 - sizes, minlength=len(zeros)) + zeros.astype(np.float64) ** 3 - zeros
+    return np.repeat(mid_ranks, lengths), ties
+
+
+def _table(
+    statistics: _Statistics,
+    cluster: int,
+    genes: pd.Index,
+    thresholds: Thresholds,
+    *,
+    only_pos: bool,
+    seurat_compat: SeuratVersion,
+) -> pd.DataFrame:
+    """Return the rows of one cluster, without its name."""
+    size, rest = statistics.sizes[cluster], statistics.sizes.sum() - statistics.sizes[cluster]
+    detected = statistics.detected[:, cluster]
+    pct_1 = _rounded(detected / size)
+    pct_2 = _rounded((statistics.detected.sum(axis=1) - detected) / rest)
+    fold_change = _log2_fold_change(statistics, cluster, seurat_compat)
+    strong = (fold_change if only_pos else np.abs(fold_change)) >= thresholds.logfc
+    tested = np.flatnonzero(strong & (np.maximum(pct_1, pct_2) >= thresholds.min_pct))
+    p_values = rank_sum_p_values(statistics.ranks[tested, cluster], statistics.ties[tested], size, rest)
+    table = pd.DataFrame(
+        {
+            "gene": np.asarray(genes)[tested],
+            "avg_log2FC": fold_change[tested],
+            "pct.1": pct_1[tested],
+            "pct.2": pct_2[tested],
+            "p_val": p_values,
+            "p_val_adj": np.minimum(p_values * len(genes), 1.0),
+        }
+    )
+    table = table.iloc[np.lexsort((-table["avg_log2FC"], table["p_val"]))]
+    return table[(table["p_val"] < LARGEST_P_VALUE) & ((table["avg_log2FC"] > 0) | (not only_pos))]
+
+
+def _rounded(share: Array) -> Array:
+    """Round to 3 decimals as R does since version 4: to the nearer decimal, at equal distance to the even digit."""
+    digits = np.floor(share * 1000)
+    low, high = digits / 1000, np.ceil(share * 1000) / 1000
+    up = (high - share < share - low) | ((high - share == share - low) & (digits % 2 == 1))
+    return np.asarray(np.where(up, high, low))
+
+
+def _log2_fold_change(statistics: _Statistics, cluster: int, seurat_compat: SeuratVersion) -> Array:
+    """Return the log2 fold change of every gene, the cluster against the rest."""
+    size, rest = statistics.sizes[cluster], statistics.sizes.sum() - statistics.sizes[cluster]
+    inside = statistics.sums[:, cluster]
+    outside = np.delete(statistics.sums, cluster, axis=1).sum(axis=1)
+    if seurat_compat == "5":
+        return np.asarray(np.log2((inside + 1) / size) - np.log2((outside + 1) / rest))
+    return np.asarray(np.log2(inside / size + 1) - np.log2(outside / rest + 1))
+
+
+def rank_sum_p_values(ranks: Array, ties: Array, size: float, rest: float) -> Array:
+    """Return two-sided p-values of Wilcoxon's rank-sum test by the normal approximation.
+
+    Corrected for ties and continuity as in R's ``wilcox.test(exact = FALSE)``.
+
+    Parameters
+    ----------
+    ranks
+        Rank sums of the cluster.
+    ties
+        Sums of t**3 - t over the blocks of t tied cells.
+    size, rest
+        Cells in the cluster and in the rest.
+
+    Returns
+    -------
+    p-values; 1 where all cells are tied.
+    """
+    n = size + rest
+    deviation = np.abs(ranks - size * (size + 1) / 2 - size * rest / 2)
+    sigma = np.sqrt(size * rest / 12 * np.maximum((n + 1) - ties / (n * (n - 1)), 0))
+    z = np.divide(deviation - 0.5, sigma, out=np.zeros_like(sigma), where=sigma > 0)
+    return np.asarray(np.minimum(2 * norm.sf(z), 1.0))

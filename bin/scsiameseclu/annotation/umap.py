@@ -1,0 +1,91 @@
+"""Two coordinates per cell, for pictures: UMAP of the embedding in which the clusters were found."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from scipy.sparse import SparseEfficiencyWarning
+
+from ..files import write_table
+from .clustered import EMBEDDING, read_clustered
+
+FEWEST_CELLS = 15
+"""Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
+NEIGHBORS = 15
+INITIAL_RANGE = 10.0
+"""Largest absolute coordinate at the start, as in umap-learn's own initialization."""
+
+
+def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
+    """Write ``<prefix>.umap.tsv`` with the columns barcode, umap_1 and umap_2.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        ``<group>.expression.h5ad``.
+    clustering
+        ``<group>.clustering.h5ad`` with ``obsm['X_scsiameseclu']``.
+    seed
+        Seed of all randomness.
+    """
+    adata = read_clustered(expression, clustering)
+    coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
+    table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
+    table.insert(0, "barcode", adata.obs_names)
+    write_table(table, f"{prefix}.umap.tsv")
+
+
+def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Return the UMAP coordinates of an embedding.
+
+    The layout starts from the first two principal components, which keeps the large distances (Kobak and Linderman,
+    Nature Biotechnology 2021) and, unlike the spectral start, never fails on a disconnected graph.
+
+    Parameters
+    ----------
+    embedding
+        Cells x dimensions.
+    seed
+        Seed of all randomness.
+
+    Returns
+    -------
+    Cells x 2, float32, rounded to 4 decimals; the principal components themselves for fewer than 15 cells
+    and for cells that are all alike.
+    """
+    start = _principal_components(embedding)
+    if len(embedding) < FEWEST_CELLS or not start.any():
+        return start.round(4)
+    adata = ad.AnnData(obsm={EMBEDDING: np.asarray(embedding, dtype=np.float32)}, shape=(len(embedding), 0))
+    with warnings.catch_warnings():
+        # scanpy clears the diagonal of the distances, which cells exactly alike leave out; harmless, if slow.
+        warnings.simplefilter("ignore", SparseEfficiencyWarning)
+        sc.pp.neighbors(adata, n_neighbors=min(NEIGHBORS, len(embedding) - 1), use_rep=EMBEDDING, random_state=seed)
+    sc.tl.umap(adata, init_pos=start + _jitter(start.shape, seed), random_state=seed)
+    return np.asarray(adata.obsm["X_umap"], dtype=np.float32).round(4)
+
+
+def _jitter(shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
+    """Return small noise, as umap-learn adds to its own start: cells alike must not start at one point."""
+    return np.random.default_rng(seed).normal(scale=1e-4, size=shape).astype(np.float32)
+
+
+def _principal_components(embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the first two components (zeros where there are none), scaled, their signs fixed; float32."""
+    centered = np.asarray(embedding, dtype=np.float64)
+    centered = centered - centered.mean(axis=0)
+    _, axes = np.linalg.eigh(centered.T @ centered)
+    axes = axes[:, ::-1][:, :2]
+    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1.0, 1.0)
+    components = np.zeros((len(centered), 2))
+    components[:, : axes.shape[1]] = centered @ axes
+    largest = np.abs(components).max(initial=0.0)
+    return (components * (INITIAL_RANGE / largest if largest > 0 else 1.0)).astype(np.float32)

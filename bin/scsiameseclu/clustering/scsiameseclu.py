@@ -1,0 +1,149 @@
+"""The pipeline's clustering step: a thin command over :class:`~scsiameseclu.clustering.estimator.ScSiameseClu`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path  # noqa: TC003 (read at run time, for the options)
+from typing import Any, Literal
+
+import anndata as ad
+import pandas as pd
+import torch
+
+from ..files import settings, write_h5ad, write_json, write_table
+from .estimator import ScSiameseClu, categorical, prepare_expression, raw_counts
+from .stability import resampling_stability
+
+
+def cluster(
+    *,
+    prefix: str,
+    expression: Path,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
+    sfm: bool = True,
+    crr: bool = True,
+    lrr: bool = True,
+    pr: bool = True,
+    rec: bool = True,
+    zinb: bool = True,
+    otc: bool = True,
+    noise: bool = True,
+    edge_dropping: bool = True,
+    diffusion: bool = True,
+    cell_target: Literal["co-association", "identity"] = "co-association",
+    sizes: Literal["estimated", "equal"] = "estimated",
+    stability_resamples: int = 3,
+) -> None:
+    """Cluster a group's cells with scSiameseClu; the number of clusters is that of the group's settings.
+
+    Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_confidence, consensus; obsm X_scsiameseclu; uns
+    scsiameseclu), ``<prefix>.training_history.tsv``, ``<prefix>.model.safetensors`` and ``<prefix>.clustering.json``.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        The group's normalised expression, with raw counts in layers['counts'].
+    seed
+        Seed of all random numbers.
+    device
+        Where the network runs.
+    method
+        The network, or its training-free start alone.
+    sfm
+        The losses of the siamese fusion as a whole.
+    crr
+        Cell-related correlation refinement.
+    lrr
+        Latent-related correlation refinement.
+    pr
+        Propagation regularisation.
+    rec
+        Reconstruction of expression and graph.
+    zinb
+        ZINB likelihood of the raw counts.
+    otc
+        Optimal-transport clustering.
+    noise
+        Augmentation of the expression by Gaussian noise.
+    edge_dropping
+        Augmentation of the graph by dropping its weakest edges.
+    diffusion
+        Augmentation of the graph by diffusion.
+    cell_target
+        What the cell-related refinement takes for the truth.
+    sizes
+        Cluster sizes that the transport is given.
+    stability_resamples
+        Subsets of the cells on which the stability is measured; 0 measures none.
+    """
+    started = time.monotonic()
+    adata = ad.read_h5ad(expression)
+    requested = settings(adata)["n_clusters"]
+    model = ScSiameseClu(
+        n_clusters=requested,
+        method=method,
+        random_state=seed,
+        device=device,
+        sfm=sfm,
+        crr=crr,
+        lrr=lrr,
+        pr=pr,
+        rec=rec,
+        zinb=zinb,
+        otc=otc,
+        noise=noise,
+        edge_dropping=edge_dropping,
+        diffusion=diffusion,
+        cell_target=cell_target,
+        sizes=sizes,
+        verbose=True,
+    ).fit(adata)
+    cost = {"device": model.device_, "seconds": time.monotonic() - started, "peak_memory_mb": _peak_memory_mb(model)}
+    stability = resampling_stability(
+        prepare_expression(adata, raw_counts(adata), random_state=seed),
+        model.labels_,
+        n_resamples=stability_resamples,
+        random_state=seed,
+    )
+    write_h5ad(_result(model, adata), f"{prefix}.clustering.h5ad")
+    write_table(model.history_, f"{prefix}.training_history.tsv")
+    model.save(f"{prefix}.model.safetensors")
+    write_json(_summary(model, requested, stability) | cost, f"{prefix}.clustering.json")
+
+
+def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
+    result = ad.AnnData(obs=pd.DataFrame(index=adata.obs_names))
+    model.annotate(result)
+    k = int(model.consensus_labels_.max()) + 1
+    result.obs["consensus"] = categorical(model.consensus_labels_, k)
+    return result
+
+
+def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> dict[str, Any]:
+    notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
+    if requested not in ("auto", model.n_clusters_):
+        notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be told apart.")
+    if stability is None:
+        notes.append("Stability under resampling was not measured: one cluster, too few cells, or not asked for.")
+    return {
+        "n_clusters": model.n_clusters_,
+        "n_clusters_requested": requested,
+        "selection": model.selection_,
+        "stability_ari": stability,
+        "cluster_stability": {str(cluster): value for cluster, value in model.cluster_stability_.items()},
+        "method": model.method_,
+        "notes": notes,
+    }
+
+
+def _peak_memory_mb(model: ScSiameseClu) -> float:
+    if model.device_ == "cuda":
+        return float(torch.cuda.max_memory_allocated()) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

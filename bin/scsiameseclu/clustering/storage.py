@@ -1,0 +1,108 @@
+"""Fitted models on disk: arrays as safetensors, the rest as JSON in its metadata. No pickle, nothing executable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from ..errors import InputError, quoted
+from .network import SiameseNetwork
+from .train import Training
+
+if TYPE_CHECKING:
+    from .estimator import ScSiameseClu
+
+KEY = "scsiameseclu"
+"""The one key of the file's metadata: several would be written in any order."""
+NETWORK = "network."
+"""Prefix of the network's parameters."""
+ARRAYS = ("labels_", "embedding_", "soft_assignments_", "confidence_", "consensus_labels_", "centroids_")
+VALUES = ("n_clusters_", "method_", "reason_", "selection_", "device_", "n_features_in_")
+
+
+def save(model: ScSiameseClu, path: Path | str) -> None:
+    """Write a fitted model; the same model gives the same bytes."""
+    tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in ARRAYS}
+    if model.network_ is not None:
+        state = model.network_.state_dict()
+        tensors |= {NETWORK + name: value.detach().cpu().numpy() for name, value in state.items()}
+    metadata = json.dumps(_metadata(model), sort_keys=True, default=plain_number)
+    Path(path).write_bytes(to_bytes(tensors, metadata={KEY: metadata}))
+
+
+def plain_number(value: np.generic) -> Any:
+    """Return a numpy scalar as a Python number, for JSON."""
+    return value.item()
+
+
+def load(path: Path | str) -> ScSiameseClu:
+    """Return a model written by :func:`save`.
+
+    Raises
+    ------
+    InputError
+        The file is no such model.
+    """
+    from .estimator import ScSiameseClu
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads(file.metadata()[KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError.of(
+            what=f"{quoted(path)} cannot be read as a model: {error}",
+            where=path,
+            remedy="Give a file written by ScSiameseClu.save (<group>.model.safetensors).",
+        ) from error
+    training = metadata["parameters"].pop("training")
+    model = ScSiameseClu(**metadata["parameters"], training=None if training is None else Training(**training))
+    for name in ARRAYS:
+        setattr(model, name, tensors[name])
+    for name in VALUES:
+        setattr(model, name, metadata[name])
+    columns = metadata["history_"]
+    model.history_ = pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, dtype, values in columns})
+    model.cluster_stability_ = {int(cluster): value for cluster, value in metadata["cluster_stability_"].items()}
+    model.network_ = _network(tensors)
+    return model
+
+
+def _metadata(model: ScSiameseClu) -> dict[str, Any]:
+    history = model.history_
+    return {
+        "parameters": {
+            **model.get_params(),
+            "training": None if model.training is None else asdict(model.training),
+        },
+        "history_": [
+            [name, str(history[name].dtype), [None if pd.isna(value) else value for value in history[name].tolist()]]
+            for name in history
+        ],
+        "cluster_stability_": model.cluster_stability_,
+        **{name: getattr(model, name) for name in VALUES},
+    }
+
+
+def _network(tensors: dict[str, np.ndarray[Any, Any]]) -> SiameseNetwork | None:
+    state = {
+        name.removeprefix(NETWORK): torch.from_numpy(value)
+        for name, value in tensors.items()
+        if name.startswith(NETWORK)
+    }
+    if not state:
+        return None
+    n_hidden, n_features = state["expression.encoder.hidden.weight"].shape
+    network = SiameseNetwork(
+        n_features, len(state["zinb.log_dispersion"]), n_hidden=n_hidden, n_projection=len(state["head.2.weight"])
+    )
+    network.load_state_dict(state)
+    return network.eval()

@@ -1,0 +1,456 @@
+"""Trains the siamese network in minibatches: a fixed number of steps, whatever the number of cells.
+
+The consensus teaches: its co-association is what the cell-related refinement pulls the two views' correlation to, its
+clusters give the centroids, and its cluster sizes are the marginals of the optimal transport. No label is known here.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from . import losses
+from .augment import GraphViews, noisy_view
+from .network import SiameseNetwork, Views
+from .transport import clustering_divergence, log_student_t, sinkhorn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+TERMS = ("crr", "lrr", "pr", "rec", "zinb", "otc")
+"""The terms of the objective, the columns of the training history."""
+
+CHUNK = 16_384
+"""Cells embedded at a time."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """Which parts of the method take part; every switch off removes exactly its part.
+
+    Parameters
+    ----------
+    sfm
+        The siamese fusion's losses (CRR, LRR, PR, REC) as a whole.
+    crr, lrr, pr, rec
+        Cell-related and latent-related correlation refinement, propagation regularisation, reconstruction.
+    zinb
+        The ZINB likelihood of the raw counts.
+    otc
+        Optimal-transport clustering. Without it the labels are those of the nearest consensus centroid in z.
+    noise, edge_dropping, diffusion
+        The augmentations: Gaussian noise on the expression, the weakest edges dropped, diffusion over the graph.
+    cell_target
+        What CRR takes for the true correlation of two cells: their ``co-association`` in the consensus, or the
+        ``identity``, as in the paper, which takes cells of one type for strangers.
+    sizes
+        Marginals of the transport: ``estimated`` from the consensus, or ``equal``, as in the paper.
+    """
+
+    sfm: bool = True
+    crr: bool = True
+    lrr: bool = True
+    pr: bool = True
+    rec: bool = True
+    zinb: bool = True
+    otc: bool = True
+    noise: bool = True
+    edge_dropping: bool = True
+    diffusion: bool = True
+    cell_target: Literal["co-association", "identity"] = "co-association"
+    sizes: Literal["estimated", "equal"] = "estimated"
+
+    def terms(self) -> tuple[str, ...]:
+        """Return the terms of the objective that are on, in the order of :data:`TERMS`."""
+        siamese = [name for name in ("crr", "lrr", "pr", "rec") if self.sfm and getattr(self, name)]
+        return (*siamese, *(name for name in ("zinb", "otc") if getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class Training:
+    """The numbers of the training; one set for all data.
+
+    Parameters
+    ----------
+    warmup_steps, clustering_steps
+        Steps without and then with optimal-transport clustering.
+    batch_size
+        Cells a step.
+    learning_rate
+        Of Adam.
+    n_hidden, n_projection
+        Widths of the hidden layers and of the projection head.
+    n_genes
+        Genes whose counts a step models, drawn anew each time.
+    n_neighbors
+        Neighbours a step samples for each cell.
+    noise
+        Standard deviation of the multiplicative Gaussian noise.
+    epsilon
+        Entropic regularisation of the transport: below 1 the target is sharper than Q.
+    teaching
+        Weight of the consensus in the transport's target and in the final assignment, beside Q's weight of 1 / epsilon.
+    crr, lrr, pr, rec, zinb, otc
+        Weights of the terms.
+    """
+
+    warmup_steps: int = 150
+    clustering_steps: int = 100
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    n_hidden: int = 128
+    n_projection: int = 64
+    n_genes: int = 512
+    n_neighbors: int = 2
+    noise: float = 0.1
+    epsilon: float = 0.1
+    teaching: float = 1.0
+    crr: float = 1.0
+    lrr: float = 0.1
+    pr: float = 0.5
+    rec: float = 1.0
+    zinb: float = 0.1
+    otc: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the network learns from; n cells, d scores, g genes, p partitions.
+
+    Parameters
+    ----------
+    scores
+        Expression scores, float32 (n, d), on a scale of about 1.
+    graph_views
+        The scores over the two augmented graphs.
+    graph
+        Symmetric cell graph, (n, n), from which neighbours are sampled.
+    counts
+        Raw counts of the genes to model, (n, g).
+    size_factors
+        Sequencing depth relative to its mean, float32 (n,), positive.
+    labels
+        Consensus clusters, int (n,), 0..k-1.
+    partitions
+        The clusterings that the consensus is made of, int (n, p).
+    """
+
+    scores: NDArray[np.float32]
+    graph_views: GraphViews
+    graph: csr_matrix
+    counts: csr_matrix
+    size_factors: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    partitions: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Parameters
+    ----------
+    network
+        The trained network, on the CPU.
+    centroids
+        Cluster centres in the embedding, float32 (k, d).
+    embedding
+        z, float32 (n, d), rows of length 1.
+    soft_assignments
+        Probabilities of the clusters, float32 (n, k), rows sum to 1.
+    history
+        One row a step: ``step``, ``phase``, one column for each term (empty where it is off), ``total``.
+    """
+
+    network: SiameseNetwork
+    centroids: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    soft_assignments: NDArray[np.float32]
+    history: pd.DataFrame
+
+
+def train(
+    data: TrainingData,
+    *,
+    components: Components,
+    training: Training,
+    random_state: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Trained:
+    """Train the network and assign the cells.
+
+    On the CPU the result is the same, bit for bit, for the same input and seed, whatever the number of threads; the
+    global random state is neither read nor changed. All random numbers are drawn on the CPU, also for a GPU.
+
+    Parameters
+    ----------
+    data
+        The cells.
+    components, training
+        Switches and numbers.
+    random_state
+        Seed of all random numbers.
+    device
+        Where the network runs.
+    progress
+        Called after each step with the steps done and the steps in all.
+    """
+    with reproducible(device):
+        trainer = _Trainer(data, components, training, random_state, torch.device(device))
+        total = training.warmup_steps + training.clustering_steps
+        for step in range(total):
+            trainer.step(step, clustering=step >= training.warmup_steps)
+            if progress is not None:
+                progress(step + 1, total)
+        return trainer.result()
+
+
+@contextmanager
+def reproducible(device: torch.device | str) -> Iterator[None]:
+    """Within it torch uses deterministic algorithms and, on the CPU, one thread; after it, what was set before."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    on_cpu = torch.device(device).type == "cpu"
+    try:
+        # A sum that is split over threads is rounded differently; batches are too small for threads to pay.
+        torch.set_num_threads(1 if on_cpu else threads)
+        torch.use_deterministic_algorithms(on_cpu)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict, warn_only=lenient)
+
+
+def cluster_agreement(partitions: NDArray[np.int32], labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.float32]:
+    """Return the mean co-association of each cell with the cells of each cluster, shape (n, n_clusters), in [0, 1].
+
+    Parameters
+    ----------
+    partitions
+        Clusterings of the n cells, shape (n, p).
+    labels
+        Clusters of the cells, 0..n_clusters-1, each with at least one cell.
+    n_clusters
+        Number of clusters.
+    """
+    sizes = np.bincount(labels, minlength=n_clusters)
+    agreement = np.zeros((len(labels), n_clusters))
+    for partition in partitions.T:
+        table = np.bincount(partition * n_clusters + labels, minlength=(partition.max() + 1) * n_clusters)
+        agreement += (table.reshape(-1, n_clusters) / sizes)[partition]
+    mean: NDArray[np.float32] = (agreement / partitions.shape[1]).astype(np.float32)
+    return mean
+
+
+class _Trainer:
+    """The state of a training: network, centroids, optimiser, random numbers, history."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        components: Components,
+        training: Training,
+        random_state: int,
+        device: torch.device,
+    ) -> None:
+        self.data, self.components, self.training, self.device = data, components, training, device
+        self.generator = torch.Generator().manual_seed(random_state)
+        self.n, n_features = data.scores.shape
+        self.k = int(data.labels.max()) + 1
+        self.network = _seeded_network(n_features, data.counts, data.size_factors, training, self.generator).to(device)
+        self.centroids = torch.nn.Parameter(torch.zeros(self.k, n_features, device=device))
+        parameters = [*self.network.parameters(), self.centroids]
+        self.optimizer = torch.optim.Adam(parameters, lr=training.learning_rate)
+        self.scores, self.perturbed, self.diffused = (
+            torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (data.scores, *data.graph_views)
+        )
+        self.labels = torch.from_numpy(data.labels).to(device)
+        self.sizes = torch.bincount(self.labels, minlength=self.k).float() / self.n
+        agreement = cluster_agreement(data.partitions, data.labels, self.k)
+        self.log_agreement = torch.log(torch.from_numpy(agreement).to(device).clamp_min(1e-3))
+        self.neighbors = _NeighborSampler(data.graph)
+        self.queue = torch.empty(0, dtype=torch.int64)
+        self.scale = torch.ones((), device=device)
+        self.history: list[dict[str, float | int | str]] = []
+
+    def step(self, step: int, *, clustering: bool) -> None:
+        """Take one step of Adam."""
+        if clustering and step == self.training.warmup_steps:
+            self.place_centroids()
+        terms = self.objective(clustering=clustering)
+        weighted = {name: getattr(self.training, name) * value for name, value in terms.items()}
+        total = torch.stack(list(weighted.values())).sum() if weighted else None
+        if total is not None:
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        values = {name: float(terms[name].detach()) if name in terms else math.nan for name in TERMS}
+        phase = "clustering" if clustering else "warmup"
+        self.history.append(
+            {"step": step + 1, "phase": phase, **values, "total": float(total.detach()) if total is not None else 0.0}
+        )
+
+    def objective(self, *, clustering: bool) -> dict[str, torch.Tensor]:
+        """Return the terms that are on, for the next batch."""
+        cells = self.next_batch()
+        x, perturbed, diffused = self.scores[cells], self.perturbed[cells], self.diffused[cells]
+        latents = self.network(Views(self.noisy(x), self.noisy(x), self.noisy(perturbed), self.noisy(diffused)))
+        on = self.components.terms()
+        terms: dict[str, torch.Tensor] = {}
+        if "crr" in on or "lrr" in on:
+            a, b = self.network.head(latents.fused_a), self.network.head(latents.fused_b)
+            if "crr" in on:
+                terms["crr"] = losses.cell_correlation(a, b, self.memberships(cells))
+            if "lrr" in on:
+                terms["lrr"] = losses.latent_correlation(a, b)
+        if "pr" in on or "rec" in on:
+            around = self.embed(self.neighbors.sample(cells, self.training.n_neighbors, self.generator))
+            if "pr" in on:
+                mean = torch.cat([latents.fused[:, None], around], dim=1).mean(1)
+                terms["pr"] = losses.propagation(latents.fused, functional.normalize(mean, dim=1))
+            if "rec" in on:
+                terms["rec"] = (
+                    functional.mse_loss(self.network.expression.decoder(latents.expression), x)
+                    + functional.mse_loss(self.network.graph.decoder(latents.graph), diffused)
+                    + losses.edge_reconstruction(latents.fused, around[:, 0], latents.fused.roll(1, dims=0))
+                )
+        if "zinb" in on:
+            terms["zinb"] = self.zinb(cells, latents.fused)
+        if clustering and "otc" in on:
+            terms["otc"] = self.transport(cells, latents.fused)
+        return terms
+
+    def zinb(self, cells: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Return the ZINB term for a random subset of the genes."""
+        genes = torch.randperm(self.data.counts.shape[1], generator=self.generator)[: self.training.n_genes]
+        counts = self.data.counts[cells.numpy()][:, genes.numpy()].toarray().astype(np.float32)
+        factors = torch.from_numpy(self.data.size_factors[cells.numpy()]).to(self.device)
+        parameters = self.network.zinb(z, factors, genes.to(self.device))
+        return losses.zinb(torch.from_numpy(counts).to(self.device), parameters)
+
+    def transport(self, cells: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Return the clustering term: the target's cluster sizes are those that the consensus expects in this batch."""
+        log_q = log_student_t(z, self.centroids, scale=self.scale)
+        if self.components.sizes == "equal":
+            sizes = torch.full((self.k,), 1 / self.k, device=self.device)
+        else:
+            sizes = torch.bincount(self.labels[cells], minlength=self.k).float() / len(cells)
+            sizes = 0.9 * sizes + 0.1 * self.sizes
+        target = sinkhorn(self.logits(log_q.detach(), cells), sizes)
+        return clustering_divergence(target, log_q)
+
+    def logits(self, log_q: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the clusters, from the embedding and from the consensus."""
+        return log_q / self.training.epsilon + self.training.teaching * self.log_agreement[cells]
+
+    def memberships(self, cells: torch.Tensor) -> torch.Tensor | None:
+        """Return the cells' one-hot partitions side by side, rows of length 1; None if CRR's target is the identity."""
+        if self.components.cell_target == "identity":
+            return None
+        partitions = self.data.partitions[cells.numpy()].astype(np.int64)
+        offsets = np.cumsum(np.concatenate([[0], partitions.max(axis=0) + 1]))
+        columns = torch.from_numpy(partitions + offsets[:-1])
+        one_hot = torch.zeros(len(cells), int(offsets[-1])).scatter_(1, columns, 1.0)
+        return (one_hot / math.sqrt(partitions.shape[1])).to(self.device)
+
+    def noisy(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return a noisy view, or the scores themselves if noise is off."""
+        scale = self.training.noise if self.components.noise else 0.0
+        return noisy_view(scores, scale=scale, generator=self.generator)
+
+    def embed(self, cells: torch.Tensor) -> torch.Tensor:
+        """Return z of cells without noise; shape of `cells` + (d,)."""
+        flat = cells.flatten()
+        z = self.network.embed(self.scores[flat], self.perturbed[flat], self.diffused[flat])
+        return z.reshape(*cells.shape, -1)
+
+    def next_batch(self) -> torch.Tensor:
+        """Return the next cells of a random order that is drawn anew when it is used up."""
+        size = min(self.training.batch_size, self.n)
+        if len(self.queue) < size:
+            self.queue = torch.randperm(self.n, generator=self.generator)
+        cells, self.queue = self.queue[:size], self.queue[size:]
+        return cells
+
+    @torch.no_grad()
+    def place_centroids(self) -> None:
+        """Put the centroids at the consensus clusters' means in z; scale distances by those within clusters."""
+        z = self.embed_all()
+        means = torch.zeros_like(self.centroids).index_add_(0, self.labels, z)
+        means /= torch.bincount(self.labels, minlength=self.k)[:, None]
+        self.centroids.copy_(means)
+        self.scale = (z - means[self.labels]).square().sum(1).mean().clamp_min(1e-6)
+
+    @torch.no_grad()
+    def embed_all(self) -> torch.Tensor:
+        """Return z of all cells, in chunks."""
+        return torch.cat([self.embed(torch.arange(i, min(i + CHUNK, self.n))) for i in range(0, self.n, CHUNK)])
+
+    @torch.no_grad()
+    def result(self) -> Trained:
+        """Assign the cells and bring everything to the CPU."""
+        if not self.components.otc or not self.training.clustering_steps:
+            self.place_centroids()
+        z = self.embed_all()
+        log_q = log_student_t(z, self.centroids, scale=self.scale)
+        q = torch.softmax(self.logits(log_q, torch.arange(self.n)), dim=1)
+        return Trained(
+            network=self.network.cpu().eval(),
+            centroids=self.centroids.detach().cpu().numpy(),
+            embedding=z.cpu().numpy(),
+            soft_assignments=q.cpu().numpy(),
+            history=pd.DataFrame(self.history, columns=["step", "phase", *TERMS, "total"]),
+        )
+
+
+class _NeighborSampler:
+    """Draws neighbours with probability proportional to the edge's weight; a cell without edges is its own."""
+
+    def __init__(self, graph: csr_matrix) -> None:
+        self.indices = np.asarray(graph.indices)
+        self.cumulative = np.concatenate([[0.0], np.cumsum(graph.data, dtype=np.float64)])
+        self.starts = np.asarray(graph.indptr)
+
+    def sample(self, cells: torch.Tensor, n_samples: int, generator: torch.Generator) -> torch.Tensor:
+        """Return `n_samples` neighbours of each cell, shape (len(cells), n_samples)."""
+        rows = cells.numpy()
+        first, last = self.starts[rows], self.starts[rows + 1]
+        low, high = self.cumulative[first][:, None], self.cumulative[last][:, None]
+        uniform = torch.rand(len(rows), n_samples, generator=generator, dtype=torch.float64).numpy()
+        position = np.searchsorted(self.cumulative, low + uniform * (high - low), side="right") - 1
+        position = np.clip(position, first[:, None], np.maximum(last - 1, first)[:, None])
+        alone = (first == last)[:, None]
+        if not len(self.indices):
+            return cells[:, None].expand(-1, n_samples)
+        drawn = self.indices[np.minimum(position, len(self.indices) - 1)]
+        return torch.from_numpy(np.where(alone, rows[:, None], drawn).astype(np.int64))
+
+
+def _seeded_network(
+    n_features: int,
+    counts: csr_matrix,
+    size_factors: NDArray[np.float32],
+    training: Training,
+    generator: torch.Generator,
+) -> SiameseNetwork:
+    """Return a network whose random weights depend on the generator alone, and whose ZINB means start at the genes'."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        network = SiameseNetwork(
+            n_features, counts.shape[1], n_hidden=training.n_hidden, n_projection=training.n_projection
+        )
+    rates = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel() / max(float(size_factors.sum()), 1e-12)
+    with torch.no_grad():
+        network.zinb.rate.bias.copy_(torch.from_numpy(np.log(np.maximum(rates, 1e-6))))
+    return network

@@ -1,0 +1,79 @@
+"""Runs a step of the pipeline as a command: options from the function's signature, failures told in the user's terms."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Threads are capped before numpy, numba or torch start their pools; idle OpenMP threads must not spin (they stall torch).
+THREADS = os.environ.get("SCSIAMESECLU_THREADS", "1")
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_variable, THREADS)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from cyclopts import App, Parameter  # noqa: E402
+
+from ._version import __version__  # noqa: E402
+from .errors import InputError  # noqa: E402
+
+EXIT_INPUT = 65
+"""Exit status for input that cannot be used (EX_DATAERR)."""
+EXIT_INTERNAL = 70
+"""Exit status for a defect of ours (EX_SOFTWARE)."""
+EXIT_MEMORY = 137
+"""Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with more."""
+
+
+def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str] | None = None) -> None:
+    """Run `step` with the command line's options and exit.
+
+    Parameters
+    ----------
+    step
+        A function with keyword-only, annotated parameters; its numpy docstring is the help text.
+    isolate
+        True for a step on one sample or group: unusable input is recorded in ``<prefix>.failure.json`` (keys ``id``,
+        ``step``, ``problems``) and the exit status is 0, so that the rest of the batch goes on. False: exit status 65.
+    arguments
+        The command line without the program's name. Default: ``sys.argv[1:]``.
+    """
+    # --samples a b c: as a shell expands a list of files.
+    several = Parameter(consume_multiple=True)
+    app = App(name=Path(sys.argv[0]).name, version=__version__, help_format="plaintext", default_parameter=several)
+    app.default(step)
+    command, bound, _ = app.parse_args(arguments)
+    try:
+        command(*bound.args, **bound.kwargs)
+    except InputError as error:
+        print("\n".join(f"ERROR: {problem}" for problem in error.problems), file=sys.stderr)
+        if not isolate:
+            sys.exit(EXIT_INPUT)
+        record_failure(step, bound.arguments, error)
+    except MemoryError:
+        print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
+        sys.exit(EXIT_MEMORY)
+    except Exception as error:
+        Path("traceback.txt").write_text(traceback.format_exc())
+        print(
+            f"ERROR: a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}\n"
+            f"    where:  {Path.cwd() / 'traceback.txt'}\n"
+            "    remedy: please report it with that file and the command line; the input itself was not found faulty",
+            file=sys.stderr,
+        )
+        sys.exit(EXIT_INTERNAL)
+    sys.exit(0)
+
+
+def record_failure(step: Callable[..., None], options: dict[str, Any], error: InputError) -> None:
+    """Write ``<prefix>.failure.json``, from which the report tells why a sample or group is missing."""
+    record = {
+        "id": options["prefix"],
+        "step": ".".join(step.__module__.split(".")[1:]),
+        "problems": [vars(problem) for problem in error.problems],
+    }
+    Path(f"{options['prefix']}.failure.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,53 @@
+"""The one kind of error that a user's input can cause: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with the input.
+
+    Parameters
+    ----------
+    what
+        What is wrong, in one sentence. Users' values in it are quoted with :func:`quoted`.
+    where
+        File, line and column, as far as they are known.
+    remedy
+        What the user can do about it, in one sentence.
+    """
+
+    what: str
+    where: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    where:  {self.where}\n    remedy: {self.remedy}"
+
+
+class InputError(Exception):
+    """Input that cannot be used, with every :class:`Problem` found in it.
+
+    Parameters
+    ----------
+    problems
+        What was found, in the order of the input.
+    """
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, *, what: str, where: object, remedy: str) -> InputError:
+        """Return the error for a single problem."""
+        return cls(Problem(what=what, where=str(where), remedy=remedy))
+
+
+def quoted(value: object, *, length: int = 80) -> str:
+    """Return a user's value for a message: quoted, on one line, control characters escaped, shortened to `length`."""
+    text = repr(str(value))
+    return text if len(text) <= length else f"{text[: length - 2]}…{text[-1]}"

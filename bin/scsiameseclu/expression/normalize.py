@@ -1,0 +1,218 @@
+"""Normalize counts for depth, choose the genes that vary, and compute principal components."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+
+import anndata as ad
+import numpy as np
+import scanpy as sc
+from scipy import sparse
+
+from ..errors import InputError
+from ..files import write_h5ad
+from .merge import NOTES
+
+FLAVOR = "seurat"
+_NOTHING_VARIES = 1e-12
+
+
+def normalize_group(
+    *,
+    prefix: str,
+    merged: Path,
+    min_cells_per_gene: int = 3,
+    n_top_genes: int = 2000,
+    n_pcs: int = 50,
+    target_sum: float = 1e4,
+    seed: int = 0,
+) -> None:
+    """Normalize the counts of a group; writes ``<prefix>.expression.h5ad``.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    merged
+        Raw counts of the group (``<group>.merged.h5ad``).
+    min_cells_per_gene
+        Genes found in fewer cells are left out.
+    n_top_genes
+        Number of highly variable genes.
+    n_pcs
+        Number of principal components.
+    target_sum
+        Counts per cell after normalization.
+    seed
+        Seed of the start vector of the principal components.
+    """
+    expression = normalize(
+        ad.read_h5ad(merged),
+        min_cells_per_gene=min_cells_per_gene,
+        n_top_genes=n_top_genes,
+        n_pcs=n_pcs,
+        target_sum=target_sum,
+        random_state=seed,
+    )
+    write_h5ad(expression, f"{prefix}.expression.h5ad")
+
+
+def normalize(
+    adata: ad.AnnData,
+    *,
+    min_cells_per_gene: int = 3,
+    n_top_genes: int = 2000,
+    n_pcs: int = 50,
+    target_sum: float = 1e4,
+    random_state: int = 0,
+) -> ad.AnnData:
+    """Return log-normalized expression with variable genes and principal components; `adata` is left as it is.
+
+    Parameters
+    ----------
+    adata
+        Raw counts (cells x genes, integers of any type, sparse or dense) in ``layers['counts']`` or, without it, in
+        ``X``.
+    min_cells_per_gene
+        Genes found in fewer cells are left out.
+    n_top_genes
+        Number of highly variable genes, by Seurat's normalized dispersion; all genes where there are no more.
+    n_pcs
+        Number of principal components of the variable genes, at most one less than cells and than genes.
+    target_sum
+        Counts per cell after normalization.
+    random_state
+        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`.
+
+    Returns
+    -------
+    AnnData with ``X`` = log1p(counts / total * `target_sum`) (float32 CSR), ``layers['counts']`` the raw counts
+    (int32 CSR, int64 where needed), ``obs`` and ``var`` of `adata`, and
+
+    ``var``
+        ``highly_variable`` (bool), ``means``, ``dispersions``, ``dispersions_norm``.
+    ``obsm['X_pca']``
+        Scores (cells x components, float32), the sign of each component such that its largest loading is positive.
+    ``varm['PCs']``, ``uns['pca']``
+        Loadings (0 for other genes), variances.
+    ``uns['hvg']``, ``uns['log1p']``
+        As scanpy leaves them.
+    ``uns['expression']``
+        JSON text: the parameters as used, ``n_genes_in``, ``notes``.
+
+    Raises
+    ------
+    InputError
+        If the counts are negative or fractional, or fewer than two cells or genes are left.
+    """
+    counts = raw_counts(adata)
+    kept = counts.getnnz(axis=0) >= min_cells_per_gene
+    if kept.sum() < 2 or adata.n_obs < 2:
+        raise _too_small(adata, int(kept.sum()), min_cells_per_gene)
+    result = ad.AnnData(
+        counts[:, kept].astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
+    )
+    result.layers["counts"] = counts[:, kept]
+    _log_normalize(result, target_sum)
+    _choose_genes(result, n_top_genes)
+    _principal_components(result, n_pcs, random_state)
+    account = json.loads(adata.uns.get(NOTES, '{"notes": []}'))
+    result.uns[NOTES] = json.dumps(
+        {
+            "n_genes_in": adata.n_vars,
+            "n_genes": result.n_vars,
+            "min_cells_per_gene": min_cells_per_gene,
+            "n_top_genes": int(result.var["highly_variable"].sum()),
+            "n_pcs": result.obsm["X_pca"].shape[1],
+            "target_sum": target_sum,
+            "seed": random_state,
+            "notes": account["notes"],
+        },
+        ensure_ascii=False,
+    )
+    return result
+
+
+def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
+    """Return ``layers['counts']`` or, without it, ``X`` as integer CSR without stored zeros.
+
+    Raises
+    ------
+    InputError
+        If a value is negative, fractional or not finite.
+    """
+    where = "layers['counts']" if "counts" in adata.layers else "X"
+    counts = sparse.csr_matrix(adata.layers.get("counts", adata.X), copy=True)
+    counts.eliminate_zeros()
+    values = counts.data
+    if not np.issubdtype(values.dtype, np.integer) and not np.all(np.isfinite(values) & (values == np.floor(values))):
+        raise _no_counts(where, "fractional or not finite")
+    if values.size and values.min() < 0:
+        raise _no_counts(where, "negative")
+    largest = values.max(initial=0)
+    return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64)
+
+
+def _log_normalize(adata: ad.AnnData, target_sum: float) -> None:
+    with warnings.catch_warnings():
+        # A cell may have had counts only in genes that are left out; it stays at zero.
+        warnings.filterwarnings("ignore", message="Some cells have zero counts")
+        sc.pp.normalize_total(adata, target_sum=target_sum)
+    sc.pp.log1p(adata)
+    # scanpy's None (natural logarithm) is a type that older readers of h5ad do not know; absent means the same.
+    adata.uns["log1p"] = {}
+
+
+def _choose_genes(adata: ad.AnnData, n_top_genes: int) -> None:
+    """Set ``var['highly_variable']``: all genes where they are no more than asked for, or where none stands out."""
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        # Genes that do not vary have no dispersion; scanpy then returns all that have one.
+        warnings.filterwarnings("ignore", message="`n_top_genes` > number of normalized dispersions")
+        try:
+            sc.pp.highly_variable_genes(adata, flavor=FLAVOR, n_top_genes=min(n_top_genes, adata.n_vars))
+        except IndexError:  # not one gene has a dispersion, from which scanpy cannot choose
+            sc.pp.highly_variable_genes(adata, flavor=FLAVOR)
+    if adata.n_vars <= n_top_genes or adata.var["highly_variable"].sum() < 2:
+        adata.var["highly_variable"] = True
+
+
+def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> None:
+    # Double precision for the genes chosen: the covariance is a difference of large sums.
+    genes = ad.AnnData(adata[:, adata.var["highly_variable"]].X.astype(np.float64))
+    n_pcs = min(n_pcs, genes.n_obs - 1, genes.n_vars - 1)
+    adata.varm["PCs"] = np.zeros((adata.n_vars, n_pcs))
+    if _variance(genes.X) < _NOTHING_VARIES:
+        adata.obsm["X_pca"] = np.zeros((adata.n_obs, n_pcs), dtype=np.float32)
+        adata.uns["pca"] = {"variance": np.zeros(n_pcs), "variance_ratio": np.zeros(n_pcs)}
+        return
+    sc.pp.pca(genes, n_comps=n_pcs, svd_solver="arpack", dtype="float32", random_state=random_state)
+    adata.varm["PCs"][adata.var["highly_variable"].to_numpy()] = genes.varm["PCs"]
+    adata.obsm["X_pca"] = genes.obsm["X_pca"]
+    adata.uns["pca"] = genes.uns["pca"]
+    adata.uns["pca"]["params"] |= {"mask_var": "highly_variable", "use_highly_variable": True}
+
+
+def _variance(matrix: sparse.csr_matrix) -> float:
+    """Return the total variance of the columns."""
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
+    return float(matrix.multiply(matrix).sum() / matrix.shape[0] - mean @ mean)
+
+
+def _too_small(adata: ad.AnnData, n_genes: int, min_cells_per_gene: int) -> InputError:
+    return InputError.of(
+        what=f"{adata.n_obs} cells, and {n_genes} genes found in at least {min_cells_per_gene} of them, are too few to "
+        "compare cells",
+        where="the cells that passed quality control",
+        remedy="give more cells: loosen the quality thresholds, lower --min_cells_per_gene, "
+        "or put samples into one group",
+    )
+
+
+def _no_counts(where: str, kind: str) -> InputError:
+    return InputError.of(
+        what=f"{where} holds values that are {kind}, so it is no matrix of raw counts",
+        where=where,
+        remedy="put the raw counts into X or into layers['counts']",
+    )

@@ -1,0 +1,70 @@
+"""The files that stages hand to each other: written the same way, byte for byte, each time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+SETTINGS = "settings"
+"""Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or group."""
+
+
+def write_table(table: pd.DataFrame, path: Path | str) -> None:
+    """Write a table as TSV without its index; gzipped, with a fixed time stamp, if the name ends in ``.gz``."""
+    text = table.to_csv(sep="\t", index=False, lineterminator="\n").encode()
+    if str(path).endswith(".gz"):
+        text = gzip.compress(text, mtime=0)
+    Path(path).write_bytes(text)
+
+
+def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
+    """Read a TSV written by :func:`write_table`; only an empty field is a missing value."""
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""], **options)
+
+
+def write_json(value: Mapping[str, Any], path: Path | str, *, indent: int | None = 2) -> None:
+    """Write JSON; numpy scalars and arrays become plain ones and non-finite numbers become null."""
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read a JSON object."""
+    value = json.loads(Path(path).read_text(encoding="utf-8"))
+    return dict(value)
+
+
+def settings(adata: ad.AnnData) -> dict[str, Any]:
+    """Return what the samplesheet says of this sample or group, kept in ``uns['settings']``."""
+    return dict(json.loads(adata.uns[SETTINGS]))
+
+
+def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
+    """Keep `value` in ``uns['settings']`` as JSON text: users' keys may hold characters that HDF5 cannot."""
+    adata.uns[SETTINGS] = json.dumps(_plain(value), ensure_ascii=False)
+
+
+def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
+    """Write an AnnData compressed, with strings that repeat as categories."""
+    adata.strings_to_categoricals()
+    adata.write_h5ad(path, compression="gzip")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray | pd.Series):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,291 @@
+"""Raw counts of any format, and the contract that they keep from here on: finite, non-negative, whole numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..errors import InputError, quoted
+from ..files import set_settings
+from .names import GENE_EXPRESSION, fill_missing, gene_expression, numbered, unique
+
+LARGEST = 2**53
+"""Counts beyond this are damage: floating point cannot tell them from their neighbors."""
+BLOCK = 8_000_000
+"""Values looked at or converted at a time, so that checks cost little memory beside the matrix."""
+
+
+@dataclass
+class Counts:
+    """A matrix of counts with its names, as a format's reader found it.
+
+    Parameters
+    ----------
+    matrix
+        Cells x genes, CSR, any numeric dtype.
+    barcodes
+        Names of the cells as in the input, one a row. An empty list: the input has none.
+    gene_ids, gene_symbols
+        Ids and symbols of the genes, one a column; equal if the input has one kind only. Empty lists: it has none.
+    format
+        The format's name for the report.
+    source
+        The place of the matrix within the input, for messages, such as ``layers['counts']``.
+    columns
+        What the input says of each cell, one a row; gold labels are looked for here and it goes nowhere else.
+    notes
+        What the user should know about how the input was read.
+    """
+
+    matrix: sparse.csr_matrix
+    barcodes: list[str]
+    gene_ids: list[str]
+    gene_symbols: list[str]
+    format: str
+    source: str = "the matrix"
+    columns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: list[str] = field(default_factory=list)
+
+    def keep_genes(self, types: Sequence[str], path: Path) -> None:
+        """Leave out the features that are no genes by their feature types, and note it.
+
+        Raises
+        ------
+        InputError
+            If there is no gene among the features.
+        """
+        genes = gene_expression(types)
+        if genes is None or genes.all():
+            return
+        others = pd.Series(np.asarray(types, dtype=object)[~genes]).value_counts(sort=False).to_dict()
+        told = ", ".join(f"{count} {kind}" for kind, count in others.items())
+        if not genes.any():
+            raise InputError.of(
+                what=f"No gene among the features: {told}.",
+                where=path,
+                remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
+            )
+        self.matrix = self.matrix[:, genes]
+        self.gene_ids = [name for name, kept in zip(self.gene_ids, genes, strict=True) if kept]
+        self.gene_symbols = [name for name, kept in zip(self.gene_symbols, genes, strict=True) if kept]
+        self.notes.append(f"Features that are no genes were left out: {told}.")
+
+
+def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> Counts:
+    """Hold `counts` to the contract and complete their names.
+
+    Parameters
+    ----------
+    counts
+        As a reader returned them. Their matrix may be converted in place.
+    path
+        The input, for messages.
+    round_counts
+        Round fractional counts to the nearest whole number (half to even) instead of refusing them. Default: False.
+
+    Returns
+    -------
+    The same counts: matrix of canonical CSR int32 (int64 if a count needs it), every name filled in, notes added.
+
+    Raises
+    ------
+    InputError
+        If the matrix is empty, does not fit its names, or holds values that are no counts.
+    """
+    _check_shape(counts, path)
+    _complete_names(counts)
+    _check_names(counts, path)
+    matrix = counts.matrix
+    matrix.sort_indices()
+    if not matrix.has_canonical_format:
+        matrix = _sum_repeated(counts)
+    _check_values(counts, matrix, path)
+    counts.matrix = _as_integers(counts, matrix, path, round_counts=round_counts)
+    counts.matrix.eliminate_zeros()
+    if counts.matrix.nnz == 0:
+        raise _empty(counts, path, "all counts are 0")
+    return counts
+
+
+def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
+    """Return checked counts as AnnData.
+
+    Parameters
+    ----------
+    counts
+        From :func:`check_counts`.
+    settings
+        What the samplesheet says of the sample.
+
+    Returns
+    -------
+    AnnData of cells x genes with raw counts (CSR, int32 or int64) in ``X``; ``obs_names`` the barcodes and
+    ``var_names`` the symbols, both made unique; ``var['gene_ids']`` and ``var['gene_symbols']`` as in the input;
+    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, notes). ``obs`` has no column:
+    labels never travel along.
+    """
+    barcodes, repeated_barcodes = unique(counts.barcodes)
+    genes, repeated_genes = unique(counts.gene_symbols)
+    notes = list(counts.notes)
+    if repeated_barcodes:
+        notes.append(f"Barcodes that were there before: {repeated_barcodes}; a number was put at their end.")
+    if repeated_genes:
+        notes.append(f"Gene names that were there before: {repeated_genes}; a number was put at their end.")
+    var = pd.DataFrame({"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes)
+    adata = ad.AnnData(counts.matrix, obs=pd.DataFrame(index=barcodes), var=var)
+    set_settings(adata, settings)
+    intake = {"format": counts.format, "n_barcodes": adata.n_obs, "n_genes": adata.n_vars, "notes": notes}
+    adata.uns["intake"] = json.dumps(intake, ensure_ascii=False)
+    return adata
+
+
+def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return `matrix` with int32 values if that changes none of them, else as it is."""
+    data = matrix.data
+    if data.dtype.kind not in "iuf" or data.dtype == np.int32:
+        return matrix
+    limit = np.iinfo(np.int32).max
+    small = all(bool(((block >= -limit) & (block <= limit)).all()) for block in blocks(data))
+    if small and all(bool((block == np.rint(block)).all()) for block in blocks(data) if data.dtype.kind == "f"):
+        matrix.data = data.astype(np.int32)
+    return matrix
+
+
+def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield a one-dimensional array in parts."""
+    for start in range(0, len(values), BLOCK):
+        yield values[start : start + BLOCK]
+
+
+def _check_shape(counts: Counts, path: Path) -> None:
+    n_cells, n_genes = counts.matrix.shape
+    if n_cells == 0 or n_genes == 0:
+        raise _empty(counts, path, f"{n_cells} cells x {n_genes} genes")
+    for kind, names, size in (
+        ("barcodes", counts.barcodes, n_cells),
+        ("gene ids", counts.gene_ids, n_genes),
+        ("gene symbols", counts.gene_symbols, n_genes),
+    ):
+        if names and len(names) != size:
+            raise InputError.of(
+                what=f"There are {n_cells} cells x {n_genes} genes in {counts.source}, but {len(names)} {kind}.",
+                where=path,
+                remedy="Give the files as one program wrote them together; these do not belong to each other.",
+            )
+
+
+def _complete_names(counts: Counts) -> None:
+    n_cells, n_genes = counts.matrix.shape
+    if not counts.barcodes:
+        counts.notes.append(f"The input names no cells: they are called cell_1 to cell_{n_cells}.")
+    if not counts.gene_ids:
+        counts.notes.append(f"The input names no genes: they are called gene_1 to gene_{n_genes}.")
+    elif counts.gene_ids == counts.gene_symbols:
+        counts.notes.append("The input has one name for each gene, which is kept as both id and symbol.")
+    unnamed = sum(not name for name in counts.barcodes)
+    if unnamed:
+        counts.notes.append(f"Barcodes that are empty: {unnamed}; they are called cell_ with their number.")
+    numbers = numbered("gene", n_genes)
+    ids = fill_missing(counts.gene_ids or numbers, counts.gene_symbols or numbers)
+    counts.gene_ids = fill_missing(ids, numbers)
+    counts.gene_symbols = fill_missing(counts.gene_symbols or numbers, counts.gene_ids)
+    numbers = numbered("cell", n_cells)
+    counts.barcodes = fill_missing(counts.barcodes or numbers, numbers)
+
+
+def _check_names(counts: Counts, path: Path) -> None:
+    for kind, names in (("barcode", counts.barcodes), ("gene", counts.gene_ids), ("gene", counts.gene_symbols)):
+        for number, name in enumerate(names, start=1):
+            if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+                raise InputError.of(
+                    what=f"The name of {kind} {number} is no text: {quoted(name)}.",
+                    where=path,
+                    remedy="The file is damaged: copy or download it again and compare checksums.",
+                )
+
+
+def _sum_repeated(counts: Counts) -> sparse.csr_matrix:
+    matrix = counts.matrix
+    if matrix.data.dtype.kind in "iub":  # so that no sum wraps around
+        matrix = matrix.astype(np.int64)
+    stored = matrix.nnz
+    matrix.sum_duplicates()
+    counts.notes.append(
+        f"Counts of a gene and barcode that were there before: {stored - matrix.nnz}; they were added up."
+    )
+    return matrix
+
+
+def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None:
+    if matrix.data.dtype.kind not in "iufb":
+        raise InputError.of(
+            what=f"The values in {counts.source} are of type {matrix.data.dtype}, which are no counts.",
+            where=path,
+            remedy="Give a matrix of whole numbers.",
+        )
+    for start, block in zip(range(0, matrix.nnz, BLOCK), blocks(matrix.data), strict=True):
+        wrong = ~((block >= 0) & (block <= LARGEST))  # NaN fails both
+        if wrong.any():
+            raise _bad_value(counts, matrix, start + int(np.argmax(wrong)), path)
+
+
+def _bad_value(counts: Counts, matrix: sparse.csr_matrix, position: int, path: Path) -> InputError:
+    value = matrix.data[position]
+    kind = "negative" if value < 0 else "too large to be a count"
+    remedy = "Give the matrix of raw counts: no normalized, log-transformed, scaled or corrected values."
+    if not np.isfinite(value):
+        kind, remedy = "not finite", "Give a complete matrix of raw counts: write 0 where nothing was counted."
+    return InputError.of(what=f"A count is {kind}: {_place(counts, matrix, position)}.", where=path, remedy=remedy)
+
+
+def _place(counts: Counts, matrix: sparse.csr_matrix, position: int) -> str:
+    row = int(np.searchsorted(matrix.indptr, position, side="right")) - 1
+    gene, barcode = counts.gene_symbols[matrix.indices[position]], counts.barcodes[row]
+    value = matrix.data[position]
+    return f"{value:.10g} for gene {quoted(gene)} and barcode {quoted(barcode)} in {counts.source}"
+
+
+def _as_integers(counts: Counts, matrix: sparse.csr_matrix, path: Path, *, round_counts: bool) -> sparse.csr_matrix:
+    data = matrix.data
+    if data.dtype.kind == "f":
+        fractional = _fractional(data)
+        if fractional.size and not round_counts:
+            raise InputError.of(
+                what=f"{fractional.size} of {data.size} counts are no whole numbers, the first: "
+                f"{_place(counts, matrix, int(fractional[0]))}.",
+                where=path,
+                remedy="Give the matrix of raw counts; or, if these are estimated (alevin, kallisto, RSEM, SoupX), "
+                "run with --round_counts.",
+            )
+        if fractional.size:
+            counts.notes.append(
+                f"{fractional.size} of {data.size} counts were rounded to whole numbers (--round_counts)."
+            )
+            data = np.rint(data)
+    largest = int(data.max()) if data.size else 0
+    matrix.data = data.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False)
+    return matrix
+
+
+def _fractional(data: np.ndarray) -> np.ndarray:
+    found = [
+        start + np.flatnonzero(block != np.rint(block))
+        for start, block in zip(range(0, len(data), BLOCK), blocks(data), strict=True)
+    ]
+    return np.concatenate(found) if found else np.zeros(0, dtype=int)
+
+
+def _empty(counts: Counts, path: Path, how: str) -> InputError:
+    return InputError.of(
+        what=f"There are no counts in {counts.source}: {how}.",
+        where=path,
+        remedy="Give a matrix with at least one counted gene in one cell, or take the sample out of the samplesheet.",
+    )

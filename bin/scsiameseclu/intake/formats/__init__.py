@@ -1,0 +1,113 @@
+"""One module per family of formats, behind one registry.
+
+A new format is one new module with ``NAME``, ``recognizes`` and ``read``, and its place in :data:`READERS`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import warnings
+from pathlib import Path
+from typing import Protocol
+
+from ...errors import InputError, quoted
+from ..counts import Counts
+from . import archive, foreign, h5ad, hdf5, loom, matrix_market, tenx_hdf5, text
+from ._bytes import GZIP, damaged, head
+
+
+class Reader(Protocol):
+    """What a format's module offers."""
+
+    NAME: str
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether the content of `path` is of this format; the name of the file does not count."""
+        ...
+
+    def read(self, path: Path) -> Counts:
+        """Read the counts as they are, or raise :class:`InputError`."""
+        ...
+
+
+READERS: tuple[Reader, ...] = (foreign, tenx_hdf5, h5ad, loom, hdf5, matrix_market, archive, text)
+"""All readers, asked in this order: text comes last, since nearly anything can be text."""
+
+
+def read_matrix(path: Path) -> Counts:
+    """Read a matrix of counts, whatever its format.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+
+    Returns
+    -------
+    The counts as they are in the input, not yet held to the contract (:func:`~scsiameseclu.intake.check_counts`).
+
+    Raises
+    ------
+    InputError
+        If `path` cannot be read, is of no known format, or is damaged.
+    """
+    _check_access(path)
+    try:
+        with warnings.catch_warnings():  # old versions of formats are read all the same: nothing for the user to do
+            warnings.simplefilter("ignore")
+            reader = next((reader for reader in READERS if reader.recognizes(path)), None)
+            if reader is None:
+                raise _unknown(path)
+            return reader.read(path)
+    except (InputError, MemoryError, NameError, ImportError):  # the last two are ours
+        raise
+    except Exception as error:  # on a user's bytes, the libraries fail in any way they like; all of them mean the same
+        raise InputError.of(
+            what=f"The input is damaged or incomplete: {type(error).__name__}: {quoted(error, length=200)}.",
+            where=path,
+            remedy="Copy or download it again and compare sizes and checksums with the original's.",
+        ) from error
+
+
+def _check_access(path: Path) -> None:
+    try:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a pipe would wait for ever
+            raise InputError.of(
+                what="The input is neither a file nor a folder.", where=path, remedy="Give a file or folder."
+            )
+        with os.scandir(path) if path.is_dir() else path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise _no_access(path, error) from error
+    if path.is_file() and status.st_size == 0:
+        raise InputError.of(what="The file is empty (0 bytes).", where=path, remedy="Copy or download it again.")
+
+
+def _no_access(path: Path, error: OSError | ValueError) -> InputError:
+    code = error.errno if isinstance(error, OSError) else None
+    reasons = {
+        errno.ENOENT: "There is no such file or folder, or a link to it leads to nothing.",
+        errno.ELOOP: "The link leads back to itself.",
+        errno.EACCES: "You have no permission to read it.",
+        errno.EPERM: "You have no permission to read it.",
+        errno.ENAMETOOLONG: "No file can have a name of this length.",
+    }
+    remedies = {errno.EACCES: "Give read permission (chmod -R u+rX) to the user who runs the pipeline."}
+    return InputError.of(
+        what=reasons.get(code or 0, f"The input cannot be opened: {quoted(error, length=200)}."),
+        where=quoted(path, length=300),
+        remedy=remedies.get(code or 0, "Correct the path in the samplesheet; relative paths start from its folder."),
+    )
+
+
+def _unknown(path: Path) -> InputError:
+    if head(path).startswith(GZIP):
+        return damaged(path, "gzip that does not unpack")
+    return InputError.of(
+        what="The file is of no format that is known here.",
+        where=path,
+        remedy="Give 10x HDF5, a 10x, STARsolo or kb folder, .h5ad, .loom, HDF5 with X, or a table as csv or tsv.",
+    )

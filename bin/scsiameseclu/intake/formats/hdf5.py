@@ -1,0 +1,70 @@
+"""HDF5 of no special layout: a matrix ``X`` and, perhaps, one ``Y`` for each cell and names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from ...errors import InputError, quoted
+from ..counts import Counts
+from ..names import ids_and_symbols, rows_are_cells
+from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
+
+NAME = "HDF5 with X"
+_CELLS = ("barcodes", "obs_names", "cell_names", "cell_name", "cells", "barcode", "cell_ids")
+_GENES = ("gene_names", "var_names", "genes", "gene_name", "gene_symbols", "features", "gene_ids", "gene")
+
+
+def recognizes(path: Path) -> bool:
+    """Return whether the file is HDF5 at all: the formats with a layout of their own were asked before."""
+    return is_hdf5(path)
+
+
+def read(path: Path) -> Counts:
+    """Read ``X``; cells are its rows, unless ``Y`` or the names fit its columns only."""
+    found = sorted(members(path))
+    with opened(path) as file:
+        item = file.get("X")
+        if not is_matrix(item):
+            raise _no_matrix(path, found)
+        n_rows, n_columns = matrix_shape(item)
+        vectors = {
+            name: strings(value)
+            for name, value in items(file).items()
+            if name != "X" and isinstance(value, h5py.Dataset) and value.shape in ((n_rows,), (n_columns,), (n_rows, 1))
+        }
+        matrix = any_matrix(item)
+    upright = _rows_are_cells(vectors, n_rows, n_columns)
+    matrix = matrix if upright else matrix.T.tocsr()
+    n_cells, n_genes = matrix.shape
+    cells = {name: values for name, values in vectors.items() if len(values) == n_cells}
+    genes = {name: values for name, values in vectors.items() if len(values) == n_genes}
+    names = next((genes[name] for name in _GENES if name in genes), [])
+    ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
+    barcodes = next((cells[name] for name in _CELLS if name in cells), [])
+    columns = pd.DataFrame({name: values for name, values in cells.items() if name not in _CELLS + _GENES})
+    notes = [f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} cells, {n_genes} genes."]
+    return Counts(matrix, barcodes, ids, symbols, NAME, source="X", columns=columns, notes=notes)
+
+
+def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) -> bool:
+    if n_rows == n_columns:
+        return True
+    cells = [len(vectors[name]) for name in ("Y", *_CELLS) if name in vectors]
+    genes = [len(vectors[name]) for name in _GENES if name in vectors]
+    if cells or genes:
+        return n_rows in cells or n_columns in genes
+    rows = next((values for values in vectors.values() if len(values) == n_rows), [])
+    columns = next((values for values in vectors.values() if len(values) == n_columns), [])
+    return rows_are_cells(rows, columns) is not False
+
+
+def _no_matrix(path: Path, found: list[str]) -> InputError:
+    listing = ", ".join(quoted(name) for name in found[:20]) or "nothing"
+    return InputError.of(
+        what=f"The HDF5 file holds no matrix of counts that is known here; at its top there is {listing}.",
+        where=path,
+        remedy="Give 10x HDF5, .h5ad, .loom, or HDF5 with a matrix X (cells x genes).",
+    )

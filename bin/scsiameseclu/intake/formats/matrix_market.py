@@ -1,0 +1,299 @@
+"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin-fry.
+
+The matrix is known by its content. Which file beside it lists barcodes and which genes can be known by their names
+only; the number of their lines must fit the matrix, and tells whether it is genes x cells or, as of kb, cells x genes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from scipy.io import mmread
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ...errors import InputError, quoted
+from ..counts import Counts, compact
+from ..names import ids_and_symbols
+from . import tenx_hdf5
+from ._bytes import damaged, head, lines, open_bytes
+from ._hdf5 import is_hdf5
+from .foreign import ALEVIN_REMEDY
+
+NAME = "Matrix Market folder"
+BANNER = b"%%MatrixMarket"
+DEPTH = 5
+"""Folders are searched this deep: ``outs/per_sample_outs/<sample>/count/sample_filtered_feature_bc_matrix/``."""
+_ROLES = {
+    "matrix": {"matrix"},
+    "barcodes": {"barcodes", "barcode", "cells", "rows"},
+    "genes": {"features", "genes", "gene", "feature", "cols"},
+}
+_ENDINGS = {"gz", "tsv", "txt", "csv", "mtx"}
+_LISTING = 12
+
+
+def recognizes(path: Path) -> bool:
+    """Return whether `path` is a folder, or a file that begins like Matrix Market."""
+    return path.is_dir() or _is_matrix_market(path)
+
+
+def read(path: Path) -> Counts:
+    """Read a matrix file, or the one matrix in a folder, with the names beside it."""
+    matrix, others = _find_matrix(path) if path.is_dir() else (path, 0)
+    counts = tenx_hdf5.read(matrix) if is_hdf5(matrix) else _read_with_names(matrix)
+    if path.is_dir() and (others or matrix.parent != path):
+        counts.notes.insert(
+            0, f"Of the folder, {quoted(matrix.relative_to(path))} was read; other matrices in it: {others}."
+        )
+    return counts
+
+
+def _is_matrix_market(path: Path) -> bool:
+    return head(path)[: len(BANNER)].lower() == BANNER.lower()
+
+
+# --- finding the matrix in a folder ---
+
+
+def _find_matrix(folder: Path) -> tuple[Path, int]:
+    """Return the matrix to read and how many others there are."""
+    everything = list(_matrices(folder))
+    found = everything
+    for prefer in (_directly_in(folder), _is_called_matrix, _is_filtered, is_hdf5):
+        found = [path for path in found if prefer(path)] or found  # Cell Ranger writes the same as .h5 and as folder
+    if len(found) == 1:
+        return found[0], len(everything) - 1
+    raise _several(folder, found) if found else _none(folder)
+
+
+def _matrices(folder: Path) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder, onerror=_refuse):  # does not follow links, which may lead in a circle
+        depth = len(Path(where).relative_to(folder).parts)
+        folders[:] = sorted(folders) if depth < DEPTH else []
+        for name in sorted(files):
+            path = Path(where, name)
+            named = name.removesuffix(".gz").endswith(".mtx")  # one that is damaged shall be told as such
+            if path.is_file() and (named or _is_matrix_market(path) or tenx_hdf5.recognizes(path)):
+                yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError.of(
+        what=f"A folder cannot be read: {error.strerror}.",
+        where=error.filename,
+        remedy="Give read permission (chmod -R u+rX) to the user who runs the pipeline.",
+    )
+
+
+def _directly_in(folder: Path) -> Callable[[Path], bool]:
+    return lambda path: path.parent == folder
+
+
+def _is_called_matrix(path: Path) -> bool:
+    # STARsolo puts UniqueAndMult-*.mtx beside matrix.mtx.
+    return "matrix" in _words(path.name) or is_hdf5(path)
+
+
+def _is_filtered(path: Path) -> bool:
+    return any("filtered" in part and "unfiltered" not in part for part in path.parts[-4:])
+
+
+def _several(folder: Path, found: list[Path]) -> InputError:
+    listing = ", ".join(quoted(path.relative_to(folder)) for path in found[:_LISTING])
+    return InputError.of(
+        what=f"The folder holds {len(found)} matrices: {listing}{' …' if len(found) > _LISTING else ''}.",
+        where=folder,
+        remedy="Give the path of the one that is meant, each in a row of its own if several are.",
+    )
+
+
+def _none(folder: Path) -> InputError:
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    listing = ", ".join(quoted(name) for name in names[:_LISTING]) or "nothing"
+    if any(path.name in ("quants_mat.gz", "alevin") for path in folder.rglob("*")):
+        return InputError.of(
+            what="The folder holds alevin's binary matrix (quants_mat.gz), which is not read yet.",
+            where=folder,
+            remedy=ALEVIN_REMEDY,
+        )
+    return InputError.of(
+        what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), and 10x HDF5, "
+        f"also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
+        where=folder,
+        remedy="Give the folder that Cell Ranger, STARsolo or kb wrote, such as filtered_feature_bc_matrix.",
+    )
+
+
+# --- the names beside the matrix ---
+
+
+def _read_with_names(path: Path) -> Counts:
+    stored = _entries(path)
+    notes: list[str] = []
+    barcodes, barcode_note = _companion(path, "barcodes", stored.shape)
+    genes, gene_note = _companion(path, "genes", stored.shape)
+    names, features = _columns(barcodes), _columns(genes)
+    n_cells, n_genes = len(names[0]), len(features[0])
+    cells_first = stored.shape == (n_cells, n_genes) and (n_cells != n_genes or _is_cells_first(barcodes))
+    if not cells_first and stored.shape != (n_genes, n_cells):
+        raise InputError.of(
+            what=f"The matrix is {stored.shape[0]} x {stored.shape[1]}, but {quoted(genes.name)} lists {n_genes} genes "
+            f"and {quoted(barcodes.name)} {n_cells} barcodes.",
+            where=path,
+            remedy="Give the three files as one program wrote them together; these do not belong to each other.",
+        )
+    oriented = stored if cells_first else stored.T
+    ids, symbols = _ids_and_symbols(features, genes)
+    notes += [note for note in (barcode_note, gene_note) if note]
+    if cells_first:
+        notes.append("The matrix is cells x genes, as kb and alevin-fry write it.")
+    counts = Counts(_to_csr(oriented, path, notes), names[0], ids, symbols, NAME, source=path.name, notes=notes)
+    if len(features) > 2:
+        counts.keep_genes(features[2], path)
+    return counts
+
+
+def _is_cells_first(barcodes: Path) -> bool:
+    # As many cells as genes: only kb and alevin-fry write cells x genes, and they have file names of their own.
+    return barcodes.name.removesuffix(".gz").endswith(("barcodes.txt", "rows.txt"))
+
+
+def _ids_and_symbols(features: list[list[str]], path: Path) -> tuple[list[str], list[str]]:
+    if len(features) > 1:
+        return features[0], features[1]
+    beside = [
+        file for file in path.parent.iterdir() if _key(file.name) == _key(path.name) and "names" in _words(file.name)
+    ]
+    symbols = lines(beside[0]) if len(beside) == 1 else []
+    columns = {"gene_symbols": symbols} if len(symbols) == len(features[0]) else {}
+    return ids_and_symbols(features[0], columns)
+
+
+def _columns(path: Path) -> list[list[str]]:
+    delimiter = re.compile("," if ".csv" in path.name else "\t")
+    rows = [[value.strip().strip('"') for value in delimiter.split(line)] for line in lines(path)]
+    if not rows:
+        raise InputError.of(what="The list of names is empty.", where=path, remedy="Copy or download it again.")
+    width = min(len(row) for row in rows)
+    return [[row[column] for row in rows] for column in range(width)]
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[._\- ]+", name.lower()) if word and word not in _ENDINGS]
+
+
+def _role(name: str) -> str | None:
+    for word in reversed([word for word in _words(name) if word != "names"]):
+        for role, words in _ROLES.items():
+            if word in words:
+                return role
+    return None
+
+
+def _key(name: str) -> tuple[str, ...]:
+    """Return what is left of a name without ending and role: the prefix that a matrix shares with its names."""
+    words = [word for word in _words(name) if word != "names"]
+    roles = set.union(*_ROLES.values())
+    if name.removesuffix(".gz").endswith(".mtx"):
+        roles = _ROLES["matrix"]
+    last = next((place for place in reversed(range(len(words))) if words[place] in roles), len(words))
+    return tuple(words[:last] + words[last + 1 :])
+
+
+def _companion(matrix: Path, role: str, shape: tuple[int, int]) -> tuple[Path, str]:
+    """Find the list of barcodes or genes that belongs to a matrix, and what to tell of the choice."""
+    folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
+    found = [path for path in files if _role(path.name) == role and "names" not in _words(path.name)]
+    found = [
+        path for path in found if not path.name.removesuffix(".gz").endswith((".mtx", ".h5ad", ".h5", ".loom", ".bam"))
+    ]
+    same_prefix = [path for path in found if _key(path.name) == _key(matrix.name)]
+    same_words = [path for path in found if set(_words(path.name)) == set(_words(matrix.name))]
+    for chosen in (same_prefix, same_words, found):
+        fitting = [path for path in chosen if len(chosen) == 1 or len(lines(path)) in shape]
+        if len({path.name for path in fitting}) == 1:
+            note = "" if chosen is same_prefix else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
+            return fitting[0], note
+        if len(fitting) > 1 and chosen is same_prefix and role == "genes":  # genes.tsv and features.tsv: the newer
+            newer = [path for path in fitting if "features" in _words(path.name)]
+            if newer:
+                return newer[0], f"Genes were taken from {quoted(newer[0].name)}."
+    raise _no_companion(matrix, role, found)
+
+
+def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
+    usual = "barcodes.tsv(.gz)" if role == "barcodes" else "features.tsv(.gz) or genes.tsv(.gz)"
+    listing = ", ".join(quoted(path.name) for path in found[:_LISTING])
+    seen = f"several could be it: {listing}" if found else "there is none"
+    return InputError.of(
+        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be told ({seen}).",
+        where=matrix.parent,
+        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone.",
+    )
+
+
+# --- the matrix itself ---
+
+
+def _entries(path: Path) -> sparse.coo_matrix:
+    _check_header(path)
+    try:
+        with open_bytes(path) as stream, threadpool_limits(limits=1):
+            matrix = mmread(stream)
+    except (ValueError, OSError, EOFError, OverflowError, TypeError, RuntimeError) as error:
+        raise damaged(path, error) from error
+    matrix = sparse.coo_matrix(matrix)
+    matrix.data = compact(matrix).data
+    return matrix
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that promises more than the file can hold, before memory is asked for."""
+    text = head(path).decode(errors="replace")
+    banner = text.partition("\n")[0].split()
+    if not _is_matrix_market(path):
+        raise damaged(path, f"it does not begin with {BANNER.decode()}")
+    if "complex" in banner or (len(banner) > 4 and banner[4] != "general"):
+        raise InputError.of(
+            what=f"The matrix is no matrix of counts: {quoted(' '.join(banner))}.",
+            where=path,
+            remedy="Give a general matrix of integers.",
+        )
+    sizes = next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+    limit = 1100 * path.stat().st_size  # gzip packs at most 1032 to 1
+    numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
+    stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)  # a dense matrix writes every entry
+    if len(numbers) not in (2, 3) or stored > limit:
+        raise InputError.of(
+            what=f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold.",
+            where=path,
+            remedy="The file is damaged: copy or download it again and compare checksums.",
+        )
+
+
+def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
+    """Convert, adding up entries that are there more than once, but never past the largest integer."""
+    stored, total = matrix.nnz, _total(matrix)
+    converted = matrix.tocsr()
+    if converted.nnz < stored:
+        notes.append(
+            f"Counts of a gene and barcode that were there before: {stored - converted.nnz}; they were added up."
+        )
+        if converted.data.dtype.kind in "iu" and _total(converted) != total:
+            raise InputError.of(
+                what="Counts that are there more than once add up to more than 2,147,483,647.",
+                where=path,
+                remedy="The file is damaged: copy or download it again and compare checksums.",
+            )
+    return converted
+
+
+def _total(matrix: sparse.spmatrix) -> int | float:
+    return np.sum(matrix.data, dtype=np.int64 if matrix.data.dtype.kind in "iu" else float).item()

@@ -1,0 +1,112 @@
+"""HDF5 of Cell Ranger: version 2 (one group a genome) and version 3 (``matrix`` with ``features``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ...errors import InputError
+from ..counts import Counts
+from ._hdf5 import compressed, items, members, opened, strings
+
+NAME = "10x HDF5"
+_MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
+
+
+def recognizes(path: Path) -> bool:
+    """Return whether every group at the top is a matrix in Cell Ranger's layout, or the one named ``matrix`` is."""
+    groups = [name for name, kind in members(path).items() if kind is h5py.Group]
+    if not groups:
+        return False
+    with opened(path) as file:
+        return any(set(file[name]) >= {"barcodes", "indptr"} for name in groups)
+
+
+def read(path: Path) -> Counts:
+    """Read all genomes; of the features keep those of type Gene Expression."""
+    with opened(path) as file:
+        groups = [item for item in items(file).values() if isinstance(item, h5py.Group) and "barcodes" in item]
+        for group in groups:
+            _check_complete(group, path)
+        if "features" in groups[0]:
+            return _read_version_3(groups[0], path)
+        parts = [_read_genome(group, path) for group in groups]
+    counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
+    if len(parts) > 1:
+        names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
+        counts.notes.append(f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side.")
+    return counts
+
+
+def _check_complete(group: h5py.Group, path: Path) -> None:
+    missing = sorted(_MATRIX - set(group))
+    if "features" not in group and "genes" not in group:
+        missing.append("features")
+    if missing:
+        raise InputError.of(
+            what=f"The 10x HDF5 file lacks {', '.join(missing)} in group {group.name}.",
+            where=path,
+            remedy="Give filtered_feature_bc_matrix.h5 as Cell Ranger wrote it; copy or download it again.",
+        )
+
+
+def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> sparse.csr_matrix:
+    shape = [int(size) for size in group["shape"][:]]
+    if shape != [n_genes, n_barcodes]:
+        raise InputError.of(
+            what=f"The matrix is of shape {shape}, but there are {n_genes} genes and {n_barcodes} barcodes.",
+            where=path,
+            remedy="The file is damaged: copy or download it again and compare checksums.",
+        )
+    # Genes x barcodes, column by column, is barcodes x genes, row by row.
+    return compressed(group, (n_barcodes, n_genes))
+
+
+def _read_version_3(group: h5py.Group, path: Path) -> Counts:
+    features = group["features"]
+    ids, symbols, barcodes = strings(features["id"]), strings(features["name"]), strings(group["barcodes"])
+    matrix = _matrix(group, path, len(ids), len(barcodes))
+    counts = Counts(matrix, barcodes, ids, symbols, f"{NAME} v3", source=group.name)
+    if "feature_type" in features:
+        counts.keep_genes(strings(features["feature_type"]), path)
+    return counts
+
+
+def _read_genome(group: h5py.Group, path: Path) -> Counts:
+    ids, barcodes = strings(group["genes"]), strings(group["barcodes"])
+    symbols = strings(group["gene_names"]) if "gene_names" in group else list(ids)
+    return Counts(
+        _matrix(group, path, len(ids), len(barcodes)), barcodes, ids, symbols, f"{NAME} v2", source=group.name
+    )
+
+
+def _side_by_side(parts: list[Counts]) -> Counts:
+    """Join genomes by barcode: a barcode that one of them lacks has no counts there."""
+    barcodes = list(dict.fromkeys(barcode for part in parts for barcode in part.barcodes))
+    if any(len(set(part.barcodes)) < len(part.barcodes) for part in parts):
+        raise InputError.of(
+            what="The same barcode is there twice within one genome, so that the genomes cannot be joined.",
+            where=parts[0].source,
+            remedy="Give a file with one genome.",
+        )
+    rows = pd.Index(barcodes)
+    aligned = [_rows_at(part.matrix, rows.get_indexer(pd.Index(part.barcodes)), len(barcodes)) for part in parts]
+    return Counts(
+        sparse.hstack(aligned, format="csr"),
+        barcodes,
+        [name for part in parts for name in part.gene_ids],
+        [name for part in parts for name in part.gene_symbols],
+        f"{NAME} v2",
+        source="the genomes' matrices",
+    )
+
+
+def _rows_at(matrix: sparse.csr_matrix, rows: np.ndarray, n_rows: int) -> sparse.csr_matrix:
+    place = sparse.csr_matrix(
+        (np.ones(len(rows), dtype=matrix.dtype), (rows, np.arange(len(rows)))), (n_rows, len(rows))
+    )
+    return place @ matrix

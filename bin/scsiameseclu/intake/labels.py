@@ -1,0 +1,127 @@
+"""Gold labels, for scoring only: written to a table of their own, never seen by any step before the scores."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError, quoted
+from .counts import Counts
+from .formats._bytes import lines
+from .names import unique
+
+BARCODE_HEADERS = frozenset(["barcode", "barcodes", "cell", "cells", "cell_id", "index", ""])
+LABEL_HEADERS = ("label", "labels", "cell_type", "celltype")
+
+
+def gold_labels(
+    counts: Counts, path: Path, *, column: str | None = None, labels_file: Path | None = None
+) -> pd.DataFrame:
+    """Return the gold standard of a sample.
+
+    Parameters
+    ----------
+    counts
+        The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
+    path
+        The input, for messages.
+    column
+        Column of ``.obs``, ``Y`` of an HDF5 file, attribute of a loom file. Ignored if there is a `labels_file`.
+    labels_file
+        CSV or TSV ``barcode,label``, with or without header.
+
+    Returns
+    -------
+    Table with columns ``barcode`` (``obs_names`` of the counts, in their order) and ``label`` (text, may be empty).
+    Barcodes that the file misses are noted in ``counts.notes``.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or the file has no barcode of the sample.
+    """
+    labels = _from_file(counts, labels_file) if labels_file else _from_column(counts, path, column or "")
+    return pd.DataFrame({"barcode": unique(counts.barcodes)[0], "label": labels})
+
+
+def _from_column(counts: Counts, path: Path, column: str) -> list[str]:
+    columns = counts.columns
+    if column not in columns:
+        there = ", ".join(quoted(name) for name in columns.columns) or "none"
+        raise InputError.of(
+            what=f"There is no column {quoted(column)} for gold labels; columns there are: {there}.",
+            where=path,
+            remedy="Correct 'labels' in the samplesheet: one of these names, or the path of a CSV barcode,label.",
+        )
+    return ["" if pd.isna(value) else _text(value) for value in columns[column]]
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _from_file(counts: Counts, path: Path) -> list[str]:
+    pairs = _pairs(path, set(counts.barcodes))
+    known: dict[str, str] = {}
+    for barcode, label in pairs:
+        if known.setdefault(barcode, label) != label:
+            raise InputError.of(
+                what=f"Barcode {quoted(barcode)} has two labels: {quoted(known[barcode])} and {quoted(label)}.",
+                where=path,
+                remedy="Give each barcode one label.",
+            )
+    labels = [known.get(barcode, "") for barcode in counts.barcodes]
+    missing = sum(barcode not in known for barcode in counts.barcodes)
+    if missing == len(labels):
+        example = quoted(next(iter(known), "nothing"))
+        raise InputError.of(
+            what=f"No barcode of the labels file ({example}) is in the counts ({quoted(counts.barcodes[0])}).",
+            where=path,
+            remedy="Give barcodes exactly as in the counts (with -1 at their end if they have it), then labels.",
+        )
+    if missing:
+        counts.notes.append(f"{missing} of {len(labels)} barcodes have no gold label.")
+    return labels
+
+
+def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
+    if not path.is_file():
+        raise InputError.of(
+            what="The labels file cannot be found.", where=path, remedy="Correct its path in the samplesheet."
+        )
+    content = lines(path)
+    delimiter = max("\t,;", key=lambda candidate: content[0].count(candidate)) if content else ","
+    try:
+        rows = [[value.strip() for value in row] for row in csv.reader(content, delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise _no_labels(path, str(error)) from error
+    if not rows:
+        raise _no_labels(path, "it is empty")
+    place, of_label = _places(rows[0], path) if not barcodes & set(rows[0]) else (0, 1)
+    start = 0 if barcodes & set(rows[0]) else 1
+    short = next(
+        (number for number, row in enumerate(rows[start:], start + 1) if len(row) <= max(place, of_label)), None
+    )
+    if short:
+        raise _no_labels(path, f"row {short} has too few fields")
+    return [(row[place], row[of_label]) for row in rows[start:]]
+
+
+def _places(header: list[str], path: Path) -> tuple[int, int]:
+    """Return which column holds barcodes and which labels: by name, else the first two."""
+    if len(header) < 2:
+        raise _no_labels(path, "it has one column only")
+    lowered = [name.lower() for name in header]
+    place = next((number for number, name in enumerate(lowered) if name in BARCODE_HEADERS), 0)
+    named = [number for name in LABEL_HEADERS for number, other in enumerate(lowered) if other == name]
+    return place, named[0] if named else next(number for number in range(2) if number != place)
+
+
+def _no_labels(path: Path, why: str) -> InputError:
+    return InputError.of(
+        what=f"The labels file is no table of barcodes and labels: {why}.",
+        where=path,
+        remedy="Give a CSV or TSV with the columns barcode and label.",
+    )

@@ -1,0 +1,70 @@
+"""Read the raw counts of one sample, whatever their format, and hold them to the contract of counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+
+from ..files import write_h5ad, write_table
+from .counts import check_counts, to_adata
+from .formats import read_matrix
+from .labels import gold_labels
+
+
+def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, round_counts: bool = False) -> None:
+    """Write <prefix>.counts.h5ad and, with gold labels, <prefix>.labels.tsv; the settings come as JSON on stdin.
+
+    Parameters
+    ----------
+    prefix
+        Id of the sample.
+    counts
+        File or folder with raw counts, of any known format.
+    labels_file
+        CSV barcode,label with the gold standard. Default: the column that the settings name, if any.
+    round_counts
+        Round fractional counts to whole numbers instead of refusing them.
+    """
+    settings = json.load(sys.stdin)
+    adata, labels = read_sample(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
+    write_h5ad(adata, f"{prefix}.counts.h5ad")
+    if labels is not None:
+        write_table(labels, f"{prefix}.labels.tsv")
+
+
+def read_sample(
+    path: Path, *, settings: Mapping[str, Any], labels_file: Path | None = None, round_counts: bool = False
+) -> tuple[ad.AnnData, pd.DataFrame | None]:
+    """Read a sample's counts and gold labels.
+
+    Parameters
+    ----------
+    path
+        File or folder with raw counts.
+    settings
+        What the samplesheet says of the sample; ``settings['labels']`` names the column of gold labels.
+    labels_file
+        CSV ``barcode,label``; wins over the column.
+    round_counts
+        Round fractional counts instead of refusing them. Default: False.
+
+    Returns
+    -------
+    The counts (see :func:`~scsiameseclu.intake.to_adata`), and the labels (see
+    :func:`~scsiameseclu.intake.gold_labels`) or None if none are asked for.
+
+    Raises
+    ------
+    InputError
+        If the counts or labels cannot be used.
+    """
+    counts = check_counts(read_matrix(path), path, round_counts=round_counts)
+    column = settings.get("labels")
+    labels = gold_labels(counts, path, column=column, labels_file=labels_file) if column or labels_file else None
+    return to_adata(counts, settings), labels

@@ -1,0 +1,367 @@
+"""The samplesheet: read tolerantly, checked strictly, all mistakes told at once.
+
+What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields at the end of a
+line, commas, semicolons or tabs, columns in any order, further columns. What is one: a column whose name nearly is one
+of ours (same letters in other case or with other separators, or very similar while ours is absent).
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from ..errors import InputError, Problem, quoted
+
+DELIMITERS = (",", "\t", ";")
+RESERVED = frozenset(
+    [
+        "n_genes_by_counts",
+        "total_counts",
+        "pct_counts_mt",
+        "pct_counts_ribo",
+        "doublet_score",
+        "predicted_doublet",
+        "cluster",
+        "cluster_confidence",
+        "consensus",
+        "cell_type",
+        "barcode",
+        "_index",
+    ]
+)
+"""Columns of ``.obs`` that the pipeline itself writes."""
+GROUP_WIDE = ("n_clusters", "organism", "tissue")
+SIMILAR = 0.82
+"""Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of ours."""
+PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
+"""Values of `labels` that are meant as files."""
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
+
+
+@dataclass
+class _Sheet:
+    name: str
+    header_line: int
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+    """Number of the line on which each row begins, as a text editor counts, and its fields."""
+    problems: list[tuple[int, Problem]] = field(default_factory=list)
+    """What is wrong, and on which line."""
+    told: set[tuple[int, str | None]] = field(default_factory=set)
+    """Lines and columns with a problem."""
+
+    def report(self, what: str, remedy: str, *, line: int, column: str | None = None) -> None:
+        """Keep a problem with its place."""
+        where = f"{self.name}, line {line}" + (f", column {_plain(column)}" if column else "")
+        self.problems.append((line, Problem(what=what, where=where, remedy=remedy)))
+        self.told.add((line, column))
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    values: dict[str, Any]
+    """Those of the known columns that are not empty, numbers as numbers."""
+    extra: dict[str, str]
+
+
+def read_samplesheet(
+    path: Path,
+    *,
+    schema: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    paths: Mapping[str, bool],
+    name: str | None = None,
+) -> list[dict[str, Any]]:
+    """Read and check a samplesheet.
+
+    Parameters
+    ----------
+    path
+        CSV or TSV in UTF-8.
+    schema
+        JSON schema (draft 2020-12) of the rows, an array of objects; ``errorMessage`` of a property is its remedy.
+    defaults
+        Values of ``n_clusters``, ``organism``, ``tissue``, ``expected_doublet_rate`` where the sheet has none.
+    paths
+        For values of the columns ``counts`` and ``labels``, as written: whether there is such a file or folder.
+    name
+        The sheet's name for messages. Default: its file name.
+
+    Returns
+    -------
+    Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
+    expected_doublet_rate labels extra``.
+
+    Raises
+    ------
+    InputError
+        With every problem found, in the order of their lines.
+    """
+    sheet = _parse(_text(path), name or path.name)
+    known = schema["items"]["properties"]
+    columns = _match_columns(sheet, list(known), schema["items"]["required"])
+    rows = [_row(line, fields, columns, known) for line, fields in sheet.rows]
+    if not rows:
+        sheet.report("The samplesheet has no samples.", "Write one line for each sample.", line=sheet.header_line)
+    _check_lengths(sheet)
+    _check_schema(sheet, rows, schema, columns)
+    _check_unique(sheet, rows)
+    _check_paths(sheet, rows, paths)
+    samples = [_settings(row, defaults) for row in rows]
+    _check_groups(sheet, rows, samples)
+    if sheet.problems:
+        raise InputError(problem for _, problem in sorted(sheet.problems, key=lambda found: found[0]))
+    return samples
+
+
+# --- reading ---
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError.of(
+            what=f"The samplesheet cannot be read: {error.strerror}.",
+            where=path,
+            remedy="Give --input the path of a CSV or TSV file that you may read.",
+        ) from error
+    if content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
+        raise _no_text(path, "a spreadsheet or archive, no text")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _no_text(path, "text in UTF-16")
+    if b"\0" in content:
+        raise _no_text(path, "a binary file or text in UTF-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _no_text(path, f"no text in UTF-8 (line {line} has a byte that does not belong there)") from error
+
+
+def _no_text(path: Path, what: str) -> InputError:
+    return InputError.of(
+        what=f"The samplesheet is {what}.",
+        where=path.name,
+        remedy="Save it as 'CSV UTF-8' (comma separated) and give that file.",
+    )
+
+
+def _parse(text: str, name: str) -> _Sheet:
+    delimiter = _delimiter(text)
+    try:
+        records = list(_records(text, name, delimiter))
+    except InputError:  # the csv module takes no space between a closing quote and the next delimiter
+        records = list(_records(re.sub(rf'" +(?=[{delimiter}\r\n]|$)', '"', text), name, delimiter))
+    if not records:
+        raise InputError.of(
+            what="The samplesheet is empty.",
+            where=name,
+            remedy="Write a first line with the columns sample and counts, then one line for each sample.",
+        )
+    return _Sheet(name, *records[0], records[1:])
+
+
+def _delimiter(text: str) -> str:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return max(DELIMITERS, key=first.count)
+
+
+def _records(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the filled lines with their numbers; a quoted field may go over several."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            stripped = [value.strip() for value in fields]
+            if any(stripped):
+                yield line, stripped
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError.of(
+            what=f"A quoted value is not well formed: {error}.",
+            where=f"{name}, line {line}",
+            remedy='Close each quote, write a quote within quotes twice (""), and put nothing behind the closing one.',
+        ) from error
+
+
+# --- columns ---
+
+
+def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str]) -> dict[str, int]:
+    """Return the place of each column; a misspelt one counts under the name that it was meant to have."""
+    _drop_empty_columns(sheet)
+    places: dict[str, int] = {}
+    for place, column in enumerate(sheet.header):
+        meant = _meant(column, known, sheet.header)
+        _check_name(sheet, place, column, meant)
+        if meant in places:
+            what = f"The column {quoted(meant)} is there twice: columns {places[meant] + 1} and {place + 1}."
+            sheet.report(what, "Keep one of them.", line=sheet.header_line, column=column)
+        elif meant:
+            places[meant] = place
+    for column in required:
+        if column not in places:
+            _report_missing(sheet, column, [name for name in sheet.header if name not in known])
+    return places
+
+
+def _drop_empty_columns(sheet: _Sheet) -> None:
+    while sheet.header and not sheet.header[-1] and not any(any(row[len(sheet.header) - 1 :]) for _, row in sheet.rows):
+        sheet.header.pop()
+
+
+def _meant(column: str, known: Sequence[str], header: Sequence[str]) -> str:
+    """Return the known name that a column was meant to have, or its own."""
+    same = [name for name in known if _folded(name) == _folded(column)]
+    absent = [name for name in known if name not in header]
+    close = [] if column in known else difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
+    return (same or close or [column])[0]
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
+    line = sheet.header_line
+    if column != meant:
+        sheet.report(f"{quoted(column)} is no known column.", f"Did you mean {meant!r}?", line=line, column=column)
+    elif not column:
+        sheet.report(f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line)
+    elif column in RESERVED or "/" in column or column == "." or "\0" in column or len(column) > 100:
+        remedy = "Give it another, short name: this one is used by the pipeline or cannot be stored in HDF5."
+        sheet.report(f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column)
+
+
+def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
+    close = difflib.get_close_matches(column, [name[:100] for name in others], 1, 0.5)
+    remedy = f"Add a column {column!r} to the first line."
+    if close:
+        remedy = f"Did you mean it by {quoted(close[0])}? Then call that {column!r}."
+    sheet.report(f"The column {column!r} is missing.", remedy, line=sheet.header_line, column=column)
+
+
+def _plain(column: str) -> str:
+    """Return a column's name for a place: as it is if that is harmless."""
+    return column if re.fullmatch(r"\w{1,40}", column) else quoted(column)
+
+
+# --- rows ---
+
+
+def _row(line: int, fields: Sequence[str], columns: Mapping[str, int], known: Mapping[str, Any]) -> _Row:
+    given = {column: fields[place] if place < len(fields) else "" for column, place in columns.items()}
+    values = {column: _typed(value, known[column]) for column, value in given.items() if column in known and value}
+    return _Row(line, values, {column: value for column, value in given.items() if column and column not in known})
+
+
+def _typed(value: str, rule: Mapping[str, Any]) -> Any:
+    """Return a value as a number where the schema wants one and it is one."""
+    types = {rule.get("type"), *(option.get("type") for option in rule.get("anyOf", []))}
+    if "integer" in types and _INTEGER.fullmatch(value):
+        return int(value)
+    return float(value) if "number" in types and _NUMBER.fullmatch(value) else value
+
+
+def _check_lengths(sheet: _Sheet) -> None:
+    for line, fields in sheet.rows:
+        if any(fields[len(sheet.header) :]):
+            what = f"The line has {len(fields)} values for {len(sheet.header)} columns; the first too many is "
+            remedy = "Take it out, or put quotes round a value that holds the delimiter."
+            too_many = next(value for value in fields[len(sheet.header) :] if value)
+            sheet.report(f"{what}{quoted(too_many)}.", remedy, line=line)
+
+
+def _check_schema(sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any], columns: Mapping[str, int]) -> None:
+    known = schema["items"]["properties"]
+    for row in rows:
+        for column in schema["items"]["required"]:
+            if column in columns and column not in row.values:
+                sheet.report(f"There is no {column}.", known[column]["errorMessage"], line=row.line, column=column)
+    seen = set()
+    for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
+        if error.validator in ("required", "minItems"):  # told above and by the caller, with line and column
+            continue
+        number, column = error.absolute_path
+        if (number, column) not in seen:
+            seen.add((number, column))
+            row = rows[int(number)]
+            what = f"{quoted(row.values[str(column)])} is no valid {column}."
+            sheet.report(what, known[column]["errorMessage"], line=row.line, column=str(column))
+
+
+def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
+    first: dict[str, _Row] = {}
+    for row in rows:
+        name = str(row.values.get("sample", ""))
+        earlier = first.setdefault(name.casefold(), row)
+        if name and earlier is not row:
+            same = earlier.values["sample"] == name
+            how = "is there already" if same else f"differs only by case from {quoted(earlier.values['sample'])}"
+            remedy = "Give each sample an id of its own; some file systems do not tell upper from lower case."
+            sheet.report(f"Sample {quoted(name)} {how} (line {earlier.line}).", remedy, line=row.line, column="sample")
+
+
+def _check_paths(sheet: _Sheet, rows: Sequence[_Row], paths: Mapping[str, bool]) -> None:
+    for row in rows:
+        counts, labels = row.values.get("counts", ""), row.values.get("labels", "")
+        if counts and not paths.get(counts, True):
+            remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
+            sheet.report(f"There is no file or folder {quoted(counts)}.", remedy, line=row.line, column="counts")
+        if labels and PATH_LIKE.search(labels) and not paths.get(labels, True):
+            remedy = (
+                "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
+            )
+            sheet.report(f"There is no file {quoted(labels)}.", remedy, line=row.line, column="labels")
+
+
+def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
+    clusters = values.get("n_clusters", "auto")
+    return {
+        "sample": values.get("sample", ""),
+        "counts": values.get("counts", ""),
+        "group": values.get("group", values.get("sample", "")),
+        "n_clusters": int(clusters) if _INTEGER.fullmatch(str(clusters)) else clusters,
+        "organism": values.get("organism"),
+        "tissue": values.get("tissue"),
+        "expected_doublet_rate": values.get("expected_doublet_rate"),
+        "labels": values.get("labels"),
+        "extra": row.extra,
+    }
+
+
+def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:
+    first: dict[str, tuple[_Row, Mapping[str, Any]]] = {}
+    for row, sample in zip(rows, samples, strict=True):
+        group = sample["group"]
+        earlier, model = first.setdefault(group.casefold(), (row, sample))
+        twice = "group" not in row.values and "group" not in earlier.values  # the samples' own ids, told before
+        if not group or earlier is row or twice:
+            continue
+        if model["group"] != group:
+            what = f"Group {quoted(group)} differs only by case from {quoted(model['group'])} (line {earlier.line})."
+            sheet.report(what, "Write a group's name the same way in each line.", line=row.line, column="group")
+        for column in GROUP_WIDE:
+            if model[column] != sample[column] and not sheet.told & {(row.line, column), (earlier.line, column)}:
+                what = (
+                    f"Group {quoted(group)} has {column} {_value(sample[column])} here, but {_value(model[column])} in "
+                )
+                remedy = "Give all samples of a group the same value; an empty one means the parameter's."
+                sheet.report(f"{what}line {earlier.line}.", remedy, line=row.line, column=column)
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else quoted(value)

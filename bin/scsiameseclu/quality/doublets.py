@@ -1,0 +1,331 @@
+"""Find the droplets that caught two cells, per sample, with Scrublet (Wolock et al., Cell Systems 2019)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import Any, Literal
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from scipy import sparse
+from scipy.special import expit, logit
+from skimage.filters import threshold_minimum
+
+from ..errors import InputError, quoted
+from ..files import read_json, settings, write_h5ad, write_json, write_table
+from .ledger import read_ledger, strike
+
+STEP = "doublets"
+RULE = "doublet"
+RATE_PER_1000_CELLS = 0.008
+"""Doublets per cell and 1,000 cells recovered, as 10x Genomics states for its droplets."""
+MIN_CELLS = 50
+"""Fewer cells than this hold too few doublets, and too few neighbours, to tell them by."""
+MIN_GENES = 30
+"""Fewer varying genes than this span no space in which a doublet lies between two types."""
+MAX_VARIABLE_GENES = 2000
+N_PCS = 30
+HISTOGRAM_BINS = 50
+
+# The valley between the two modes of the simulated doublets' scores is sought on the scale of Scrublet's default prior:
+# with the prior of a small sample (0.3 % at 400 cells) all scores crowd near zero and the valley is lost in a few bins.
+_VALLEY_PRIOR = 0.1
+# A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
+_MIN_DETECTABLE = 0.1
+# More than this (the rate of 15,000 cells), and than twice the expected rate, means a valley between types of cells instead.
+_MAX_DETECTED = 0.12
+
+
+@dataclass(frozen=True)
+class Doublets:
+    """What Scrublet says of a sample.
+
+    Parameters
+    ----------
+    status
+        How the threshold was chosen: ``automatic``, ``manual``, ``expected_rate`` (the automatic one failed), or
+        ``skipped``.
+    scores
+        Probability of being a doublet, given the expected rate, per cell (float64); NaN when skipped.
+    predicted
+        Which cells score above the threshold.
+    expected_rate
+        Expected share of doublets among the cells.
+    threshold
+        Bound on the scores; None when skipped.
+    simulated
+        Scores of the simulated doublets.
+    note
+        One sentence for the reader of the report; empty when all went as usual.
+    """
+
+    status: Literal["automatic", "manual", "expected_rate", "skipped"]
+    scores: np.ndarray
+    predicted: np.ndarray
+    expected_rate: float
+    threshold: float | None = None
+    simulated: np.ndarray = field(default_factory=lambda: np.empty(0))
+    note: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the account in ``<sample>.qc.json``."""
+        return {
+            "status": self.status,
+            "expected_rate": self.expected_rate,
+            "threshold": self.threshold,
+            "n_predicted": int(self.predicted.sum()),
+            "detected_rate": float(self.predicted.mean()),
+            "histogram": self._histogram(),
+            "note": self.note,
+        }
+
+    def _histogram(self) -> dict[str, list[float]]:
+        if self.status == "skipped":
+            return {"edges": [], "observed": [], "simulated": []}
+        top = max(self.scores.max(), self.simulated.max(), self.threshold or 0)
+        edges = np.linspace(0, top, HISTOGRAM_BINS + 1)
+        observed, simulated = (np.histogram(scores, edges)[0].tolist() for scores in (self.scores, self.simulated))
+        return {"edges": edges.tolist(), "observed": observed, "simulated": simulated}
+
+
+def flag_doublets(
+    *,
+    prefix: str,
+    healthy: Path,
+    ledger: Path,
+    summary: Path,
+    doublet_action: Literal["remove", "annotate"] = "remove",
+    doublet_threshold: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Score the doublets of a sample, remove them or not, and complete its ledger.
+
+    Writes ``<prefix>.filtered.h5ad``, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
+
+    Parameters
+    ----------
+    prefix
+        Id of the sample.
+    healthy
+        Healthy cells (``<sample>.healthy.h5ad``).
+    ledger
+        Ledger of the filter (``<sample>.filter_ledger.tsv.gz``).
+    summary
+        Account of the filter (``<sample>.filter.json``).
+    doublet_action
+        ``remove`` the predicted doublets or only ``annotate`` them.
+    doublet_threshold
+        Score above which a cell is a doublet. Default: found automatically.
+    seed
+        Seed of the simulation.
+    """
+    adata = ad.read_h5ad(healthy)
+    given = settings(adata)
+    doublets = score_doublets(
+        adata, expected_rate=given["expected_doublet_rate"], threshold=doublet_threshold, random_state=seed
+    )
+    removed = doublets.predicted if doublet_action == "remove" else np.zeros(adata.n_obs, dtype=bool)
+    if removed.all():
+        raise _nothing_left(given, doublets)
+    adata.obs["doublet_score"] = doublets.scores
+    adata.obs["predicted_doublet"] = doublets.predicted
+    kept = adata[~removed].copy()
+    write_h5ad(kept, f"{prefix}.filtered.h5ad")
+    write_table(complete_ledger(read_ledger(ledger), doublets, removed), f"{prefix}.cell_ledger.tsv.gz")
+    account = complete_summary(read_json(summary), kept, doublets, n_removed=int(removed.sum()))
+    write_json(account | {"doublet_action": doublet_action}, f"{prefix}.qc.json")
+
+
+def score_doublets(
+    adata: ad.AnnData,
+    *,
+    expected_rate: float | None = None,
+    threshold: float | None = None,
+    random_state: int = 0,
+) -> Doublets:
+    """Score every cell's chance of being a doublet, and choose the threshold.
+
+    Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
+    simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
+    2000) is used.
+
+    Parameters
+    ----------
+    adata
+        Raw counts of one sample in ``X`` (cells x genes); it is left as it is.
+    expected_rate
+        Expected share of doublets. Default: 0.8 % per 1,000 cells.
+    threshold
+        Score above which a cell is a doublet. Default: the valley between the modes of the simulated doublets'
+        scores; where there is none, the score that calls the expected number of doublets.
+    random_state
+        Seed of the simulation.
+
+    Returns
+    -------
+    Scores, calls and how they came about; skipped with a note below 50 cells or 30 varying genes.
+    """
+    rate = min(RATE_PER_1000_CELLS * adata.n_obs / 1000, 0.5) if expected_rate is None else expected_rate
+    if adata.n_obs < MIN_CELLS:
+        return _skipped(adata, rate, f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)")
+    cells = _variable_genes(adata)
+    if cells.n_vars < MIN_GENES:
+        reason = f"{cells.n_vars} varying genes are too few to find doublets (at least {MIN_GENES} needed)"
+        return _skipped(adata, rate, reason)
+    # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
+    scores, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    if threshold is not None:
+        return Doublets("manual", scores, scores > threshold, rate, threshold, simulated)
+    status, bound, note = _choose_threshold(scores, simulated, rate)
+    return Doublets(status, scores, scores > bound, rate, bound, simulated, note)
+
+
+def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarray) -> pd.DataFrame:
+    """Return the ledger of the filter with scores and calls of the cells it kept, and the `removed` ones struck."""
+    ledger = ledger.copy()
+    healthy = ledger.index[ledger["kept"]]
+    ledger["doublet_score"] = pd.Series(doublets.scores, index=healthy).reindex(ledger.index)
+    calls = doublets.predicted.astype(object) if doublets.status != "skipped" else None
+    ledger["doublet"] = pd.Series(calls, index=healthy, dtype=object).reindex(ledger.index)
+    struck = pd.Series(removed, index=healthy).reindex(ledger.index, fill_value=False)
+    strike(ledger, struck, step=STEP, rule=RULE, value=ledger["doublet_score"], threshold=doublets.threshold)
+    return ledger
+
+
+def complete_summary(
+    summary: dict[str, Any], kept: ad.AnnData, doublets: Doublets, *, n_removed: int
+) -> dict[str, Any]:
+    """Return the account of the sample (``<sample>.qc.json``): filter, doublets, medians of the kept cells."""
+    notes = [*summary["notes"], *([doublets.note] if doublets.note else [])]
+    return summary | {
+        "n_kept": kept.n_obs,
+        "removed": summary["removed"] | {RULE: n_removed},
+        "n_genes": int((kept.X.getnnz(axis=0) > 0).sum()),
+        "median_genes": _median(kept.obs["n_genes_by_counts"]),
+        "median_counts": _median(kept.obs["total_counts"]),
+        "median_pct_mt": _median(kept.obs["pct_counts_mt"]),
+        "doublets": doublets.summary(),
+        "notes": notes,
+    }
+
+
+def _variable_genes(adata: ad.AnnData) -> ad.AnnData:
+    """Return the raw counts (float32) of the genes that vary most among the cells."""
+    counts = sparse.csr_matrix(adata.X, dtype=np.float32)
+    counts = counts[:, counts.getnnz(axis=0) >= 3]
+    log = _normalized(ad.AnnData(counts))
+    varying = _variance(log.X) > 1e-6
+    if varying.sum() < MIN_GENES:
+        return ad.AnnData(counts[:, varying])
+    log, counts = log[:, varying].copy(), counts[:, varying]
+    n_top = min(MAX_VARIABLE_GENES, max(log.n_vars // 2, MIN_GENES))
+    chosen = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)["highly_variable"]
+    return ad.AnnData(counts[:, chosen.to_numpy()])
+
+
+def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of the cells and of the simulated doublets."""
+    cells.layers["raw"] = cells.X
+    simulated = sc.pp.scrublet_simulate_doublets(cells, layer="raw", random_seed=seed)
+    observed = _normalized(ad.AnnData(cells.X))
+    sc.pp.scrublet(
+        observed,
+        _normalized(simulated),
+        expected_doublet_rate=rate,
+        n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
+        # Exact neighbours: the approximate ones differ by machine.
+        use_approx_neighbors=False,
+        # Any number: the caller chooses.
+        threshold=0.0,
+        verbose=False,
+        random_state=seed,
+    )
+    return observed.obs["doublet_score"].to_numpy(np.float64), np.asarray(
+        observed.uns["scrublet"]["doublet_scores_sim"]
+    )
+
+
+def _choose_threshold(
+    scores: np.ndarray, simulated: np.ndarray, rate: float
+) -> tuple[Literal["automatic", "expected_rate"], float, str]:
+    """Return the status, the threshold and the note."""
+    valley = _valley(simulated, rate)
+    if valley is None:
+        reason = "the scores of the simulated doublets have no two modes"
+    elif (simulated > valley).mean() < _MIN_DETECTABLE:
+        reason = f"only {(simulated > valley).mean():.0%} of the simulated doublets would score above it"
+    elif (scores > valley).mean() > max(_MAX_DETECTED, 2 * rate):
+        reason = f"it would call {(scores > valley).mean():.0%} of the cells doublets"
+    else:
+        return "automatic", valley, ""
+    bound, n_called = _bound_for(scores, round(rate * len(scores)))
+    note = (
+        f"No automatic doublet threshold ({reason}): the {n_called} highest scores are called, "
+        f"by the expected rate of {rate:.1%}."
+    )
+    return "expected_rate", bound, note
+
+
+def _valley(simulated: np.ndarray, rate: float) -> float | None:
+    """Return the score between the two modes of the simulated doublets, None where there is none."""
+    shift = logit(_VALLEY_PRIOR) - logit(np.clip(rate, 1e-4, 0.5))
+    try:
+        valley = threshold_minimum(expit(logit(simulated) + shift))
+    except RuntimeError:
+        return None
+    return float(expit(logit(valley) - shift))
+
+
+def _bound_for(scores: np.ndarray, n_wanted: int) -> tuple[float, int]:
+    """Return a threshold that about the `n_wanted` highest scores exceed, tied ones together, and how many do."""
+    values, n_equal = np.unique(scores, return_counts=True)
+    bounds = np.append(values[0] / 2, values)
+    n_above = len(scores) - np.append(0, np.cumsum(n_equal))
+    # Of two equally near, the later one: it calls fewer.
+    nearest = len(bounds) - 1 - int(np.abs(n_above - n_wanted)[::-1].argmin())
+    return float(bounds[nearest]), int(n_above[nearest])
+
+
+def _normalized(adata: ad.AnnData) -> ad.AnnData:
+    """Return a copy with log1p(counts per 10,000) in ``X``."""
+    adata = adata.copy()
+    with warnings.catch_warnings():
+        # A cell may have no counts in the chosen genes; it stays at zero.
+        warnings.filterwarnings("ignore", message="Some cells have zero counts")
+        sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    return adata
+
+
+def _variance(matrix: sparse.csr_matrix) -> np.ndarray:
+    matrix = matrix.astype(np.float64)
+    mean, square = (np.asarray(power.mean(axis=0)).ravel() for power in (matrix, matrix.multiply(matrix)))
+    return np.asarray(square - mean**2)
+
+
+def _median(values: pd.Series[float]) -> float | None:
+    return float(values.median()) if values.notna().any() else None
+
+
+def _skipped(adata: ad.AnnData, rate: float, reason: str) -> Doublets:
+    return Doublets(
+        status="skipped",
+        scores=np.full(adata.n_obs, np.nan),
+        predicted=np.zeros(adata.n_obs, dtype=bool),
+        expected_rate=rate,
+        note=f"Doublets were not looked for: {reason}.",
+    )
+
+
+def _nothing_left(given: dict[str, Any], doublets: Doublets) -> InputError:
+    return InputError.of(
+        what=f"no cell of sample {quoted(given['sample'])} is left: all {len(doublets.scores)} score above the doublet "
+        f"threshold {doublets.threshold:g}",
+        where=given["counts"],
+        remedy=f"raise --doublet_threshold (the highest score in this sample is {doublets.scores.max():.3g}), "
+        "leave it out, or use --doublet_action annotate",
+    )

@@ -1,0 +1,242 @@
+"""Keep the barcodes that hold a healthy cell: by genes found, counts and mitochondrial share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from typing import Any, Literal
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+
+from ..errors import InputError, quoted
+from ..files import settings, write_h5ad, write_json, write_table
+from .genes import is_mitochondrial, is_ribosomal
+from .ledger import count_removed, open_ledger, strike
+
+STEP = "filter"
+MIN_GENES = 200
+"""Fewest genes in a cell, unless the sample is shallow."""
+SHALLOW_SHARE = 0.2
+"""Fewest genes in a cell of a shallow sample, as a share of the median barcode's."""
+UNFILTERED_MEDIAN = 20
+"""A median of fewer genes than this speaks of empty droplets, not of shallow sequencing."""
+
+_OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt")
+_METRICS = {"genes": "n_genes_by_counts", "counts": "total_counts", "pct_mt": "pct_counts_mt"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A bound on one metric of a barcode.
+
+    Parameters
+    ----------
+    name
+        Name in the ledger; ``empty`` or that of the option which sets it.
+    metric
+        Column of the metrics.
+    side
+        ``min``: smaller values fail; ``max``: larger ones do. The threshold itself passes.
+    threshold
+        The bound, in the metric's unit (genes, counts, percent).
+    """
+
+    name: str
+    metric: str
+    side: Literal["min", "max"]
+    threshold: float
+
+    def failing(self, metrics: pd.DataFrame) -> pd.Series[bool]:
+        """Return which barcodes fail; an unknown value (NaN) does not."""
+        values = metrics[self.metric]
+        return values < self.threshold if self.side == "min" else values > self.threshold
+
+
+def filter_sample(
+    *,
+    prefix: str,
+    counts: Path,
+    min_genes: int | None = None,
+    max_genes: int | None = None,
+    min_counts: int | None = None,
+    max_counts: int | None = None,
+    max_pct_mt: float = 20.0,
+) -> None:
+    """Remove the barcodes of a sample that hold no healthy cell.
+
+    Writes ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``.
+
+    Parameters
+    ----------
+    prefix
+        Id of the sample.
+    counts
+        Counts of the sample (``<sample>.counts.h5ad``).
+    min_genes
+        Fewest genes in a cell. Default: 200, or a fifth of the median where the sample is shallow.
+    max_genes
+        Most genes in a cell. Default: no bound.
+    min_counts
+        Fewest counts in a cell. Default: no bound.
+    max_counts
+        Most counts in a cell. Default: no bound.
+    max_pct_mt
+        Largest share of mitochondrial counts, in percent; not applied where no mitochondrial gene is found.
+    """
+    adata = ad.read_h5ad(counts)
+    metrics = cell_metrics(adata)
+    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(metrics)
+    rules = choose_rules(
+        metrics,
+        min_genes=min_genes,
+        max_genes=max_genes,
+        min_counts=min_counts,
+        max_counts=max_counts,
+        max_pct_mt=max_pct_mt,
+    )
+    ledger = apply_rules(prefix, metrics, rules)
+    summary = summarize(adata, metrics, ledger, rules, notes)
+    if not summary["n_kept"]:
+        raise nothing_left(metrics, rules, summary, where=settings(adata)["counts"])
+    healthy = adata[ledger["kept"].to_numpy()].copy()
+    healthy.obs = metrics.loc[healthy.obs_names]
+    write_h5ad(healthy, f"{prefix}.healthy.h5ad")
+    write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
+    write_json(summary, f"{prefix}.filter.json")
+
+
+def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
+    """Return the quality metrics of every barcode.
+
+    Parameters
+    ----------
+    adata
+        Raw counts in ``X`` (barcodes x genes), genes named as :func:`~scsiameseclu.quality.is_mitochondrial` expects.
+
+    Returns
+    -------
+    Indexed by barcode: ``n_genes_by_counts`` and ``total_counts`` (int64), ``pct_counts_mt`` and ``pct_counts_ribo``
+    (float64, percent; 0 for an empty barcode, NaN for all where the matrix has no such gene, for 0 would look like
+    good quality).
+    """
+    genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var)}
+    bare = ad.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(genes, index=adata.var_names))
+    table, _ = sc.pp.calculate_qc_metrics(bare, qc_vars=list(genes), percent_top=None, log1p=False)
+    metrics: pd.DataFrame = table[["n_genes_by_counts", "total_counts"]].astype(np.int64)
+    for name, mask in genes.items():
+        percent = 100 * table[f"total_counts_{name}"].to_numpy(np.float64) / metrics["total_counts"].clip(lower=1)
+        metrics[f"pct_counts_{name}"] = percent if mask.any() else np.nan
+    return metrics
+
+
+def choose_min_genes(metrics: pd.DataFrame) -> tuple[int, list[str]]:
+    """Return the fewest genes a cell of this sample must have, and notes for the reader.
+
+    200, as is common for 10x data. Where that is more than half of what the median barcode has, the sample is shallow
+    or the matrix holds few genes, and a fifth of the median is asked for instead; a median below 20 means empty
+    droplets, and 200 stands.
+    """
+    found = metrics.loc[metrics["total_counts"] > 0, "n_genes_by_counts"]
+    median = float(found.median()) if len(found) else 0.0
+    if median >= 2 * MIN_GENES:
+        return MIN_GENES, []
+    if median < UNFILTERED_MEDIAN:
+        return MIN_GENES, [
+            f"The median barcode has {median:g} genes: the matrix looks unfiltered, most of it empty droplets."
+        ]
+    lowered = int(SHALLOW_SHARE * median)
+    return lowered, [
+        f"Shallow sample (the median barcode has {median:g} genes): cells need {lowered} genes instead of {MIN_GENES}."
+    ]
+
+
+def choose_rules(metrics: pd.DataFrame, **thresholds: float | None) -> list[Rule]:
+    """Return the rules in the order in which they are applied.
+
+    Parameters
+    ----------
+    metrics
+        Of the sample, from :func:`cell_metrics`.
+    **thresholds
+        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``; None: no such rule.
+
+    Returns
+    -------
+    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` is left out where no mitochondrial gene is
+    known.
+    """
+    rules = [Rule("empty", "total_counts", "min", 1)]
+    for name in _OPTIONS:
+        side, _, quantity = name.partition("_")
+        threshold = thresholds.get(name)
+        if threshold is not None and metrics[_METRICS[quantity]].notna().any():
+            rules.append(Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold))
+    return rules
+
+
+def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule]) -> pd.DataFrame:
+    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold."""
+    ledger = open_ledger(sample, metrics)
+    for rule in rules:
+        values = metrics[rule.metric].reset_index(drop=True)
+        failing = rule.failing(metrics)
+        strike(ledger, failing, step=STEP, rule=rule.name, value=values, threshold=rule.threshold)
+    return ledger
+
+
+def summarize(
+    adata: ad.AnnData, metrics: pd.DataFrame, ledger: pd.DataFrame, rules: list[Rule], notes: list[str]
+) -> dict[str, Any]:
+    """Return what the report tells about the filter (the head of ``<sample>.qc.json``)."""
+    given, intake = settings(adata), json.loads(adata.uns["intake"])
+    n_kept = int(ledger["kept"].sum())
+    thresholds = {rule.name: rule.threshold for rule in rules}
+    return {
+        "sample": given["sample"],
+        "group": given["group"],
+        "status": "ok",
+        "format": intake["format"],
+        "n_barcodes": len(ledger),
+        "n_kept": n_kept,
+        "removed": count_removed(ledger, [rule.name for rule in rules]),
+        "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
+        "notes": [*intake["notes"], *notes, *_notes(metrics, n_kept)],
+    }
+
+
+def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, Any], *, where: str) -> InputError:
+    """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
+    removed = {rule.name: f"{rule.name} ({rule.threshold:g})" if rule.name != "empty" else "empty" for rule in rules}
+    taken = ", ".join(f"{removed[name]} took {n}" for name, n in summary["removed"].items() if n)
+    worst = max(rules, key=lambda rule: summary["removed"][rule.name])
+    return InputError.of(
+        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {len(metrics)} barcodes, {taken}",
+        where=where,
+        remedy=_remedy(metrics, worst),
+    )
+
+
+def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
+    if rule.name == "empty":
+        return "check that this is the matrix of raw counts: its barcodes have no counts at all"
+    values = metrics.loc[metrics["total_counts"] > 0, rule.metric]
+    if rule.side == "min":
+        return f"lower --{rule.name} (the highest value in this sample is {values.max():g}) or leave the sample out"
+    return f"raise --{rule.name} (the lowest value in this sample is {values.min():g}) or leave the sample out"
+
+
+def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
+    notes = []
+    if metrics["pct_counts_mt"].isna().all():
+        notes.append(
+            "No mitochondrial gene was found by name or id: their share is unknown and max_pct_mt is not applied."
+        )
+    if 0 < n_kept < len(metrics) / 2:
+        notes.append(
+            f"Quality control removed {1 - n_kept / len(metrics):.0%} of the barcodes: look at the thresholds."
+        )
+    return notes

@@ -1,0 +1,64 @@
+"""Which genes are mitochondrial or ribosomal, told by symbol and by Ensembl id.
+
+Human and mouse symbols differ only in case, and ids are unique among organisms, so that one set of rules serves all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# MT-ND1 (human), mt-Nd1 (mouse), MT.ND1 (as R writes it), GRCh38_MT-ND1 (several genomes in one matrix).
+_MITOCHONDRIAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?mt[-.]"
+
+# As RefSeq names the 13 protein-coding genes, without a prefix.
+_MITOCHONDRIAL_REFSEQ = frozenset(
+    ("ND1", "ND2", "ND3", "ND4", "ND4L", "ND5", "ND6", "COX1", "COX2", "COX3", "CYTB", "ATP6", "ATP8")
+)
+
+# The 37 genes of the mitochondrial chromosome: 13 protein-coding, 2 rRNA, 22 tRNA.
+_HUMAN = (
+    *(198888, 198763, 198804, 198712, 228253, 198899, 198938, 198840, 212907, 198886, 198786, 198695, 198727),
+    *(211459, 210082),
+    *(210049, 210077, 209082, 210100, 210107, 210112, 210117, 210127, 210135, 210140, 210144),
+    *(210151, 210154, 210156, 210164, 210174, 210176, 210184, 210191, 210194, 210195, 210196),
+)
+_MOUSE = (*range(64336, 64362), *range(64363, 64373), 65947)
+_MITOCHONDRIAL_IDS = frozenset([f"ENSG{i:011d}" for i in _HUMAN] + [f"ENSMUSG{i:011d}" for i in _MOUSE])
+
+# Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
+_RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A|X|Y\d)?(?:L\d?)?|P[012]|A)$"
+
+
+def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
+    """Return which genes lie on the mitochondrial chromosome.
+
+    Parameters
+    ----------
+    var
+        ``AnnData.var`` with symbols in ``gene_symbols`` and ids in ``gene_ids``; the index stands in for what is
+        missing.
+
+    Returns
+    -------
+    Boolean array (genes,): symbols with the prefix ``MT-`` in any case, RefSeq's names of the 13 protein-coding
+    genes, or the Ensembl ids of the human and murine genes (37 each; versions are ignored).
+    """
+    symbols = _names(var, "gene_symbols")
+    ids = _names(var, "gene_ids").str.replace(r"\.\d+$", "", regex=True)
+    by_symbol = symbols.str.contains(_MITOCHONDRIAL_SYMBOL, regex=True) | symbols.isin(_MITOCHONDRIAL_REFSEQ)
+    return np.asarray(by_symbol | ids.isin(_MITOCHONDRIAL_IDS), dtype=bool)
+
+
+def is_ribosomal(var: pd.DataFrame) -> np.ndarray:
+    """Return which genes encode cytosolic ribosomal proteins, by symbol; parameters as in :func:`is_mitochondrial`."""
+    return np.asarray(_names(var, "gene_symbols").str.contains(_RIBOSOMAL_SYMBOL, regex=True), dtype=bool)
+
+
+def _names(var: pd.DataFrame, column: str) -> pd.Series[str]:
+    names = var[column] if column in var else var.index.to_series()
+    return names.astype(str).reset_index(drop=True)

@@ -1,0 +1,59 @@
+"""The ledger: one row for every barcode that came in, in the order of the input, with its fate and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..files import read_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEDGER_COLUMNS = (
+    "sample",
+    "barcode",
+    "kept",
+    "step",
+    "rule",
+    "value",
+    "threshold",
+    "total_counts",
+    "n_genes_by_counts",
+    "pct_counts_mt",
+    "doublet_score",
+    "doublet",
+)
+"""`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one."""
+
+
+def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the ledger of a sample in which every barcode is kept so far; `metrics` has a row for each (its index)."""
+    ledger = pd.DataFrame(index=pd.RangeIndex(len(metrics)), columns=list(LEDGER_COLUMNS), dtype=object)
+    ledger["sample"] = sample
+    ledger["barcode"] = metrics.index.to_numpy(dtype=object)
+    ledger["kept"] = True
+    for column in ("total_counts", "n_genes_by_counts", "pct_counts_mt"):
+        ledger[column] = metrics[column].to_numpy()
+    return ledger
+
+
+def strike(ledger: pd.DataFrame, failing: pd.Series[bool], **reason: Any) -> None:
+    """Mark the kept barcodes where `failing` (aligned by row) as removed, with `reason` in the columns of its names."""
+    rows = ledger["kept"] & failing.to_numpy()
+    ledger.loc[rows, "kept"] = False
+    for column, value in reason.items():
+        ledger.loc[rows, column] = value[rows.to_numpy()] if isinstance(value, pd.Series) else value
+
+
+def count_removed(ledger: pd.DataFrame, rules: list[str]) -> dict[str, int]:
+    """Return how many barcodes each rule removed, zeros included, in the order of `rules`."""
+    counts = ledger["rule"].value_counts()
+    return {rule: int(counts.get(rule, 0)) for rule in rules}
+
+
+def read_ledger(path: Path | str) -> pd.DataFrame:
+    """Read a ledger as it was written, to the bit: barcodes are text whatever they look like."""
+    text = dict.fromkeys(("sample", "barcode", "step", "rule"), object)
+    return read_table(path, dtype=text, float_precision="round_trip")

@@ -1,0 +1,481 @@
+"""Clustering in the report: number of clusters, training, UMAP, sizes, stability, and other methods beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+
+from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, points, table, text, unique_texts
+from .palette import SEQUENTIAL, cell_type_colors, cluster_color
+from .rooms import CLUSTERING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from .inputs import Group, Run
+
+TERMS = {
+    "total": "Total",
+    "crr": "Cells (CRR)",
+    "lrr": "Latent (LRR)",
+    "pr": "Propagation (PR)",
+    "rec": "Reconstruction (REC)",
+    "zinb": "Counts (ZINB)",
+    "otc": "Transport (OTC)",
+}
+"""Columns of the training history, and what they are called."""
+
+METHODS = {
+    "scsiameseclu": "scSiameseClu",
+    "consensus": "Consensus (its start)",
+    "leiden": "Leiden, resolution 1",
+    "leiden_k": "Leiden, same number",
+    "kmeans": "k-means",
+}
+"""Columns of the comparison, and what they are called."""
+
+MAX_HEATMAPS = 4
+"""With more groups than this, matrices per group give way to one matrix with a row per group."""
+
+_CONFIDENCE = ((0.9, "0.9 to 1"), (0.7, "0.7 to 0.9"), (0.5, "0.5 to 0.7"), (0.3, "0.3 to 0.5"), (0.0, "below 0.3"))
+_CONVERGED = 0.02
+_Points = list[tuple[float, float]]
+
+
+def sections(run: Run, *, max_points: int) -> list[Section]:
+    """Return the sections of clustering; none if no group has clusters.
+
+    Parameters
+    ----------
+    run
+        The inputs of the report.
+    max_points
+        Cells drawn in each UMAP plot, all groups together.
+    """
+    if not run.finished:
+        return []
+    return [
+        *_number_of_clusters(run),
+        *_training(run),
+        *_umaps(run, max_points),
+        *_sizes(run),
+        *_stability(run),
+        *_comparison(run),
+    ]
+
+
+def convergence(total: NDArray[np.float64]) -> str:
+    """Return a verdict on a loss curve, shape (steps,): whether its last tenth still falls.
+
+    The change of the mean from the last tenth but one to the last tenth, relative to the fall since the start, decides:
+    at most 2 % is converged.
+    """
+    if not np.isfinite(total).all():
+        return "Diverged"
+    window = max(len(total) // 10, 1)
+    if len(total) < 2 * window + 1:
+        return "Too short to say"
+    first, before, last = (part.mean() for part in (total[:window], total[-2 * window : -window], total[-window:]))
+    fall = abs(first - last)
+    if fall == 0 or abs(before - last) <= _CONVERGED * fall:
+        return "Converged"
+    return "Still falling" if last < before else "Rising again"
+
+
+def thin(count: int, share: float) -> NDArray[np.int64]:
+    """Return which of `count` rows stay when only `share` of them may: evenly spaced, the same each time."""
+    wanted = min(count, max(int(np.floor(count * share)), 1))
+    rows: NDArray[np.int64] = np.floor(np.arange(wanted) * (count / wanted)).astype(np.int64)
+    return rows
+
+
+def _number_of_clusters(run: Run) -> Iterator[Section]:
+    curves = {group.label: curve for group in run.finished if (curve := _selection_curve(group.summary))}
+    if curves:
+        yield Section(
+            "number_of_clusters",
+            "Choice of the number of clusters",
+            "How well independent clusterings agree at each number of clusters, without any label: a peak or a plateau "
+            "that "
+            "ends at the chosen number speaks for it. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+            CLUSTERING,
+            lines(
+                {"Agreement": curves},
+                id="number_of_clusters",
+                title="Agreement of clusterings",
+                x_label="Number of clusters",
+                y_label="Agreement (ARI)",
+                options={"ymin": 0, "ymax": 1.02, "style": "lines+markers"},
+            ),
+        )
+    yield Section(
+        "number_of_clusters_table",
+        "Number of clusters",
+        "What was asked for, and what was found. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+        CLUSTERING,
+        table(
+            {group.label: _number_row(group) for group in run.finished},
+            {
+                "requested": Column("Asked for", "The number of clusters in the samplesheet or parameter"),
+                "found": Column("Found", "The number of clusters in the results", format="{:,d}"),
+                "method": Column("Labels from", "The method whose labels are reported"),
+                "notes": Column("Notes", "What to know about them"),
+            },
+            id="number_of_clusters_table",
+            title="Number of clusters",
+            first="Group",
+        ),
+    )
+
+
+def _number_row(group: Group) -> dict[str, Any]:
+    notes = " ".join(str(note) for note in group.summary.get("notes", []))
+    return {
+        "requested": text(group.summary.get("n_clusters_requested", "auto")),
+        "found": group.metrics.get("n_clusters", len(group.cluster_names)),
+        "method": METHODS.get(str(group.summary.get("method", "scsiameseclu")), text(group.summary.get("method"))),
+        "notes": paragraph(notes) if notes else None,
+    }
+
+
+def _selection_curve(summary: Mapping[str, Any]) -> Curve:
+    """Return (number of clusters, agreement) from whatever list of candidates the selection holds."""
+    for candidates in (summary.get("selection") or {}).values():
+        if not isinstance(candidates, list) or not all(isinstance(candidate, dict) for candidate in candidates):
+            continue
+        found = {
+            candidate["n_clusters"]: candidate["agreement"]
+            for candidate in candidates
+            if candidate.get("n_clusters") is not None and candidate.get("agreement") is not None
+        }
+        if len(found) > 1:
+            return sorted(found.items())
+    return []
+
+
+def _training(run: Run) -> Iterator[Section]:
+    trained = {group: group.history for group in run.finished if group.history is not None and len(group.history) > 1}
+    if not trained:
+        return
+    terms = [
+        term for term in TERMS if any(term in history and history[term].notna().any() for history in trained.values())
+    ]
+    datasets = {
+        TERMS[term]: {group.label: curve for group, history in trained.items() if (curve := _loss_curve(history, term))}
+        for term in terms
+    }
+    yield Section(
+        "training",
+        "Training curves",
+        "Each loss should fall and flatten; the step where clustering joins in shows as a jump. CRR and LRR refine "
+        "correlations between cells and between latent dimensions, PR guards against over-smoothing, REC and ZINB "
+        "rebuild "
+        "expression and counts, OTC sharpens the clusters by optimal transport. From "
+        "<code>groups/&#42;/training_history.tsv</code>.",
+        CLUSTERING,
+        lines(datasets, id="training", title="Training", x_label="Step", y_label="Loss"),
+    )
+    yield Section(
+        "training_table",
+        "Convergence",
+        "Converged: the total loss fell by at most 2 % of its whole fall between the last two tenths of its last "
+        "phase. "
+        "From <code>groups/&#42;/training_history.tsv</code> and <code>metrics.json</code>.",
+        CLUSTERING,
+        table(
+            {group.label: _convergence_row(history) for group, history in trained.items()},
+            {
+                "verdict": Column(
+                    "Training",
+                    "Does the total loss still fall?",
+                    rules={
+                        "pass": [{"s_eq": "Converged"}],
+                        "warn": [{"s_eq": "Still falling"}, {"s_eq": "Rising again"}],
+                        "fail": [{"s_eq": "Diverged"}],
+                    },
+                ),
+                "steps": Column("Steps", "Steps of training", format="{:,d}"),
+                "first": Column("First loss", "Total loss at the first step", format="{:,.3f}"),
+                "last": Column("Last loss", "Total loss at the last step", format="{:,.3f}"),
+            },
+            id="training_table",
+            title="Convergence",
+            first="Group",
+        ),
+    )
+
+
+def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
+    if term not in history:
+        return []
+    steps = history["step"] if "step" in history else pd.Series(np.arange(1, len(history) + 1))
+    known = history[term].notna()
+    return [
+        (int(step), float(f"{loss:.5g}")) for step, loss in zip(steps[known], history.loc[known, term], strict=True)
+    ]
+
+
+def _convergence_row(history: pd.DataFrame) -> dict[str, Any]:
+    last_phase = history[history["phase"] == history["phase"].iloc[-1]] if "phase" in history else history
+    return {
+        "verdict": convergence(last_phase["total"].to_numpy(float)),
+        "steps": len(history),
+        "first": float(history["total"].iloc[0]),
+        "last": float(history["total"].iloc[-1]),
+    }
+
+
+def _umaps(run: Run, max_points: int) -> Iterator[Section]:
+    cells = {group: table for group in run.finished if (table := _cells(group)) is not None}
+    if not cells:
+        return
+    total = sum(len(table) for table in cells.values())
+    share = min(1.0, max_points / total)
+    drawn = {group: table.iloc[thin(len(table), share)] for group, table in cells.items()}
+    thinned = (
+        f"{sum(map(len, drawn.values())):,} of {total:,} cells are drawn, evenly spaced."
+        if share < 1
+        else f"All {total:,} cells are drawn."
+    )
+    types = cell_type_colors(name for table in cells.values() for name in _present(table, "cell_type"))
+    samples = {sample.id: cluster_color(index) for index, sample in enumerate(run.samples)}
+    views: dict[str, tuple[str, str, Callable[[pd.DataFrame], dict[str, tuple[str, _Points]]]]] = {
+        "cluster": (
+            "UMAP by cluster",
+            "Clusters that lie apart and hold together are easy; a cluster in several islands deserves a look.",
+            lambda table: _clouds(
+                table, "cluster", _by_number, lambda name: cluster_color(_position(name)), "Cluster "
+            ),
+        ),
+        "cell_type": (
+            "UMAP by cell type",
+            "The same colour is the same cell type in all plots of this report; grey is Unknown.",
+            lambda table: _clouds(table, "cell_type", str, lambda name: types[name]),
+        ),
+        "sample": (
+            "UMAP by sample",
+            "Samples should mix within cell types; islands of one sample point to a batch effect, or to its biology.",
+            lambda table: _clouds(table, "sample", str, lambda name: samples.get(name, "#b3b3b3")),
+        ),
+        "confidence": (
+            "UMAP by confidence",
+            "How sure scSiameseClu is of each cell's cluster; doubt belongs at the borders between clusters.",
+            _confidence_clouds,
+        ),
+    }
+    for id, (title, look, clouds) in views.items():  # noqa: A001
+        datasets = {group.label: clouds(table) for group, table in drawn.items()}
+        datasets = {name: some for name, some in datasets.items() if len(some) > (id == "sample")}
+        if not datasets:
+            continue
+        colors = {name: color for some in datasets.values() for name, (color, _) in some.items()}
+        yield Section(
+            f"umap_{id}",
+            title,
+            f"{look} Distances between islands mean little. {thinned} From <code>groups/&#42;/&#42;.h5ad</code> "
+            "(<code>obsm['X_umap']</code>) and <code>clusters.tsv</code>.",
+            CLUSTERING,
+            points(
+                {name: {cloud: places for cloud, (_, places) in some.items()} for name, some in datasets.items()},
+                colors,
+                id=f"umap_{id}",
+                title=title,
+                x_label="UMAP 1",
+                y_label="UMAP 2",
+            ),
+        )
+
+
+def _cells(group: Group) -> pd.DataFrame | None:
+    if group.umap is None or group.clusters is None:
+        return None
+    return group.clusters.merge(group.umap, on="barcode", how="inner", validate="one_to_one")
+
+
+def _clouds(
+    cells: pd.DataFrame, by: str, order: Callable[[str], Any], color: Callable[[str], str], prefix: str = ""
+) -> dict[str, tuple[str, _Points]]:
+    """Return the name, colour and points of each value of the column `by`."""
+    names = sorted(cells[by].dropna().unique(), key=order)
+    shown = unique_texts(names)
+    return {prefix + shown[name]: (color(name), _places(cells[cells[by] == name])) for name in names}
+
+
+def _confidence_clouds(cells: pd.DataFrame) -> dict[str, tuple[str, _Points]]:
+    clouds: dict[str, tuple[str, _Points]] = {}
+    left = cells["confidence"].notna()
+    for (low, name), color in zip(_CONFIDENCE, SEQUENTIAL, strict=True):
+        chosen = left & (cells["confidence"] >= low)
+        left &= ~chosen
+        if chosen.any():
+            clouds[name] = (color, _places(cells[chosen]))
+    return clouds
+
+
+def _places(cells: pd.DataFrame) -> _Points:
+    return [(round(x, 2), round(y, 2)) for x, y in zip(cells["umap_1"], cells["umap_2"], strict=True)]
+
+
+def _sizes(run: Run) -> Iterator[Section]:
+    sizes = {group.label: _counts(group.clusters, "cluster") for group in run.finished}
+    clusters = sorted({name for row in sizes.values() for name in row}, key=_by_number)
+    yield Section(
+        "cluster_sizes",
+        "Cluster sizes",
+        "Cells per cluster; clusters are numbered by falling size within each group, so that the same number in two "
+        "groups does not mean the same cells. From <code>groups/&#42;/clusters.tsv</code>.",
+        CLUSTERING,
+        bars(
+            {"Cells": sizes},
+            {name: cluster_color(_position(name)) for name in clusters},
+            id="cluster_sizes",
+            title="Cells per cluster",
+            label="Cells",
+            names={name: f"Cluster {text(name)}" for name in clusters},
+        ),
+    )
+    yield _composition(run, clusters)
+
+
+def _composition(run: Run, clusters: list[str]) -> Section:
+    by_type: dict[str, dict[str, int]] = {}
+    by_cluster: dict[str, dict[str, int]] = {}
+    colors = cell_type_colors(name for group in run.finished for name in _present(group.clusters, "cell_type"))
+    types = unique_texts(sorted(colors))
+    numbers = {name: f"Cluster {text(name)}" for name in clusters}
+    samples = {sample.id: sample.label for sample in run.samples}
+    for group in run.finished:
+        for sample, cells in group.clusters.groupby("sample", sort=False):  # type: ignore[union-attr]
+            by_type[samples[str(sample)]] = {types[name]: n for name, n in _counts(cells, "cell_type").items()}
+            by_cluster[samples[str(sample)]] = {numbers[name]: n for name, n in _counts(cells, "cluster").items()}
+    datasets = {"By cell type": by_type, "By cluster": by_cluster}
+    return Section(
+        "composition",
+        "Composition of the samples",
+        "Cells of each sample by cell type and by cluster; the switch to percentages makes samples of different size "
+        "comparable. From <code>groups/&#42;/clusters.tsv</code>.",
+        CLUSTERING,
+        bars(
+            {name: rows for name, rows in datasets.items() if any(rows.values())},
+            {types[name]: colors[name] for name in types}
+            | {numbers[name]: cluster_color(_position(name)) for name in clusters},
+            id="composition",
+            title="Composition of the samples",
+            label="Cells",
+        ),
+    )
+
+
+def _stability(run: Run) -> Iterator[Section]:
+    rows = {
+        f"{group.label}, cluster {text(cluster)}": _cluster_row(group, cluster)
+        for group in run.finished
+        for cluster in group.cluster_names
+    }
+    scale = {"format": "{:,.2f}", "scale": "Blues", "bounds": (0, 1)}
+    yield Section(
+        "cluster_stability",
+        "Stability per cluster",
+        "Stability is how well a cluster is found again by independent clusterings (Jaccard index, 1 is always): treat "
+        "clusters below 0.5 as suggestions. Confidence is the mean over its cells. From "
+        "<code>groups/&#42;/&#42;.clustering.json</code> and <code>clusters.tsv</code>.",
+        CLUSTERING,
+        table(
+            rows,
+            {
+                "cell_type": Column("Cell type", "What the cluster is taken for"),
+                "cells": Column("Cells", "Cells of the cluster", format="{:,d}"),
+                "share": Column("Share", "Of the group's cells", format="{:,.1f}", suffix="%"),
+                "confidence": Column("Confidence", "Mean over the cluster's cells", **scale),  # type: ignore[arg-type]
+                "stability": Column("Stability", "Jaccard index with independent clusterings", **scale),  # type: ignore[arg-type]
+            },
+            id="cluster_stability",
+            title="Stability per cluster",
+            first="Cluster",
+        ),
+    )
+
+
+def _cluster_row(group: Group, cluster: str) -> dict[str, Any]:
+    assert group.clusters is not None
+    cells = group.clusters[group.clusters["cluster"] == cluster]
+    confidence = cells["confidence"].mean()
+    return {
+        "cell_type": text(group.cell_types[cluster]) if cluster in group.cell_types else None,
+        "cells": len(cells),
+        "share": 100.0 * len(cells) / len(group.clusters),
+        "confidence": None if pd.isna(confidence) else float(confidence),
+        "stability": (group.summary.get("cluster_stability") or {}).get(cluster),
+    }
+
+
+def _comparison(run: Run) -> Iterator[Section]:
+    compared = {
+        group: _agreement(group.comparison)
+        for group in run.finished
+        if group.comparison is not None and len(group.cluster_names) > 1
+    }
+    if not compared:
+        return
+    about = (
+        "Adjusted Rand index between the clusterings of different methods on the same cells: 1 is the same partition, "
+        "0 is "
+        "chance. Where all agree, the clusters are easy; where they do not, look at the markers. From "
+        "<code>groups/&#42;/&#42;.comparison.tsv</code>."
+    )
+    if len(compared) <= MAX_HEATMAPS:
+        for index, (group, (methods, values)) in enumerate(compared.items(), start=1):
+            title = "Agreement of methods" + (f": {group.label}" if len(compared) > 1 else "")
+            body = heatmap(
+                values,
+                rows=methods,
+                columns=methods,
+                id=f"comparison_{index}",
+                title=title,
+                labels=("Method", "Method", "ARI"),
+            )
+            yield Section(f"comparison_{index}", title, about, CLUSTERING, body)
+        return
+    pairs = [f"{METHODS['scsiameseclu']} / {name}" for key, name in METHODS.items() if key != "scsiameseclu"]
+    body = heatmap(
+        [values[0][1:] for _, values in compared.values()],
+        rows=[group.label for group in compared],
+        columns=pairs,
+        id="comparison_1",
+        title="Agreement of methods",
+        labels=("Methods", "Group", "ARI"),
+    )
+    yield Section("comparison_1", "Agreement of methods", about, CLUSTERING, body)
+
+
+def _agreement(comparison: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
+    """Return the methods and their mutual adjusted Rand indices."""
+    methods = [method for method in METHODS if method in comparison]
+    values = [
+        [float(adjusted_rand_score(comparison[one].astype(str), comparison[other].astype(str))) for other in methods]
+        for one in methods
+    ]
+    return [METHODS[method] for method in methods], values
+
+
+def _present(cells: pd.DataFrame | None, column: str) -> list[str]:
+    return [] if cells is None else [str(name) for name in cells[column].dropna().unique()]
+
+
+def _counts(cells: pd.DataFrame | None, column: str) -> dict[str, int]:
+    if cells is None:
+        return {}
+    return {str(name): int(count) for name, count in cells[column].dropna().value_counts(sort=False).items()}
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return (_position(name), name)
+
+
+def _position(cluster: str) -> int:
+    return int(cluster) if cluster.isdecimal() else 10**6

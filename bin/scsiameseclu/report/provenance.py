@@ -1,0 +1,308 @@
+"""How the results were made: samplesheet, parameters, resources, versions, methods text; and how to open them."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .content import Column, Section, html, paragraph, table, text
+from .rooms import PROVENANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from .inputs import Run, Sample
+
+_SHEET = {
+    "group": "Group",
+    "organism": "Organism",
+    "tissue": "Tissue",
+    "n_clusters": "Clusters asked for",
+    "expected_doublet_rate": "Expected doublet rate",
+    "labels": "Gold standard",
+}
+
+
+def sections(run: Run, *, methods: Path) -> list[Section]:
+    """Return the sections on how the results were made.
+
+    Parameters
+    ----------
+    run
+        The inputs of the report.
+    methods
+        YAML with the text of the methods section under ``data``, with ``$placeholders``.
+    """
+    return [
+        _samplesheet(run),
+        *_resources(run),
+        *_parameters(run),
+        *_versions(run),
+        *_methods(run, methods),
+        *_reopening(run),
+    ]
+
+
+def _samplesheet(run: Run) -> Section:
+    extra = list(dict.fromkeys(key for sample in run.samples for key in sample.settings.get("extra") or {}))
+    columns = {key: Column(title) for key, title in _SHEET.items()}
+    columns |= {
+        "format": Column("Format", "As found by looking into the input"),
+        "notes": Column("Notes", "From reading it"),
+    }
+    columns |= {f"extra_{index}": Column(text(key, length=40)) for index, key in enumerate(extra)}
+    rows = {sample.label: _sheet_row(sample.settings, extra) | _reading(sample) for sample in run.samples}
+    return Section(
+        "samplesheet",
+        "Samplesheet",
+        "The samples as they were understood, with the parameters' values where the sheet has none. From the "
+        "samplesheet given with <code>--input</code>.",
+        PROVENANCE,
+        table(rows, columns, id="samplesheet", title="Samplesheet", first="Sample"),
+    )
+
+
+def _sheet_row(settings: Mapping[str, Any], extra: list[str]) -> dict[str, Any]:
+    own = {key: settings.get(key) for key in _SHEET} | {
+        f"extra_{index}": (settings.get("extra") or {}).get(key) for index, key in enumerate(extra)
+    }
+    return {key: None if value is None else text(value) for key, value in own.items()}
+
+
+def _reading(sample: Sample) -> dict[str, Any]:
+    quality = sample.quality or {}
+    notes = " ".join(str(note) for note in quality.get("notes", []))
+    return {"format": text(quality.get("format", "")), "notes": paragraph(notes) if notes else None}
+
+
+def _resources(run: Run) -> Iterator[Section]:
+    rows = {
+        group.label: {
+            "device": text(group.metrics.get("device", "")),
+            "seconds": group.metrics.get("seconds"),
+            "memory": group.metrics.get("peak_memory_mb"),
+            "cells": group.metrics.get("n_cells"),
+        }
+        for group in run.finished
+        if group.metrics
+    }
+    if not rows:
+        return
+    yield Section(
+        "resources",
+        "Resources of the clustering",
+        "Where scSiameseClu ran, and what it took. From <code>groups/&#42;/metrics.json</code>; all other steps stand "
+        "in "
+        "<code>pipeline_info/</code>.",
+        PROVENANCE,
+        table(
+            rows,
+            {
+                "cells": Column("Cells", "Cells clustered together", format="{:,d}"),
+                "device": Column("Device", "CPU or GPU"),
+                "seconds": Column("Time", "Wall time", format="{:,.0f}", suffix="s"),
+                "memory": Column("Peak memory", "Highest memory use", format="{:,.0f}", suffix="MB"),
+            },
+            id="resources",
+            title="Resources",
+            first="Group",
+        ),
+    )
+
+
+def _parameters(run: Run) -> Iterator[Section]:
+    known = _described(run.schema)
+    changed = {
+        key
+        for key, value in run.parameters.items()
+        if "default" in known.get(key, {}) and value != known[key]["default"]
+    }
+    ordered = sorted(run.parameters, key=lambda key: (key not in changed, key))
+    rows = {text(f"--{key}"): _parameter_row(run.parameters[key], known.get(key), key in changed) for key in ordered}
+    if not rows:
+        return
+    yield Section(
+        "parameters",
+        "Parameters",
+        (
+            "Those that differ from their defaults come first. "
+            if known
+            else "All parameters of this run, as they were understood. "
+        )
+        + "From <code>pipeline_info/params.json</code>.",
+        PROVENANCE,
+        table(
+            rows,
+            {
+                "value": Column("Value", "In this run"),
+                "default": Column("Default", "When it is not given"),
+                "changed": Column("Changed", "Differs from the default", rules={"warn": [{"s_eq": "changed"}]}),
+                "about": Column("Meaning", "What it does"),
+            },
+            id="parameters",
+            title="Parameters",
+            first="Parameter",
+        ),
+    )
+
+
+def _described(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the properties of a parameter schema, with those of its groups."""
+    groups = (schema.get("$defs") or schema.get("definitions") or {}).values()
+    known = dict(schema.get("properties", {}))
+    for group in groups:
+        known |= group.get("properties", {})
+    return known
+
+
+def _parameter_row(value: Any, known: Mapping[str, Any] | None, changed: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"value": _shown(value)}
+    if known is not None:
+        row |= {
+            "default": _shown(known.get("default")),
+            "changed": "changed" if changed else None,
+            "about": paragraph(known.get("description", "")),
+        }
+    return row
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None or value == "" else text(str(value).lower() if isinstance(value, bool) else value)
+
+
+def _versions(run: Run) -> Iterator[Section]:
+    steps: dict[tuple[str, str], list[str]] = {}
+    for step, tools in run.versions.items():
+        for tool, version in (tools or {}).items():
+            steps.setdefault((str(tool), str(version)), []).append(str(step).split(":")[-1])
+    if not steps:
+        return
+    rows = {
+        f"{text(tool)} {text(version)}": {
+            "tool": text(tool),
+            "version": text(version),
+            "steps": paragraph(", ".join(sorted(set(used)))),
+        }
+        for (tool, version), used in sorted(steps.items(), key=lambda item: (item[0][0].lower(), item[0][1]))
+    }
+    columns = {"version": Column("Version"), "steps": Column("Used by", "Steps of the pipeline")}
+    if len({row["tool"] for row in rows.values()}) == len(rows):
+        rows = {row["tool"]: row for row in rows.values()}
+    else:
+        columns = {"tool": Column("Software"), **columns}
+    yield Section(
+        "versions",
+        "Software versions",
+        "As the steps reported them while they ran. From <code>pipeline_info/software_versions.yml</code>.",
+        PROVENANCE,
+        table(rows, columns, id="versions", title="Software versions", first="Software"),
+    )
+
+
+def _methods(run: Run, template: Path) -> Iterator[Section]:
+    if not run.finished:
+        return
+    about = yaml.safe_load(template.read_text(encoding="utf-8"))
+    body = Template(about["data"]).substitute(_facts(run))
+    yield Section(
+        "methods",
+        about["section_name"],
+        "Ready to be pasted into a manuscript; the numbers are those of this run.",
+        PROVENANCE,
+        html(body),
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """Return the values of the methods template's placeholders, as harmless HTML."""
+    qualities = [sample.quality for sample in run.samples if sample.quality is not None]
+    found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
+    facts = {
+        "samples": _number_of(len(run.samples), "sample"),
+        "passed": _number_of(len(qualities), "sample"),
+        "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
+        "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
+        "groups": _number_of(len(run.finished), "group"),
+        "labels": _label_source(run),
+        "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "filters": _filters(qualities),
+        "doublets": "scored and kept" if run.parameters.get("doublet_action") == "annotate" else "removed",
+        **{
+            f"version_{name}": _version(run, name)
+            for name in ("pipeline", "nextflow", "scanpy", "scrublet", "torch", "multiqc")
+        },
+    }
+    given = {key: run.parameters.get(key) for key in ("min_cells_per_gene", "n_top_genes", "n_pcs", "seed")}
+    return {key: text(value, length=200) for key, value in facts.items()} | {
+        key: "a default number of" if value is None else text(value) for key, value in given.items()
+    }
+
+
+def _number_of(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _label_source(run: Run) -> str:
+    """Return whose labels are reported, in one sentence."""
+    started = sum(group.summary.get("method") == "consensus" for group in run.finished)
+    if not started:
+        return "The labels are those of the trained network"
+    if started == len(run.finished):
+        return "The labels are those of the consensus, without the network"
+    total = _number_of(len(run.finished), "group")
+    return f"The labels are those of the trained network, and in {started} of {total} those of the consensus"
+
+
+def _filters(qualities: list[Mapping[str, Any]]) -> str:
+    words = {
+        "min_genes": "at least {:,g} detected genes",
+        "max_genes": "at most {:,g} detected genes",
+        "min_counts": "at least {:,g} counts",
+        "max_counts": "at most {:,g} counts",
+        "max_pct_mt": "at most {:,g} % mitochondrial counts",
+    }
+    told = []
+    for rule, words_for in words.items():
+        values = sorted({v for quality in qualities if (v := quality.get("thresholds", {}).get(rule)) is not None})
+        if values:
+            told.append(words_for.format(values[0]) + (f" (to {values[-1]:,g}, by sample)" if len(values) > 1 else ""))
+    return ", ".join(told) or "any counts"
+
+
+def _version(run: Run, name: str) -> str:
+    for tools in run.versions.values():
+        for tool, version in (tools or {}).items():
+            if str(tool).lower() in (name, f"scsiameseclu/{name}") or (
+                name == "pipeline" and "siamese" in str(tool).lower()
+            ):
+                return str(version)
+    return ""
+
+
+def _reopening(run: Run) -> Iterator[Section]:
+    if not run.finished:
+        return
+    name = text(run.finished[0].id)
+    path = f"groups/{name}/{name}.h5ad"
+    recipes = {
+        "scanpy (Python)": f'import scanpy as sc\nadata = sc.read_h5ad("{path}")\n'
+        'sc.pl.umap(adata, color=["cluster", "cell_type", "sample"])\ncounts = adata.layers["counts"]',
+        "cellxgene (in the browser)": f"cellxgene launch {path} --open",
+        "Seurat through anndataR (R)": f'seurat &lt;- anndataR::read_h5ad("{path}", as = "Seurat")\n',
+        "Seurat through zellkonverter (R)": f'sce &lt;- zellkonverter::readH5AD("{path}")\n'
+        'seurat &lt;- Seurat::as.Seurat(sce, counts = "counts", data = "X")\n'
+        'Seurat::DimPlot(seurat, reduction = "X_umap", group.by = "cluster")',
+    }
+    body = "".join(f"<h4>{title}</h4><pre><code>{lines}</code></pre>" for title, lines in recipes.items())
+    yield Section(
+        "reopening",
+        "Open the results again",
+        "Each group's <code>.h5ad</code> holds everything: raw counts, normalized expression, embeddings, clusters, "
+        "cell "
+        "types. Start these lines in the folder of the results.",
+        PROVENANCE,
+        html(body),
+    )

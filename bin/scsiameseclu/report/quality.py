@@ -1,0 +1,284 @@
+"""Quality control in the report: the cell ledger, distributions before and after, doublets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .content import Column, Curve, Section, bars, boxes, lines, paragraph, table, text
+from .inputs import METRICS, Run, Sample
+from .palette import UNKNOWN, cluster_color
+from .rooms import QUALITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+RULES = {
+    "min_genes": "Too few genes",
+    "max_genes": "Too many genes",
+    "min_counts": "Too few counts",
+    "max_counts": "Too many counts",
+    "max_pct_mt": "Mitochondrial share too high",
+    "max_pct_ribo": "Ribosomal share too high",
+    "doublet": "Doublet",
+    "empty": "No counts",
+}
+"""What the report calls the rules of the ledger."""
+
+_KEPT = "kept"
+_MANY = 24
+_LIMITS = {
+    "n_genes_by_counts": ("min_genes", "max_genes"),
+    "total_counts": ("min_counts", "max_counts"),
+    "pct_counts_mt": ("max_pct_mt",),
+}
+
+
+def sections(run: Run) -> list[Section]:
+    """Return the sections of quality control; none if no sample came so far."""
+    samples = [sample for sample in run.samples if sample.ledger is not None]
+    if not samples:
+        return []
+    return [*_ledger(samples), *_distributions(samples), *_doublets(samples)]
+
+
+def rule_name(rule: str) -> str:
+    """Return what the report calls a rule of the ledger."""
+    return RULES.get(rule, text(rule.replace("_", " ").capitalize()))
+
+
+def _ledger(samples: list[Sample]) -> Iterator[Section]:
+    rules = _rules(samples)
+    colors = {_KEPT: cluster_color(0), **{rule: _rule_color(index) for index, rule in enumerate(rules)}}
+    counts = {sample.label: {_KEPT: _ledger_of(sample).n_kept, **_ledger_of(sample).removed} for sample in samples}
+    names = {_KEPT: "Kept", **{rule: rule_name(rule) for rule in rules}}
+    yield Section(
+        "cell_ledger",
+        "Cell ledger",
+        "Every barcode that came in is counted once: kept, or removed by the first rule that it broke. Look for "
+        "samples "
+        "that lose much more than the others. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
+        QUALITY,
+        bars(
+            {"Barcodes": counts},
+            colors,
+            id="cell_ledger",
+            title="Barcodes kept and removed",
+            label="Barcodes",
+            names=names,
+        ),
+    )
+    yield Section(
+        "ledger_sums",
+        "Ledger sums",
+        "Barcodes in, minus those removed by each rule, must leave the cells kept; a sum that is not 0 would mean "
+        "lost cells. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>, barcodes in from "
+        "<code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        table(
+            {sample.label: _sums(sample) for sample in samples},
+            _sum_columns(rules),
+            id="ledger_sums",
+            title="Ledger sums",
+            first="Sample",
+        ),
+    )
+
+
+def _rules(samples: list[Sample]) -> list[str]:
+    """Return the rules that removed a barcode, in the order in which the summaries name them."""
+    named = [rule for sample in samples for rule in (sample.quality or {}).get("removed", {})]
+    found = [rule for sample in samples for rule in _ledger_of(sample).removed]
+    return [rule for rule in dict.fromkeys([*named, *found]) if rule in found]
+
+
+def _sums(sample: Sample) -> dict[str, Any]:
+    ledger = _ledger_of(sample)
+    came_in = (sample.quality or {}).get("n_barcodes", ledger.n_barcodes)
+    removed = {f"removed_{rule}": count for rule, count in ledger.removed.items()}
+    return {
+        "in": came_in,
+        **removed,
+        "kept": ledger.n_kept,
+        "sum": came_in - sum(ledger.removed.values()) - ledger.n_kept,
+    }
+
+
+def _sum_columns(rules: list[str]) -> dict[str, Column]:
+    return {
+        "in": Column("Barcodes in", format="{:,d}"),
+        **{f"removed_{rule}": Column(f"− {rule_name(rule)}", "Removed by this rule", format="{:,d}") for rule in rules},
+        "kept": Column("− Kept", "Cells kept", format="{:,d}"),
+        "sum": Column("= Sum", "Must be 0", format="{:,d}", rules={"pass": [{"eq": 0}], "fail": [{"ne": 0}]}),
+    }
+
+
+def _distributions(samples: list[Sample]) -> Iterator[Section]:
+    for metric, name in METRICS.items():
+        datasets = _boxes(samples, metric)
+        if not datasets:
+            continue
+        limits = _common_limits(samples, metric)
+        highest = max(box["max"] for summaries in datasets.values() for box in summaries.values())
+        drawn = {f"{_word(rule)} {value:,g}": value for rule, value in limits.items() if value <= 1.5 * highest}
+        yield Section(
+            f"distribution_{metric}",
+            name,
+            f"Boxes of all barcodes (before) and of the kept cells (after): quartiles, with whiskers to the 1st and "
+            "99th "
+            f"percentile. {_told(limits)} From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
+            QUALITY,
+            boxes(datasets, id=f"distribution_{metric}", title=name, label=name, thresholds=drawn),
+        )
+
+
+def _boxes(samples: list[Sample], metric: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Return before and after side by side, or, where there are many samples, as two data sets."""
+    found = [
+        (sample.label, when, box)
+        for sample in samples
+        for when, box in _ledger_of(sample).boxes.get(metric, {}).items()
+        if box
+    ]
+    if len(samples) <= _MANY:
+        return {"All": {f"{name}, {when}": box for name, when, box in found}} if found else {}
+    switches = {"Kept cells (after)": "after", "All barcodes (before)": "before"}
+    datasets = {title: {name: box for name, at, box in found if at == when} for title, when in switches.items()}
+    return {title: summaries for title, summaries in datasets.items() if summaries}
+
+
+def _common_limits(samples: list[Sample], metric: str) -> dict[str, float]:
+    """Return the thresholds that all samples share, by rule."""
+    limits = {}
+    for rule in _LIMITS[metric]:
+        values = {(sample.quality or {}).get("thresholds", {}).get(rule) for sample in samples}
+        if len(values) == 1 and isinstance(value := values.pop(), int | float):
+            limits[rule] = float(value)
+    return limits
+
+
+def _told(limits: Mapping[str, float]) -> str:
+    if not limits:
+        return "The thresholds differ between samples, or none is set; they stand in <code>&#42;.qc.json</code>."
+    told = " and ".join(f"{_word(rule)} {value:,g}" for rule, value in limits.items())
+    return f"Cells must have {told} (dashed where it is within the range)."
+
+
+def _word(rule: str) -> str:
+    return "at least" if rule.startswith("min") else "at most"
+
+
+def _doublets(samples: list[Sample]) -> Iterator[Section]:
+    histograms = {
+        sample: histogram
+        for sample in samples
+        if len((histogram := _histogram(sample)).get("edges") or []) > 1 and histogram.get("observed")
+    }
+    if not histograms:
+        return
+    datasets = _curves(histograms)
+    lists = [name for curves in datasets.values() for name in curves]
+    dashed = [name for name in lists if name.startswith("Threshold")]
+    fixed = {"Observed": cluster_color(0), "Simulated doublets": cluster_color(1), **dict.fromkeys(dashed, "#555555")}
+    colors = {name: fixed.get(name, cluster_color(index)) for index, name in enumerate(dict.fromkeys(lists))}
+    yield Section(
+        "doublet_scores",
+        "Doublet scores",
+        "Scrublet's score of the observed cells and of doublets simulated from them, as shares of each. A good "
+        "threshold "
+        "lies in the valley between the two humps of the simulated doublets; one hump only means that doublets cannot "
+        "be "
+        "told apart. From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        lines(
+            datasets,
+            id="doublet_scores",
+            title="Doublet scores",
+            x_label="Doublet score",
+            y_label="Share (%)",
+            colors=colors,
+            dashed=dashed,
+            options={"ymin": 0},
+        ),
+    )
+    yield Section(
+        "doublet_table",
+        "Doublet calls",
+        "The threshold that was used, and how many cells lie above it. From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        table(
+            {sample.label: _doublet_row(sample.quality or {}) for sample in samples},
+            _doublet_columns(),
+            id="doublet_table",
+            title="Doublet calls",
+            first="Sample",
+        ),
+    )
+
+
+def _histogram(sample: Sample) -> Mapping[str, Any]:
+    return (sample.quality or {}).get("doublets", {}).get("histogram") or {}
+
+
+def _curves(histograms: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Return one data set per sample, or, where there are many, one for observed and one for simulated scores."""
+    if len(histograms) <= _MANY:
+        return {sample.label: _sample_curves(sample, histogram) for sample, histogram in histograms.items()}
+    names = {"Observed": "observed", "Simulated doublets": "simulated"}
+    return {
+        name: {sample.label: _shares(histogram, key) for sample, histogram in histograms.items() if histogram.get(key)}
+        for name, key in names.items()
+    }
+
+
+def _sample_curves(sample: Sample, histogram: Mapping[str, Any]) -> dict[str, Curve]:
+    curves = {"Observed": _shares(histogram, "observed")}
+    if histogram.get("simulated"):
+        curves["Simulated doublets"] = _shares(histogram, "simulated")
+    threshold = (sample.quality or {}).get("doublets", {}).get("threshold")
+    if threshold is not None:
+        top = max(float(y or 0) for curve in curves.values() for _, y in curve)
+        # Two points at the same place: MultiQC takes a line as a mapping from x to y.
+        curves[f"Threshold {threshold:.2f}"] = [(threshold, 0.0), (threshold + 1e-9, top)]
+    return curves
+
+
+def _shares(histogram: Mapping[str, Any], key: str) -> Curve:
+    edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram[key], float)
+    middles = (edges[:-1] + edges[1:]) / 2
+    shares = 100 * counts / max(counts.sum(), 1)
+    return [(round(float(x), 4), round(float(y), 3)) for x, y in zip(middles, shares, strict=True)]
+
+
+def _doublet_row(quality: Mapping[str, Any]) -> dict[str, Any]:
+    doublets = quality.get("doublets", {})
+    skipped = doublets.get("status") == "skipped"
+    detected, expected = None if skipped else doublets.get("detected_rate"), doublets.get("expected_rate")
+    return {
+        "threshold": doublets.get("threshold"),
+        "n_predicted": None if skipped else doublets.get("n_predicted"),
+        "detected": None if detected is None else 100 * detected,
+        "expected": None if expected is None else 100 * expected,
+        "status": text(str(doublets.get("status", "")).replace("_", " ")),
+        "note": paragraph(doublets["note"]) if doublets.get("note") else None,
+    }
+
+
+def _doublet_columns() -> dict[str, Column]:
+    return {
+        "threshold": Column("Threshold", "Score above which a cell is called a doublet", format="{:,.3f}"),
+        "n_predicted": Column("Doublets", "Cells above the threshold", format="{:,d}"),
+        "detected": Column("Detected", "Share of cells called doublets", format="{:,.1f}", suffix="%"),
+        "expected": Column("Expected", "Share expected from the loading", format="{:,.1f}", suffix="%"),
+        "status": Column("Threshold from", "How the threshold was found"),
+        "note": Column("Note", "What to look at"),
+    }
+
+
+def _rule_color(index: int) -> str:
+    return UNKNOWN if index >= 13 else cluster_color(index + 1)
+
+
+def _ledger_of(sample: Sample) -> Any:
+    return sample.ledger

@@ -1,0 +1,62 @@
+"""Five lines for the console when the run is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .overview import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .inputs import Group, Run
+
+REPORT = "multiqc/multiqc_report.html"
+"""Where the report lies in the output folder."""
+
+_LISTED = 4
+
+
+def summary(run: Run) -> str:
+    """Return five lines: samples, cells, clusters, how good they are, where the report is."""
+    groups = {group.id: group for group in run.groups}
+    statuses = [judge(sample, groups[sample.group]).status for sample in run.samples]
+    failed = statuses.count("FAILED")
+    qualities = [sample.quality for sample in run.samples if sample.quality is not None]
+    kept, came = sum(quality["n_kept"] for quality in qualities), sum(quality["n_barcodes"] for quality in qualities)
+    lines = [
+        f"Samples:  {len(statuses) - failed} of {len(statuses)} ok"
+        + (f", {failed} failed" if failed else "")
+        + (f", {warned} with warnings" if (warned := statuses.count("WARN")) else ""),
+        f"Cells:    {kept:,} kept of {came:,} barcodes" + (f" ({100 * kept / came:.1f} %)" if came else ""),
+        f"Clusters: {_listed(run.finished, _clusters)}",
+        _goodness(run.finished),
+        f"Report:   {REPORT}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _clusters(group: Group) -> str:
+    return f"{len(group.cluster_names)} in {group.id}"
+
+
+def _goodness(groups: list[Group]) -> str:
+    scored = [group for group in groups if group.scored]
+    if scored:
+        return f"Accuracy: {_listed(scored, _scores)}"
+    return f"Stability: {_listed(groups, _stability)}"
+
+
+def _scores(group: Group) -> str:
+    return " ".join(f"{key.upper()} {group.metrics[key]:.2f}" for key in ("acc", "nmi", "ari")) + f" in {group.id}"
+
+
+def _stability(group: Group) -> str:
+    stability = group.metrics.get("stability_ari")
+    return f"{'not measured' if stability is None else format(stability, '.2f')} in {group.id}"
+
+
+def _listed(groups: list[Group], words: Callable[[Group], str]) -> str:
+    told = [words(group) for group in groups[:_LISTED]]
+    more = len(groups) - len(told)
+    return (", ".join(told) if told else "none") + (f", and {more} more groups" if more > 0 else "")

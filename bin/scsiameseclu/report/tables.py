@@ -1,0 +1,75 @@
+"""The step that turns the tidy tables of all stages into the report's custom content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import annotation, clustering, overview, provenance, quality
+from .inputs import Run, read_run
+from .summary import summary
+
+if TYPE_CHECKING:
+    from .content import Section
+
+MAX_POINTS = 20_000
+
+
+def write_tables(
+    *,
+    samples: Path,
+    groups: Path,
+    samplesheet: Path,
+    parameters: Path,
+    versions: Path,
+    methods: Path,
+    failures: Path | None = None,
+    schema: Path | None = None,
+    max_points: int = MAX_POINTS,
+) -> None:
+    """Write ``*_mqc.json``, one file per section of the report, and ``summary.txt`` into the current directory.
+
+    Parameters
+    ----------
+    samples
+        Folder with ``<sample>.qc.json`` and ``<sample>.cell_ledger.tsv.gz``.
+    groups
+        Folder with the tables of the groups.
+    samplesheet
+        Settings of all samples, JSON.
+    parameters
+        Parameters of the run, JSON.
+    versions
+        Software versions by process, YAML.
+    methods
+        Template of the methods section, YAML.
+    failures
+        Folder with ``*.failure.json``. Default: nothing failed.
+    schema
+        JSON schema of the parameters; with it, those that differ from their defaults come first.
+    max_points
+        Cells drawn in each UMAP plot, all groups together; more are thinned evenly.
+    """
+    run = read_run(
+        samples=samples,
+        groups=groups,
+        failures=failures,
+        samplesheet=samplesheet,
+        parameters=parameters,
+        versions=versions,
+        schema=schema,
+    )
+    for section in report_sections(run, methods=methods, max_points=max_points):
+        section.write(Path())
+    Path("summary.txt").write_text(summary(run), encoding="utf-8")
+
+
+def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) -> list[Section]:
+    """Return all sections of the report for which there is something to show, in their order."""
+    return [
+        *overview.sections(run),
+        *quality.sections(run),
+        *clustering.sections(run, max_points=max_points),
+        *annotation.sections(run),
+        *provenance.sections(run, methods=methods),
+    ]

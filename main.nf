@@ -1,0 +1,23 @@
+#!/usr/bin/env nextflow
+// scSiameseClu: from raw single-cell RNA counts to annotated clusters and a report.
+
+include { SCSIAMESECLU                  } from './workflows/scsiameseclu'
+include { checkParameters ; helpMessage } from './subworkflows/local/parameters'
+include { goodbye                       } from './subworkflows/local/report/goodbye'
+
+workflow {
+    def schema = file("${projectDir}/nextflow_schema.json")
+    if (params.help) {
+        log.info(helpMessage(schema))
+    }
+    else if (params.version) {
+        log.info("${workflow.manifest.name} ${workflow.manifest.version}")
+    }
+    else {
+        checkParameters(schema)
+        SCSIAMESECLU(file(params.input, glob: false), file(params.markers, glob: false))
+
+        def run = workflow
+        workflow.onComplete { goodbye(run) }
+    }
+}

@@ -1,0 +1,29 @@
+process ANNOTATION_MARKERS {
+    tag "${meta.id}"
+    label 'process_medium'
+    label 'family_core'
+
+    input:
+    tuple val(meta), path(expression), path(clustering)
+
+    output:
+    tuple val(meta), path("${meta.id}.markers.tsv"), optional: true, emit: markers
+    path("*.failure.json"), optional: true,                          emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('scipy'), eval('version_of.py scipy'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    annotation_markers.py \\
+        --prefix '${meta.id}' \\
+        --expression ${expression} \\
+        --clustering ${clustering} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch '${meta.id}.markers.tsv'
+    """
+}

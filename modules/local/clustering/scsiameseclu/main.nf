@@ -1,0 +1,35 @@
+process CLUSTERING_SCSIAMESECLU {
+    tag "${meta.id}"
+    label 'process_high'
+    label 'process_gpu'
+    label 'family_scsiameseclu'
+
+    input:
+    tuple val(meta), path(expression)
+
+    output:
+    tuple val(meta), path("${meta.id}.clustering.h5ad"), optional: true,      emit: clustering
+    tuple val(meta), path("${meta.id}.clustering.json"), optional: true,      emit: summary
+    tuple val(meta), path("${meta.id}.training_history.tsv"), optional: true, emit: history
+    tuple val(meta), path("${meta.id}.model.safetensors"), optional: true,    emit: model
+    path("*.failure.json"), optional: true,                                   emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
+    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+    tuple val("${task.process}"), val('leidenalg'), eval('version_of.py leidenalg'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    export SCSIAMESECLU_THREADS=${task.cpus}
+    clustering_scsiameseclu.py \\
+        --prefix '${meta.id}' \\
+        --expression ${expression} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch '${meta.id}.clustering.h5ad' '${meta.id}.clustering.json' '${meta.id}.training_history.tsv' '${meta.id}.model.safetensors'
+    """
+}

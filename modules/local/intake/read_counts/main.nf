@@ -1,0 +1,35 @@
+process INTAKE_READ_COUNTS {
+    tag "${meta.id}"
+    label 'process_medium'
+    label 'family_core'
+
+    input:
+    tuple val(meta), path(counts, stageAs: 'counts/*'), path(labels, stageAs: 'labels/*'), val(settings)
+
+    output:
+    tuple val(meta), path("${meta.id}.counts.h5ad"), optional: true, emit: counts
+    tuple val(meta), path("${meta.id}.labels.tsv"), optional: true,  emit: labels
+    path("*.failure.json"), optional: true,                          emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
+    tuple val("${task.process}"), val('h5py'), eval('version_of.py h5py'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    def labels_file = labels ? '--labels-file labels/*' : ''
+    """
+    # The settings are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
+    intake_read_counts.py \\
+        --prefix '${meta.id}' \\
+        --counts counts/* \\
+        ${labels_file} \\
+        ${args} <<'SETTINGS'
+    ${settings}
+    SETTINGS
+    """
+
+    stub:
+    """
+    touch '${meta.id}.counts.h5ad' '${meta.id}.labels.tsv'
+    """
+}

@@ -1,0 +1,34 @@
+process QUALITY_DOUBLETS {
+    tag "${meta.id}"
+    label 'process_medium'
+    label 'family_core'
+
+    input:
+    tuple val(meta), path(healthy), path(ledger), path(summary)
+
+    output:
+    tuple val(meta), path("${meta.id}.filtered.h5ad"), optional: true, emit: cells
+    path("${meta.id}.cell_ledger.tsv.gz"), optional: true,             emit: ledger
+    path("${meta.id}.qc.json"), optional: true,                        emit: summary
+    path("*.failure.json"), optional: true,                            emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('scrublet'), eval('version_of.py scrublet'), topic: versions
+    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    quality_doublets.py \\
+        --prefix '${meta.id}' \\
+        --healthy ${healthy} \\
+        --ledger ${ledger} \\
+        --summary ${summary} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch '${meta.id}.filtered.h5ad' '${meta.id}.qc.json'
+    echo | gzip > '${meta.id}.cell_ledger.tsv.gz'
+    """
+}

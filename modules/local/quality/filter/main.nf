@@ -1,0 +1,29 @@
+process QUALITY_FILTER {
+    tag "${meta.id}"
+    label 'process_single'
+    label 'family_core'
+
+    input:
+    tuple val(meta), path(counts)
+
+    output:
+    tuple val(meta), path("${meta.id}.healthy.h5ad"), path("${meta.id}.filter_ledger.tsv.gz"), path("${meta.id}.filter.json"), optional: true, emit: healthy
+    path("*.failure.json"), optional: true,                                                                                                    emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    quality_filter.py \\
+        --prefix '${meta.id}' \\
+        --counts ${counts} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch '${meta.id}.healthy.h5ad' '${meta.id}.filter.json'
+    echo | gzip > '${meta.id}.filter_ledger.tsv.gz'
+    """
+}

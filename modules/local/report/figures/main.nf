@@ -1,0 +1,31 @@
+process REPORT_FIGURES {
+    tag "${meta.id}"
+    label 'process_single'
+    label 'family_core'
+
+    input:
+    tuple val(meta), path(annotated), path(history), path(markers)
+
+    output:
+    tuple val(meta), path("figures/*.png"), optional: true, emit: figures
+    path("*.failure.json"), optional: true,                 emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('matplotlib'), eval('version_of.py matplotlib'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    report_figures.py \\
+        --prefix '${meta.id}' \\
+        --adata ${annotated} \\
+        --history ${history} \\
+        --markers ${markers} \\
+        ${args}
+    """
+
+    stub:
+    """
+    mkdir figures
+    touch figures/umap_cluster.png
+    """
+}

@@ -1,0 +1,28 @@
+process REPORT_MULTIQC {
+    tag "all samples"
+    label 'process_single'
+    label 'family_report'
+
+    input:
+    path sections, stageAs: 'sections/*'
+    path config
+    path extras
+
+    output:
+    path('multiqc_report.html'), emit: report
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    multiqc \\
+        --force \\
+        --config ${config} \\
+        ${args} \\
+        sections
+    """
+
+    stub:
+    """
+    touch multiqc_report.html
+    """
+}

@@ -1,0 +1,40 @@
+process REPORT_TABLES {
+    tag "all samples"
+    label 'process_single'
+    label 'family_core'
+
+    input:
+    path samples, stageAs: 'samples/*'
+    path groups, stageAs: 'groups/*'
+    path failures, stageAs: 'failures/*'
+    path samplesheet
+    path parameters
+    path schema
+    path versions
+    path methods
+
+    output:
+    path('*_mqc.*'),     emit: sections
+    path('summary.txt'), emit: summary
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    mkdir -p samples groups failures
+    report_tables.py \\
+        --samples samples \\
+        --groups groups \\
+        --failures failures \\
+        --samplesheet ${samplesheet} \\
+        --parameters ${parameters} \\
+        --schema ${schema} \\
+        --versions ${versions} \\
+        --methods ${methods} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch verdict_mqc.json summary.txt
+    """
+}

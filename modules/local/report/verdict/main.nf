@@ -1,0 +1,22 @@
+// Runs only where a sample or group failed, after the report: names each with its reason and ends with a status that is
+// not 0, so that the run's exit status says what the report says.
+process REPORT_VERDICT {
+    tag "all samples"
+    label 'process_single'
+    label 'family_core'
+
+    input:
+    path failures, stageAs: 'failures/*'
+    path report
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    report_verdict.py --failures failures ${args}
+    """
+
+    stub:
+    """
+    true
+    """
+}

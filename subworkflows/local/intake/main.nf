@@ -1,0 +1,65 @@
+// Intake: check the samplesheet, read the counts of each sample.
+
+include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_samplesheet'
+include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
+
+// Relative paths in a samplesheet are relative to it. Names are taken as they are: a file may be called a[1].h5.
+def resolve(samplesheet, value) {
+    value.contains('://') || value.startsWith('/')
+        ? file(value, glob: false)
+        : file("${samplesheet.parent.toUriString()}/${value}", glob: false)
+}
+
+// Whether each value of the columns `counts` and `labels` names something that exists. Only the head node can tell: the
+// task that checks the sheet may run in a container that sees none of it.
+def existingPaths(samplesheet) {
+    def cells = samplesheet.text.split(/[,;\t\r\n]/).collect { cell -> cell.trim().replaceAll(/^["']|["']$/, '').trim() }
+    cells.findAll { cell -> cell && cell.length() < 4096 }.unique().collectEntries { cell -> [cell, pathExists(samplesheet, cell)] }
+}
+
+def pathExists(samplesheet, value) {
+    try {
+        resolve(samplesheet, value).exists()
+    }
+    catch (Exception _unusable) {
+        false
+    }
+}
+
+// A checksum of the package that the tasks run. It travels with every sample, so that -resume never takes a result that
+// another version of the code has computed.
+def packageChecksum() {
+    def sources = files("${projectDir}/bin/**.py").sort { source -> source.toString() }
+    sources.collect { source -> source.text }.join('\n').md5()
+}
+
+workflow INTAKE {
+    take:
+    samplesheet // file: CSV or TSV, one row a sample
+
+    main:
+    def software = packageChecksum()
+    def defaults = params.subMap(['n_clusters', 'organism', 'tissue', 'expected_doublet_rate'])
+
+    INTAKE_CHECK_SAMPLESHEET(
+        samplesheet,
+        file("${projectDir}/assets/schema_input.json"),
+        channel.of(groovy.json.JsonOutput.toJson(defaults)).collectFile(name: 'defaults.json'),
+        channel.of(groovy.json.JsonOutput.toJson(existingPaths(samplesheet))).collectFile(name: 'paths.json'),
+    )
+
+    def rows = INTAKE_CHECK_SAMPLESHEET.out.samples
+        .flatMap { samples -> new groovy.json.JsonSlurper().parse(samples) }
+        .map { row ->
+            def labels = row.labels && pathExists(samplesheet, row.labels) ? resolve(samplesheet, row.labels) : []
+            def meta = [id: row.sample, group: row.group, software: software]
+            [meta, resolve(samplesheet, row.counts), labels, groovy.json.JsonOutput.toJson(row)]
+        }
+    INTAKE_READ_COUNTS(rows)
+
+    emit:
+    counts   = INTAKE_READ_COUNTS.out.counts // [meta, counts.h5ad]
+    labels   = INTAKE_READ_COUNTS.out.labels // [meta, labels.tsv], only where a gold standard was named
+    samples  = INTAKE_CHECK_SAMPLESHEET.out.samples // samples.json: the settings of all samples
+    failures = INTAKE_READ_COUNTS.out.failure
+}

@@ -1,0 +1,125 @@
+// Parameters: nextflow_schema.json says what there is; everything that is wrong with a command line is told at once.
+
+def knownParameters(schema) {
+    def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
+    groups.collectEntries { group ->
+        group.properties.collectEntries { name, property ->
+            [name, property + [required: name in (group.required ?: [])]]
+        }
+    }
+}
+
+// Stops the run, before any task, with every parameter that is unknown, missing or not what the schema says.
+def checkParameters(schema) {
+    def known = knownParameters(schema)
+    def problems = unknownParameters(known) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
+    if (problems) {
+        error("${problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"} not right:\n" +
+            problems.collect { problem -> "  ${problem}" }.join('\n') +
+            "\n  All parameters with their meaning: ./nextflow run . --help")
+    }
+}
+
+// Nextflow keeps --some-name as some-name and as someName: told once.
+def unknownParameters(known) {
+    def names = params.keySet().findAll { name -> !(name in known) }
+    def twins = names.findAll { name -> name.contains('-') }.collect { name -> name.replaceAll(/-(.)/) { _match, letter -> letter.toUpperCase() } }
+    (names - twins).sort().collect { name ->
+        def nearest = known.keySet().min { option -> distance(option, name.replace('-', '_').toLowerCase()) }
+        "--${name} is not a parameter of this pipeline: did you mean --${nearest}?"
+    }
+}
+
+// Levenshtein's edit distance.
+def distance(a, b) {
+    def row = (0..b.size()).toList()
+    a.eachWithIndex { letter, i ->
+        def next = [i + 1]
+        b.eachWithIndex { other, j ->
+            next << [next[j] + 1, row[j + 1] + 1, row[j] + (letter == other ? 0 : 1)].min()
+        }
+        row = next
+    }
+    row.last()
+}
+
+def parameterProblems(name, value, property) {
+    if (value == null) {
+        return property.required ? ["--${name} is missing: ${property.description}."] : []
+    }
+    def types = [property.type].flatten()
+    if (!types.any { type -> hasType(value, type) }) {
+        return ["--${name} is ${shown(value)} but must be ${types.collect { type -> typeName(type) }.join(' or ')}."]
+    }
+    rangeProblems(name, value, property) + pathProblems(name, value, property)
+}
+
+def rangeProblems(name, value, property) {
+    def allowed = property['enum']
+    def problems = []
+    if (allowed && !(value in allowed)) {
+        problems << "--${name} is ${shown(value)} but must be one of: ${allowed.join(', ')}."
+    }
+    if (property.pattern && !(value.toString() ==~ property.pattern)) {
+        problems << "--${name} is ${shown(value)} but must be ${property.errorMessage ?: "of the form ${property.pattern}"}."
+    }
+    if (value instanceof Number && (isBelow(value, property) || isAbove(value, property))) {
+        problems << "--${name} is ${value} but must be ${rangeText(property)}."
+    }
+    problems
+}
+
+def isBelow(value, property) {
+    (property.minimum != null && value < property.minimum) || (property.exclusiveMinimum != null && value <= property.exclusiveMinimum)
+}
+
+def isAbove(value, property) {
+    property.maximum != null && value > property.maximum
+}
+
+def rangeText(property) {
+    [
+        property.minimum != null ? "at least ${property.minimum}" : null,
+        property.exclusiveMinimum != null ? "more than ${property.exclusiveMinimum}" : null,
+        property.maximum != null ? "at most ${property.maximum}" : null,
+    ].findAll { bound -> bound }.join(' and ')
+}
+
+def pathProblems(name, value, property) {
+    property.exists && !file(value.toString(), glob: false).exists()
+        ? ["--${name} is ${shown(value)} but there is no such file or folder."]
+        : []
+}
+
+def hasType(value, type) {
+    def of_type = [
+        integer: value instanceof Integer || value instanceof Long,
+        number: value instanceof Number,
+        boolean: value instanceof Boolean,
+        string: value instanceof CharSequence,
+    ]
+    of_type[type]
+}
+
+def typeName(type) {
+    [integer: 'a whole number', number: 'a number', boolean: 'true or false', string: 'a text'][type]
+}
+
+// A value as the user gave it, on one line.
+def shown(value) {
+    def text = value.toString().replaceAll(/\p{Cntrl}/, '?')
+    "'${text.size() > 80 ? text.take(77) + '...' : text}'"
+}
+
+def helpMessage(schema) {
+    def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
+    def usage = "${workflow.manifest.name} ${workflow.manifest.version}: ${workflow.manifest.description}\n\n" +
+        "Usage: ./nextflow run . -profile venv --input samplesheet.csv --outdir results\n"
+    usage + groups.collect { group -> "\n${group.title}\n" + group.properties.collect { name, property -> parameterHelp(name, property) }.join() }.join()
+}
+
+def parameterHelp(name, property) {
+    def type = property['enum'] ? property['enum'].join(' | ') : [property.type].flatten().join(' | ')
+    def standard = property['default'] == null ? '' : " [default: ${property['default']}]"
+    "  ${"--${name}".padRight(24)} ${property.description} (${type})${standard}\n"
+}

@@ -1,0 +1,57 @@
+// Report: figures, one HTML file for everything, and a verdict on the batch.
+
+include { REPORT_FIGURES } from '../../../modules/local/report/figures'
+include { REPORT_TABLES  } from '../../../modules/local/report/tables'
+include { REPORT_MULTIQC } from '../../../modules/local/report/multiqc'
+include { REPORT_VERDICT } from '../../../modules/local/report/verdict'
+
+// software_versions.yml: the tools by process, after what runs them.
+def versionsYaml(rows) {
+    def workflow_versions = "Workflow:\n    ${workflow.manifest.name}: ${workflow.manifest.version}\n    nextflow: ${workflow.nextflow.version}\n"
+    def tools = rows.collect { process, tool, version -> [process.tokenize(':').last(), tool, version] }.unique().sort()
+    workflow_versions + tools
+        .groupBy { row -> row[0] }
+        .collect { process, versions -> "${process}:\n" + versions.collect { row -> "    ${row[1]}: ${row[2]}\n" }.join() }
+        .join()
+}
+
+workflow REPORT {
+    take:
+    samples // file: settings of all samples
+    sample_tables // file per table of a sample
+    group_tables // [meta, table] per table of a group
+    figures_input // [meta, h5ad, training_history.tsv, markers.tsv] per group
+    failures // file per sample or group that failed
+    versions // [process, tool, version]
+
+    main:
+    def byName = { file -> file.name }
+    def pipeline_info = "${params.outdir}/pipeline_info"
+    REPORT_FIGURES(figures_input)
+    def collected_failures = failures.mix(REPORT_FIGURES.out.failure).toSortedList(byName)
+
+    REPORT_TABLES(
+        sample_tables.toSortedList(byName),
+        group_tables.map { _meta, table -> table }.toSortedList(byName),
+        collected_failures,
+        samples,
+        channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
+        file("${projectDir}/nextflow_schema.json"),
+        versions.toList().map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
+        file("${projectDir}/assets/methods_description_template.yml"),
+    )
+    REPORT_MULTIQC(
+        REPORT_TABLES.out.sections,
+        file("${projectDir}/assets/multiqc_config.yml"),
+        files("${projectDir}/assets/{logo.svg,multiqc.css}"),
+    )
+    REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report)
+
+    emit:
+    report = REPORT_MULTIQC.out.report
+}
+
+// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not.
+def reportedParameters() {
+    params.findAll { name, _value -> !(name in ['help', 'version', 'trace_report_suffix']) && !name.contains('-') }.sort()
+}

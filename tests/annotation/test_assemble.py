@@ -1,0 +1,79 @@
+"""The annotated data of a group."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from scipy import sparse
+from scsiameseclu.annotation.assemble import _plain_column, assemble
+from scsiameseclu.annotation.celltypes import celltypes
+from scsiameseclu.annotation.umap import umap
+from scsiameseclu.files import read_table
+
+from .test_marker_sets import ASSETS
+
+
+@pytest.fixture
+def finished(group):
+    files = {"expression": group.expression, "clustering": group.clustering}
+    umap(prefix="g", **files)
+    celltypes(prefix="g", **files, markers_db=ASSETS)
+    steps = {"umap": group.folder / "g.umap.tsv", "annotation": group.folder / "g.annotation.tsv"}
+    assemble(prefix="g", **files, **steps, labels=group.labels)
+    assemble(prefix="unlabelled", **files, **steps)
+    return group
+
+
+def test_annotated_data_keep_the_contract(finished):
+    adata = ad.read_h5ad("g.h5ad")
+
+    assert sparse.isspmatrix_csr(adata.X) or isinstance(adata.X, sparse.csr_array)
+    assert adata.X.dtype == np.float32
+    assert (adata.X != finished.adata.X).nnz == 0
+    assert np.issubdtype(adata.layers["counts"].dtype, np.integer)
+    assert (adata.layers["counts"] != finished.adata.layers["counts"]).nnz == 0
+    assert set(adata.obsm) == {"X_pca", "X_scsiameseclu", "X_umap"}
+    assert {value.dtype for value in adata.obsm.values()} == {np.dtype(np.float32)}
+    for column in ("sample", "cluster", "cell_type", "label"):
+        assert isinstance(adata.obs[column].dtype, pd.CategoricalDtype)
+    assert {"gene_ids", "highly_variable"} <= set(adata.var)
+    run = adata.uns["scsiameseclu"]
+    assert run["seed"] == 0
+    assert run["versions"] == {"numpy": "2"}
+    assert run["parameters"]["k"] == "none"
+    assert list(run["parameters"]["weights"]) == [1.0, 2.0]
+    assert "label" not in ad.read_h5ad("unlabelled.h5ad").obs
+
+
+def test_scanpy_works_on_it(finished):
+    adata = ad.read_h5ad("g.h5ad")
+    sc.tl.rank_genes_groups(adata, "cluster", method="t-test")
+    assert adata.uns["rank_genes_groups"]["names"]["1"][0].startswith(("MS4A1", "CD", "BANK1", "BLK", "PAX5", "TNF"))
+
+
+def test_cluster_table(finished):
+    table = read_table("g.clusters.tsv", dtype=str)
+
+    assert list(table) == ["barcode", "sample", "cluster", "confidence", "cell_type"]
+    assert list(table["barcode"]) == list(finished.adata.obs_names)
+    assert set(table["confidence"]) == {"0.7500"}
+    assert (finished.folder / "g.clusters.tsv").read_bytes() == (
+        finished.folder / "unlabelled.clusters.tsv"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        (pd.array([1, 2], dtype="Int64"), "int64"),
+        (pd.array([1, None], dtype="Int64"), "float64"),
+        (pd.array([True, False], dtype="boolean"), "bool"),
+        (pd.array(["a", "b"], dtype="string"), "object"),
+        (np.array([1.5, 2.0]), "float64"),
+    ],
+)
+def test_nullable_columns_become_plain(column, dtype):
+    assert _plain_column(pd.Series(column)).dtype == dtype

@@ -1,0 +1,104 @@
+"""Marker sets, ours and the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scsiameseclu.annotation import cell_types_for, read_marker_sets
+from scsiameseclu.errors import InputError
+
+ASSETS = Path(__file__).parents[2] / "assets" / "markers"
+HEADER = "tissue\torganism\tcell_type\tparent\tgene\tweight\tsource\n"
+
+
+def test_our_sets_are_sound_and_cited():
+    sets = read_marker_sets(ASSETS)
+
+    assert {"blood", "bone marrow", "pancreas", "kidney", "liver", "lung", "retina", "brain cortex"} <= set(
+        sets["tissue"]
+    )
+    assert set(sets["organism"]) == {"human", "mouse"}
+    assert sets["source"].str.fullmatch(r".+ (19|20)\d\d").all()
+    assert (sets.groupby(["tissue", "organism", "cell_type"])["gene"].count() >= 2).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "tissue"),
+    [("PBMC", "blood"), ("Islets", "pancreas"), ("Bone_Marrow", "bone marrow"), ("brain", "brain cortex")],
+)
+def test_other_names_of_tissues(name, tissue):
+    sets = read_marker_sets(ASSETS)
+
+    assert cell_types_for(sets, tissue=name, organism="Human") == cell_types_for(sets, tissue=tissue, organism="human")
+    assert cell_types_for(sets, tissue=name, organism="human")
+
+
+def test_unknown_tissue_or_organism_has_no_types():
+    sets = read_marker_sets(ASSETS)
+
+    assert not cell_types_for(sets, tissue="toenail", organism="human")
+    assert not cell_types_for(sets, tissue="", organism="human")
+    assert not cell_types_for(sets, tissue="blood", organism="zebrafish")
+
+
+def test_a_short_csv_with_bom_and_spaces_is_for_any_tissue(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("\ufeffcell_type, gene\r\nA, X1\r\nA,X2\r\n\r\n", encoding="utf-8")
+
+    types = cell_types_for(read_marker_sets(path), tissue="anything", organism="mouse")
+
+    assert types["A"].genes == {"X1": 1.0, "X2": 1.0}
+    assert types["A"].parent is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cannot be read"),
+        ("cell_type\tgene\n", "no marker sets"),
+        ("cell_type\tgene\tgene\nA\tX\tY\n", "comes 2 times"),
+        ("cell_type\tgene\tcolour\nA\tX\tred\n", "unknown column 'colour'"),
+        ("cell_type\tweight\nA\t1\n", "no column 'gene'"),
+        ("cell_type\tgene\nA\tX\nA\tX\n", "comes twice"),
+        ("cell_type\tparent\tgene\nA\tB\t\n", "row without a gene"),
+        ("cell_type\tgene\n\tX\n", "no cell type"),
+        ("cell_type\tgene\tweight\nA\tX\t-1\n", "not a positive number"),
+        ("cell_type\tgene\tweight\nA\tX\tinf\n", "not a positive number"),
+        ("cell_type\tparent\tgene\nA\tB\tX\n", "no markers of its own"),
+        ("cell_type\tparent\tgene\nA\tB\tX\nA\tA\tY\n", "two parents"),
+        ("cell_type\tparent\tgene\nA\tB\tX\nB\tA\tY\n", "its own ancestor"),
+        ("cell_type\tgene\nA\tX\tY\tZ\n", "cannot be read"),
+    ],
+)
+def test_mistakes_are_told(tmp_path, text, message):
+    path = tmp_path / "mine.tsv"
+    path.write_text(text)
+
+    with pytest.raises(InputError) as error:
+        read_marker_sets(path)
+
+    assert message in str(error.value)
+    assert "mine.tsv" in str(error.value)
+
+
+def test_all_mistakes_at_once(tmp_path):
+    path = tmp_path / "mine.tsv"
+    path.write_text(HEADER + "t\thuman\tA\t\tX\t0\ts\nt\thuman\tA\t\tX\t1\ts\nt\thuman\tB\t\t\t1\ts\n")
+
+    with pytest.raises(InputError) as error:
+        read_marker_sets(path)
+
+    assert [problem.where for problem in error.value.problems] == [f"mine.tsv, line {line}" for line in (2, 3, 4)]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", None])
+def test_unreadable_files_are_told(tmp_path, content):
+    path = tmp_path / "mine.tsv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_marker_sets(path)
+    with pytest.raises(InputError, match="no marker sets"):
+        (tmp_path / "empty").mkdir()
+        read_marker_sets(tmp_path / "empty")

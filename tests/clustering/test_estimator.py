@@ -1,0 +1,421 @@
+"""The estimator: conventions of scikit-learn and AnnData, no label leak, degenerate input, files, the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+from scsiameseclu import ScSiameseClu
+from scsiameseclu.clustering import Components, Training
+from scsiameseclu.clustering.estimator import (
+    Expression,
+    cluster_stability,
+    prepare_expression,
+    raw_counts,
+    resolve_device,
+)
+from scsiameseclu.clustering.scsiameseclu import cluster
+from scsiameseclu.clustering.stability import resampling_stability
+from scsiameseclu.errors import InputError
+from scsiameseclu.files import read_json, read_table, set_settings
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
+
+from tests.clustering.simulated_counts import simulated, with_components
+
+SHORT = Training(warmup_steps=10, clustering_steps=10, n_genes=60)
+
+
+def model(**options: object) -> ScSiameseClu:
+    return ScSiameseClu(**{"n_clusters": 3, "device": "cpu", "training": SHORT} | options)
+
+
+@pytest.fixture(scope="module")
+def adata() -> ad.AnnData:
+    return with_components(simulated())
+
+
+@pytest.fixture(scope="module")
+def fitted(adata) -> ScSiameseClu:
+    return model().fit(adata)
+
+
+def state(fitted: ScSiameseClu) -> bytes:
+    arrays = (fitted.labels_, fitted.embedding_, fitted.soft_assignments_, fitted.confidence_)
+    return b"".join(array.tobytes() for array in arrays)
+
+
+# --- what fit gives -----------------------------------------------------------------------------------------------
+
+
+def test_attributes_have_the_promised_shapes(adata, fitted):
+    n = adata.n_obs
+    assert fitted.labels_.dtype == np.int64
+    assert fitted.labels_.shape == (n,)
+    sizes = np.bincount(fitted.labels_)
+    assert len(sizes) == fitted.n_clusters_ == 3
+    assert (np.diff(sizes) <= 0).all()
+    assert fitted.embedding_.dtype == np.float32
+    assert fitted.embedding_.shape == (n, 10)
+    np.testing.assert_allclose(fitted.soft_assignments_.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(fitted.soft_assignments_[np.arange(n), fitted.labels_], fitted.confidence_)
+    assert len(fitted.history_) == 20
+    assert fitted.consensus_labels_.shape == (n,)
+    assert set(fitted.cluster_stability_) == {0, 1, 2}
+    assert all(0 < value <= 1 for value in fitted.cluster_stability_.values())
+    assert fitted.device_ == "cpu"
+    assert fitted.n_features_in_ == adata.n_vars
+    assert fitted.method_ == "scsiameseclu"
+    assert fitted.reason_ == ""
+    json.dumps(fitted.description())
+    assert fitted.selection_["training"]["reason"] == ""
+
+
+def test_planted_types_are_found(adata, fitted):
+    assert adjusted_rand_score(adata.obs["label"], fitted.labels_) > 0.9
+
+
+def test_fit_leaves_the_anndata_as_it_was(adata):
+    before = adata.copy()
+    model().fit(adata)
+    assert list(adata.obs) == list(before.obs)
+    assert list(adata.obsm) == list(before.obsm)
+    assert list(adata.uns) == list(before.uns)
+    assert (adata.X != before.X).nnz == 0
+
+
+def test_fit_predict_returns_the_labels(adata, fitted):
+    np.testing.assert_array_equal(model().fit_predict(adata), fitted.labels_)
+
+
+def test_annotate_sets_the_promised_fields(adata, fitted):
+    annotated = adata.copy()
+    fitted.annotate(annotated)
+    assert list(annotated.obs["cluster"].cat.categories) == ["0", "1", "2"]
+    np.testing.assert_array_equal(annotated.obs["cluster"].astype(int), fitted.labels_)
+    assert annotated.obs["cluster_confidence"].dtype == np.float32
+    np.testing.assert_array_equal(annotated.obsm["X_scsiameseclu"], fitted.embedding_)
+    described = json.loads(annotated.uns["scsiameseclu"])
+    assert described["seed"] == 0
+    assert described["parameters"]["training"]["warmup_steps"] == 10
+    assert "torch" in described["versions"]
+
+
+def test_annotate_refuses_other_cells(adata, fitted):
+    with pytest.raises(InputError, match="160 cells and cannot annotate 20"):
+        fitted.annotate(adata[:20].copy())
+
+
+def test_the_consensus_alone_can_be_asked_for(adata, fitted):
+    alone = model(method="consensus").fit(adata)
+    np.testing.assert_array_equal(alone.labels_, fitted.consensus_labels_)
+    assert alone.method_ == "consensus"
+    assert alone.history_.empty
+    assert alone.network_ is None
+    np.testing.assert_allclose(alone.soft_assignments_.sum(1), 1, atol=1e-5)
+
+
+def test_the_number_of_clusters_can_be_found(adata):
+    found = model(n_clusters="auto", method="consensus").fit(adata)
+    assert found.n_clusters_ == 3
+
+
+# --- no leak, no chance -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["absent", "permuted", "adversarial"])
+def test_labels_in_obs_change_nothing(adata, fitted, change):
+    other = adata.copy()
+    if change == "absent":
+        other.obs = pd.DataFrame(index=other.obs_names)
+    elif change == "permuted":
+        other.obs["label"] = np.random.default_rng(0).permutation(other.obs["label"].to_numpy())
+    else:
+        other.obs["label"] = other.obs["cluster"] = other.obs["cell_type"] = "one"
+    assert state(model().fit(other)) == state(fitted)
+
+
+def test_the_same_seed_gives_the_same_bytes(adata, fitted, tmp_path):
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    again = model().fit(adata)
+    assert state(again) == state(fitted)
+    again.save(tmp_path / "again")
+    fitted.save(tmp_path / "first")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "first").read_bytes()
+
+
+def test_the_number_of_threads_changes_nothing(adata, fitted):
+    with threadpool_limits(2):
+        assert state(model().fit(adata)) == state(fitted)
+
+
+def test_components_are_computed_where_they_are_missing():
+    bare = simulated()
+    found = model().fit(bare)
+    assert adjusted_rand_score(bare.obs["label"], found.labels_) > 0.9
+    assert not bare.obsm
+
+
+def test_counts_in_x_and_in_a_layer_are_the_same(adata, fitted):
+    other = adata.copy()
+    other.X = other.X.astype(np.float32)
+    del other.layers["counts"]
+    assert state(model().fit(other)) == state(fitted)
+
+
+# --- scikit-learn -------------------------------------------------------------------------------------------------
+
+
+def test_parameters_can_be_read_set_and_cloned():
+    original = model(crr=False, random_state=7)
+    twin = clone(original)
+    assert twin is not original
+    assert twin.get_params() == original.get_params()
+    assert not twin.components().crr
+    assert twin.set_params(sizes="equal").components() == Components(crr=False, sizes="equal")
+
+
+def test_every_switch_is_a_parameter():
+    parameters = ScSiameseClu().get_params()
+    defaults = Components()
+    for name, value in vars(defaults).items():
+        assert parameters[name] == value, name
+
+
+def test_the_constructor_does_no_work():
+    assert ScSiameseClu(n_clusters=-3, device="nonsense").n_clusters == -3
+
+
+def test_all_terms_off_leave_the_consensus(adata, fitted):
+    idle = model(sfm=False, zinb=False, otc=False).fit(adata)
+    assert idle.method_ == "consensus"
+    assert "switched off" in idle.reason_
+    np.testing.assert_array_equal(idle.labels_, fitted.consensus_labels_)
+
+
+# --- input that does not fit --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [0, -3, 2.5, "three", True, None])
+def test_bad_numbers_of_clusters_are_refused(adata, k):
+    with pytest.raises(InputError, match="n_clusters"):
+        model(n_clusters=k).fit(adata)
+
+
+def test_more_clusters_than_cells_are_refused(adata):
+    with pytest.raises(InputError, match="161 clusters cannot be made of 160 cells"):
+        model(n_clusters=161).fit(adata)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, None, "zero"])
+def test_bad_seeds_are_refused(adata, seed):
+    with pytest.raises(InputError, match="random_state"):
+        model(random_state=seed).fit(adata)
+
+
+def test_numbers_of_numpy_are_numbers(adata, fitted, tmp_path):
+    found = model(n_clusters=np.int64(3), random_state=np.int32(0)).fit(adata)
+    assert state(found) == state(fitted)
+    found.save(tmp_path / "model.safetensors")
+    found.annotate(adata.copy())
+
+
+@pytest.mark.parametrize("name", ["device", "method", "cell_target", "sizes"])
+def test_unknown_words_are_refused(adata, name):
+    with pytest.raises(InputError, match=f"{name} is 'nonsense'"):
+        model(**{name: "nonsense"}).fit(adata)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="torch finds none") as caught:
+        resolve_device("cuda")
+    assert "'auto' or 'cpu'" in caught.value.problems[0].remedy
+    assert resolve_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.array([[1.5, 0]]), "fractional"),
+        (np.array([[-1, 0]]), "negative"),
+        (np.array([[np.nan, 0]]), "not finite"),
+        (np.array([[np.inf, 0]]), "not finite"),
+        (np.zeros((0, 2)), "empty"),
+        (np.zeros((2, 0)), "empty"),
+        (None, "no counts"),
+    ],
+)
+def test_matrices_that_are_no_raw_counts_are_refused(matrix, message):
+    adata = ad.AnnData(X=matrix, shape=(2, 2)) if matrix is None else ad.AnnData(X=matrix)
+    with pytest.raises(InputError, match=message):
+        raw_counts(adata)
+
+
+def test_missing_values_in_the_components_are_refused(adata):
+    other = adata.copy()
+    other.obsm["X_pca"][0, 0] = np.nan
+    with pytest.raises(InputError, match="principal components"):
+        model().fit(other)
+
+
+# --- degenerate input ---------------------------------------------------------------------------------------------
+
+
+def degenerate(name: str) -> tuple[ad.AnnData, int | str]:
+    cells = simulated()
+    if name == "few cells":
+        return simulated(sizes=(12, 8, 5)), 3
+    if name == "one cluster":
+        return cells, 1
+    if name == "as many clusters as cells":
+        return simulated(sizes=(12, 8, 5)), 25
+    if name == "almost as many clusters as cells":
+        return cells, 120
+    if name == "constant genes":
+        x = cells.X.toarray()
+        x[:, :60] = 2
+        return ad.AnnData(csr_matrix(x)), 3
+    if name == "empty cells":
+        x = cells.X.toarray()
+        x[:5] = 0
+        return ad.AnnData(csr_matrix(x)), 3
+    if name == "duplicates":
+        return ad.AnnData(csr_matrix(np.repeat(cells.X[:1].toarray(), 70, axis=0))), 3
+    if name == "duplicates, auto":
+        return ad.AnnData(csr_matrix(np.repeat(cells.X[:1].toarray(), 70, axis=0))), "auto"
+    x = np.zeros((60, 30), dtype=int)
+    x[:, 3] = np.arange(60) % 7
+    return ad.AnnData(csr_matrix(x)), 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "few cells",
+        "one cluster",
+        "as many clusters as cells",
+        "almost as many clusters as cells",
+        "constant genes",
+        "empty cells",
+        "duplicates",
+        "duplicates, auto",
+        "one gene expressed",
+    ],
+)
+def test_degenerate_input_gives_a_sensible_result(name):
+    cells, k = degenerate(name)
+    found = model(n_clusters=k).fit(with_components(cells))
+    assert found.labels_.shape == (cells.n_obs,)
+    assert 1 <= found.n_clusters_ <= cells.n_obs
+    assert np.isfinite(found.embedding_).all()
+    np.testing.assert_allclose(found.soft_assignments_.sum(1), 1, atol=1e-4)
+    assert (found.method_ == "consensus") == bool(found.reason_)
+    if name == "one cluster":
+        assert (found.labels_ == 0).all()
+        assert found.reason_ == "there is one cluster only"
+    if name == "few cells":
+        assert "too few" in found.reason_
+
+
+# --- evidence -----------------------------------------------------------------------------------------------------
+
+
+def test_cluster_stability_is_the_mean_best_jaccard_index():
+    labels = np.array([0, 0, 0, 1, 1])
+    partitions = np.array([[0, 0], [0, 0], [0, 1], [1, 1], [1, 1]], dtype=np.int32)
+    assert cluster_stability(labels, partitions) == pytest.approx({0: (1 + 2 / 3) / 2, 1: (1 + 2 / 3) / 2})
+
+
+def test_stability_is_high_for_planted_types_and_low_for_noise(adata, fitted):
+    expression = prepare_expression(adata, raw_counts(adata))
+    assert resampling_stability(expression, fitted.labels_) > 0.9
+    shuffled = np.random.default_rng(0).permutation(fitted.labels_)
+    assert resampling_stability(expression, shuffled, n_resamples=1) < 0.1
+
+
+def test_stability_of_one_cluster_is_not_measured(adata):
+    expression = Expression(raw_counts(adata), np.ones(adata.n_vars, dtype=bool), adata.obsm["X_pca"])
+    assert resampling_stability(expression, np.zeros(adata.n_obs, dtype=np.int64)) is None
+    assert resampling_stability(expression, np.arange(adata.n_obs) % 3, n_resamples=0) is None
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["scsiameseclu", "consensus"])
+def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
+    original = model(method=method).fit(adata)
+    original.save(tmp_path / "model.safetensors")
+    twin = ScSiameseClu.load(tmp_path / "model.safetensors")
+    assert state(twin) == state(original)
+    assert twin.get_params() == original.get_params()
+    assert twin.description() == original.description()
+    assert twin.selection_ == original.selection_
+    assert twin.cluster_stability_ == original.cluster_stability_
+    pd.testing.assert_frame_equal(twin.history_, original.history_)
+    twin.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+    if method == "scsiameseclu":
+        for name, value in original.network_.state_dict().items():
+            assert torch.equal(value, twin.network_.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x80\x04\x95pickle"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as a model"):
+        ScSiameseClu.load(path)
+
+
+def test_a_missing_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read as a model"):
+        ScSiameseClu.load(tmp_path / "missing")
+
+
+@pytest.fixture
+def expression_file(adata, tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    group = adata.copy()
+    set_settings(group, {"group": "G", "n_clusters": 3, "samples": []})
+    group.write_h5ad("G.expression.h5ad")
+    return Path("G.expression.h5ad")
+
+
+def test_the_command_writes_its_four_files(adata, expression_file):
+    cluster(prefix="G", expression=expression_file, device="cpu", stability_resamples=1)
+    result = ad.read_h5ad("G.clustering.h5ad")
+    assert result.shape == (160, 0)
+    assert list(result.obs_names) == list(adata.obs_names)
+    assert list(result.obs) == ["cluster", "cluster_confidence", "consensus"]
+    assert result.obs["consensus"].dtype == "category"
+    assert result.obsm["X_scsiameseclu"].dtype == np.float32
+    history = read_table("G.training_history.tsv")
+    assert list(history) == ["step", "phase", "crr", "lrr", "pr", "rec", "zinb", "otc", "total"]
+    summary = read_json("G.clustering.json")
+    assert summary["n_clusters"] == summary["n_clusters_requested"] == 3
+    assert summary["stability_ari"] > 0.9
+    assert set(summary["cluster_stability"]) == {"0", "1", "2"}
+    assert summary["seconds"] > 0
+    assert summary["peak_memory_mb"] > 10
+    assert summary["device"] == "cpu"
+    loaded = ScSiameseClu.load("G.model.safetensors")
+    np.testing.assert_array_equal(loaded.labels_, result.obs["cluster"].astype(int))
+
+
+def test_the_command_says_why_it_did_not_train(expression_file):
+    cluster(prefix="G", expression=expression_file, method="consensus", stability_resamples=0)
+    summary = read_json("G.clustering.json")
+    assert summary["method"] == "consensus"
+    assert summary["stability_ari"] is None
+    assert any("training-free consensus was asked for" in note for note in summary["notes"])
+    assert read_table("G.training_history.tsv").empty

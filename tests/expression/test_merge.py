@@ -1,0 +1,138 @@
+"""Samples are joined over the genes they share, whatever the order and names of their genes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pytest
+from scsiameseclu.errors import InputError
+from scsiameseclu.expression import merge
+from scsiameseclu.expression.merge import merge_samples
+from scsiameseclu.files import settings
+
+from tests.data.as_intake import as_intake, demo_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GENES = [f"G{number}" for number in range(8)]
+
+
+def sample(
+    name: str, genes: Sequence[str] = GENES, *, ids: list[str] | None = None, seed: int = 0, **row: Any
+) -> ad.AnnData:
+    counts = np.random.default_rng(seed).poisson(2, (4, len(genes)))
+    adata = as_intake(counts, genes=list(genes), ids=ids, sample=name, **row)
+    adata.obs["total_counts"] = counts.sum(axis=1)
+    return adata
+
+
+def notes(adata: ad.AnnData) -> list[str]:
+    return list(json.loads(adata.uns["expression"])["notes"])
+
+
+def test_cells_and_counts_of_all_samples() -> None:
+    a, b = sample("a", seed=1), sample("b", seed=2)
+    merged = merge([a, b], group="g")
+    assert merged.obs_names.tolist() == [f"{name}_CELL{number}" for name in "ab" for number in range(4)]
+    assert merged.obs["sample"].tolist() == ["a"] * 4 + ["b"] * 4
+    assert merged.obs["total_counts"].tolist() == [*a.obs["total_counts"], *b.obs["total_counts"]]
+    assert merged.var_names.tolist() == GENES
+    assert merged.X.dtype == np.int32
+    assert (merged.X.toarray() == np.vstack([a.X.toarray(), b.X.toarray()])).all()
+    assert notes(merged) == []
+
+
+def test_order_of_samples_does_not_matter() -> None:
+    a, b = sample("a", seed=1), sample("b", GENES[::-1], seed=2)
+    one, other = merge([a, b], group="g"), merge([b, a], group="g")
+    assert one.obs_names.tolist() == other.obs_names.tolist()
+    assert one.var_names.tolist() == other.var_names.tolist() == GENES
+    assert (one.X != other.X).nnz == 0
+
+
+def test_genes_in_another_order() -> None:
+    a, b = sample("a", seed=1), sample("b", [*GENES[4:], *GENES[:4]], seed=2)
+    merged = merge([a, b], group="g")
+    assert (merged[4:].X != b[:, GENES].X).nnz == 0
+
+
+def test_only_common_genes_are_kept_and_told() -> None:
+    a, b = sample("a", GENES[:6]), sample("b", GENES[2:])
+    merged = merge([a, b], group="g")
+    assert merged.var_names.tolist() == GENES[2:6]
+    assert (merged[4:].X != b[:, GENES[2:6]].X).nnz == 0
+    assert notes(merged) == ["The samples have 4 genes in common, of up to 6 in one sample; the others are left out."]
+
+
+def test_too_few_common_genes() -> None:
+    with pytest.raises(InputError, match="have 3 genes in common, fewer than half of the 7 of sample 'b'") as caught:
+        merge([sample("a", GENES), sample("b", [*GENES[:3], "x1", "x2", "x3", "x4"])], group="g")
+    assert "different groups" in caught.value.problems[0].remedy
+
+
+def test_ids_tell_genes_apart_that_share_a_symbol() -> None:
+    # Intake numbers repeated symbols in the order of the file: T and T-1 are swapped between the samples.
+    a = sample("a", ["T", "T-1", "U"], ids=["E1", "E2", "E3"], seed=1)
+    b = sample("b", ["T", "T-1", "U"], ids=["E2", "E1", "E3"], seed=2)
+    merged = merge([a, b], group="g")
+    assert merged.var["gene_ids"].tolist() == ["E1", "E2", "E3"]
+    assert (merged[4:].X.toarray() == b.X.toarray()[:, [1, 0, 2]]).all()
+
+
+def test_names_are_used_where_ids_do_not_agree() -> None:
+    a = sample("a", GENES, ids=[f"E{number}" for number in range(8)])
+    merged = merge([a, sample("b", GENES)], group="g")
+    assert merged.var_names.tolist() == GENES
+
+
+def test_repeated_ids_are_no_key() -> None:
+    merged = merge([sample("a", GENES, ids=["E"] * 8), sample("b", GENES, ids=["E"] * 8)], group="g")
+    assert merged.var_names.tolist() == GENES
+
+
+def test_extra_columns_travel_untouched_and_clashes_are_told() -> None:
+    extra = {"donor": "007", "cluster": "x", "samplesheet_cluster": "y", "a/b": "1 %"}
+    merged = merge([sample("a", extra=extra), sample("b", extra=extra | {"donor": ""})], group="g")
+    assert merged.obs["donor"].tolist() == ["007"] * 4 + [""] * 4
+    assert merged.obs["samplesheet_cluster"].tolist() == ["x"] * 8
+    assert merged.obs["samplesheet_samplesheet_cluster"].tolist() == ["y"] * 8
+    assert merged.obs["a_b"].tolist() == ["1 %"] * 8
+    assert len(notes(merged)) == 3
+    assert notes(merged)[0].startswith("Column 'cluster' of the samplesheet is 'samplesheet_cluster'")
+
+
+def test_settings_of_the_group() -> None:
+    row = {"n_clusters": 5, "organism": "mouse", "tissue": "pancreas"}
+    merged = merge([sample("b", **row), sample("a", **row)], group="g")
+    group = settings(merged)
+    assert {key: group[key] for key in ("group", *row)} == {"group": "g", **row}
+    assert [one["sample"] for one in group["samples"]] == ["a", "b"]
+
+
+def test_names_of_cells_that_clash() -> None:
+    a, b = sample("a"), sample("a_CELL1")
+    a.obs_names = ["CELL1_x", "2", "3", "4"]
+    b.obs_names = ["x", "2", "3", "4"]
+    with pytest.raises(InputError, match="'a_CELL1_x'"):
+        merge([a, b], group="g")
+
+
+def test_command_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [Path(f"{name}.filtered.h5ad") for name in ("blood_1", "blood_2")]
+    adatas = [demo_sample(name)[0] for name in ("blood_1", "blood_2")]
+    for adata, path in zip(adatas, paths, strict=True):
+        adata.write_h5ad(path)
+    written = []
+    for samples in (paths, paths[::-1]):
+        merge_samples(prefix="blood", samples=samples)
+        written.append(Path("blood.merged.h5ad").read_bytes())
+    assert written[0] == written[1]
+    merged = ad.read_h5ad("blood.merged.h5ad")
+    assert merged.shape == (sum(adata.n_obs for adata in adatas), 1500)
+    assert merged.X.sum() == sum(adata.X.sum() for adata in adatas)

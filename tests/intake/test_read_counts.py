@@ -1,0 +1,66 @@
+"""The command, from settings on stdin to files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder, *arguments, settings):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, ROOT / "bin/intake_read_counts.py", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bin")}
+    return subprocess.run(command, cwd=folder, input=json.dumps(settings), capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture
+def source(example, tmp_path):
+    adata = example.adata()
+    adata.obs["kind"] = "T"
+    adata.write_h5ad(tmp_path / "-a 'b' $(c).h5ad")
+    return str(tmp_path / "-a 'b' $(c).h5ad")
+
+
+def test_writes_counts_and_labels_the_same_each_time(source, example, tmp_path):
+    settings = {"sample": "s", "labels": "kind", "extra": {"a/b": "é"}}
+    for name in ("one", "two"):
+        done = run(tmp_path / name, "--prefix", "s", "--counts", source, settings=settings)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    found = ad.read_h5ad(tmp_path / "one/s.counts.h5ad")
+    example.check(found)
+    assert json.loads(found.uns["settings"]) == settings
+    assert json.loads(found.uns["intake"])["n_barcodes"] == 12
+    labels = pd.read_csv(tmp_path / "one/s.labels.tsv", sep="\t")
+    assert list(labels.columns) == ["barcode", "label"]
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+def test_counts_do_not_depend_on_labels(source, tmp_path):
+    content = set()
+    for name, labels in (("with", "kind"), ("without", None)):
+        run(tmp_path / name, "--prefix", "s", "--counts", source, settings={"labels": labels})
+        found = ad.read_h5ad(tmp_path / name / "s.counts.h5ad")
+        content.add((found.X.toarray().tobytes(), tuple(found.obs_names), found.uns["intake"]))
+    assert len(content) == 1
+    assert not (tmp_path / "without/s.labels.tsv").exists()
+
+
+def test_failure_is_recorded(tmp_path):
+    (tmp_path / "x.rds").write_bytes(b"X\n\0\0\0")
+    done = run(tmp_path / "out", "--prefix", "s", "--counts", str(tmp_path / "x.rds"), settings={"sample": "s"})
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.failure.json"]
+    failure = json.loads((tmp_path / "out/s.failure.json").read_text())
+    assert failure["step"] == "intake.read_counts"
+    assert "writeH5AD" in failure["problems"][0]["remedy"]

@@ -1,0 +1,305 @@
+"""Every rule of the samplesheet, and that nothing in one makes the check fail in any other way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from scsiameseclu.errors import InputError
+from scsiameseclu.intake import read_samplesheet
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "assets/schema_input.json").read_text())
+DEFAULTS = {"n_clusters": "auto", "organism": "human", "tissue": None, "expected_doublet_rate": None}
+
+
+def read(tmp_path, content, *, paths=None, defaults=DEFAULTS):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_samplesheet(sheet, schema=SCHEMA, defaults=defaults, paths=paths or {})
+
+
+def problems(tmp_path, content, **options):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, content, **options)
+    assert all(problem.what and problem.where and problem.remedy for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def only(tmp_path, content, where, *words, **options):
+    found = problems(tmp_path, content, **options)
+    assert len(found) == 1, found
+    assert found[0].where == f"sheet.csv, {where}"
+    for word in words:
+        assert word in found[0].what + found[0].remedy
+    return found[0]
+
+
+def test_schema_is_a_schema():
+    Draft202012Validator.check_schema(SCHEMA)
+    assert all("errorMessage" in rule for rule in SCHEMA["items"]["properties"].values())
+
+
+def test_example_is_valid(tmp_path):
+    samples = read(tmp_path, (ROOT / "assets/samplesheet_example.csv").read_bytes())
+    assert [sample["sample"] for sample in samples] == ["patient1", "patient2", "islets", "kidney"]
+
+
+def test_values_and_defaults(tmp_path):
+    text = "sample,counts,group,n_clusters,organism,tissue,expected_doublet_rate,labels,donor\na,x.h5,g,8,mouse,brain,.06,Y,D 1\nb,y,,,,,,,\n"
+    first, second = read(tmp_path, text, defaults={**DEFAULTS, "n_clusters": 5, "tissue": "blood"})
+    assert first == {
+        "sample": "a",
+        "counts": "x.h5",
+        "group": "g",
+        "n_clusters": 8,
+        "organism": "mouse",
+        "tissue": "brain",
+        "expected_doublet_rate": 0.06,
+        "labels": "Y",
+        "extra": {"donor": "D 1"},
+    }
+    assert second == {
+        "sample": "b",
+        "counts": "y",
+        "group": "b",
+        "n_clusters": 5,
+        "organism": "human",
+        "tissue": "blood",
+        "expected_doublet_rate": None,
+        "labels": None,
+        "extra": {"donor": ""},
+    }
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("trailing", ["", "\n\n", "D D\n", " D\nD\n"])
+def test_tolerant_reading(tmp_path, delimiter, end, bom, trailing):
+    text = f'{bom} sample D"counts" Dnote\n\n a D "x yD.h5" D"say ""hi"""\nbDz\n{trailing}'
+    samples = read(tmp_path, text.replace("D", delimiter).replace("\n", end).encode())
+    assert [(sample["sample"], sample["counts"]) for sample in samples] == [("a", f"x y{delimiter}.h5"), ("b", "z")]
+    assert [sample["extra"] for sample in samples] == [{"note": 'say "hi"'}, {"note": ""}]
+
+
+def test_empty_columns_at_the_end_are_dropped(tmp_path):
+    assert read(tmp_path, "sample,counts,,\na,x,,\n")[0]["extra"] == {}
+
+
+def test_line_numbers_count_lines_within_quotes(tmp_path):
+    text = 'sample,counts,note\n\na,x,"two\nlines"\n!,y,\n'
+    only(tmp_path, text, "line 5, column sample", "'!'")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\n ,,\n\r\n", "is empty"),
+        ("sample,counts\na,x\n".encode("utf-16"), "UTF-16"),
+        ("sample,counts\na,x\n".encode("utf-16-le"), "UTF-16"),
+        ("sample,counts\né,x\n".encode("latin-1"), "line 2"),
+        (b"PK\3\4....", "spreadsheet"),
+        (b"\x89HDF\0\0", "binary"),
+        (b'sample,counts\na,"x\nb,y\n', "quoted"),
+        (b'sample,counts\na,"x"y\n', "quoted"),
+    ],
+)
+def test_files_that_are_no_samplesheet(tmp_path, content, words):
+    (problem,) = problems(tmp_path, content)
+    assert words in problem.what
+
+
+def test_unreadable(tmp_path):
+    for path in (tmp_path, tmp_path / "missing.csv"):
+        with pytest.raises(InputError, match="cannot be read"):
+            read_samplesheet(path, schema=SCHEMA, defaults=DEFAULTS, paths={})
+
+
+def test_header_only(tmp_path):
+    only(tmp_path, "sample,counts\n", "line 1", "no samples")
+
+
+def test_missing_columns(tmp_path):
+    found = problems(tmp_path, "id,path,organism\na,x,dog\n")
+    assert [problem.where.rpartition(", ")[2] for problem in found] == ["column sample", "column counts", "column organism"]
+    only(tmp_path, "sample_id,counts\na,x\n", "line 1, column sample", "'sample_id'")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Sample", "sample"), ("SAMPLE", "sample"), ("samples", "sample"), ("sampel", "sample"), ("Counts ", "counts")],
+)
+def test_near_misses_of_needed_columns(tmp_path, name, meant):
+    header = ",".join(name if column == meant else column for column in ("sample", "counts"))
+    only(tmp_path, f"{header}\na,x\n", f"line 1, column {name.strip()}", repr(meant))
+
+
+@pytest.mark.parametrize("name", ["n_cluster", "n clusters", "N.Clusters", "nclusters", "Organism", "label", "tisue"])
+def test_near_misses_of_optional_columns(tmp_path, name):
+    (problem,) = problems(tmp_path, f"sample,counts,{name}\na,x,\n")
+    assert "Did you mean" in problem.remedy
+
+
+@pytest.mark.parametrize("name", ["donor", "batch", "sample_type", "subgroup", "age", "Größe", "sex", "count_date"])
+def test_further_columns(tmp_path, name):
+    assert read(tmp_path, f"sample,counts,{name}\na,x,7\n")[0]["extra"] == {name: "7"}
+
+
+@pytest.mark.parametrize("name", ["cluster", "cell_type", "total_counts", "_index", "a/b", ".", "x" * 1000])
+def test_further_columns_that_cannot_be(tmp_path, name):
+    assert len(problems(tmp_path, f"sample,counts,{name}\na,x,7\n")) == 1
+
+
+def test_columns_there_twice(tmp_path):
+    only(tmp_path, "sample,counts,counts\na,x,y\n", "line 1, column counts", "twice")
+    only(tmp_path, "sample,counts,donor,donor\na,x,y,z\n", "line 1, column donor", "twice")
+    assert "twice" in problems(tmp_path, "sample,counts,Sample\na,x,y\n")[1].what
+
+
+def test_values_without_a_column(tmp_path):
+    only(tmp_path, "sample,counts\na,x,y\n", "line 2", "'y'")
+    only(tmp_path, "sample,counts,\na,x,y\n", "line 1", "no name")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("sample", "a b"),
+        ("sample", "../a"),
+        ("sample", "-a"),
+        ("sample", "$(rm -rf)"),
+        ("sample", "a;b"),
+        ("sample", "é"),
+        ("sample", "a" * 10_000),
+        ("group", "<script>"),
+        ("group", "_x"),
+        ("n_clusters", "-3"),
+        ("n_clusters", "0"),
+        ("n_clusters", "2.5"),
+        ("n_clusters", "Auto"),
+        ("n_clusters", "9" * 5000),
+        ("organism", "dog"),
+        ("organism", "Human"),
+        ("expected_doublet_rate", "0"),
+        ("expected_doublet_rate", "0.51"),
+        ("expected_doublet_rate", "6%"),
+        ("expected_doublet_rate", "nan"),
+        ("expected_doublet_rate", "1e999"),
+        ("expected_doublet_rate", "-0.1"),
+    ],
+)
+def test_values(tmp_path, column, value):
+    row = {"sample": "a", "counts": "x", "group": "g", **{column: value}}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, row)
+    writer.writeheader()
+    writer.writerow(row)
+    problem = only(tmp_path, text.getvalue(), f"line 2, column {column}")
+    assert problem.what.startswith(("'", '"'))
+    assert len(problem.what) < 200
+
+
+@pytest.mark.parametrize("column", ["sample", "counts"])
+def test_needed_values(tmp_path, column):
+    row = ",".join("" if name == column else "a" for name in ("sample", "counts"))
+    only(tmp_path, f"sample,counts,donor\n{row},d\n", f"line 2, column {column}")
+
+
+def test_samples_are_unique_in_any_case(tmp_path):
+    only(tmp_path, "sample,counts\na,x\nb,x\na,y\n", "line 4, column sample", "'a'", "line 2")
+    only(tmp_path, "sample,counts\na,x\nA,y\n", "line 3, column sample", "case")
+
+
+def test_groups_are_consistent(tmp_path):
+    head = "sample,counts,group,n_clusters,organism,tissue\n"
+    assert len(read(tmp_path, head + "a,x,g,3,,blood\nb,y,g,3,human,blood\n")) == 2
+    only(tmp_path, head + "a,x,g,3,,\nb,y,g,4,,\n", "line 3, column n_clusters", "'g'", "'4'", "'3'", "line 2")
+    only(tmp_path, head + "a,x,g,,mouse,\nb,y,g,,,\n", "line 3, column organism")
+    only(tmp_path, head + "a,x,g,,,blood\nb,y,g,,,\n", "line 3, column tissue", "none")
+    only(tmp_path, head + "a,x,g,,,\nb,y,G,,,\n", "line 3, column group", "case")
+    only(tmp_path, head + "a,x,g,,dog,\nb,y,g,,,\n", "line 2, column organism", "'dog'")
+
+
+def test_paths(tmp_path):
+    text = "sample,counts,labels\na,x y.h5,label\nb,gone,lab/els.csv\nc,-x.h5,celltypes.tsv\n"
+    paths = {"x y.h5": True, "gone": False, "label": False, "lab/els.csv": False, "-x.h5": True, "celltypes.tsv": True}
+    found = problems(tmp_path, text, paths=paths)
+    assert [problem.where for problem in found] == ["sheet.csv, line 3, column counts", "sheet.csv, line 3, column labels"]
+    assert "'gone'" in found[0].what
+
+
+def test_all_at_once_in_the_order_of_lines(tmp_path):
+    text = "sample,counts,n_cluster,organism\na,x,0,dog\n,x,1,human\na,gone,2,\n"
+    found = problems(tmp_path, text, paths={"gone": False})
+    lines = [problem.where.split(", ")[1] for problem in found]
+    assert lines == ["line 1", "line 2", "line 2", "line 3", "line 4", "line 4"]
+
+
+def test_a_thousand_rows_in_time(tmp_path):
+    rows = "".join(f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number}\n" for number in range(1000))
+    start = time.perf_counter()
+    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor\n" + rows)) == 1000
+    assert time.perf_counter() - start < 5
+
+
+HOSTILE = st.text(max_size=30) | st.sampled_from(["<script>alert(1)</script>", "$(rm -rf /)", "`id`", "a" * 10_000, "'\"", "\0"])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(HOSTILE, min_size=1, max_size=5), max_size=4), quote=st.booleans())
+def test_hostile_values_never_crash(tmp_path, rows, quote):
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL if quote else csv.QUOTE_MINIMAL, escapechar="\\").writerows(
+        [["sample", "counts", "organism", "donor"], *rows]
+    )
+    try:
+        samples = read(tmp_path, text.getvalue().encode(errors="replace"))
+    except InputError as error:
+        for problem in error.problems:
+            assert problem.what.isprintable()
+            assert len(str(problem)) < 1000
+    else:
+        assert all(sample["sample"].isascii() for sample in samples)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200))
+def test_any_bytes_never_crash(tmp_path, content):
+    for start in (b"", b"sample,counts\n"):
+        try:
+            read(tmp_path, start + content)
+        except InputError as error:
+            assert error.problems
+
+
+def run(tmp_path, *arguments):
+    command = [sys.executable, ROOT / "bin/intake_check_samplesheet.py", *arguments]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "bin")})
+
+
+def test_command(tmp_path):
+    (tmp_path / "sheet.csv").write_text("sample,counts\na,x\n")
+    (tmp_path / "defaults.json").write_text(json.dumps(DEFAULTS))
+    (tmp_path / "paths.json").write_text('{"x": true}')
+    options = ["--samplesheet", "sheet.csv", "--schema", str(ROOT / "assets/schema_input.json"), "--defaults", "defaults.json"]
+    done = run(tmp_path, *options, "--paths", "paths.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "samples.json").read_text())[0]["counts"] == "x"
+    (tmp_path / "paths.json").write_text('{"x": false}')
+    done = run(tmp_path, *options, "--paths", "paths.json")
+    assert done.returncode == 65
+    assert "Traceback" not in done.stderr
+    assert "line 2, column counts" in done.stderr

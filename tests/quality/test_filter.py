@@ -1,0 +1,198 @@
+"""Every rule of the filter removes what it should, and the ledger accounts for every barcode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pytest
+from scsiameseclu.errors import InputError
+from scsiameseclu.files import read_json, settings
+from scsiameseclu.quality import LEDGER_COLUMNS, cell_metrics, read_ledger
+from scsiameseclu.quality.filter import filter_sample
+
+from tests.data.as_intake import as_intake, demo_sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GENES = ["MT-ND1", "MT-CO1", "RPL3", "A", "B", "C", "D", "E"]
+# counts, genes found, mitochondrial share: 0 empty | 3, 1 | 20, 4, 50 % | 50, 5, 0 % | 80, 8, 10 % | 800, 5, 0 %
+COUNTS = [
+    [0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 3, 0, 0, 0, 0],
+    [5, 5, 0, 5, 5, 0, 0, 0],
+    [0, 0, 10, 10, 10, 10, 10, 0],
+    [4, 4, 12, 12, 12, 12, 12, 12],
+    [0, 0, 160, 160, 160, 160, 160, 0],
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(adata: ad.AnnData, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    adata.write_h5ad("s1.counts.h5ad")
+    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), **options)
+    return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
+
+
+def fates(ledger: pd.DataFrame) -> list[str]:
+    return ledger["rule"].fillna("").tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"min_genes": 0, "max_pct_mt": 100}, ["empty", "", "", "", "", ""]),
+        ({"min_genes": 5, "max_pct_mt": 100}, ["empty", "min_genes", "min_genes", "", "", ""]),
+        ({"min_genes": 0, "max_genes": 5, "max_pct_mt": 100}, ["empty", "", "", "", "max_genes", ""]),
+        ({"min_genes": 0, "min_counts": 20, "max_pct_mt": 100}, ["empty", "min_counts", "", "", "", ""]),
+        ({"min_genes": 0, "max_counts": 80, "max_pct_mt": 100}, ["empty", "", "", "", "", "max_counts"]),
+        ({"min_genes": 0, "max_pct_mt": 10}, ["empty", "", "max_pct_mt", "", "", ""]),
+        (
+            {"min_genes": 4, "max_genes": 7, "min_counts": 30, "max_counts": 500, "max_pct_mt": 5},
+            ["empty", "min_genes", "min_counts", "", "max_genes", "max_counts"],
+        ),
+    ],
+)
+def test_first_failing_rule_is_the_reason(options: dict[str, Any], expected: list[str]) -> None:
+    ledger, summary = run(as_intake(COUNTS, genes=GENES), **options)
+    assert fates(ledger) == expected
+    assert ledger["kept"].tolist() == [rule == "" for rule in expected]
+    assert {rule: n for rule, n in summary["removed"].items() if n} == {
+        rule: expected.count(rule) for rule in dict.fromkeys(expected) if rule
+    }
+
+
+def test_ledger_gives_value_and_threshold() -> None:
+    ledger, _ = run(as_intake(COUNTS, genes=GENES), min_genes=2, max_pct_mt=20)
+    assert tuple(ledger.columns) == LEDGER_COLUMNS
+    removed = ledger[~ledger["kept"]]
+    assert removed["step"].unique().tolist() == ["filter"]
+    assert removed["value"].tolist() == [0, 1, 50]
+    assert removed["threshold"].tolist() == [1, 2, 20]
+    assert ledger.loc[ledger["kept"], ["step", "rule", "value", "threshold"]].isna().all(axis=None)
+    assert ledger["total_counts"].tolist() == [0, 3, 20, 50, 80, 800]
+    assert ledger["n_genes_by_counts"].tolist() == [0, 1, 4, 5, 8, 5]
+    assert ledger["pct_counts_mt"].tolist() == [0, 0, 50, 0, 10, 0]
+
+
+def test_demo_ledger_reconciles_and_planted_barcodes_go() -> None:
+    adata, truth = demo_sample("blood_1")
+    ledger, summary = run(adata)
+    assert ledger["barcode"].tolist() == adata.obs_names.tolist()
+    assert summary["n_barcodes"] == adata.n_obs == summary["n_kept"] + sum(summary["removed"].values())
+    state = truth["state"].to_numpy()
+    assert not ledger["kept"][state == "empty"].any()
+    assert not ledger["kept"][state == "dying"].any()
+    assert ledger["kept"][(state == "singlet") | (state == "doublet")].all()
+    assert set(ledger["rule"][state == "dying"]) == {"max_pct_mt"}
+    assert summary["notes"] == ["Read."]
+
+
+def test_counts_of_kept_cells_are_untouched() -> None:
+    adata, _ = demo_sample("blood_1")
+    ledger, _ = run(adata)
+    healthy = ad.read_h5ad("s1.healthy.h5ad")
+    kept = ledger["kept"].to_numpy()
+    assert healthy.obs_names.tolist() == adata.obs_names[kept].tolist()
+    assert healthy.var_names.tolist() == adata.var_names.tolist()
+    assert healthy.X.dtype == np.int32
+    assert (adata.X[kept] != healthy.X).nnz == 0
+    assert list(healthy.obs) == ["n_genes_by_counts", "total_counts", "pct_counts_mt", "pct_counts_ribo"]
+    assert settings(healthy) == settings(adata)
+
+
+def test_metrics_agree_with_dense_sums() -> None:
+    adata, _ = demo_sample("blood_2")
+    counts = adata.X.toarray()
+    metrics = cell_metrics(adata)
+    mt = adata.var_names.str.startswith("MT-")
+    assert metrics["total_counts"].tolist() == counts.sum(axis=1).tolist()
+    assert metrics["n_genes_by_counts"].tolist() == (counts > 0).sum(axis=1).tolist()
+    np.testing.assert_allclose(
+        metrics["pct_counts_mt"], 100 * counts[:, mt].sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    )
+
+
+def test_no_mitochondrial_genes_is_told_and_the_rule_skipped() -> None:
+    ledger, summary = run(as_intake(np.ones((6, 8))), min_genes=1, max_pct_mt=0)
+    assert ledger["kept"].all()
+    assert ledger["pct_counts_mt"].isna().all()
+    assert "max_pct_mt" not in summary["removed"]
+    assert summary["thresholds"]["max_pct_mt"] is None
+    assert any("No mitochondrial gene" in note for note in summary["notes"])
+
+
+def test_more_than_half_removed_is_told() -> None:
+    _, summary = run(as_intake(COUNTS, genes=GENES), min_genes=5, max_genes=5)
+    assert any("removed 67% of the barcodes" in note for note in summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("n_genes", "expected", "note"),
+    [(500, 200, None), (300, 60, "Shallow sample"), (116, 23, "Shallow sample"), (10, 200, "unfiltered")],
+)
+def test_default_of_min_genes_follows_the_depth(n_genes: int, expected: int, note: str | None) -> None:
+    counts = np.zeros((5, 600))
+    counts[:, :n_genes] = 1
+    counts[0] = 1
+    _, summary = run(as_intake(counts))
+    assert summary["thresholds"]["min_genes"] == expected
+    assert [note for text in summary["notes"] if note and note in text] == ([note] if note else [])
+
+
+def test_min_genes_given_is_taken_as_it_is() -> None:
+    counts = np.zeros((5, 600))
+    counts[:, :300] = 1
+    _, summary = run(as_intake(counts), min_genes=200)
+    assert summary["thresholds"]["min_genes"] == 200
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "rule", "remedy"),
+    [
+        (
+            COUNTS[:5],
+            {"min_genes": 100},
+            "min_genes (100) took 4",
+            "lower --min_genes (the highest value in this sample is 8)",
+        ),
+        (
+            COUNTS[1:],
+            {"min_genes": 0, "max_counts": 2},
+            "max_counts (2) took 5",
+            "raise --max_counts (the lowest value in this sample is 3)",
+        ),
+        (np.zeros((3, 8)), {}, "empty took 3", "no counts at all"),
+    ],
+)
+def test_no_cell_left_names_the_rule_and_the_remedy(
+    counts: Any, options: dict[str, Any], rule: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        run(as_intake(counts, genes=GENES), **options)
+    (problem,) = caught.value.problems
+    assert rule in problem.what
+    assert problem.where == "s1.h5ad"
+    assert remedy in problem.remedy
+
+
+def test_barcodes_that_look_like_numbers_or_missing_values_stay_text() -> None:
+    barcodes = ["NA", "1e5", "0012", "nan", 'a"b', "x\ty"]
+    ledger, _ = run(as_intake(np.ones((6, 8)), barcodes=barcodes, sample="007"), min_genes=1)
+    assert ledger["barcode"].tolist() == barcodes
+
+
+def test_same_input_same_bytes() -> None:
+    names = ("s1.healthy.h5ad", "s1.filter_ledger.tsv.gz", "s1.filter.json")
+    written = []
+    for _ in range(2):
+        run(demo_sample("blood_2")[0])
+        written.append([Path(name).read_bytes() for name in names])
+    assert written[0] == written[1]

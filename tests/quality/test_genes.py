@@ -1,0 +1,46 @@
+"""Mitochondrial and ribosomal genes are found by symbol and by id, and nothing else is."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from scsiameseclu.quality import is_mitochondrial, is_ribosomal
+
+from tests.data.demo_genes import HOUSEKEEPING, MITOCHONDRIAL, RIBOSOMAL
+
+
+def var(symbols: list[str], ids: list[str] | None = None) -> pd.DataFrame:
+    return pd.DataFrame({"gene_ids": ids or symbols, "gene_symbols": symbols}, index=symbols)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["MT-ND1", "mt-Nd1", "MT.CO1", "mt-Rnr2", "GRCh38_MT-CYB", "mm10___mt-Co3", "ND4L", "COX1"]
+)
+def test_mitochondrial_by_symbol(symbol: str) -> None:
+    assert is_mitochondrial(var([symbol])).tolist() == [True]
+
+
+@pytest.mark.parametrize("symbol", ["MTOR", "MTATP6P1", "NDUFA1", "COX4I1", "MTRNR2L8", "DMT-1", "SMT-3", "nd1"])
+def test_not_mitochondrial_by_symbol(symbol: str) -> None:
+    assert is_mitochondrial(var([symbol])).tolist() == [False]
+
+
+def test_mitochondrial_by_id_when_symbols_do_not_tell() -> None:
+    ids = ["ENSG00000198888", "ENSG00000210082.2", "ENSMUSG00000064351.1", "ENSMUSG00000065947", "ENSG00000075624"]
+    assert is_mitochondrial(var(ids)).tolist() == [True, True, True, True, False]
+    assert is_mitochondrial(var(list("abcde"), ids)).tolist() == [True, True, True, True, False]
+
+
+def test_ids_of_the_demo_are_known() -> None:
+    assert is_mitochondrial(var(list("abcdefghijklm"), list(MITOCHONDRIAL.values()))).all()
+
+
+def test_names_stand_in_for_missing_columns() -> None:
+    bare = pd.DataFrame(index=["MT-ND1", "ENSG00000198888", "ACTB"])
+    assert is_mitochondrial(bare).tolist() == [True, True, False]
+
+
+def test_ribosomal() -> None:
+    assert is_ribosomal(var(RIBOSOMAL)).all()
+    assert is_ribosomal(var(["Rpl13a", "Rps4l", "Rplp0", "RPS4Y1", "RPL36AL", "RPS27L", "RPL7L1"])).all()
+    assert not is_ribosomal(var([*HOUSEKEEPING, "RPS6KA1", "RPL23AP7", "MRPL3", "RPS19BP1"])).any()

@@ -1,0 +1,336 @@
+"""A plausible full set of the report's inputs, for any number of samples and groups, without running the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scsiameseclu.files import write_json, write_table
+from sklearn.metrics import adjusted_rand_score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = "<script>alert('x')</script>"
+HOSTILE_NAMES = [
+    f"B cell {HOSTILE}",
+    'T "quoted" & <b>bold</b> cell',
+    "Monocyte " + "long " * 60,
+    "NK 🧬🔬 cell",
+    "Dendritic's | cell, %{x} $a$",
+]
+TYPES = ["B cell", "T cell", "Monocyte", "NK cell", "Dendritic cell", "Unknown", "Platelet", "Plasma cell"]
+THRESHOLDS = {"min_genes": 200, "max_genes": 6000, "min_counts": 500, "max_counts": None, "max_pct_mt": 20.0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate.
+
+    Parameters
+    ----------
+    n_samples, n_groups
+        Samples, dealt out to the groups in turn.
+    n_cells
+        Barcodes per sample.
+    failed
+        Indices of samples that fail.
+    labelled
+        True if gold standards are given.
+    n_clusters
+        Clusters per group.
+    hostile
+        True if extra columns, genes and cell types are out to break the report.
+    """
+
+    n_samples: int = 3
+    n_groups: int = 2
+    n_cells: int = 300
+    failed: tuple[int, ...] = (2,)
+    labelled: bool = True
+    n_clusters: int = 5
+    hostile: bool = False
+
+
+def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
+    """Write the inputs of ``report.tables`` into `directory` and return its options."""
+    rng = np.random.default_rng(seed)
+    for name in ("samples", "groups", "failures"):
+        (directory / name).mkdir(parents=True)
+    rows = [_settings(index, plan) for index in range(plan.n_samples)]
+    kept = {}
+    for index, row in enumerate(rows):
+        if index in plan.failed:
+            _write_failure(directory / "failures", row["sample"])
+        else:
+            kept[row["sample"]] = _write_sample(directory / "samples", row, plan, rng)
+    for group in dict.fromkeys(row["group"] for row in rows):
+        members = [row["sample"] for row in rows if row["group"] == group and row["sample"] in kept]
+        if members:
+            _write_group(directory / "groups", group, {name: kept[name] for name in members}, plan, rng)
+    (directory / "samples.json").write_text(_json(rows), encoding="utf-8")
+    write_json(
+        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove"}, directory / "params.json"
+    )
+    write_json(_schema(), directory / "schema.json")
+    versions = {"CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"}, "Workflow": {"Nextflow": "25.04.4"}}
+    (directory / "versions.yml").write_text(yaml.safe_dump(versions))
+    return {
+        "samples": directory / "samples",
+        "groups": directory / "groups",
+        "failures": directory / "failures",
+        "samplesheet": directory / "samples.json",
+        "parameters": directory / "params.json",
+        "versions": directory / "versions.yml",
+        "schema": directory / "schema.json",
+    }
+
+
+def _settings(index: int, plan: Plan) -> dict[str, Any]:
+    extra = {"donor": f"D{index}"}
+    if plan.hostile:
+        extra = {HOSTILE: f"🧫 {HOSTILE} \"quoted\" 'value'", "note": "very " * 100}
+    return {
+        "sample": f"sample_{index + 1}",
+        "counts": f"counts/{index}.h5",
+        "group": f"group_{index % plan.n_groups + 1}" if plan.n_groups < plan.n_samples else f"sample_{index + 1}",
+        "n_clusters": "auto",
+        "organism": "human",
+        "tissue": "blood" if index else None,
+        "expected_doublet_rate": None,
+        "labels": "label" if plan.labelled else None,
+        "extra": extra,
+    }
+
+
+def _write_failure(directory: Path, sample: str) -> None:
+    problem = {
+        "what": f"no cell is left of 120 barcodes {HOSTILE}",
+        "where": f"{sample}, quality control",
+        "remedy": "lower --min_genes, or leave the sample out",
+    }
+    record = {"id": sample, "step": "quality.filter", "problems": [problem]}
+    write_json(record, directory / f"{sample}.failure.json")
+
+
+def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
+    n, sample = plan.n_cells, row["sample"]
+    ledger = pd.DataFrame(
+        {
+            "sample": sample,
+            "barcode": [f"{''.join(rng.choice(list('ACGT'), 12))}{index:04d}-1" for index in range(n)],
+            "kept": True,
+            "step": "",
+            "rule": "",
+            "value": np.nan,
+            "threshold": np.nan,
+            "total_counts": rng.lognormal(8.3, 0.7, n).round(),
+            "n_genes_by_counts": rng.lognormal(7.0, 0.6, n).round(),
+            "pct_counts_mt": rng.gamma(2.0, 3.0, n).round(3),
+            "doublet_score": rng.beta(1.5, 12, n).round(4),
+            "doublet": False,
+        }
+    )
+    removed: dict[str, int] = {}
+    few, much = ledger["n_genes_by_counts"] < 400, ledger["pct_counts_mt"] > 20
+    doublets = ledger["doublet_score"] > 0.3
+    for step, rule, broken in (
+        ("filter", "min_genes", few),
+        ("filter", "max_pct_mt", much),
+        ("doublets", "doublet", doublets),
+    ):
+        out = broken & ledger["kept"]
+        ledger.loc[out, ["kept", "step", "rule"]] = [False, step, rule]
+        removed[rule] = int(out.sum())
+    write_table(ledger, directory / f"{sample}.cell_ledger.tsv.gz")
+    kept = ledger[ledger["kept"]]
+    edges = np.linspace(0, 1, 41)
+    write_json(
+        {
+            "sample": sample,
+            "group": row["group"],
+            "status": "ok",
+            "format": "10x HDF5 v3",
+            "n_barcodes": n,
+            "n_kept": len(kept),
+            "removed": removed,
+            "n_genes": 2000,
+            "median_genes": float(kept["n_genes_by_counts"].median()),
+            "median_counts": float(kept["total_counts"].median()),
+            "median_pct_mt": float(kept["pct_counts_mt"].median()),
+            "thresholds": THRESHOLDS,
+            "doublets": {
+                "status": "automatic",
+                "expected_rate": 0.024,
+                "threshold": 0.3,
+                "n_predicted": int(doublets.sum()),
+                "detected_rate": float(doublets.mean()),
+                "histogram": {
+                    "edges": edges,
+                    "observed": np.histogram(ledger["doublet_score"], edges)[0],
+                    "simulated": np.histogram(rng.beta(4, 8, 2 * n), edges)[0],
+                },
+                "note": None,
+            },
+            "notes": [],
+        },
+        directory / f"{sample}.qc.json",
+    )
+    return kept
+
+
+def _write_group(
+    directory: Path, group: str, samples: dict[str, pd.DataFrame], plan: Plan, rng: np.random.Generator
+) -> None:
+    cells = pd.DataFrame(
+        {
+            "barcode": [f"{name}_{code}" for name, kept in samples.items() for code in kept["barcode"]],
+            "sample": [name for name, kept in samples.items() for _ in range(len(kept))],
+        }
+    )
+    n, k = len(cells), plan.n_clusters
+    truth = rng.choice(k, n, p=np.arange(k, 0, -1) / np.arange(k, 0, -1).sum())
+    found = np.where(rng.random(n) < 0.95, truth, rng.choice(k, n))
+    order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
+    found = np.argsort(order)[found]
+    names = (HOSTILE_NAMES if plan.hostile else TYPES) * (k // 5 + 1)
+    cells["cluster"] = found.astype(str)
+    cells["confidence"] = rng.beta(8, 2, n).round(4)
+    cells["cell_type"] = [names[cluster] for cluster in found]
+    write_table(cells, directory / f"{group}.clusters.tsv")
+    angle = 2 * np.pi * truth / k
+    places = 6 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 1, (n, 2))
+    write_table(
+        pd.DataFrame({"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]}),
+        directory / f"{group}.umap.tsv",
+    )
+    others = {
+        name: np.where(rng.random(n) < share, found, rng.choice(k, n)).astype(str)
+        for name, share in {"consensus": 0.97, "leiden": 0.8, "leiden_k": 0.85, "kmeans": 0.7}.items()
+    }
+    write_table(
+        pd.DataFrame({"barcode": cells["barcode"], "scsiameseclu": cells["cluster"], **others}),
+        directory / f"{group}.comparison.tsv",
+    )
+    _write_evidence(directory, group, cells, names, plan, rng)
+    scores = {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)} if plan.labelled else {}
+    write_json(
+        {
+            "n_cells": n,
+            "n_genes": 2000,
+            "n_clusters": k,
+            "silhouette": 0.41,
+            "stability_ari": 0.9 if k > 1 else None,
+            "device": "cpu",
+            "seconds": 12.3,
+            "peak_memory_mb": 812.0,
+            **scores,
+            "comparison": {
+                name: {"n_clusters": k, "silhouette": 0.3}
+                | ({"acc": 0.8, "nmi": 0.8, "ari": 0.7} if plan.labelled else {})
+                for name in others
+            },
+        },
+        directory / f"{group}.metrics.json",
+    )
+    if plan.labelled:
+        labels = pd.Series([names[label] for label in truth], name="label")
+        table = pd.crosstab(labels, cells["cluster"]).reset_index()
+        table.columns = [str(column) for column in table.columns]
+        write_table(table, directory / f"{group}.contingency.tsv")
+
+
+def _write_evidence(
+    directory: Path, group: str, cells: pd.DataFrame, names: list[str], plan: Plan, rng: np.random.Generator
+) -> None:
+    k = plan.n_clusters
+    genes = [HOSTILE if plan.hostile and index == 0 else f"GENE{index}" for index in range(12)]
+    markers = [
+        {
+            "cluster": str(cluster),
+            "gene": genes[index] if index < 2 else f"{genes[index]}_{cluster}",
+            "avg_log2FC": 5.0 - 0.3 * index,
+            "pct.1": 0.9,
+            "pct.2": 0.05,
+            "p_val": 1e-40,
+            "p_val_adj": 2e-36,
+        }
+        for cluster in range(k)
+        for index in range(12)
+        if k > 1
+    ]
+    columns = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
+    write_table(pd.DataFrame(markers, columns=columns), directory / f"{group}.markers.tsv")
+    sizes = cells["cluster"].value_counts()
+    annotation = [
+        {
+            "cluster": str(cluster),
+            "n_cells": int(sizes.get(str(cluster), 0)),
+            "cell_type": names[cluster],
+            "score": 0.8 - 0.1 * cluster / k,
+            "margin": 0.2,
+            "runner_up": names[(cluster + 1) % len(names)],
+            "evidence": f"{genes[0]}, GENE2, GENE3",
+        }
+        for cluster in range(k)
+    ]
+    write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
+    steps = np.arange(1, 251)
+    terms = {
+        name: scale * (0.3 + np.exp(-steps / 40))
+        for name, scale in {"crr": 1.0, "lrr": 0.5, "pr": 0.1, "rec": 2.0, "zinb": 3.0}.items()
+    }
+    otc = np.where(steps > 150, 0.5 * np.exp(-(steps - 150) / 12), np.nan)
+    history = pd.DataFrame({"step": steps, "phase": np.where(steps > 150, "clustering", "warmup"), **terms, "otc": otc})
+    history["total"] = history[[*terms, "otc"]].sum(axis=1) + rng.normal(0, 0.01, len(steps))
+    write_table(history if k > 1 else history.head(0), directory / f"{group}.training_history.tsv")
+    write_json(
+        {
+            "n_clusters": k,
+            "n_clusters_requested": "auto",
+            "selection": {
+                "candidates": [
+                    {"resolution": 0.1 * step, "n_clusters": 2 + step, "agreement": 0.9 - 0.02 * (step - 3) ** 2}
+                    for step in range(7)
+                ]
+            }
+            if k > 1
+            else {},
+            "stability_ari": 0.9 if k > 1 else None,
+            "cluster_stability": {str(cluster): 0.95 - 0.1 * cluster / k for cluster in range(k)},
+            "device": "cpu",
+            "seconds": 12.3,
+            "peak_memory_mb": 812.0,
+            "method": "scsiameseclu",
+            "notes": [] if k > 1 else ["One cluster only: nothing tells the cells apart."],
+        },
+        directory / f"{group}.clustering.json",
+    )
+
+
+def _schema() -> dict[str, Any]:
+    return {
+        "$defs": {
+            "options": {
+                "properties": {
+                    "seed": {"type": "integer", "default": 0, "description": "Seed of all random numbers."},
+                    "n_top_genes": {"type": "integer", "default": 2000, "description": "Highly variable genes."},
+                    "input": {"type": "string", "description": "Samplesheet."},
+                    "doublet_action": {
+                        "type": "string",
+                        "default": "remove",
+                        "description": "What to do with doublets.",
+                    },
+                }
+            }
+        }
+    }
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    import json
+
+    return json.dumps(rows, ensure_ascii=False)

@@ -1,0 +1,311 @@
+"""Every number of the report equals the one in the files, for whatever is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scsiameseclu.errors import InputError
+from scsiameseclu.files import read_json, read_table
+from scsiameseclu.report import tell_failures, write_tables
+from scsiameseclu.report.clustering import convergence, thin
+from scsiameseclu.report.palette import BASE, UNKNOWN, cell_type_colors, cluster_color
+from sklearn.metrics import adjusted_rand_score
+
+from tests.report.simulate import HOSTILE, Plan, simulate
+
+METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.yml"
+
+
+def write(directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, **options) -> tuple[Path, Path]:
+    """Simulate, write the tables, and return the folders of inputs and outputs."""
+    inputs, outputs = directory / "in", directory / "out"
+    paths = simulate(inputs, plan)
+    outputs.mkdir()
+    monkeypatch.chdir(outputs)
+    write_tables(**paths, methods=METHODS, **options)
+    return inputs, outputs
+
+
+def content(outputs: Path, section: str) -> dict:
+    return json.loads((outputs / f"{section}_mqc.json").read_text())
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    return write(tmp_path, Plan(), monkeypatch)
+
+
+def test_the_verdict_repeats_the_summaries_of_quality_control(three):
+    inputs, outputs = three
+    rows = content(outputs, "verdict_table")["data"]
+    quality = read_json(inputs / "samples" / "sample_1.qc.json")
+    row = rows["sample_1"]
+    assert row["status"] == "OK"
+    assert row["cells_in"] == quality["n_barcodes"]
+    assert row["cells_kept"] == quality["n_kept"]
+    assert row["kept_percent"] == 100 * quality["n_kept"] / quality["n_barcodes"]
+    assert row["median_genes"] == quality["median_genes"]
+    assert row["pct_mt"] == quality["median_pct_mt"]
+    assert row["pct_doublets"] == 100 * quality["doublets"]["detected_rate"]
+    metrics = read_json(inputs / "groups" / "group_1.metrics.json")
+    assert row["n_clusters"] == metrics["n_clusters"]
+    assert row["stability"] == metrics["stability_ari"]
+
+
+def test_a_failed_sample_is_named_with_its_reason(three):
+    rows = content(three[1], "verdict_table")["data"]
+    assert rows["sample_3"]["status"] == "FAILED"
+    assert "no cell is left of 120 barcodes &lt;script&gt;" in rows["sample_3"]["reason"]
+    assert "sample_3" not in content(three[1], "cell_ledger")["data"][0]
+
+
+def test_general_statistics_hold_samples_and_groups(three):
+    inputs, outputs = three
+    metrics = read_json(inputs / "groups" / "group_2.metrics.json")
+    assert content(outputs, "general_samples")["data"]["sample_2"]["status"] == "OK"
+    groups = content(outputs, "general_groups")["data"]
+    assert groups["group_2"]["ari"] == metrics["ari"]
+    assert groups["group_2"]["n_clusters"] == metrics["n_clusters"]
+
+
+def test_the_ledger_counts_every_barcode_once(three):
+    inputs, outputs = three
+    ledger = read_table(inputs / "samples" / "sample_2.cell_ledger.tsv.gz")
+    row = content(outputs, "cell_ledger")["data"][0]["sample_2"]
+    assert row["kept"] == ledger["kept"].sum()
+    assert row["min_genes"] == (ledger["rule"] == "min_genes").sum()
+    assert row["max_pct_mt"] == (ledger["rule"] == "max_pct_mt").sum()
+    assert row["doublet"] == (ledger["rule"] == "doublet").sum()
+    assert sum(row.values()) == len(ledger)
+    assert content(outputs, "ledger_sums")["data"]["sample_2"]["sum"] == 0
+
+
+def test_boxes_are_quantiles_of_the_ledger(three):
+    inputs, outputs = three
+    ledger = read_table(inputs / "samples" / "sample_1.cell_ledger.tsv.gz")
+    (boxes,) = content(outputs, "distribution_n_genes_by_counts")["data"]
+    kept = ledger.loc[ledger["kept"], "n_genes_by_counts"]
+    assert boxes["sample_1, before"]["median"] == ledger["n_genes_by_counts"].median()
+    assert boxes["sample_1, after"]["median"] == kept.median()
+    assert boxes["sample_1, after"]["q3"] == kept.quantile(0.75)
+    lines = content(outputs, "distribution_n_genes_by_counts")["pconfig"]["x_lines"]
+    assert {line["value"] for line in lines} == {200, 6000}
+
+
+def test_doublet_histograms_are_shares(three):
+    inputs, outputs = three
+    histogram = read_json(inputs / "samples" / "sample_1.qc.json")["doublets"]["histogram"]
+    curve = content(outputs, "doublet_scores")["data"][0]["Observed"]
+    observed = np.array(histogram["observed"])
+    assert [y for _, y in curve] == pytest.approx(100 * observed / observed.sum(), abs=1e-3)
+    assert curve[0][0] == pytest.approx((histogram["edges"][0] + histogram["edges"][1]) / 2)
+
+
+def test_training_curves_and_selection_come_from_their_files(three):
+    inputs, outputs = three
+    history = read_table(inputs / "groups" / "group_1.training_history.tsv")
+    training = content(outputs, "training")
+    names = [label["name"] for label in training["pconfig"]["data_labels"]]
+    total = training["data"][names.index("Total")]["group_1"]
+    assert [x for x, _ in total] == history["step"].tolist()
+    assert [y for _, y in total] == pytest.approx(history["total"], rel=1e-4)
+    transport = training["data"][names.index("Transport (OTC)")]["group_1"]
+    assert len(transport) == history["otc"].notna().sum()
+    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]["candidates"]
+    curve = content(outputs, "number_of_clusters")["data"][0]["group_1"]
+    assert curve == [[point["n_clusters"], point["agreement"]] for point in selection]
+
+
+def test_every_cell_is_drawn_where_it_lies(three):
+    inputs, outputs = three
+    places = read_table(inputs / "groups" / "group_1.umap.tsv")
+    clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype={"cluster": str})
+    for view in ("cluster", "cell_type", "confidence"):
+        clouds = content(outputs, f"umap_{view}")["pconfig"]["extra_series"][0]
+        assert sum(len(cloud["pairs"]) for cloud in clouds) == len(places)
+    cloud = content(outputs, "umap_cluster")["pconfig"]["extra_series"][0][0]
+    expected = places[clusters["cluster"] == "0"][["umap_1", "umap_2"]]
+    assert np.array(cloud["pairs"]) == pytest.approx(expected.to_numpy(), abs=0.005)
+
+
+def test_sizes_composition_and_stability_add_up(three):
+    inputs, outputs = three
+    clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype={"cluster": str})
+    sizes = content(outputs, "cluster_sizes")["data"][0]["group_1"]
+    assert sizes == clusters["cluster"].value_counts().to_dict()
+    by_type = content(outputs, "composition")["data"][0]["sample_1"]
+    assert by_type == clusters["cell_type"].value_counts().to_dict()
+    row = content(outputs, "cluster_stability")["data"]["group_1, cluster 1"]
+    summary = read_json(inputs / "groups" / "group_1.clustering.json")
+    assert row["stability"] == summary["cluster_stability"]["1"]
+    assert row["cells"] == sizes["1"]
+    assert row["confidence"] == pytest.approx(clusters.loc[clusters["cluster"] == "1", "confidence"].mean())
+
+
+def test_methods_are_compared_by_the_adjusted_rand_index(three):
+    inputs, outputs = three
+    comparison = read_table(inputs / "groups" / "group_1.comparison.tsv")
+    found = content(outputs, "comparison_1")
+    expected = adjusted_rand_score(comparison["leiden"], comparison["scsiameseclu"])
+    assert found["data"][2][0] == found["data"][0][2] == pytest.approx(expected)
+    assert found["xcats"][2] == "Leiden, resolution 1"
+
+
+def test_markers_annotation_and_scores_come_from_their_files(three):
+    inputs, outputs = three
+    first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[0]
+    row = content(outputs, "markers")["data"]["group_1, cluster 0"]
+    assert (row["log2fc"], row["pct_1"], row["p_adjusted"]) == (first["avg_log2FC"], 90.0, first["p_val_adj"])
+    assert row["genes"].count(",") == 9
+    annotation = read_table(inputs / "groups" / "group_1.annotation.tsv").iloc[1]
+    row = content(outputs, "cell_types")["data"]["group_1, cluster 1"]
+    assert (row["score"], row["cell_type"]) == (annotation["score"], annotation["cell_type"])
+    metrics = read_json(inputs / "groups" / "group_1.metrics.json")
+    row = content(outputs, "scores")["data"]["group_1"]
+    assert row["acc"] == metrics["acc"]
+    assert row["ari_leiden"] == metrics["comparison"]["leiden"]["ari"]
+
+
+def test_contingency_is_shown_as_shares_of_the_labels(three):
+    inputs, outputs = three
+    counts = read_table(inputs / "groups" / "group_1.contingency.tsv").set_index("label")
+    found = content(outputs, "contingency_1")
+    assert found["ycats"] == counts.index.tolist()
+    expected = 100 * counts.div(counts.sum(axis=1), axis=0)
+    assert np.array(found["data"]) == pytest.approx(expected.to_numpy(), abs=0.051)
+
+
+def test_changed_parameters_come_first(three):
+    rows = content(three[1], "parameters")["data"]
+    assert next(iter(rows)) == "--n_top_genes"
+    assert [name for name, row in rows.items() if row.get("changed")] == ["--n_top_genes"]
+
+
+def test_versions_and_methods_tell_this_run(three):
+    inputs, outputs = three
+    assert content(outputs, "versions")["data"]["torch"]["version"] == "2.15.0"
+    methods = content(outputs, "methods")["data"]
+    kept = sum(read_json(path)["n_kept"] for path in (inputs / "samples").glob("*.qc.json"))
+    assert f"{kept:,} cells remained" in methods
+    assert "at least 200 detected genes" in methods
+    assert "$" not in methods
+
+
+def test_the_summary_has_five_lines(three):
+    lines = (three[1] / "summary.txt").read_text().splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "Samples:  2 of 3 ok, 1 failed"
+    assert lines[2] == "Clusters: 5 in group_1, 5 in group_2"
+    assert lines[3].startswith("Accuracy: ACC 0.91 NMI 0.85")
+    assert lines[4] == "Report:   multiqc/multiqc_report.html"
+
+
+def test_without_labels_there_are_no_scores(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(labelled=False), monkeypatch)
+    assert not (outputs / "scores_mqc.json").exists()
+    assert not (outputs / "contingency_1_mqc.json").exists()
+    assert "Stability: 0.90 in group_1" in (outputs / "summary.txt").read_text()
+
+
+def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
+    plan = Plan(n_samples=1, n_groups=1, failed=(), labelled=False, n_clusters=1)
+    _, outputs = write(tmp_path, plan, monkeypatch)
+    written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
+    assert not written & {"markers", "training", "number_of_clusters", "umap_sample", "comparison_1", "scores"}
+    assert {"umap_cluster", "cell_types", "cluster_sizes"} <= written
+    assert "not measured" in (outputs / "summary.txt").read_text()
+
+
+def test_when_everything_failed_the_verdict_remains(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(n_samples=2, failed=(0, 1)), monkeypatch)
+    written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
+    assert written == {"general_samples", "verdict_table", "samplesheet", "parameters", "versions"}
+
+
+def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan(n_samples=1, n_groups=1, failed=(0,)))
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths | {"groups": tmp_path / "none", "samples": tmp_path / "none"}, methods=METHODS)
+    assert (tmp_path / "verdict_table_mqc.json").exists()
+
+
+def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
+    plan = Plan(n_samples=30, n_groups=5, n_cells=60, failed=(), n_clusters=3)
+    _, outputs = write(tmp_path, plan, monkeypatch)
+    assert len(content(outputs, "doublet_scores")["data"]) == 2
+    assert len(content(outputs, "distribution_total_counts")["data"]) == 2
+    assert len(content(outputs, "umap_sample")["pconfig"]["data_labels"]) == 5
+    assert content(outputs, "comparison_1")["ycats"] == [f"group_{index}" for index in range(1, 6)]
+
+
+def test_cells_above_the_limit_are_thinned_evenly(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(n_cells=500), monkeypatch, max_points=100)
+    datasets = content(outputs, "umap_cluster")["pconfig"]["extra_series"]
+    assert 95 <= sum(len(cloud["pairs"]) for clouds in datasets for cloud in clouds) <= 100
+    assert thin(10, 0.5).tolist() == [0, 2, 4, 6, 8]
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, monkeypatch):
+    _, one = write(tmp_path / "one", Plan(), monkeypatch)
+    _, two = write(tmp_path / "two", Plan(), monkeypatch)
+    assert {path.name: path.read_bytes() for path in one.iterdir()} == {
+        path.name: path.read_bytes() for path in two.iterdir()
+    }
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict"),
+    [
+        (np.exp(-np.arange(200) / 20), "Converged"),
+        (np.linspace(1, 0, 200), "Still falling"),
+        (np.r_[np.linspace(1, 0, 100), np.linspace(0, 0.6, 100)], "Rising again"),
+        (np.r_[np.ones(50), np.nan], "Diverged"),
+        (np.ones(50), "Converged"),
+        (np.ones(2), "Too short to say"),
+    ],
+)
+def test_convergence_is_judged_by_the_last_tenth(curve, verdict):
+    assert convergence(curve) == verdict
+
+
+def test_a_cell_type_keeps_its_colour_and_no_two_share_one():
+    few, many = cell_type_colors(["B", "T"]), cell_type_colors(f"type {index}" for index in range(30))
+    assert few["Unknown"] == UNKNOWN
+    assert cell_type_colors(["T", "B", "Unknown"]) == few
+    assert len(set(many.values())) == 31
+    assert cluster_color(0) != cluster_color(len(BASE))
+
+
+def test_the_verdict_names_every_failure(tmp_path):
+    paths = simulate(tmp_path, Plan(n_samples=2, failed=(0, 1)))
+    with pytest.raises(InputError) as caught:
+        tell_failures(failures=paths["failures"])
+    assert [problem.what.split(":")[0] for problem in caught.value.problems] == [
+        "sample sample_1, quality.filter",
+        "sample sample_2, quality.filter",
+    ]
+    assert "lower --min_genes" in str(caught.value)
+
+
+def test_the_verdict_is_silent_when_nothing_failed(tmp_path):
+    tell_failures(failures=tmp_path)
+
+
+def test_hostile_values_leave_no_markup(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(hostile=True), monkeypatch)
+    for path in outputs.glob("*_mqc.json"):
+        assert HOSTILE not in path.read_text(), path.name
+        assert "<b>bold" not in path.read_text(), path.name
+
+
+def test_missing_columns_of_the_history_are_no_reason_to_stop(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    history = paths["groups"] / "group_1.training_history.tsv"
+    pd.read_csv(history, sep="\t")[["total"]].to_csv(history, sep="\t", index=False)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    assert content(tmp_path, "training")["data"][0]["group_1"][0][0] == 1

@@ -1,0 +1,60 @@
+// The whole pipeline: what comes in, what is done with it, what goes out.
+
+include { INTAKE     } from '../subworkflows/local/intake'
+include { QUALITY    } from '../subworkflows/local/quality'
+include { EXPRESSION } from '../subworkflows/local/expression'
+include { CLUSTERING } from '../subworkflows/local/clustering'
+include { ANNOTATION } from '../subworkflows/local/annotation'
+include { REPORT     } from '../subworkflows/local/report'
+
+workflow SCSIAMESECLU {
+    take:
+    samplesheet // file: one row a sample
+    marker_sets // file or folder: marker genes of known cell types
+
+    main:
+    // Sample by sample
+    INTAKE(samplesheet)
+    QUALITY(INTAKE.out.counts)
+
+    // Group by group. The gold standard, where there is one, passes the clustering by: it only scores the result.
+    EXPRESSION(QUALITY.out.cells)
+    CLUSTERING(EXPRESSION.out.expression)
+    ANNOTATION(
+        EXPRESSION.out.expression,
+        CLUSTERING.out.clustering,
+        CLUSTERING.out.summary,
+        CLUSTERING.out.comparison,
+        INTAKE.out.labels,
+        marker_sets,
+    )
+
+    // A sample or group that cannot be used is told and left out; the rest goes on.
+    def failures = INTAKE.out.failures
+        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures)
+        .map { record -> announce(record) }
+
+    // Everything together
+    REPORT(
+        INTAKE.out.samples,
+        QUALITY.out.tables,
+        ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history, CLUSTERING.out.comparison),
+        ANNOTATION.out.annotated.join(CLUSTERING.out.history).join(ANNOTATION.out.markers),
+        failures,
+        channel.topic('versions'),
+    )
+
+    emit:
+    report = REPORT.out.report
+}
+
+def announce(record) {
+    def failure = new groovy.json.JsonSlurper().parse(record)
+    def problems = failure.problems.collect { problem -> "${problem.what}\n    where:  ${problem.where}\n    remedy: ${problem.remedy}" }
+    def message = "${failure.id} FAILED (${failure.step}): ${problems.join('\n  ')}"
+    if (params.strict) {
+        error(message)
+    }
+    log.warn(message)
+    record
+}
