@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,10 @@ THREADS = os.environ.get("SCSIAMESECLU_THREADS", "1")
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# In an image the packages cannot be written to and the home folder may be missing: caches go into the task's own folder.
+if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
+    for _variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
+        os.environ.setdefault(_variable, str(Path.cwd() / ".cache"))
 
 from cyclopts import App, Parameter  # noqa: E402
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.annotation import annotate_clusters, cell_types_for, read_marker_sets
+from scsiameseclu.annotation import CellType, annotate_clusters, cell_types_for, read_marker_sets
 from scsiameseclu.annotation import celltypes as module
 from scsiameseclu.annotation.celltypes import COLUMNS, UNKNOWN, celltypes
 from scsiameseclu.errors import InputError
@@ -132,3 +132,16 @@ def test_users_own_sets_for_another_organism_are_an_error(group):
 
     with pytest.raises(InputError, match="the organism is 'human'"):
         celltypes(prefix="g", expression=group.expression, clustering=group.clustering, markers_db=own)
+
+
+def test_parent_without_markers_among_the_genes_is_named_when_its_children_score_alike(adata):
+    half = {"left": TYPES["T cell"][:5], "right": TYPES["T cell"][5:]}
+    types = {name: CellType(name, "both", dict.fromkeys(genes, 1.0)) for name, genes in half.items()}
+    types["both"] = CellType("both", None, {"ABSENT": 1.0})
+    types["other"] = CellType("other", None, dict.fromkeys(TYPES["monocyte"], 1.0))
+
+    table = annotate_clusters(adata, types)
+
+    assert table["cell_type"][0] == "both"
+    assert table["evidence"][0]
+    assert table["cell_type"][2] == "other"

@@ -20,6 +20,7 @@ from scsiameseclu.clustering.estimator import (
     raw_counts,
     resolve_device,
 )
+from scsiameseclu.clustering.progress import Progress
 from scsiameseclu.clustering.scsiameseclu import cluster
 from scsiameseclu.clustering.stability import resampling_stability
 from scsiameseclu.errors import InputError
@@ -346,6 +347,27 @@ def test_stability_of_one_cluster_is_not_measured(adata):
     expression = Expression(raw_counts(adata), np.ones(adata.n_vars, dtype=bool), adata.obsm["X_pca"])
     assert resampling_stability(expression, np.zeros(adata.n_obs, dtype=np.int64)) is None
     assert resampling_stability(expression, np.arange(adata.n_obs) % 3, n_resamples=0) is None
+
+
+def test_progress_is_told_on_request_only(adata, capsys):
+    model().fit(adata)
+    assert capsys.readouterr().err == ""
+    model(verbose=True).fit(adata)
+    assert "Training on cpu" in capsys.readouterr().err
+
+
+def test_progress_estimates_the_time_left(capsys, monkeypatch):
+    clock = iter([0.0, 0.0, 100.0, 101.0, 106.0, 107.0])
+    monkeypatch.setattr("scsiameseclu.clustering.progress.time.monotonic", lambda: next(clock))
+    progress = Progress(enabled=True)
+    progress.stage("Training")
+    for done in (1, 2, 7, 8):
+        progress.step(done, 19)
+    assert capsys.readouterr().err.splitlines() == [
+        "Training",
+        "  step 2 of 19, 17 s left",
+        "  step 7 of 19, 12 s left",
+    ]
 
 
 # --- files --------------------------------------------------------------------------------------------------------

@@ -136,6 +136,12 @@ def test_the_targets_of_the_transport_have_the_estimated_sizes(data):
     torch.testing.assert_close(trainer.sizes, torch.bincount(trainer.labels).float() / 160)
 
 
+def test_the_assignment_keeps_the_sizes_that_it_was_given(data):
+    estimated, equal = (run(data, sizes=sizes).soft_assignments.mean(0) for sizes in ("estimated", "equal"))
+    np.testing.assert_allclose(estimated, np.bincount(data.labels) / 160, atol=0.01)
+    np.testing.assert_allclose(equal, 1 / 3, atol=0.01)
+
+
 def test_two_trainings_give_the_same_bytes_whatever_the_global_state(data):
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002

@@ -44,13 +44,16 @@ class Example:
 
     @property
     def sparse(self) -> sparse.csr_matrix:
+        """The counts as CSR."""
         return sparse.csr_matrix(self.dense)
 
     def adata(self) -> ad.AnnData:
+        """Return the counts as AnnData."""
         var = pd.DataFrame({"gene_ids": self.ids}, index=self.symbols)
         return ad.AnnData(self.sparse.astype(np.float32), obs=pd.DataFrame(index=self.barcodes), var=var)
 
     def table(self) -> pd.DataFrame:
+        """Return the counts as a table."""
         return pd.DataFrame(self.dense, index=self.barcodes, columns=self.symbols)
 
     def check(self, adata: ad.AnnData, *, ids: bool = True, barcodes: bool = True, genes: bool = True) -> None:
@@ -123,7 +126,11 @@ def write_10x(example):
         columns = sparse.csc_matrix(example.sparse.T)
         with h5py.File(path, mode) as file:
             group = file.create_group("matrix" if version == 3 else genome)
-            group["data"], group["indices"], group["indptr"] = columns.data, columns.indices.astype("int64"), columns.indptr
+            group["data"], group["indices"], group["indptr"] = (
+                columns.data,
+                columns.indices.astype("int64"),
+                columns.indptr,
+            )
             group["shape"], group["barcodes"] = list(columns.shape), np.array(example.barcodes, dtype="S")
             if version == 3:
                 group["features/id"] = np.array(example.ids, dtype="S")
@@ -131,7 +138,10 @@ def write_10x(example):
                 group["features/feature_type"] = np.array(types or ["Gene Expression"] * N_GENES, dtype="S")
                 group["features/genome"] = np.array([genome] * N_GENES, dtype="S")
             else:
-                group["genes"], group["gene_names"] = np.array(example.ids, dtype="S"), np.array(example.symbols, dtype="S")
+                group["genes"], group["gene_names"] = (
+                    np.array(example.ids, dtype="S"),
+                    np.array(example.symbols, dtype="S"),
+                )
         return path
 
     return write

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import sparse
-
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import Counts, check_counts, names, to_adata
 
@@ -20,7 +19,8 @@ def counts(matrix, barcodes=("b1", "b2"), ids=("i1", "i2", "i3"), symbols=("A", 
 
 
 @pytest.mark.parametrize(
-    ("value", "word"), [(np.nan, "not finite"), (np.inf, "not finite"), (-1, "negative"), (0.5, "no whole"), (2.0**60, "large")]
+    ("value", "word"),
+    [(np.nan, "not finite"), (np.inf, "not finite"), (-1, "negative"), (0.5, "no whole"), (2.0**60, "large")],
 )
 def test_the_first_offender_is_named(value, word):
     with pytest.raises(InputError) as caught:

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_matrix, read_sample
 
@@ -256,7 +255,9 @@ def test_h5ad_finds_the_raw_counts(example, tmp_path, place):
     assert place in notes(adata)
 
 
-@pytest.mark.parametrize("convert", [sparse.csc_matrix, lambda matrix: matrix.toarray(), lambda matrix: matrix.astype("i8")])
+@pytest.mark.parametrize(
+    "convert", [sparse.csc_matrix, lambda matrix: matrix.toarray(), lambda matrix: matrix.astype("i8")]
+)
 def test_h5ad_layouts(example, tmp_path, convert):
     adata = example.adata()
     adata.X = convert(adata.X)
@@ -300,7 +301,12 @@ def test_h5ad_carries_nothing_else(example, tmp_path):
     adata.uns["neighbors"] = {"secret": "label"}
     adata.write_h5ad(tmp_path / "x.h5ad")
     found = read(tmp_path / "x.h5ad")
-    assert (found.obs.shape[1], len(found.obsm), len(found.layers), sorted(found.uns)) == (0, 0, 0, ["intake", "settings"])
+    assert (found.obs.shape[1], len(found.obsm), len(found.layers), sorted(found.uns)) == (
+        0,
+        0,
+        0,
+        ["intake", "settings"],
+    )
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "i8", "u1", "?"])
@@ -468,7 +474,7 @@ def test_archives(example, write_mtx, tmp_path, monkeypatch, inside):
             tarred.add(path, inside + path.name)
     for name in ("x.zip", "x.tar.gz"):
         example.check(read(tmp_path / name))
-    assert sorted(os.listdir()) == ["filtered", "x.tar.gz", "x.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["filtered", "x.tar.gz", "x.zip"]
 
 
 def test_archive_never_writes_outside(tmp_path, monkeypatch):

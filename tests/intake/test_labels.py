@@ -5,7 +5,6 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_sample
 

@@ -19,7 +19,9 @@ def run(folder, *arguments, settings):
     folder.mkdir(exist_ok=True)
     command = [sys.executable, ROOT / "bin/intake_read_counts.py", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "bin")}
-    return subprocess.run(command, cwd=folder, input=json.dumps(settings), capture_output=True, text=True, env=environment)
+    return subprocess.run(
+        command, cwd=folder, input=json.dumps(settings), capture_output=True, text=True, env=environment
+    )
 
 
 @pytest.fixture

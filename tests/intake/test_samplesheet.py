@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_samplesheet
 
@@ -56,7 +55,8 @@ def test_example_is_valid(tmp_path):
 
 
 def test_values_and_defaults(tmp_path):
-    text = "sample,counts,group,n_clusters,organism,tissue,expected_doublet_rate,labels,donor\na,x.h5,g,8,mouse,brain,.06,Y,D 1\nb,y,,,,,,,\n"
+    header = "sample,counts,group,n_clusters,organism,tissue,expected_doublet_rate,labels,donor"
+    text = f"{header}\na,x.h5,g,8,mouse,brain,.06,Y,D 1\nb,y,,,,,,,\n"
     first, second = read(tmp_path, text, defaults={**DEFAULTS, "n_clusters": 5, "tissue": "blood"})
     assert first == {
         "sample": "a",
@@ -134,7 +134,11 @@ def test_header_only(tmp_path):
 
 def test_missing_columns(tmp_path):
     found = problems(tmp_path, "id,path,organism\na,x,dog\n")
-    assert [problem.where.rpartition(", ")[2] for problem in found] == ["column sample", "column counts", "column organism"]
+    assert [problem.where.rpartition(", ")[2] for problem in found] == [
+        "column sample",
+        "column counts",
+        "column organism",
+    ]
     only(tmp_path, "sample_id,counts\na,x\n", "line 1, column sample", "'sample_id'")
 
 
@@ -202,7 +206,7 @@ def test_values_without_a_column(tmp_path):
     ],
 )
 def test_values(tmp_path, column, value):
-    row = {"sample": "a", "counts": "x", "group": "g", **{column: value}}
+    row = {"sample": "a", "counts": "x", "group": "g"} | {column: value}
     text = io.StringIO()
     writer = csv.DictWriter(text, row)
     writer.writeheader()
@@ -237,7 +241,10 @@ def test_paths(tmp_path):
     text = "sample,counts,labels\na,x y.h5,label\nb,gone,lab/els.csv\nc,-x.h5,celltypes.tsv\n"
     paths = {"x y.h5": True, "gone": False, "label": False, "lab/els.csv": False, "-x.h5": True, "celltypes.tsv": True}
     found = problems(tmp_path, text, paths=paths)
-    assert [problem.where for problem in found] == ["sheet.csv, line 3, column counts", "sheet.csv, line 3, column labels"]
+    assert [problem.where for problem in found] == [
+        "sheet.csv, line 3, column counts",
+        "sheet.csv, line 3, column labels",
+    ]
     assert "'gone'" in found[0].what
 
 
@@ -255,7 +262,9 @@ def test_a_thousand_rows_in_time(tmp_path):
     assert time.perf_counter() - start < 5
 
 
-HOSTILE = st.text(max_size=30) | st.sampled_from(["<script>alert(1)</script>", "$(rm -rf /)", "`id`", "a" * 10_000, "'\"", "\0"])
+HOSTILE = st.text(max_size=30) | st.sampled_from(
+    ["<script>alert(1)</script>", "$(rm -rf /)", "`id`", "a" * 10_000, "'\"", "\0"]
+)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -294,7 +303,14 @@ def test_command(tmp_path):
     (tmp_path / "sheet.csv").write_text("sample,counts\na,x\n")
     (tmp_path / "defaults.json").write_text(json.dumps(DEFAULTS))
     (tmp_path / "paths.json").write_text('{"x": true}')
-    options = ["--samplesheet", "sheet.csv", "--schema", str(ROOT / "assets/schema_input.json"), "--defaults", "defaults.json"]
+    options = [
+        "--samplesheet",
+        "sheet.csv",
+        "--schema",
+        str(ROOT / "assets/schema_input.json"),
+        "--defaults",
+        "defaults.json",
+    ]
     done = run(tmp_path, *options, "--paths", "paths.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "samples.json").read_text())[0]["counts"] == "x"

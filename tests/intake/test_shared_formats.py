@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import scanpy as sc
 from scipy import io
-
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_sample
 

@@ -1,9 +1,9 @@
 """Cell types of clusters from marker sets, with score, margin, runner-up and evidence, and Unknown where that is thin.
 
-The score of a cell type in a cluster is the weighted mean, over its markers, of the marker's contrast: +1 where the
-cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly differ. It
-is judged against two nulls: random genes of the same expression in place of the markers, and random clusters of the
-same sizes. Both nulls take the largest score over all cell types, so that the p-value is that of a cluster.
+The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the marker's contrast:
++1 where the cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly
+differ. It is judged against two nulls: random genes of the same expression in place of the markers, and random clusters
+of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster.
 """
 
 from __future__ import annotations
@@ -134,11 +134,12 @@ def annotate_clusters(
 
 @dataclass(frozen=True)
 class _Panel:
-    """The cell types that can be judged on the genes at hand.
+    """The cell types that can be judged on the genes at hand, and their ancestors.
 
     ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of the expression;
-    ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers, rows summing to a little under 1;
-    ``path`` (types x types) averages a type with its ancestors; ``families`` (types) index of the root.
+    ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers, rows summing to a little under 1, or
+    to 0 for an ancestor that has hardly any marker among the genes; ``path`` (types x types) averages a type with its
+    ancestors, as far as they have markers.
     """
 
     names: list[str]
@@ -147,44 +148,55 @@ class _Panel:
     symbols: list[str]
     weights: Array
     path: Array
-    families: Array
 
-    def family_scores(self, scores: Array) -> Array:
-        """Return families x ...: the best score along a path of each family, roots in order, from types x ..."""
-        along = np.tensordot(self.path, scores, axes=1)
-        return np.stack([along[self.families == root].max(axis=0) for root in self.roots])
+    @property
+    def judged(self) -> Array:
+        """Whether a type has markers of its own (types)."""
+        return np.asarray(self.weights.any(axis=1))
 
     @property
     def roots(self) -> list[int]:
+        """The most general types."""
         return self.children(-1)
 
     def children(self, parent: int) -> list[int]:
+        """Return the types right below one."""
         return [t for t, above in enumerate(self.parents) if above == parent]
+
+    def scores(self, contrasts: Array) -> Array:
+        """Return judged types x clusters: the score of each type with its ancestors, from markers x clusters."""
+        return np.asarray((self.path @ self.weights)[self.judged] @ contrasts)
+
+    def best_below(self, along: Array, ancestor: int) -> int:
+        """Return the judged type with the best score along its path among `ancestor` and its descendants."""
+        below = [t for t in range(len(self.names)) if self.judged[t] and ancestor in _path(self.parents, t)]
+        return max(below, key=lambda t: float(along[t]))
 
 
 def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
-    """Match markers to genes without regard to capitals; drop types with too few of them, lifting their children."""
+    """Match markers to genes without regard to capitals; drop types with too few of them unless they are ancestors."""
     where = pd.Series(range(len(symbols)), index=symbols.str.upper())
     where = where[~where.index.duplicated()]
     found = {
         name: {gene.upper(): weight for gene, weight in cell_type.genes.items() if gene.upper() in where.index}
         for name, cell_type in types.items()
     }
-    names = [name for name, genes in found.items() if len(genes) >= FEWEST_MARKERS]
-    parents = [next((names.index(a) for a in _ancestors(types, name) if a in names), -1) for name in names]
+    found = {name: genes if len(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
+    needed = {relative for name, genes in found.items() if genes for relative in (name, *_ancestors(types, name))}
+    names = [name for name in types if name in needed]
+    parents = [names.index(parent) if (parent := types[name].parent) else -1 for name in names]
     columns = sorted({int(where[gene]) for name in names for gene in found[name]})
-    place = {column: i for i, column in enumerate(columns)}
     weights = np.zeros((len(names), len(columns)))
     for t, name in enumerate(names):
         for gene, weight in found[name].items():
-            weights[t, place[int(where[gene])]] = weight
-        weights[t] /= weights[t].sum() + PRIOR_WEIGHT
+            weights[t, columns.index(int(where[gene]))] = weight
+    weights /= weights.sum(axis=1, keepdims=True) + PRIOR_WEIGHT
     paths = [_path(parents, t) for t in range(len(names))]
     average = np.zeros((len(names), len(names)))
     for t, path in enumerate(paths):
-        average[t, path] = 1 / len(path)
-    roots = np.array([path[-1] for path in paths], dtype=int)
-    return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average, roots)
+        judged = [above for above in path if weights[above].any()]
+        average[t, judged] = 1 / max(len(judged), 1)
+    return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average)
 
 
 def _ancestors(types: dict[str, CellType], name: str) -> Iterator[str]:
@@ -242,32 +254,32 @@ def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.ran
     """Return, per cluster, how likely random genes of the same expression, in place of the markers, score as high."""
     alike = [np.flatnonzero(bins == bin_) for bin_ in bins[panel.genes]]
     draws = np.column_stack([rng.choice(genes, PERMUTATIONS) for genes in alike])
-    null = np.stack([panel.family_scores(panel.weights @ contrasts[draw]) for draw in draws])
-    return _p_values(null, panel.family_scores(panel.weights @ contrasts[panel.genes]))
+    null = np.stack([panel.scores(contrasts[draw]) for draw in draws])
+    return _p_values(null, panel.scores(contrasts[panel.genes]))
 
 
 def _p_values_of_cells(panel: _Panel, markers: Array, codes: Array, means: Array, rng: np.random.Generator) -> Array:
     """Return, per cluster, how likely random clusters of its size score as high, on the scale of the real ones."""
 
-    def family_scores(some_means: Array) -> Array:
-        return panel.family_scores(panel.weights @ _contrasts(some_means, means))
+    def scores(some_means: Array) -> Array:
+        return panel.scores(_contrasts(some_means, means))
 
-    null = np.stack([family_scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(PERMUTATIONS)])
-    return _p_values(null, family_scores(means))
+    null = np.stack([scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(PERMUTATIONS)])
+    return _p_values(null, scores(means))
 
 
 def _p_values(null: Array, observed: Array) -> Array:
-    """Return, per cluster, the p-value of the best family's score.
+    """Return, per cluster, the p-value of the best type's score.
 
-    Adjusted for the number of families by the smallest p-value among them (Westfall and Young 1993), since the scores
+    Adjusted for the number of types by the smallest p-value among them (Westfall and Young 1993), since the scores
     of small sets scatter more than those of large ones.
 
     Parameters
     ----------
     null
-        Draws x families x clusters.
+        Draws x types x clusters.
     observed
-        Families x clusters.
+        Types x clusters.
     """
     total = 1 + len(null)
     each = (1 + (null >= observed).sum(axis=0)) / total
@@ -279,32 +291,33 @@ def _p_values(null: Array, observed: Array) -> Array:
 def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> dict[str, Any]:
     """Return the row of one cluster from the types' own scores (types) and the markers' contrasts (markers)."""
     along = panel.path @ scores
-    families = panel.family_scores(scores)
-    ranking = np.argsort(-families, kind="stable")
-    chosen = panel.roots[ranking[0]]
-    score = float(families[ranking[0]])
-    margin, runner_up = 1.0, ""
-    if len(ranking) > 1:
-        margin = float(score - families[ranking[1]])
-        rivals = np.flatnonzero(panel.families == panel.roots[ranking[1]])
-        runner_up = panel.names[rivals[along[rivals].argmax()]]
-    reason = _reason(score, margin, p_value)
-    if reason:
-        best = np.flatnonzero(panel.families == chosen)
-        name, runner_up = UNKNOWN, panel.names[best[along[best].argmax()]]
-        return _row(name, score, margin, runner_up, reason, p_value)
-    while children := panel.children(chosen):
-        order = sorted(children, key=lambda t: -scores[t])
-        lead = float(scores[order[0]] - scores[order[1]]) if len(order) > 1 else 1.0
-        if scores[order[0]] < SMALLEST_SCORE or lead < SUBTYPE_MARGIN:
-            break
-        if len(order) > 1 and lead < margin:
-            margin, runner_up = lead, panel.names[order[1]]
-        chosen = order[0]
-    weights = panel.weights[_path(panel.parents, chosen)].sum(axis=0)
-    return _row(
-        panel.names[chosen], float(along[chosen]), margin, runner_up, _evidence(panel, weights, contrasts), p_value
-    )
+    # The best type of each family, best first.
+    best, *rivals = sorted((panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t]))
+    score, margin, runner_up = float(along[best]), 1.0, ""
+    if rivals:
+        margin, runner_up = float(score - along[rivals[0]]), panel.names[rivals[0]]
+    if reason := _reason(score, margin, p_value):
+        return _row(UNKNOWN, score, margin, panel.names[best], reason, p_value)
+    chosen = _path(panel.parents, best)[-1]
+    while child := _leading_child(panel, scores, chosen):
+        chosen, lead, second = child
+        if lead < margin:
+            margin, runner_up = lead, panel.names[second]
+    speaker = panel.best_below(along, chosen) if not panel.judged[chosen] else chosen
+    weights = panel.weights[_path(panel.parents, speaker)].sum(axis=0)
+    evidence = _evidence(panel, weights, contrasts)
+    return _row(panel.names[chosen], float(along[speaker]), margin, runner_up, evidence, p_value)
+
+
+def _leading_child(panel: _Panel, scores: Array, parent: int) -> tuple[int, float, int] | None:
+    """Return the child that leads the others by enough, its lead and the second; None if none does."""
+    children = sorted((t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t]))
+    if not children or scores[children[0]] < SMALLEST_SCORE:
+        return None
+    if len(children) == 1:
+        return children[0], np.inf, children[0]
+    lead = float(scores[children[0]] - scores[children[1]])
+    return (children[0], lead, children[1]) if lead >= SUBTYPE_MARGIN else None
 
 
 def _reason(score: float, margin: float, p_value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import anndata as ad
@@ -19,6 +19,7 @@ from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
 from .augment import graph_views
+from .choice import choose
 from .consensus import Consensus, consensus_clustering
 from .graph import EXACT_UP_TO
 from .progress import Progress
@@ -278,13 +279,14 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         start = _consensus_result(consensus, _unit_rows(views.diffused), reason)
         if reason:
             return start
+        counts = expression.counts[:, np.flatnonzero(expression.highly_variable)]
         progress.stage(f"Training on {self.device_}")
         trained = train(
             TrainingData(
                 scores=scores,
                 graph_views=views,
                 graph=consensus.graph,
-                counts=expression.counts[:, np.flatnonzero(expression.highly_variable)],
+                counts=counts,
                 size_factors=_size_factors(expression.counts),
                 labels=consensus.labels,
                 partitions=consensus.partitions,
@@ -295,7 +297,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device_,
             progress=progress.step,
         )
-        return _trained_result(trained, consensus, start)
+        return _chosen(trained, counts, start)
 
     def _no_training(self, consensus: Consensus) -> str:
         n = len(consensus.labels)
@@ -411,27 +413,19 @@ def categorical(labels: NDArray[np.int64], n_clusters: int) -> pd.Categorical:
     )
 
 
-def _trained_result(trained: Trained, consensus: Consensus, start: _Result) -> _Result:
+def _chosen(trained: Trained, counts: csr_matrix, start: _Result) -> _Result:
     labels = trained.soft_assignments.argmax(axis=1).astype(np.int64)
-    evidence = judge(labels, consensus)
+    evidence = choose(counts, trained=labels, consensus=start.labels)
+    taught = replace(start, history=trained.history, network=trained.network, evidence=evidence)
     if evidence["reason"]:
-        return _Result(
-            start.labels, start.soft, start.embedding, trained.history, trained.network, start.centroids, evidence
-        )
-    return _Result(
-        labels,
-        trained.soft_assignments,
-        trained.embedding,
-        trained.history,
-        trained.network,
-        trained.centroids,
-        evidence,
+        return taught
+    return replace(
+        taught,
+        labels=labels,
+        soft=trained.soft_assignments,
+        embedding=trained.embedding,
+        centroids=trained.centroids,
     )
-
-
-def judge(labels: NDArray[np.int64], consensus: Consensus) -> dict[str, Any]:
-    lost = consensus.n_clusters - len(np.unique(labels))
-    return {"reason": f"training lost {lost} of the clusters" if lost else ""}
 
 
 def _consensus_result(consensus: Consensus, embedding: NDArray[np.float32], reason: str) -> _Result:
@@ -452,12 +446,13 @@ def _consensus_result(consensus: Consensus, embedding: NDArray[np.float32], reas
 
 def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:
     depths = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
-    return (depths / depths.mean()).astype(np.float32)
+    factors: NDArray[np.float32] = (depths / depths.mean()).astype(np.float32)
+    return factors
 
 
 def _unit_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (x / np.maximum(lengths, 1e-12)).astype(np.float32)
+    unit: NDArray[np.float32] = np.asarray(x / np.maximum(lengths, 1e-12), dtype=np.float32)
     return unit
 
 

@@ -1,13 +1,16 @@
-"""The cell graph: nearest neighbors, shared-neighbor weights, edge perturbation and diffusion (ALGORITHM 3.2, docs/method.md)."""
+"""The cell graph: nearest neighbors, shared-neighbor weights, edge perturbation and diffusion (ALGORITHM 3.2)."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix, diags_array, identity
 from sklearn.neighbors import NearestNeighbors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 EXACT_UP_TO = 20_000
 """Cells up to which neighbors are searched exactly; above, by nearest-neighbor descent."""
@@ -61,12 +64,11 @@ def _descent(points: NDArray[np.float32], k: int, random_state: int) -> tuple[ND
     return indices[keep].reshape(shape).astype(np.int64), distances[keep].reshape(shape).astype(np.float32)
 
 
-def shared_neighbor_graph(
-    scores: NDArray[np.float32], *, n_neighbors: int = 15, random_state: int = 0
-) -> csr_matrix:
+def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15, random_state: int = 0) -> csr_matrix:
     """Return the graph of nearest neighbors, weighted by the Jaccard index of the two cells' neighbor sets.
 
-    A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum.
+    A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum. Where all cells
+    are equal there is no edge: which of them are neighbors would be an accident of the search.
 
     Parameters
     ----------
@@ -82,6 +84,8 @@ def shared_neighbor_graph(
     Symmetric CSR, float32, n_cells x n_cells, zero diagonal.
     """
     n = scores.shape[0]
+    if not np.ptp(scores, axis=0).any():
+        return csr_matrix((n, n), dtype=np.float32)
     indices, _ = knn_indices(scores, n_neighbors=n_neighbors, random_state=random_state)
     return _symmetric(_jaccard(indices), indices, n)
 

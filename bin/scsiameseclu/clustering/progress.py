@@ -29,9 +29,12 @@ class Progress:
     def step(self, done: int, total: int) -> None:
         """Tell how many steps of the stage are done, and when it will end."""
         now = time.monotonic()
-        if now - self.told >= self.interval and done < total:
+        if done == 1:
+            # The first step also loads what the library loads late: it says nothing of the others.
+            self.begun = now
+        elif now - self.told >= self.interval and done < total:
             self.told = now
-            left = (now - self.begun) / done * (total - done)
+            left = (now - self.begun) / (done - 1) * (total - done)
             self._write(f"  step {done} of {total}, {left:.0f} s left")
 
     def _write(self, line: str) -> None:

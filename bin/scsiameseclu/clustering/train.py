@@ -276,9 +276,9 @@ class _Trainer:
             torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (data.scores, *data.graph_views)
         )
         self.labels = torch.from_numpy(data.labels).to(device)
-        self.sizes = torch.bincount(self.labels, minlength=self.k).float() / self.n
+        self.sizes: torch.Tensor = torch.bincount(self.labels, minlength=self.k).float() / self.n
         agreement = cluster_agreement(data.partitions, data.labels, self.k)
-        self.log_agreement = torch.log(torch.from_numpy(agreement).to(device).clamp_min(1e-3))
+        self.log_agreement: torch.Tensor = torch.log(torch.from_numpy(agreement).to(device).clamp_min(1e-3))
         self.neighbors = _NeighborSampler(data.graph)
         self.queue = torch.empty(0, dtype=torch.int64)
         self.scale = torch.ones((), device=device)
@@ -342,17 +342,23 @@ class _Trainer:
     def transport(self, cells: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the clustering term: the target's cluster sizes are those that the consensus expects in this batch."""
         log_q = log_student_t(z, self.centroids, scale=self.scale)
-        if self.components.sizes == "equal":
-            sizes = torch.full((self.k,), 1 / self.k, device=self.device)
-        else:
-            sizes = torch.bincount(self.labels[cells], minlength=self.k).float() / len(cells)
-            sizes = 0.9 * sizes + 0.1 * self.sizes
-        target = sinkhorn(self.logits(log_q.detach(), cells), sizes)
+        target = sinkhorn(self.logits(log_q.detach(), cells), self.marginals(cells))
         return clustering_divergence(target, log_q)
+
+    def marginals(self, cells: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the cluster sizes for a batch, or for all cells: equal, or those of the consensus in it."""
+        if self.components.sizes == "equal":
+            return torch.full((self.k,), 1 / self.k, device=self.device)
+        if cells is None:
+            return self.sizes
+        # A share of the overall sizes: a cluster that is absent from the batch has a mass all the same.
+        within: torch.Tensor = torch.bincount(self.labels[cells], minlength=self.k) / len(cells)
+        return 0.9 * within + 0.1 * self.sizes
 
     def logits(self, log_q: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """Return the scores of the clusters, from the embedding and from the consensus."""
-        return log_q / self.training.epsilon + self.training.teaching * self.log_agreement[cells]
+        taught: torch.Tensor = self.training.teaching * self.log_agreement[cells]
+        return log_q / self.training.epsilon + taught
 
     def memberships(self, cells: torch.Tensor) -> torch.Tensor | None:
         """Return the cells' one-hot partitions side by side, rows of length 1; None if CRR's target is the identity."""
@@ -403,13 +409,14 @@ class _Trainer:
         if not self.components.otc or not self.training.clustering_steps:
             self.place_centroids()
         z = self.embed_all()
-        log_q = log_student_t(z, self.centroids, scale=self.scale)
-        q = torch.softmax(self.logits(log_q, torch.arange(self.n)), dim=1)
+        logits = self.logits(log_student_t(z, self.centroids, scale=self.scale), torch.arange(self.n))
+        # The assignment is the transport's plan for all cells, so that no small cluster is lost to a large one.
+        plan = sinkhorn(logits, self.marginals(), n_iterations=200) if self.components.otc else logits.softmax(dim=1)
         return Trained(
             network=self.network.cpu().eval(),
             centroids=self.centroids.detach().cpu().numpy(),
             embedding=z.cpu().numpy(),
-            soft_assignments=q.cpu().numpy(),
+            soft_assignments=plan.cpu().numpy(),
             history=pd.DataFrame(self.history, columns=["step", "phase", *TERMS, "total"]),
         )
 

@@ -28,7 +28,8 @@ N_PEARSON_GENES = 2000
 FULL_DECOMPOSITION = 200
 """Genes up to which all eigenvectors are computed; above, Lanczos finds the leading ones faster."""
 
-type_Blocks = Callable[[], Iterator[NDArray[np.float32]]]
+Blocks = Callable[[], Iterator[NDArray[np.float32]]]
+"""A matrix as dense blocks of rows, as often as it is called."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def pearson_genes(counts: csr_matrix, *, n_top: int = N_PEARSON_GENES) -> NDArra
     return np.sort(np.argsort(-variance, kind="stable")[:n_top])
 
 
-def principal_components(blocks: type_Blocks, *, n_pcs: int, random_state: int = 0) -> NDArray[np.float32]:
+def principal_components(blocks: Blocks, *, n_pcs: int, random_state: int = 0) -> NDArray[np.float32]:
     """Return the scores on the leading principal components of a matrix that comes in dense blocks of rows.
 
     Two passes: the first sums the genes x genes Gram matrix, whose leading eigenvectors are the loadings; the second
@@ -149,7 +150,7 @@ def principal_components(blocks: type_Blocks, *, n_pcs: int, random_state: int =
     return np.concatenate([block @ projection - offset for block in blocks()])
 
 
-def _covariance(blocks: type_Blocks) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+def _covariance(blocks: Blocks) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     n, total, gram = 0, np.zeros(1), np.zeros((1, 1))
     for block in blocks():
         n += block.shape[0]
@@ -181,7 +182,7 @@ def _rows(n: int) -> Iterator[slice]:
         yield slice(start, min(start + BLOCK, n))
 
 
-def _centered(logs: csr_matrix, mean: NDArray[np.float32]) -> type_Blocks:
+def _centered(logs: csr_matrix, mean: NDArray[np.float32]) -> Blocks:
     def blocks() -> Iterator[NDArray[np.float32]]:
         for rows in _rows(logs.shape[0]):
             yield logs[rows].toarray() - mean
@@ -189,7 +190,7 @@ def _centered(logs: csr_matrix, mean: NDArray[np.float32]) -> type_Blocks:
     return blocks
 
 
-def _scaled(logs: csr_matrix, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> type_Blocks:
+def _scaled(logs: csr_matrix, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> Blocks:
     def blocks() -> Iterator[NDArray[np.float32]]:
         for rows in _rows(logs.shape[0]):
             block = (logs[rows].toarray() - mean) / deviation
@@ -198,7 +199,7 @@ def _scaled(logs: csr_matrix, mean: NDArray[np.float32], deviation: NDArray[np.f
     return blocks
 
 
-def _residuals(counts: csr_matrix, genes: NDArray[np.int64]) -> type_Blocks:
+def _residuals(counts: csr_matrix, genes: NDArray[np.int64]) -> Blocks:
     """Analytic Pearson residuals (x - mu) / sqrt(mu + mu^2 / theta), mu = depth x gene total / total, of `genes`."""
     chosen = counts[:, genes].astype(np.float32)
     depths = np.asarray(chosen.sum(axis=1, dtype=np.float64)).ravel()

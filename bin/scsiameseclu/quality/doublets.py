@@ -36,7 +36,7 @@ HISTOGRAM_BINS = 50
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
 _MIN_DETECTABLE = 0.1
-# More than this (the rate of 15,000 cells), and than twice the expected rate, means a valley between types of cells instead.
+# More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies between types of cells.
 _MAX_DETECTED = 0.12
 
 
@@ -263,10 +263,8 @@ def _choose_threshold(
     else:
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
-    note = (
-        f"No automatic doublet threshold ({reason}): the {n_called} highest scores are called, "
-        f"by the expected rate of {rate:.1%}."
-    )
+    called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
+    note = f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
     return "expected_rate", bound, note
 
 

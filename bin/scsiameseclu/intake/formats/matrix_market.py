@@ -180,7 +180,10 @@ def _columns(path: Path) -> list[list[str]]:
     rows = [[value.strip().strip('"') for value in delimiter.split(line)] for line in lines(path)]
     if not rows:
         raise InputError.of(what="The list of names is empty.", where=path, remedy="Copy or download it again.")
-    width = min(len(row) for row in rows)
+    width = len(rows[0])
+    uneven = next((number for number, row in enumerate(rows, start=1) if len(row) != width), None)
+    if uneven:
+        raise damaged(path, f"line {uneven} has not as many columns as the first, {width}")
     return [[row[column] for row in rows] for column in range(width)]
 
 

@@ -12,7 +12,7 @@ process QUALITY_DOUBLETS {
     path("${meta.id}.qc.json"), optional: true,                        emit: summary
     path("*.failure.json"), optional: true,                            emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scrublet'), eval('version_of.py scrublet'), topic: versions
+    tuple val("${task.process}"), val('scikit-image'), eval('version_of.py scikit-image'), topic: versions
     tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
 
     script:

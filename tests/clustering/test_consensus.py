@@ -1,0 +1,194 @@
+"""The training-free consensus: its parts, its evidence, its behavior on odd input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import csr_matrix
+from scipy.spatial.distance import squareform
+from scsiameseclu.clustering import consensus as module
+from scsiameseclu.clustering.consensus import (
+    adjusted_rand_index,
+    average_linkage,
+    by_falling_size,
+    co_association,
+    consensus_clustering,
+    cut,
+    micro_clusters,
+    micro_co_association,
+)
+from scsiameseclu.clustering.views import View, expression_views
+from scsiameseclu.errors import InputError
+from sklearn.metrics import adjusted_rand_score
+
+from tests.clustering.simulated_counts import simulated
+
+
+def views_of(counts, n_pcs=20):
+    matrix = csr_matrix(counts)
+    return expression_views(matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), n_pcs=n_pcs)
+
+
+def random_partitions(n=60, p=8, k=5, seed=0):
+    return np.random.default_rng(seed).integers(k, size=(n, p)).astype(np.int32)
+
+
+@pytest.fixture(scope="module")
+def typed():
+    adata = simulated(n_genes=300)
+    return views_of(adata.X), adata.obs["label"].to_numpy()
+
+
+def test_planted_types_are_found_with_and_without_their_number(typed):
+    views, truth = typed
+    for n_clusters in (3, "auto"):
+        found = consensus_clustering(views, n_clusters=n_clusters)
+        assert found.n_clusters == 3
+        assert adjusted_rand_score(truth, found.labels) > 0.95
+        assert (np.diff(np.bincount(found.labels)) <= 0).all()
+        assert found.labels.dtype == np.int64
+        assert found.partitions.dtype == np.int32
+
+
+def test_more_clusters_than_types_and_one_cluster(typed):
+    views, _ = typed
+    assert consensus_clustering(views, n_clusters=1).n_clusters == 1
+    assert consensus_clustering(views, n_clusters=12).n_clusters == 12
+
+
+def test_noise_is_one_cluster():
+    noise = np.random.default_rng(0).poisson(2, size=(400, 200))
+    found = consensus_clustering(views_of(noise))
+    assert found.n_clusters == 1
+    assert all(point["agreement"] < 0.5 for point in found.selection["curve"] if point["n_clusters"] > 1)
+
+
+def test_the_same_seed_gives_the_same_bytes(typed):
+    views, _ = typed
+    first, again = (consensus_clustering(views, random_state=3) for _ in range(2))
+    assert first.labels.tobytes() == again.labels.tobytes()
+    assert first.partitions.tobytes() == again.partitions.tobytes()
+    assert first.cell_agreement.tobytes() == again.cell_agreement.tobytes()
+    assert json.dumps(first.selection) == json.dumps(again.selection)
+
+
+def test_evidence_is_complete_and_fits_json(typed):
+    found = consensus_clustering(typed[0])
+    told = json.loads(json.dumps(found.selection))
+    assert told["rule"] == "auto"
+    assert told["n_clusters_wanted"] == 3
+    assert [set(point) for point in told["curve"]] == [{"resolution", "n_clusters", "agreement"}] * 6
+    assert told["gamma"] in [point["gamma"] for point in told["gammas"]]
+    assert told["agreement"] == max(point["agreement"] for point in told["gammas"])
+    assert found.cell_agreement.dtype == np.float32
+    assert ((found.cell_agreement >= 0) & (found.cell_agreement <= 1)).all()
+    assert set(found.cluster_stability) == set(range(found.n_clusters))
+    assert all(0 < value <= 1 for value in found.cluster_stability.values())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 15, 16, 40])
+@pytest.mark.parametrize("n_clusters", [1, 2, "n", "auto"])
+def test_few_cells(n, n_clusters):
+    wanted = n if n_clusters == "n" else n_clusters
+    if wanted == 2 and n == 1:
+        pytest.skip("two clusters of one cell are an input error, tested below")
+    counts = simulated(sizes=(n,), n_genes=30).X
+    found = consensus_clustering(views_of(counts), n_clusters=wanted)
+    assert found.labels.shape == found.cell_agreement.shape == (n,)
+    assert 1 <= found.n_clusters <= (n if wanted == "auto" else wanted)
+
+
+def test_equal_cells_are_one_cluster():
+    for n_clusters in (4, "auto"):
+        found = consensus_clustering(views_of(np.full((30, 10), 2)), n_clusters=n_clusters)
+        assert found.n_clusters == 1
+        assert (found.cell_agreement == 1).all()
+
+
+def test_duplicates_of_a_few_cells_are_kept_together():
+    profiles = np.random.default_rng(0).poisson(5, size=(3, 40))
+    copies = np.repeat([0, 1, 2], 40)
+    found = consensus_clustering(views_of(profiles[copies]), n_clusters=3)
+    assert adjusted_rand_score(copies, found.labels) == 1
+
+
+def test_an_empty_cell_and_constant_genes_do_no_harm():
+    counts = simulated().X.toarray()
+    counts[:, 0] = 1
+    counts[7] = 0
+    assert consensus_clustering(views_of(counts), n_clusters=3).n_clusters == 3
+
+
+@pytest.mark.parametrize("n_clusters", [0, -1, 21])
+def test_impossible_numbers_of_clusters_are_refused(n_clusters):
+    views = [View("log", np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))]
+    with pytest.raises(InputError, match="clusters were asked for"):
+        consensus_clustering(views, n_clusters=n_clusters)
+
+
+def test_co_association_is_the_share_of_common_partitions():
+    partitions = random_partitions()
+    rows, columns = np.array([0, 4, 9]), np.array([1, 4, 30])
+    expected = [np.mean(partitions[i] == partitions[j]) for i, j in zip(rows, columns, strict=True)]
+    np.testing.assert_allclose(co_association(partitions, rows, columns), expected)
+
+
+def test_micro_clusters_are_equal_signatures_or_kmeans_of_them(monkeypatch):
+    partitions = np.repeat(random_partitions(), 2, axis=0)
+    micro = micro_clusters(partitions)
+    assert (micro[::2] == micro[1::2]).all()
+    assert micro.max() + 1 == len(np.unique(partitions, axis=0))
+    monkeypatch.setattr(module, "MAX_SIGNATURES", 20)
+    monkeypatch.setattr(module, "N_MICRO_CLUSTERS", 10)
+    monkeypatch.setattr(module, "KMEANS_SIGNATURES", 40)
+    assert micro_clusters(partitions).max() + 1 == 10
+    assert micro_clusters(partitions, at_least=15).max() + 1 == 15
+
+
+def test_micro_co_association_is_the_mean_over_the_cells():
+    partitions = random_partitions(n=12, p=4, k=2)
+    micro = np.arange(12) % 3
+    similarity, sizes = micro_co_association(partitions, micro)
+    pairs = (partitions[:, None] == partitions).mean(axis=2)
+    expected = [[pairs[np.ix_(micro == a, micro == b)].mean() for b in range(3)] for a in range(3)]
+    np.testing.assert_allclose(similarity, expected)
+    assert sizes.tolist() == [4, 4, 4]
+
+
+def test_linkage_without_size_factor_is_scipys_average_linkage():
+    rng = np.random.default_rng(0)
+    distances = squareform(rng.random(40 * 39 // 2))
+    tree = linkage(squareform(distances), "average")
+    merges = average_linkage(1 - distances, np.ones(40), gamma=0.0)
+    for k in (1, 2, 7, 20, 40):
+        assert adjusted_rand_score(fcluster(tree, k, "maxclust"), cut(merges, k)) == 1
+
+
+def test_linkage_with_size_factor_takes_the_cheapest_merge_each_time():
+    rng = np.random.default_rng(1)
+    similarity = 1 - squareform(rng.random(15 * 14 // 2))
+    sizes = rng.integers(1, 9, size=15).astype(float)
+    s, w, alive, expected = similarity.copy(), sizes.copy(), list(range(15)), []
+    while len(alive) > 1:
+        pairs = [(i, j) for i in alive for j in alive if i < j]
+        a, b = min(pairs, key=lambda p: (1 - s[p]) * (w[p[0]] * w[p[1]] / (w[p[0]] + w[p[1]])) ** 0.2)
+        s[a] = s[:, a] = (w[a] * s[a] + w[b] * s[b]) / (w[a] + w[b])
+        w[a] += w[b]
+        alive.remove(b)
+        expected.append((a, b))
+    assert [tuple(merge) for merge in average_linkage(similarity, sizes, gamma=0.2)] == expected
+
+
+def test_adjusted_rand_index_is_scikit_learns():
+    partitions = random_partitions(p=2)
+    found = adjusted_rand_index(partitions[:, 0], partitions[:, 1])
+    assert found == pytest.approx(adjusted_rand_score(partitions[:, 0], partitions[:, 1]))
+    assert adjusted_rand_index(np.zeros(5, dtype=int), np.zeros(5, dtype=int)) == 1
+    assert adjusted_rand_index(np.zeros(5, dtype=int), np.arange(5)) == 0
+
+
+def test_labels_by_falling_size_keep_their_order_among_equals():
+    assert by_falling_size(np.array([5, 2, 2, 9, 9, 7])).tolist() == [2, 0, 0, 1, 1, 3]

@@ -1,0 +1,51 @@
+"""Runs of the whole pipeline. Each starts Nextflow as a user does, from a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "tests" / "data" / "demo"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what it printed, how it ended, where its results are."""
+
+    status: int
+    output: str
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def tasks(self) -> list[dict[str, str]]:
+        """Return the rows of the newest trace."""
+        newest = max((self.results / "pipeline_info").glob("trace_*.tsv"), key=lambda path: path.stat().st_mtime_ns)
+        header, *rows = newest.read_text().splitlines()
+        return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
+
+
+def run_pipeline(folder: Path, *arguments: object, profile: str = "venv", timeout: int = 1800) -> Run:
+    """Run the pipeline in `folder`, with results in ``folder/results``."""
+    command = [str(ROOT / "nextflow"), "-q", "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
+    command += ["--outdir", str(folder / "results"), *map(str, arguments)]
+    environment = os.environ | {"NXF_ANSI_LOG": "false"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    return Run(done.returncode, done.stdout + done.stderr, folder)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The pipeline's run on the bundled data."""
+    run = run_pipeline(tmp_path_factory.mktemp("demo"), profile="test,venv")
+    assert run.status == 0, run.output
+    return run

@@ -1,0 +1,140 @@
+"""The demonstration run keeps every promise that docs/output.md makes: checked by reading the files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import issparse
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from .conftest import DEMO, Run
+
+pytestmark = pytest.mark.pipeline
+SAMPLES = {"blood_1": "blood", "blood_2": "blood", "pancreas": "pancreas"}
+GROUPS = ["blood", "pancreas"]
+
+
+def table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_barcode_is_accounted_for(demo: Run, sample: str) -> None:
+    folder = demo.results / "samples" / sample
+    ledger = table(folder / f"{sample}.cell_ledger.tsv.gz")
+    account = json.loads((folder / f"{sample}.qc.json").read_text())
+    truth = pd.read_csv(DEMO / f"{sample}.truth.csv")
+    cells = ad.read_h5ad(folder / f"{sample}.filtered.h5ad")
+    assert sorted(ledger["barcode"]) == sorted(truth["barcode"])
+    assert account["n_barcodes"] == len(ledger)
+    assert account["n_kept"] == ledger["kept"].sum() == cells.n_obs
+    assert account["n_kept"] + sum(account["removed"].values()) == len(ledger)
+    assert ledger.loc[~ledger["kept"], ["step", "rule"]].notna().all(axis=None)
+    assert list(cells.obs_names) == list(ledger.loc[ledger["kept"], "barcode"])
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> None:
+    folder = demo.results / "groups" / group
+    adata = ad.read_h5ad(folder / f"{group}.h5ad")
+    clusters = table(folder / "clusters.tsv").set_index("barcode")
+    columns = "sample n_genes_by_counts total_counts pct_counts_mt doublet_score cluster cluster_confidence cell_type".split()
+    assert set(columns) <= set(adata.obs.columns)
+    assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
+    assert {"gene_ids", "highly_variable"} <= set(adata.var.columns)
+    assert {"seed"} <= set(adata.uns["scsiameseclu"]["parameters"]) | set(adata.uns["scsiameseclu"])
+    assert list(clusters.columns) == ["sample", "cluster", "confidence", "cell_type"]
+    assert list(clusters.index) == list(adata.obs_names)
+    assert (clusters["cluster"].astype(str) == adata.obs["cluster"].astype(str)).all()
+    assert issparse(adata.layers["counts"])
+    counts = adata.layers["counts"].toarray()
+    assert (counts == counts.astype(int)).all()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_counts_are_those_that_came_in(demo: Run, sample: str) -> None:
+    source = {
+        "blood_1": lambda: _read_10x_folder(DEMO / "blood_1"),
+        "blood_2": lambda: _read_10x_h5(DEMO / "blood_2.h5"),
+        "pancreas": lambda: ad.read_h5ad(DEMO / "pancreas.h5ad").to_df(),
+    }[sample]()
+    group = ad.read_h5ad(demo.results / "groups" / SAMPLES[sample] / f"{SAMPLES[sample]}.h5ad")
+    ours = group[group.obs["sample"] == sample]
+    theirs = source.loc[[name.removeprefix(f"{sample}_") for name in ours.obs_names], list(ours.var_names)]
+    np.testing.assert_array_equal(ours.layers["counts"].toarray(), theirs.to_numpy())
+
+
+def _read_10x_folder(folder: Path) -> pd.DataFrame:
+    import scanpy as sc
+
+    return sc.read_10x_mtx(folder).to_df()
+
+
+def _read_10x_h5(path: Path) -> pd.DataFrame:
+    import scanpy as sc
+
+    return sc.read_10x_h5(path).to_df()
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_scores_are_those_of_scikit_learn(demo: Run, group: str) -> None:
+    folder = demo.results / "groups" / group
+    metrics = json.loads((folder / "metrics.json").read_text())
+    clusters = table(folder / "clusters.tsv").set_index("barcode")
+    labels = pd.concat(
+        pd.read_csv(DEMO / f"{sample}.labels.csv").assign(barcode=lambda t, s=sample: s + "_" + t["barcode"])
+        for sample, its_group in SAMPLES.items()
+        if its_group == group
+    ).set_index("barcode")["label"]
+    truth = labels.reindex(clusters.index)
+    assert truth.notna().all()
+    assert metrics["n_cells"] == len(clusters)
+    assert metrics["n_clusters"] == clusters["cluster"].nunique()
+    assert metrics["ari"] == pytest.approx(adjusted_rand_score(truth, clusters["cluster"]), abs=1e-9)
+    assert metrics["nmi"] == pytest.approx(normalized_mutual_info_score(truth, clusters["cluster"]), abs=1e-9)
+    assert {"silhouette", "stability_ari", "device", "seconds", "peak_memory_mb", "acc", "comparison"} <= set(metrics)
+    assert metrics["ari"] > 0.8, "planted types of the bundled data are well apart"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_tables_have_their_columns(demo: Run, group: str) -> None:
+    folder = demo.results / "groups" / group
+    assert list(table(folder / "markers.tsv").columns) == ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
+    annotation = table(folder / "annotation.tsv")
+    assert list(annotation.columns) == ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence"]
+    assert annotation["n_cells"].sum() == len(table(folder / "clusters.tsv"))
+    assert len(table(folder / "training_history.tsv")) > 10
+    assert (folder / "model.safetensors").stat().st_size > 1000
+    assert list((folder / "figures").glob("*.png"))
+
+
+def test_the_report_and_its_account_are_there(demo: Run) -> None:
+    info = demo.results / "pipeline_info"
+    assert (demo.results / "multiqc" / "multiqc_report.html").stat().st_size > 100_000
+    for pattern in ["execution_report_*", "timeline_*", "trace_*", "dag_*", "params.json", "software_versions.yml", "summary.txt"]:
+        assert list(info.glob(pattern)), pattern
+    assert "multiqc_report.html" in demo.output
+    assert len((info / "summary.txt").read_text().strip().splitlines()) == 5
+
+
+def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
+    assert {path.name for path in demo.results.iterdir()} == {"groups", "multiqc", "pipeline_info", "samples"}
+    for group in GROUPS:
+        names = {path.name for path in (demo.results / "groups" / group).iterdir()}
+        assert names == {
+            f"{group}.h5ad", "clusters.tsv", "markers.tsv", "annotation.tsv", "metrics.json", "contingency.tsv",
+            "training_history.tsv", "model.safetensors", "figures",
+        }  # fmt: skip
+
+
+def test_a_resumed_run_computes_nothing(demo: Run) -> None:
+    from .conftest import run_pipeline
+
+    again = run_pipeline(demo.folder, "-resume", profile="test,venv")
+    assert again.status == 0, again.output
+    assert {task["status"] for task in again.tasks()} == {"CACHED"}

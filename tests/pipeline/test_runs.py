@@ -1,0 +1,56 @@
+"""Runs that must agree with each other: twice the same, with and without labels, and as a stub."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import DEMO, Run, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_a_second_run_gives_the_same_bytes(demo: Run, tmp_path: Path) -> None:
+    again = run_pipeline(tmp_path, profile="test,venv")
+    assert again.status == 0, again.output
+    for group in ["blood", "pancreas"]:
+        for name in ["clusters.tsv", "markers.tsv", "annotation.tsv", "training_history.tsv", "model.safetensors"]:
+            path = Path("groups") / group / name
+            assert (again.results / path).read_bytes() == (demo.results / path).read_bytes(), path
+
+
+def test_labels_change_nothing_but_the_scores(tmp_path: Path) -> None:
+    """The same counts three times: without labels, with them, and with permuted ones."""
+    shutil.copy(DEMO / "pancreas.h5ad", tmp_path / "counts.h5ad")
+    labels = pd.read_csv(DEMO / "pancreas.labels.csv")
+    labels.to_csv(tmp_path / "given.csv", index=False)
+    labels.assign(label=labels["label"].sample(frac=1, random_state=1).to_numpy()).to_csv(tmp_path / "permuted.csv", index=False)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sample,counts,tissue,labels\nabsent,counts.h5ad,pancreas,\ngiven,counts.h5ad,pancreas,given.csv\n"
+                     "permuted,counts.h5ad,pancreas,permuted.csv\n")  # fmt: skip
+    run = run_pipeline(tmp_path, "--input", sheet)
+    assert run.status == 0, run.output
+    absent, given, permuted = (run.results / "groups" / name for name in ["absent", "given", "permuted"])
+    for other in [given, permuted]:
+        assert (other / "markers.tsv").read_bytes() == (absent / "markers.tsv").read_bytes()
+        assert (other / "annotation.tsv").read_bytes() == (absent / "annotation.tsv").read_bytes()
+        ours, theirs = (ad.read_h5ad(folder / f"{folder.name}.h5ad") for folder in [absent, other])
+        assert list(ours.obs["cluster"]) == list(theirs.obs["cluster"])
+        np.testing.assert_array_equal(ours.obsm["X_scsiameseclu"], theirs.obsm["X_scsiameseclu"])
+
+
+def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
+    run = run_pipeline(tmp_path, "-stub", profile="test,venv")
+    assert run.status == 0, run.output
+    ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
+    modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in _module_files()}
+    assert ran == modules - {"REPORT_VERDICT"}, "the verdict is for runs in which something failed"
+
+
+def _module_files() -> list[Path]:
+    return list((Path(__file__).resolve().parents[2] / "modules" / "local").glob("*/*/main.nf"))

@@ -1,0 +1,95 @@
+"""The files that say the same thing say the same thing: parameters, versions, locks, modules."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import scsiameseclu
+
+from .conftest import ROOT
+
+SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
+PARAMETERS = {name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()}
+PROFILES = ["venv", "docker", "podman", "singularity", "apptainer", "charliecloud", "conda", "gpu", "slurm", "awsbatch", "k8s",
+            "test", "test_full", "debug", "test,docker", "slurm,singularity,gpu"]  # fmt: skip
+
+
+def config(profile: str) -> dict[str, str]:
+    """Return Nextflow's own reading of the configuration, flat."""
+    done = subprocess.run(
+        [ROOT / "nextflow", "config", str(ROOT), "-profile", profile, "-flat"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+
+
+def test_the_schema_is_a_json_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert {ref["$ref"].split("/")[-1] for ref in SCHEMA["allOf"]} == set(SCHEMA["$defs"])
+    for name, spec in PARAMETERS.items():
+        assert re.fullmatch("[a-z][a-z0-9_]*", name)
+        assert spec["description"]
+
+
+@pytest.mark.pipeline
+def test_parameters_of_schema_and_configuration_agree() -> None:
+    configured = {key.removeprefix("params."): value.strip("'") for key, value in config("venv").items() if key.startswith("params.")}
+    assert set(configured) == set(PARAMETERS)
+    for name, spec in PARAMETERS.items():
+        if name not in {"markers", "trace_report_suffix"}:
+            default = spec.get("default")
+            assert configured[name] == ("null" if default is None else str(default).lower() if isinstance(default, bool) else str(default))
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_parses(profile: str) -> None:
+    settings = config(profile)
+    for engine in {"docker", "podman", "singularity", "apptainer", "charliecloud", "conda"} & set(profile.split(",")):
+        assert settings[f"{engine}.enabled"] == "true"
+
+
+def test_the_version_is_one() -> None:
+    text = (ROOT / "nextflow.config").read_text()
+    stated = {re.search(rf"{key} += '([\d.]+)'", text).group(1) for key in ("version", "container_tag")}  # type: ignore[union-attr]
+    assert stated == {scsiameseclu.__version__, PARAMETERS["container_tag"]["default"]}
+    assert f"## {scsiameseclu.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_package_needs_what_the_images_hold() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[<>=]", line)[0] for line in project["dependencies"]}
+    inputs = (ROOT / "containers/core/requirements.in").read_text() + (ROOT / "containers/scsiameseclu/requirements.in").read_text()
+    assert needed == {re.split("[<>=]", line)[0] for line in inputs.splitlines() if line and line[0] not in "#-"}
+
+
+@pytest.mark.parametrize("family", ["core", "scsiameseclu", "report"])
+def test_conda_environments_pin_what_the_locks_pin(family: str) -> None:
+    locks = "".join(path.read_text() for path in (ROOT / "containers" / family).glob("*.lock"))
+    pins = dict(re.findall(r"(?m)^([A-Za-z0-9_.-]+)==([^ ;\\]+)", locks))
+    assert "http" not in locks
+    aliases = {"pytorch": "torch", "python-igraph": "igraph", "matplotlib-base": "matplotlib"}
+    for requirement in yaml.safe_load((ROOT / "containers" / family / "environment.yml").read_text())["dependencies"]:
+        name, version = requirement.split("=")
+        assert name == "python" or pins[aliases.get(name, name)] == version
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "modules" / "local").glob("*/*/main.nf")), ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_every_module_is_one_process_with_its_script(module: Path) -> None:
+    text = module.read_text()
+    stage, step = module.parts[-3:-1]
+    assert re.findall(r"(?m)^process (\w+)", text) == [f"{stage}_{step}".upper()]
+    assert "stub:" in text
+    assert (module.parent / "meta.yml").exists()
+    if (stage, step) != ("report", "multiqc"):
+        script = ROOT / "bin" / f"{stage}_{step}.py"
+        assert f"{script.name} " in text
+        assert script.stat().st_mode & 0o111
