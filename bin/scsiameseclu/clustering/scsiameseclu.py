@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from pathlib import Path  # noqa: TC003 (read at run time, for the options)
+from pathlib import Path
 from typing import Any, Literal
 
 import anndata as ad

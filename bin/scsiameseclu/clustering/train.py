@@ -113,8 +113,8 @@ class Training:
     n_genes: int = 512
     n_neighbors: int = 2
     noise: float = 0.1
-    epsilon: float = 0.1
-    teaching: float = 1.0
+    epsilon: float = 0.3
+    teaching: float = 0.3
     crr: float = 1.0
     lrr: float = 0.1
     pr: float = 0.5

@@ -7,7 +7,7 @@ include { REPORT_VERDICT } from '../../../modules/local/report/verdict'
 
 // software_versions.yml: the tools by process, after what runs them.
 def versionsYaml(rows) {
-    def workflow_versions = "Workflow:\n    ${workflow.manifest.name}: ${workflow.manifest.version}\n    nextflow: ${workflow.nextflow.version}\n"
+    def workflow_versions = "Workflow:\n    ${workflow.manifest.name}: ${workflow.manifest.version}\n    nextflow: ${workflow.nextflow.version}\n".toString()
     def tools = rows.collect { process, tool, version -> [process.tokenize(':').last(), tool, version] }.unique().sort()
     workflow_versions + tools
         .groupBy { row -> row[0] }
