@@ -17,7 +17,7 @@ setup: ## the Python environment that the venv profile runs in
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
 
 demo: setup ## run the pipeline on the bundled data and print where the report is
-	@./nextflow -q run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume -ansi-log false
+	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
 test: ## set up what is missing and run all tests

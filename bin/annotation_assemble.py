@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Put all that was found of a group into one annotated file."""
 
-from scsiameseclu.command import run  # noqa: I001 (first: it caps the threads)
+from scsiameseclu.command import run
 from scsiameseclu.annotation.assemble import assemble
 
 run(assemble, isolate=True)

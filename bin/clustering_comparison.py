@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Clusters a group by Leiden and k-means, for comparison."""
 
-from scsiameseclu.command import run  # isort: split
-
+from scsiameseclu.command import run
 from scsiameseclu.clustering.comparison import compare
 
 run(compare, isolate=True)

@@ -38,7 +38,7 @@ workflow SCSIAMESECLU {
     REPORT(
         INTAKE.out.samples,
         QUALITY.out.tables,
-        ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history, CLUSTERING.out.comparison),
+        ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
         ANNOTATION.out.annotated.join(CLUSTERING.out.history).join(ANNOTATION.out.markers),
         failures,
         channel.topic('versions'),

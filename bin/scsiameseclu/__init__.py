@@ -1,6 +1,10 @@
 """Honest, deterministic deep clustering of single-cell RNA counts, and the steps of the pipeline around it."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from ._version import __version__
 
@@ -9,11 +13,5 @@ if TYPE_CHECKING:
 
 __all__ = ["ScSiameseClu", "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    # The network needs torch, which the steps before and after it run without.
-    if name == "ScSiameseClu":
-        from .clustering import ScSiameseClu
-
-        return ScSiameseClu
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# On demand: the network needs torch, which the steps before and after it run without.
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"clustering": ["ScSiameseClu"]})

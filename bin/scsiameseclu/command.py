@@ -1,4 +1,4 @@
-"""Runs a step of the pipeline as a command: options from the function's signature, failures told in the user's terms."""
+"""Runs a step of the pipeline as a command: options from a function's signature, failures told in the user's terms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Threads are capped before numpy, numba or torch start their pools; idle OpenMP threads must not spin (they stall torch).
+# Threads are capped before numpy, numba or torch start pools; idle OpenMP threads must not spin (they stall torch).
 THREADS = os.environ.get("SCSIAMESECLU_THREADS", "1")
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# In an image the packages cannot be written to and the home folder may be missing: caches go into the task's own folder.
+# In an image packages cannot be written to and the home folder may be missing: caches go into the task's own folder.
 if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
     for _variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
         os.environ.setdefault(_variable, str(Path.cwd() / ".cache"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ class InputError(Exception):
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def renamed(self, names: Mapping[str, str]) -> InputError:
+        """Return the same error with each place that begins with a key of `names` under the user's own name for it."""
+        return InputError(
+            replace(problem, where=names[staged] + problem.where.removeprefix(staged))
+            if staged is not None
+            else problem
+            for problem in self.problems
+            for staged in [next((name for name in names if problem.where.startswith(name)), None)]
+        )
 
     @classmethod
     def of(cls, *, what: str, where: object, remedy: str) -> InputError:

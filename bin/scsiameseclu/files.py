@@ -7,11 +7,13 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    import anndata as ad
 
 SETTINGS = "settings"
 """Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or group."""
@@ -27,7 +29,8 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
 
 def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     """Read a TSV written by :func:`write_table`; only an empty field is a missing value."""
-    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""], **options)
+    table: pd.DataFrame = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""], **options)
+    return table
 
 
 def write_json(value: Mapping[str, Any], path: Path | str, *, indent: int | None = 2) -> None:

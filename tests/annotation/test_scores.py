@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.annotation import score_clusters
+from scsiameseclu.annotation import clustered, score_clusters
 from scsiameseclu.annotation import scores as module
 from scsiameseclu.annotation.scores import accuracy, scores, silhouette
 from scsiameseclu.files import read_json, read_table
@@ -61,7 +61,7 @@ def test_with_labels_joined_by_sample_and_the_unlabelled_left_out(group):
 
 
 def read_labels(group):
-    return module.read_labels(group.labels, group.adata.obs_names)
+    return clustered.read_labels(group.labels, group.adata.obs_names)
 
 
 def test_accuracy_is_the_best_pairing():

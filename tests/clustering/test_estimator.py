@@ -13,9 +13,9 @@ import torch
 from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering import Components, Training
+from scsiameseclu.clustering.consensus import cluster_stability
 from scsiameseclu.clustering.estimator import (
     Expression,
-    cluster_stability,
     prepare_expression,
     raw_counts,
     resolve_device,

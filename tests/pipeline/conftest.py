@@ -23,6 +23,7 @@ class Run:
 
     @property
     def results(self) -> Path:
+        """Return the folder of the results."""
         return self.folder / "results"
 
     def tasks(self) -> list[dict[str, str]]:
@@ -34,18 +35,25 @@ class Run:
 
 def run_pipeline(folder: Path, *arguments: object, profile: str = "venv", timeout: int = 1800) -> Run:
     """Run the pipeline in `folder`, with results in ``folder/results``."""
-    command = [str(ROOT / "nextflow"), "-q", "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
+    command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
     command += ["--outdir", str(folder / "results"), *map(str, arguments)]
     environment = os.environ | {"NXF_ANSI_LOG": "false"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, folder)
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The pipeline's run on the bundled data."""
+    """Run the pipeline on the bundled data."""
     run = run_pipeline(tmp_path_factory.mktemp("demo"), profile="test,venv")
     assert run.status == 0, run.output
     return run

@@ -43,8 +43,8 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     folder = demo.results / "groups" / group
     adata = ad.read_h5ad(folder / f"{group}.h5ad")
     clusters = table(folder / "clusters.tsv").set_index("barcode")
-    columns = "sample n_genes_by_counts total_counts pct_counts_mt doublet_score cluster cluster_confidence cell_type".split()
-    assert set(columns) <= set(adata.obs.columns)
+    columns = {"sample", "n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score", "cell_type"}
+    assert columns | {"cluster", "cluster_confidence"} <= set(adata.obs.columns)
     assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
     assert {"gene_ids", "highly_variable"} <= set(adata.var.columns)
     assert {"seed"} <= set(adata.uns["scsiameseclu"]["parameters"]) | set(adata.uns["scsiameseclu"])
@@ -104,9 +104,11 @@ def test_scores_are_those_of_scikit_learn(demo: Run, group: str) -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_tables_have_their_columns(demo: Run, group: str) -> None:
     folder = demo.results / "groups" / group
-    assert list(table(folder / "markers.tsv").columns) == ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
+    markers = table(folder / "markers.tsv")
+    assert list(markers.columns) == ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
     annotation = table(folder / "annotation.tsv")
-    assert list(annotation.columns) == ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence"]
+    columns = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence"]
+    assert list(annotation.columns)[:7] == columns
     assert annotation["n_cells"].sum() == len(table(folder / "clusters.tsv"))
     assert len(table(folder / "training_history.tsv")) > 10
     assert (folder / "model.safetensors").stat().st_size > 1000
@@ -116,7 +118,8 @@ def test_tables_have_their_columns(demo: Run, group: str) -> None:
 def test_the_report_and_its_account_are_there(demo: Run) -> None:
     info = demo.results / "pipeline_info"
     assert (demo.results / "multiqc" / "multiqc_report.html").stat().st_size > 100_000
-    for pattern in ["execution_report_*", "timeline_*", "trace_*", "dag_*", "params.json", "software_versions.yml", "summary.txt"]:
+    accounts = ["execution_report_*", "timeline_*", "trace_*", "dag_*"]
+    for pattern in [*accounts, "params.json", "software_versions.yml", "summary.txt"]:
         assert list(info.glob(pattern)), pattern
     assert "multiqc_report.html" in demo.output
     assert len((info / "summary.txt").read_text().strip().splitlines()) == 5

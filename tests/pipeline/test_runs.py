@@ -29,7 +29,8 @@ def test_labels_change_nothing_but_the_scores(tmp_path: Path) -> None:
     shutil.copy(DEMO / "pancreas.h5ad", tmp_path / "counts.h5ad")
     labels = pd.read_csv(DEMO / "pancreas.labels.csv")
     labels.to_csv(tmp_path / "given.csv", index=False)
-    labels.assign(label=labels["label"].sample(frac=1, random_state=1).to_numpy()).to_csv(tmp_path / "permuted.csv", index=False)
+    shuffled = labels["label"].sample(frac=1, random_state=1).to_numpy()
+    labels.assign(label=shuffled).to_csv(tmp_path / "permuted.csv", index=False)
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("sample,counts,tissue,labels\nabsent,counts.h5ad,pancreas,\ngiven,counts.h5ad,pancreas,given.csv\n"
                      "permuted,counts.h5ad,pancreas,permuted.csv\n")  # fmt: skip

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
-
 import scsiameseclu
+import yaml
 
 from .conftest import ROOT
 
+MODULES = sorted((ROOT / "modules" / "local").glob("*/*/main.nf"))
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 PARAMETERS = {name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()}
-PROFILES = ["venv", "docker", "podman", "singularity", "apptainer", "charliecloud", "conda", "gpu", "slurm", "awsbatch", "k8s",
-            "test", "test_full", "debug", "test,docker", "slurm,singularity,gpu"]  # fmt: skip
+PROFILES = ["venv", "docker", "podman", "singularity", "apptainer", "charliecloud", "conda", "gpu", "slurm",
+            "awsbatch", "k8s", "test", "test_full", "debug", "test,docker", "slurm,singularity,gpu"]  # fmt: skip
 
 
 def config(profile: str) -> dict[str, str]:
@@ -41,12 +41,18 @@ def test_the_schema_is_a_json_schema() -> None:
 
 @pytest.mark.pipeline
 def test_parameters_of_schema_and_configuration_agree() -> None:
-    configured = {key.removeprefix("params."): value.strip("'") for key, value in config("venv").items() if key.startswith("params.")}
+    configured = {
+        key.removeprefix("params."): value.strip("'")
+        for key, value in config("venv").items()
+        if key.startswith("params.")
+    }
     assert set(configured) == set(PARAMETERS)
     for name, spec in PARAMETERS.items():
-        if name not in {"markers", "trace_report_suffix"}:
+        if name != "trace_report_suffix":
             default = spec.get("default")
-            assert configured[name] == ("null" if default is None else str(default).lower() if isinstance(default, bool) else str(default))
+            assert configured[name] == (
+                "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+            )
 
 
 @pytest.mark.pipeline
@@ -67,8 +73,9 @@ def test_the_version_is_one() -> None:
 def test_package_needs_what_the_images_hold() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.split("[<>=]", line)[0] for line in project["dependencies"]}
-    inputs = (ROOT / "containers/core/requirements.in").read_text() + (ROOT / "containers/scsiameseclu/requirements.in").read_text()
-    assert needed == {re.split("[<>=]", line)[0] for line in inputs.splitlines() if line and line[0] not in "#-"}
+    inputs = [ROOT / "containers" / family / "requirements.in" for family in ("core", "scsiameseclu")]
+    lines = [line for path in inputs for line in path.read_text().splitlines()]
+    assert needed == {re.split("[<>=]", line)[0] for line in lines if line and line[0] not in "#-"}
 
 
 @pytest.mark.parametrize("family", ["core", "scsiameseclu", "report"])
@@ -82,7 +89,7 @@ def test_conda_environments_pin_what_the_locks_pin(family: str) -> None:
         assert name == "python" or pins[aliases.get(name, name)] == version
 
 
-@pytest.mark.parametrize("module", sorted((ROOT / "modules" / "local").glob("*/*/main.nf")), ids=lambda path: "/".join(path.parts[-3:-1]))
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: "/".join(path.parts[-3:-1]))
 def test_every_module_is_one_process_with_its_script(module: Path) -> None:
     text = module.read_text()
     stage, step = module.parts[-3:-1]

@@ -211,10 +211,7 @@ def _write_group(
         name: np.where(rng.random(n) < share, found, rng.choice(k, n)).astype(str)
         for name, share in {"consensus": 0.97, "leiden": 0.8, "leiden_k": 0.85, "kmeans": 0.7}.items()
     }
-    write_table(
-        pd.DataFrame({"barcode": cells["barcode"], "scsiameseclu": cells["cluster"], **others}),
-        directory / f"{group}.comparison.tsv",
-    )
+    methods = {"scsiameseclu": found.astype(str), **others}
     _write_evidence(directory, group, cells, names, plan, rng)
     scores = {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)} if plan.labelled else {}
     write_json(
@@ -232,6 +229,9 @@ def _write_group(
                 name: {"n_clusters": k, "silhouette": 0.3}
                 | ({"acc": 0.8, "nmi": 0.8, "ari": 0.7} if plan.labelled else {})
                 for name in others
+            },
+            "agreement": {
+                one: {other: adjusted_rand_score(methods[one], methods[other]) for other in methods} for one in methods
             },
         },
         directory / f"{group}.metrics.json",
@@ -292,8 +292,8 @@ def _write_evidence(
             "n_clusters": k,
             "n_clusters_requested": "auto",
             "selection": {
-                "candidates": [
-                    {"resolution": 0.1 * step, "n_clusters": 2 + step, "agreement": 0.9 - 0.02 * (step - 3) ** 2}
+                "curve": [
+                    {"resolution": 0.1 * (step + 1), "n_clusters": 2 + step, "agreement": 0.9 - 0.02 * (step - 3) ** 2}
                     for step in range(7)
                 ]
             }

@@ -13,7 +13,6 @@ from scsiameseclu.files import read_json, read_table
 from scsiameseclu.report import tell_failures, write_tables
 from scsiameseclu.report.clustering import convergence, thin
 from scsiameseclu.report.palette import BASE, UNKNOWN, cell_type_colors, cluster_color
-from sklearn.metrics import adjusted_rand_score
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 
@@ -115,9 +114,10 @@ def test_training_curves_and_selection_come_from_their_files(three):
     assert [y for _, y in total] == pytest.approx(history["total"], rel=1e-4)
     transport = training["data"][names.index("Transport (OTC)")]["group_1"]
     assert len(transport) == history["otc"].notna().sum()
-    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]["candidates"]
-    curve = content(outputs, "number_of_clusters")["data"][0]["group_1"]
-    assert curve == [[point["n_clusters"], point["agreement"]] for point in selection]
+    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]["curve"]
+    agreement, number = (data["group_1"] for data in content(outputs, "number_of_clusters")["data"])
+    assert agreement == [[point["resolution"], point["agreement"]] for point in selection]
+    assert number == [[point["resolution"], point["n_clusters"]] for point in selection]
 
 
 def test_every_cell_is_drawn_where_it_lies(three):
@@ -148,10 +148,9 @@ def test_sizes_composition_and_stability_add_up(three):
 
 def test_methods_are_compared_by_the_adjusted_rand_index(three):
     inputs, outputs = three
-    comparison = read_table(inputs / "groups" / "group_1.comparison.tsv")
+    agreement = read_json(inputs / "groups" / "group_1.metrics.json")["agreement"]
     found = content(outputs, "comparison_1")
-    expected = adjusted_rand_score(comparison["leiden"], comparison["scsiameseclu"])
-    assert found["data"][2][0] == found["data"][0][2] == pytest.approx(expected)
+    assert found["data"][2][0] == found["data"][0][2] == agreement["leiden"]["scsiameseclu"]
     assert found["xcats"][2] == "Leiden, resolution 1"
 
 
@@ -265,6 +264,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, monkeypatch):
         (np.r_[np.linspace(1, 0, 100), np.linspace(0, 0.6, 100)], "Rising again"),
         (np.r_[np.ones(50), np.nan], "Diverged"),
         (np.ones(50), "Converged"),
+        (1 + np.random.default_rng(0).normal(0, 0.1, 200), "Converged"),
         (np.ones(2), "Too short to say"),
     ],
 )

@@ -1,11 +1,18 @@
 """Annotation: coordinates for pictures, marker genes, cell types, scores, and the annotated data of a group."""
 
-from .assemble import annotated_data, cluster_table
-from .celltypes import annotate_clusters
-from .marker_sets import CellType, cell_types_for, read_marker_sets
-from .markers import find_markers
-from .scores import score_clusters
-from .umap import umap_coordinates
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from .assemble import annotated_data, cluster_table
+    from .celltypes import annotate_clusters
+    from .marker_sets import CellType, cell_types_for, read_marker_sets
+    from .markers import find_markers
+    from .scores import score_clusters
+    from .umap import umap_coordinates
 
 __all__ = [
     "CellType",
@@ -18,3 +25,16 @@ __all__ = [
     "score_clusters",
     "umap_coordinates",
 ]
+
+# On demand: a step is a process of its own and pays for every import.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "assemble": ["annotated_data", "cluster_table"],
+        "celltypes": ["annotate_clusters"],
+        "marker_sets": ["CellType", "cell_types_for", "read_marker_sets"],
+        "markers": ["find_markers"],
+        "scores": ["score_clusters"],
+        "umap": ["umap_coordinates"],
+    },
+)

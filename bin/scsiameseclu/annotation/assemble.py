@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -13,8 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..files import read_table, write_h5ad, write_table
-from .clustered import CLUSTER, EMBEDDING, read_clustered
-from .scores import read_labels
+from .clustered import CLUSTER, EMBEDDING, read_clustered, read_labels
 
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"

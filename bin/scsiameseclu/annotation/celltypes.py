@@ -9,7 +9,7 @@ of the same sizes; the p-values are adjusted for the number of types, so that th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Expression and clusters of a group of samples, read together."""
+"""Expression, clusters and gold standard of a group of samples, read together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
+import pandas as pd
+
+from ..files import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +17,7 @@ CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
+LABELS_SUFFIX = ".labels.tsv"
 
 
 def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
@@ -39,3 +43,23 @@ def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
     adata.obsm.update(clusters.obsm)
     adata.uns.update(clusters.uns)
     return adata
+
+
+def read_labels(paths: list[Path], barcodes: pd.Index) -> pd.Series | None:
+    """Return the gold standard of the cells, missing where there is none; None without any file.
+
+    Parameters
+    ----------
+    paths
+        ``<sample>.labels.tsv`` with the columns barcode (as in the sample's counts) and label.
+    barcodes
+        Names of the cells, ``<sample>_<barcode>``.
+    """
+    if not paths:
+        return None
+    tables = []
+    for path in sorted(paths):
+        table = read_table(path, dtype=str)
+        tables.append(table.assign(barcode=path.name.removesuffix(LABELS_SUFFIX) + "_" + table["barcode"]))
+    known = pd.concat(tables).drop_duplicates("barcode").set_index("barcode")["label"]
+    return known.reindex(barcodes)

@@ -7,13 +7,13 @@ corrections for ties and continuity, as in R's ``wilcox.test``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from ..files import write_table
 from .clustered import CLUSTER, read_clustered
@@ -286,4 +286,4 @@ def rank_sum_p_values(ranks: Array, ties: Array, size: float, rest: float) -> Ar
     deviation = np.abs(ranks - size * (size + 1) / 2 - size * rest / 2)
     sigma = np.sqrt(size * rest / 12 * np.maximum((n + 1) - ties / (n * (n - 1)), 0))
     z = np.divide(deviation - 0.5, sigma, out=np.zeros_like(sigma), where=sigma > 0)
-    return np.asarray(np.minimum(2 * norm.sf(z), 1.0))
+    return np.asarray(np.minimum(2 * ndtr(-z), 1.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from ..files import read_json, read_table, write_json, write_table
-from .clustered import CLUSTER, read_clustered
+from .clustered import CLUSTER, read_clustered, read_labels
 
-LABELS_SUFFIX = ".labels.tsv"
 METHOD = "scsiameseclu"
 MOST_CELLS = 10_000
 """Above this, the silhouette is that of a sample of this many cells: it needs all pairs of distances."""
@@ -65,26 +64,6 @@ def scores(
         metrics["n_labelled"] = int(gold.notna().sum())
         write_table(contingency(gold, adata.obs[CLUSTER]), f"{prefix}.contingency.tsv")
     write_json(metrics, f"{prefix}.metrics.json")
-
-
-def read_labels(paths: list[Path], barcodes: pd.Index) -> pd.Series | None:
-    """Return the gold standard of the cells, missing where there is none; None without any file.
-
-    Parameters
-    ----------
-    paths
-        ``<sample>.labels.tsv`` with the columns barcode (as in the sample's counts) and label.
-    barcodes
-        Names of the cells, ``<sample>_<barcode>``.
-    """
-    if not paths:
-        return None
-    tables = []
-    for path in sorted(paths):
-        table = read_table(path, dtype=str)
-        tables.append(table.assign(barcode=path.name.removesuffix(LABELS_SUFFIX) + "_" + table["barcode"]))
-    known = pd.concat(tables).drop_duplicates("barcode").set_index("barcode")["label"]
-    return known.reindex(barcodes)
 
 
 def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .consensus import Consensus, consensus_clustering
-from .graph import diffuse, drop_weakest_edges, knn_indices, shared_neighbor_graph, transition_matrix
-from .views import View, expression_views
+import lazy_loader
 
 if TYPE_CHECKING:
+    from .consensus import Consensus, consensus_clustering
     from .estimator import ScSiameseClu
+    from .graph import diffuse, drop_weakest_edges, knn_indices, shared_neighbor_graph, transition_matrix
     from .train import Components, Training
+    from .views import View, expression_views
 
 __all__ = [
     "Components",
@@ -27,15 +28,14 @@ __all__ = [
     "transition_matrix",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # These need torch, which the comparison with other methods runs without.
-    if name == "ScSiameseClu":
-        from .estimator import ScSiameseClu
-
-        return ScSiameseClu
-    if name in ("Components", "Training"):
-        from . import train
-
-        return getattr(train, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# On demand: a step is a process of its own and pays for every import.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "consensus": ["Consensus", "consensus_clustering"],
+        "estimator": ["ScSiameseClu"],
+        "graph": ["diffuse", "drop_weakest_edges", "knn_indices", "shared_neighbor_graph", "transition_matrix"],
+        "train": ["Components", "Training"],
+        "views": ["View", "expression_views"],
+    },
+)

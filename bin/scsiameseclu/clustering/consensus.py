@@ -1,4 +1,4 @@
-"""The training-free consensus over views: many Leiden partitions, their co-association, one cut (ALGORITHM 3b).
+"""The training-free consensus over views: many Leiden partitions, their co-association, one cut (docs/method.md).
 
 Every view is asked with its first 20 and its first 50 components and at several resolutions; no partition is matched to
 the number of clusters. Cells that the partitions treat alike form micro-clusters, which average linkage on the share of
@@ -86,7 +86,7 @@ class Consensus:
 def consensus_clustering(
     views: Sequence[View], *, n_clusters: int | Literal["auto"] = "auto", random_state: int = 0
 ) -> Consensus:
-    """Return the consensus of many Leiden partitions of the views (ALGORITHM 3b).
+    """Return the consensus of many Leiden partitions of the views.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def consensus_clustering(
             **evidence,
         },
         cell_agreement=_cell_agreement(labels, partitions),
-        cluster_stability=_cluster_stability(labels, partitions),
+        cluster_stability=cluster_stability(labels, partitions),
     )
 
 
@@ -149,7 +149,7 @@ def _check_n_clusters(n_clusters: int | str, n: int) -> None:
 
 
 def view_graphs(views: Sequence[View], *, random_state: int = 0) -> list[csr_matrix]:
-    """Return the shared-neighbor graph of each view with its first 20 and its first 50 components (3b.2)."""
+    """Return the shared-neighbor graph of each view with its first 20 and its first 50 components."""
     return [
         shared_neighbor_graph(view.scores[:, :n_components], random_state=random_state)
         for view in views
@@ -177,7 +177,7 @@ def as_igraph(graph: csr_matrix) -> igraph.Graph:
 def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> NDArray[np.int32]:
     """Return the Leiden partition (modularity, 2 iterations; Traag, Waltman & van Eck 2019).
 
-    igraph's own implementation: the quality of leidenalg's in a fifteenth of the time. A graph without edges is one
+    igraph's own implementation, many times faster than the leidenalg package. A graph without edges is one
     cluster: nothing there tells cells apart.
     """
     if not graph.ecount():
@@ -193,7 +193,7 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
 def resolution_ladder(
     network: igraph.Graph, n_clusters: int | Literal["auto"], *, random_state: int = 0
 ) -> list[float]:
-    """Return the resolutions to ask, extended until they reach round the number of clusters wanted (3b.3).
+    """Return the resolutions to ask, extended until they reach round the number of clusters wanted.
 
     Finer rungs are added while the averaged graph's finest partition has fewer than two thirds of the clusters wanted,
     coarser ones while its coarsest has more.
@@ -234,7 +234,7 @@ def rungs(
     *,
     random_state: int = 0,
 ) -> list[Rung]:
-    """Return, per resolution, how the averaged graph's partition agrees with the single views' (3b.6).
+    """Return, per resolution, how the averaged graph's partition agrees with the single views'.
 
     `partitions` are those of :func:`view_partitions`, of the cells `judges` only.
     """
@@ -249,7 +249,7 @@ def rungs(
 def consensus_cut(
     partitions: NDArray[np.int32], n_clusters: int, *, random_state: int = 0
 ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-    """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma (3b.4, 3b.5).
+    """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma.
 
     Of the linkages for all `GAMMAS` it is the cut with the highest mean ARI with the partitions, the smallest gamma
     where several are equal.
@@ -287,7 +287,7 @@ def co_association(partitions: Integers, rows: Integers, columns: Integers) -> N
 
 
 def micro_clusters(partitions: NDArray[np.int32], *, at_least: int = 1, random_state: int = 0) -> NDArray[np.int64]:
-    """Return the micro-cluster of each cell: cells with equal signatures, or k-means of the signatures (3b.4).
+    """Return the micro-cluster of each cell: cells with equal signatures, or k-means of the signatures.
 
     A signature is a cell's clusters in all partitions; k-means sees it one-hot, weighted by the cells that share it.
     There are no fewer than `at_least`, as far as there are as many signatures.
@@ -331,7 +331,7 @@ def _totals(labels: NDArray[np.int64], n_labels: int, partitions: NDArray[np.int
 
 
 def average_linkage(similarity: Floats, sizes: Floats, *, gamma: float) -> NDArray[np.int64]:
-    """Return the merges of an average linkage with the cost (1 - s) (w_a w_b / (w_a + w_b))^gamma (3b.4).
+    """Return the merges of an average linkage with the cost (1 - s) (w_a w_b / (w_a + w_b))^gamma.
 
     s is the mean similarity of the two clusters' cells, w their numbers of cells. gamma = 0 is plain average linkage;
     a larger gamma joins small clusters earlier. Each cluster remembers its cheapest partner, so the time grows with
@@ -421,7 +421,16 @@ def _cell_agreement(labels: NDArray[np.int64], partitions: NDArray[np.int32]) ->
     return np.asarray(share, dtype=np.float32)
 
 
-def _cluster_stability(labels: NDArray[np.int64], partitions: NDArray[np.int32]) -> dict[int, float]:
+def cluster_stability(labels: NDArray[np.int64], partitions: NDArray[np.int32]) -> dict[int, float]:
+    """Return for each cluster the mean, over the partitions, of its best Jaccard index with one of theirs.
+
+    Parameters
+    ----------
+    labels
+        Clusters of the cells, 0 .. k - 1, shape (n,).
+    partitions
+        Clusterings of the same cells, shape (n, p).
+    """
     k = int(labels.max()) + 1
     totals = _totals(labels, k, partitions)
     own, their = np.bincount(labels, minlength=k).astype(np.float64), totals.sum(axis=0)

@@ -20,7 +20,7 @@ from ..errors import InputError, quoted
 from . import storage
 from .augment import graph_views
 from .choice import choose
-from .consensus import Consensus, consensus_clustering
+from .consensus import Consensus, cluster_stability, consensus_clustering
 from .graph import EXACT_UP_TO
 from .progress import Progress
 from .train import TERMS, Components, Trained, Training, TrainingData, cluster_agreement, train
@@ -392,18 +392,6 @@ def resolve_device(device: str) -> str:
             remedy="Use device 'auto' or 'cpu'; or install a torch with CUDA and check that nvidia-smi lists a GPU.",
         )
     return "cuda"
-
-
-def cluster_stability(labels: NDArray[np.int64], partitions: NDArray[np.int32]) -> dict[int, float]:
-    """Return for each cluster the mean, over the partitions, of its best Jaccard index with one of theirs."""
-    k = int(labels.max()) + 1
-    best = np.zeros(k)
-    for partition in partitions.T:
-        table = np.zeros((k, int(partition.max()) + 1))
-        np.add.at(table, (labels, partition), 1)
-        union = table.sum(axis=1, keepdims=True) + table.sum(axis=0) - table
-        best += (table / union).max(axis=1)
-    return {cluster: float(value) for cluster, value in enumerate(best / partitions.shape[1])}
 
 
 def categorical(labels: NDArray[np.int64], n_clusters: int) -> pd.Categorical:

@@ -1,4 +1,4 @@
-"""The cell graph: nearest neighbors, shared-neighbor weights, edge perturbation and diffusion (ALGORITHM 3.2)."""
+"""The cell graph: nearest neighbors, shared-neighbor weights, edge perturbation and diffusion (docs/method.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many clusters: the finest resolution at which the views still agree (ALGORITHM 3b.6, docs/method.md).
+"""How many clusters: the finest resolution at which the views still agree (docs/method.md).
 
 The averaged graph and each single view are partitioned at each resolution. Structure that is real is found by all;
 structure of noise is found anew by each.

@@ -1,4 +1,4 @@
-"""Five normalizations of the same counts, each with its principal components (ALGORITHM 3b.1, docs/method.md).
+"""Five normalizations of the same counts, each with its principal components (docs/method.md).
 
 No single normalization suits all data; the consensus of :mod:`.consensus` asks all five. Cells come as sparse rows and
 are made dense in blocks of `BLOCK` rows only, so memory grows with the counts and never with cells x genes.
@@ -51,7 +51,7 @@ class View:
 def expression_views(
     counts: csr_matrix, *, highly_variable: NDArray[np.bool_], random_state: int = 0, n_pcs: int = 50
 ) -> list[View]:
-    """Return the five views of the expression (ALGORITHM 3b.1).
+    """Return the five views of the expression.
 
     ``log`` is log1p of counts per 10,000, centered; ``log_scaled`` the same at unit variance, clipped at ±10;
     ``median`` and ``median_scaled`` the same two at the median depth; ``pearson`` the analytic Pearson residuals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 
 import anndata as ad
 import numpy as np

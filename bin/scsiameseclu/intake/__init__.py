@@ -1,9 +1,10 @@
-"""Intake: check the samplesheet, read raw counts of any known format.
+"""Intake: check the samplesheet, read raw counts of any known format."""
 
-The functions are loaded when they are asked for: the check of the samplesheet must start fast and needs no anndata.
-"""
+from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from .counts import Counts, check_counts, to_adata
@@ -23,21 +24,14 @@ __all__ = [
     "to_adata",
 ]
 
-_HOMES = {
-    "READERS": "formats",
-    "Counts": "counts",
-    "check_counts": "counts",
-    "gold_labels": "labels",
-    "read_matrix": "formats",
-    "read_sample": "read_counts",
-    "read_samplesheet": "samplesheet",
-    "to_adata": "counts",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+# On demand: a step is a process of its own and pays for every import.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "counts": ["Counts", "check_counts", "to_adata"],
+        "formats": ["READERS", "read_matrix"],
+        "labels": ["gold_labels"],
+        "read_counts": ["read_sample"],
+        "samplesheet": ["read_samplesheet"],
+    },
+)

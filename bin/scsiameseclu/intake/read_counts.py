@@ -11,6 +11,7 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
+from ..errors import InputError
 from ..files import write_h5ad, write_table
 from .counts import check_counts, to_adata
 from .formats import read_matrix
@@ -32,7 +33,11 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
         Round fractional counts to whole numbers instead of refusing them.
     """
     settings = json.load(sys.stdin)
-    adata, labels = read_sample(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
+    try:
+        adata, labels = read_sample(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
+    except InputError as error:
+        # The task sees the files under the names they were staged as; the user knows them by the samplesheet's.
+        raise error.renamed({str(counts): settings["counts"], str(labels_file): str(settings.get("labels"))}) from None
     write_h5ad(adata, f"{prefix}.counts.h5ad")
     if labels is not None:
         write_table(labels, f"{prefix}.labels.tsv")

@@ -1,9 +1,16 @@
 """Quality of a sample: which barcodes are healthy single cells, and a ledger that says why the others are not."""
 
-from .doublets import Doublets, score_doublets
-from .filter import Rule, cell_metrics, choose_rules
-from .genes import is_mitochondrial, is_ribosomal
-from .ledger import LEDGER_COLUMNS, read_ledger
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from .doublets import Doublets, score_doublets
+    from .filter import Rule, cell_metrics, choose_rules
+    from .genes import is_mitochondrial, is_ribosomal
+    from .ledger import LEDGER_COLUMNS, read_ledger
 
 __all__ = [
     "LEDGER_COLUMNS",
@@ -16,3 +23,14 @@ __all__ = [
     "read_ledger",
     "score_doublets",
 ]
+
+# On demand: a step is a process of its own and pays for every import.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "doublets": ["Doublets", "score_doublets"],
+        "filter": ["Rule", "cell_metrics", "choose_rules"],
+        "genes": ["is_mitochondrial", "is_ribosomal"],
+        "ledger": ["LEDGER_COLUMNS", "read_ledger"],
+    },
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import Any, Literal
 
 import anndata as ad

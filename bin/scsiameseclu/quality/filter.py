@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 (the command line reads the annotation)
+from pathlib import Path
 from typing import Any, Literal
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scanpy as sc
+from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import settings, write_h5ad, write_json, write_table
@@ -124,11 +124,12 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     good quality).
     """
     genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var)}
-    bare = ad.AnnData(adata.X, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(genes, index=adata.var_names))
-    table, _ = sc.pp.calculate_qc_metrics(bare, qc_vars=list(genes), percent_top=None, log1p=False)
-    metrics: pd.DataFrame = table[["n_genes_by_counts", "total_counts"]].astype(np.int64)
+    counts = sparse.csr_matrix(adata.X)
+    metrics = pd.DataFrame(index=adata.obs_names)
+    metrics["n_genes_by_counts"] = np.asarray((counts > 0).sum(axis=1), dtype=np.int64).ravel()
+    metrics["total_counts"] = np.asarray(counts.sum(axis=1), dtype=np.int64).ravel()
     for name, mask in genes.items():
-        percent = 100 * table[f"total_counts_{name}"].to_numpy(np.float64) / metrics["total_counts"].clip(lower=1)
+        percent = 100 * (counts @ mask.astype(np.float64)) / metrics["total_counts"].clip(lower=1)
         metrics[f"pct_counts_{name}"] = percent if mask.any() else np.nan
     return metrics
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from .content import Column, Room, Section
-from .inputs import Run, read_run
-from .summary import summary
-from .tables import report_sections, write_tables
-from .verdict import tell_failures
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from .content import Column, Room, Section
+    from .inputs import Run, read_run
+    from .summary import summary
+    from .tables import report_sections, write_tables
+    from .verdict import tell_failures
 
 __all__ = [
     "Column",
@@ -19,3 +24,15 @@ __all__ = [
     "tell_failures",
     "write_tables",
 ]
+
+# On demand: a step is a process of its own and pays for every import.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "content": ["Column", "Room", "Section"],
+        "inputs": ["Run", "read_run"],
+        "summary": ["summary"],
+        "tables": ["report_sections", "write_tables"],
+        "verdict": ["tell_failures"],
+    },
+)

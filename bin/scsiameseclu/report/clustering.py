@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score
 
 from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, points, table, text, unique_texts
 from .palette import SEQUENTIAL, cell_type_colors, cluster_color
@@ -72,8 +71,8 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
 def convergence(total: NDArray[np.float64]) -> str:
     """Return a verdict on a loss curve, shape (steps,): whether its last tenth still falls.
 
-    The change of the mean from the last tenth but one to the last tenth, relative to the fall since the start, decides:
-    at most 2 % is converged.
+    The change of the mean from the last tenth but one to the last tenth decides: it counts where it is more than 2 % of
+    the fall since the start and more than twice its own standard error, estimated from the steps' differences.
     """
     if not np.isfinite(total).all():
         return "Diverged"
@@ -81,8 +80,9 @@ def convergence(total: NDArray[np.float64]) -> str:
     if len(total) < 2 * window + 1:
         return "Too short to say"
     first, before, last = (part.mean() for part in (total[:window], total[-2 * window : -window], total[-window:]))
-    fall = abs(first - last)
-    if fall == 0 or abs(before - last) <= _CONVERGED * fall:
+    # A difference of neighbouring steps has twice the variance of a step; so has a difference of means over a window.
+    standard_error = np.diff(total).std() / np.sqrt(window)
+    if abs(before - last) <= max(_CONVERGED * abs(first - last), 2 * standard_error):
         return "Converged"
     return "Still falling" if last < before else "Rising again"
 
@@ -95,22 +95,24 @@ def thin(count: int, share: float) -> NDArray[np.int64]:
 
 
 def _number_of_clusters(run: Run) -> Iterator[Section]:
-    curves = {group.label: curve for group in run.finished if (curve := _selection_curve(group.summary))}
-    if curves:
+    curves = {
+        name: {group.label: curve for group in run.finished if (curve := _selection_curve(group.summary, key))}
+        for name, key in {"Agreement (ARI)": "agreement", "Number of clusters": "n_clusters"}.items()
+    }
+    if any(curves.values()):
         yield Section(
             "number_of_clusters",
             "Choice of the number of clusters",
-            "How well independent clusterings agree at each number of clusters, without any label: a peak or a plateau "
-            "that "
-            "ends at the chosen number speaks for it. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+            "How well clusterings of independent views agree at each resolution, without any label, and how many "
+            "clusters they find there: the finest resolution at which they still agree as well as at the best one is "
+            "chosen. From <code>groups/&#42;/&#42;.clustering.json</code>.",
             CLUSTERING,
             lines(
-                {"Agreement": curves},
+                curves,
                 id="number_of_clusters",
-                title="Agreement of clusterings",
-                x_label="Number of clusters",
-                y_label="Agreement (ARI)",
-                options={"ymin": 0, "ymax": 1.02, "style": "lines+markers"},
+                title="Agreement and number of clusters by resolution",
+                x_label="Resolution",
+                options={"ymin": 0, "xlog": True, "style": "lines+markers"},
             ),
         )
     yield Section(
@@ -143,19 +145,10 @@ def _number_row(group: Group) -> dict[str, Any]:
     }
 
 
-def _selection_curve(summary: Mapping[str, Any]) -> Curve:
-    """Return (number of clusters, agreement) from whatever list of candidates the selection holds."""
-    for candidates in (summary.get("selection") or {}).values():
-        if not isinstance(candidates, list) or not all(isinstance(candidate, dict) for candidate in candidates):
-            continue
-        found = {
-            candidate["n_clusters"]: candidate["agreement"]
-            for candidate in candidates
-            if candidate.get("n_clusters") is not None and candidate.get("agreement") is not None
-        }
-        if len(found) > 1:
-            return sorted(found.items())
-    return []
+def _selection_curve(summary: Mapping[str, Any], key: str) -> Curve:
+    """Return (resolution, `key`) of the candidates among which the number of clusters was chosen."""
+    candidates = (summary.get("selection") or {}).get("curve", [])
+    return [(candidate["resolution"], candidate[key]) for candidate in candidates if candidate[key] is not None]
 
 
 def _training(run: Run) -> Iterator[Section]:
@@ -183,8 +176,8 @@ def _training(run: Run) -> Iterator[Section]:
     yield Section(
         "training_table",
         "Convergence",
-        "Converged: the total loss fell by at most 2 % of its whole fall between the last two tenths of its last "
-        "phase. "
+        "Converged: between the last two tenths of its last phase the total loss changed by no more than 2 % of its "
+        "whole fall, or than chance would have it. "
         "From <code>groups/&#42;/training_history.tsv</code> and <code>metrics.json</code>.",
         CLUSTERING,
         table(
@@ -416,9 +409,9 @@ def _cluster_row(group: Group, cluster: str) -> dict[str, Any]:
 
 def _comparison(run: Run) -> Iterator[Section]:
     compared = {
-        group: _agreement(group.comparison)
+        group: _agreement(group.metrics["agreement"])
         for group in run.finished
-        if group.comparison is not None and len(group.cluster_names) > 1
+        if "agreement" in group.metrics and len(group.cluster_names) > 1
     }
     if not compared:
         return
@@ -426,7 +419,7 @@ def _comparison(run: Run) -> Iterator[Section]:
         "Adjusted Rand index between the clusterings of different methods on the same cells: 1 is the same partition, "
         "0 is "
         "chance. Where all agree, the clusters are easy; where they do not, look at the markers. From "
-        "<code>groups/&#42;/&#42;.comparison.tsv</code>."
+        "<code>groups/&#42;/&#42;.metrics.json</code>."
     )
     if len(compared) <= MAX_HEATMAPS:
         for index, (group, (methods, values)) in enumerate(compared.items(), start=1):
@@ -453,14 +446,10 @@ def _comparison(run: Run) -> Iterator[Section]:
     yield Section("comparison_1", "Agreement of methods", about, CLUSTERING, body)
 
 
-def _agreement(comparison: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
+def _agreement(scores: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[float]]]:
     """Return the methods and their mutual adjusted Rand indices."""
-    methods = [method for method in METHODS if method in comparison]
-    values = [
-        [float(adjusted_rand_score(comparison[one].astype(str), comparison[other].astype(str))) for other in methods]
-        for one in methods
-    ]
-    return [METHODS[method] for method in methods], values
+    methods = [method for method in METHODS if method in scores]
+    return [METHODS[method] for method in methods], [[scores[one][other] for other in methods] for one in methods]
 
 
 def _present(cells: pd.DataFrame | None, column: str) -> list[str]:

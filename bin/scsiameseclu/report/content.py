@@ -225,12 +225,15 @@ def lines(
     id: str,  # noqa: A002
     title: str,
     x_label: str,
-    y_label: str,
+    y_label: str = "",
     colors: Mapping[str, str] | None = None,
     dashed: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the body of a line graph: name of the data set -> name of the line -> its points."""
+    """Return the body of a line graph: name of the data set -> name of the line -> its points.
+
+    Without a `y_label`, each data set's name is the label of its axis.
+    """
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
     return {
         "plot_type": "linegraph",
@@ -369,7 +372,7 @@ def _cloud(name: str, cloud: Sequence[tuple[float, float]], color: str) -> dict[
 
 
 def _labels(datasets: Mapping[str, Any], label: str) -> list[dict[str, str]]:
-    return [{"name": name, "ylab": label} for name in datasets] if len(datasets) > 1 else []
+    return [{"name": name, "ylab": label or name} for name in datasets] if len(datasets) > 1 else []
 
 
 def _known(rows: Rows) -> dict[str, dict[str, Any]]:

@@ -119,7 +119,6 @@ class Group:
     annotation: pd.DataFrame | None = None
     markers: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
-    comparison: pd.DataFrame | None = None
     contingency: pd.DataFrame | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
@@ -255,7 +254,6 @@ def _read_group(
         annotation=tidy("annotation.tsv", dtype={"cluster": str, "cell_type": str, "runner_up": str, "evidence": str}),
         markers=tidy("markers.tsv", dtype={"cluster": str, "gene": str}),
         history=tidy("training_history.tsv"),
-        comparison=tidy("comparison.tsv", dtype=str),
         contingency=tidy("contingency.tsv", dtype={0: str}),
         metrics=record("metrics.json"),
         summary=record("clustering.json"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from matplotlib.colors import to_hex, to_rgb
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -49,6 +47,6 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
 def _shade(color: str, turn: int) -> str:
     if turn == 0:
         return color
-    target, weight = ((1.0, 1.0, 1.0), 0.5) if turn == 1 else ((0.0, 0.0, 0.0), 0.4)
-    red, green, blue = ((1 - weight) * own + weight * other for own, other in zip(to_rgb(color), target, strict=True))
-    return str(to_hex((red, green, blue)))
+    target, weight = (255, 0.5) if turn == 1 else (0, 0.4)
+    channels = bytes.fromhex(color.removeprefix("#"))
+    return "#" + bytes(round((1 - weight) * own + weight * target) for own in channels).hex()

@@ -240,7 +240,7 @@ def _sample_curves(sample: Sample, histogram: Mapping[str, Any]) -> dict[str, Cu
     if threshold is not None:
         top = max(float(y or 0) for curve in curves.values() for _, y in curve)
         # Two points at the same place: MultiQC takes a line as a mapping from x to y.
-        curves[f"Threshold {threshold:.2f}"] = [(threshold, 0.0), (threshold + 1e-9, top)]
+        curves[f"Threshold {threshold:.3g}"] = [(threshold, 0.0), (threshold + 1e-9, top)]
     return curves
 
 

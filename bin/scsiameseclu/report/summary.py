@@ -59,4 +59,4 @@ def _stability(group: Group) -> str:
 def _listed(groups: list[Group], words: Callable[[Group], str]) -> str:
     told = [words(group) for group in groups[:_LISTED]]
     more = len(groups) - len(told)
-    return (", ".join(told) if told else "none") + (f", and {more} more groups" if more > 0 else "")
+    return (", ".join(told) if told else "none") + (f" and {more} more" if more > 0 else "")

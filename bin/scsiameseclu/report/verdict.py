@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (the command line reads it)
+from pathlib import Path
 
 from ..errors import InputError, Problem
 from .inputs import Failure, read_failures

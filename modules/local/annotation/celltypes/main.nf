@@ -11,7 +11,7 @@ process ANNOTATION_CELLTYPES {
     tuple val(meta), path("${meta.id}.annotation.tsv"), optional: true, emit: celltypes
     path("*.failure.json"), optional: true,                             emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
 
     script:
     def args = task.ext.args ?: ''

@@ -10,7 +10,7 @@ process CLUSTERING_COMPARISON {
     tuple val(meta), path("${meta.id}.comparison.tsv"), optional: true, emit: comparison
     path("*.failure.json"), optional: true,                             emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('leidenalg'), eval('version_of.py leidenalg'), topic: versions
+    tuple val("${task.process}"), val('igraph'), eval('version_of.py igraph'), topic: versions
     tuple val("${task.process}"), val('scikit-learn'), eval('version_of.py scikit-learn'), topic: versions
 
     script:

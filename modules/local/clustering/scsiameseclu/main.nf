@@ -15,8 +15,8 @@ process CLUSTERING_SCSIAMESECLU {
     path("*.failure.json"), optional: true,                                   emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
-    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
-    tuple val("${task.process}"), val('leidenalg'), eval('version_of.py leidenalg'), topic: versions
+    tuple val("${task.process}"), val('scikit-learn'), eval('version_of.py scikit-learn'), topic: versions
+    tuple val("${task.process}"), val('igraph'), eval('version_of.py igraph'), topic: versions
 
     script:
     def args = task.ext.args ?: ''

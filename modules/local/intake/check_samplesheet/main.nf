@@ -1,5 +1,5 @@
 process INTAKE_CHECK_SAMPLESHEET {
-    tag "${samplesheet.name}"
+    tag "samplesheet"
     label 'process_single'
     label 'family_core'
 

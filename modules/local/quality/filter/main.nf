@@ -10,7 +10,7 @@ process QUALITY_FILTER {
     tuple val(meta), path("${meta.id}.healthy.h5ad"), path("${meta.id}.filter_ledger.tsv.gz"), path("${meta.id}.filter.json"), optional: true, emit: healthy
     path("*.failure.json"), optional: true,                                                                                                    emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
