@@ -59,10 +59,11 @@ def test_counts_do_not_depend_on_labels(source, tmp_path):
 
 def test_failure_is_recorded(tmp_path):
     (tmp_path / "x.rds").write_bytes(b"X\n\0\0\0")
-    done = run(tmp_path / "out", "--prefix", "s", "--counts", str(tmp_path / "x.rds"), settings={"sample": "s"})
+    done = run(tmp_path / "out", "--prefix", "s", "--counts", str(tmp_path / "x.rds"), settings={"counts": "my/x.rds"})
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.failure.json"]
     failure = json.loads((tmp_path / "out/s.failure.json").read_text())
     assert failure["step"] == "intake.read_counts"
+    assert failure["problems"][0]["where"] == "my/x.rds", "the user's name for it, not the task's"
     assert "writeH5AD" in failure["problems"][0]["remedy"]
