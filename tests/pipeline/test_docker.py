@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 import scsiameseclu
 
 from .conftest import Run, run_pipeline
