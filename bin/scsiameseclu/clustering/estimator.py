@@ -72,7 +72,7 @@ class _Result:
 class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Deep clustering of single cells: a training-free consensus, refined by a siamese network and optimal transport.
 
-    Follows Liu et al., scSiameseClu (IJCAI 2025, arXiv 2505.12626), without any access to labels and without n x n
+    Follows Xu et al., scSiameseClu (IJCAI 2025, arXiv 2505.12626), without any access to labels and without n x n
     matrices. The same seed gives the same bytes on the CPU.
 
     Parameters
