@@ -24,12 +24,14 @@ if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
 from cyclopts import App, Parameter  # noqa: E402
 
 from ._version import __version__  # noqa: E402
-from .errors import InputError  # noqa: E402
+from .errors import InputError, Problem  # noqa: E402
 
 EXIT_INPUT = 65
 """Exit status for input that cannot be used (EX_DATAERR)."""
 EXIT_INTERNAL = 70
 """Exit status for a defect of ours (EX_SOFTWARE)."""
+EXIT_IO = 74
+"""Exit status for a file that could not be read or written (EX_IOERR)."""
 EXIT_MEMORY = 137
 """Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with more."""
 
@@ -42,8 +44,9 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
     step
         A function with keyword-only, annotated parameters; its numpy docstring is the help text.
     isolate
-        True for a step on one sample or group: unusable input is recorded in ``<prefix>.failure.json`` (keys ``id``,
-        ``step``, ``problems``) and the exit status is 0, so that the rest of the batch goes on. False: exit status 65.
+        True for a step on one sample or group: unusable input, or a defect of ours that it brings to light, is recorded
+        in ``<prefix>.failure.json`` (keys ``id``, ``step``, ``problems``) and the exit status is 0, so that the rest of
+        the batch goes on. False: exit status 65 or 70.
     arguments
         The command line without the program's name. Default: ``sys.argv[1:]``.
     """
@@ -54,31 +57,46 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
     command, bound, _ = app.parse_args(arguments)
     try:
         command(*bound.args, **bound.kwargs)
-    except InputError as error:
-        print("\n".join(f"ERROR: {problem}" for problem in error.problems), file=sys.stderr)
-        if not isolate:
-            sys.exit(EXIT_INPUT)
-        record_failure(step, bound.arguments, error)
     except MemoryError:
         print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
         sys.exit(EXIT_MEMORY)
+    except OSError as error:
+        # Not the input's fault and perhaps gone next time: never kept as the sample's verdict.
+        print(f"ERROR: {_unwritable(error)}", file=sys.stderr)
+        sys.exit(EXIT_IO)
     except Exception as error:
-        Path("traceback.txt").write_text(traceback.format_exc())
-        print(
-            f"ERROR: a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}\n"
-            f"    where:  {Path.cwd() / 'traceback.txt'}\n"
-            "    remedy: please report it with that file and the command line; the input itself was not found faulty",
-            file=sys.stderr,
-        )
-        sys.exit(EXIT_INTERNAL)
+        problems = error.problems if isinstance(error, InputError) else [_defect(error, step)]
+        print("\n".join(f"ERROR: {problem}" for problem in problems), file=sys.stderr)
+        if not isolate:
+            sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_INTERNAL)
+        record_failure(step, bound.arguments, problems)
     sys.exit(0)
 
 
-def record_failure(step: Callable[..., None], options: dict[str, Any], error: InputError) -> None:
+def _unwritable(error: OSError) -> Problem:
+    return Problem(
+        what=f"a file could not be read or written: {error}",
+        where=str(Path.cwd()),
+        remedy="check that the disk is not full and the file may be read, then repeat the command with -resume",
+    )
+
+
+def _defect(error: Exception, step: Callable[..., None]) -> Problem:
+    """Return what to tell of an exception that is our fault; its traceback goes into the task's folder."""
+    place = Path("traceback.txt")
+    place.write_text(traceback.format_exc())
+    return Problem(
+        what=f"a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}",
+        where=str(place.absolute()),
+        remedy="please report it with that file and the command line; the input itself was not found faulty",
+    )
+
+
+def record_failure(step: Callable[..., None], options: dict[str, Any], problems: list[Problem]) -> None:
     """Write ``<prefix>.failure.json``, from which the report tells why a sample or group is missing."""
     record = {
         "id": options["prefix"],
         "step": ".".join(step.__module__.split(".")[1:]),
-        "problems": [vars(problem) for problem in error.problems],
+        "problems": [vars(problem) for problem in problems],
     }
     Path(f"{options['prefix']}.failure.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -180,3 +180,8 @@ def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monke
     result = ad.read_h5ad("g.expression.h5ad")
     assert result.obsm["X_pca"].shape[1] == 50
     assert result.uns["settings"] == counts.uns["settings"]
+
+
+def test_equal_cells_have_no_components(counts: ad.AnnData) -> None:
+    equal = ad.AnnData(counts.X[[0] * 80], var=counts.var)
+    assert not normalize(equal).obsm["X_pca"].any()

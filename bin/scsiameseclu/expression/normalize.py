@@ -16,7 +16,7 @@ from ..files import write_h5ad
 from .merge import NOTES
 
 FLAVOR = "seurat"
-_NOTHING_VARIES = 1e-12
+_NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding, about 1e-15
 
 
 def normalize_group(
@@ -183,7 +183,7 @@ def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> N
     genes = ad.AnnData(adata[:, adata.var["highly_variable"]].X.astype(np.float64))
     n_pcs = min(n_pcs, genes.n_obs - 1, genes.n_vars - 1)
     adata.varm["PCs"] = np.zeros((adata.n_vars, n_pcs))
-    if _variance(genes.X) < _NOTHING_VARIES:
+    if _share_of_variance(genes.X) < _NOTHING_VARIES:
         adata.obsm["X_pca"] = np.zeros((adata.n_obs, n_pcs), dtype=np.float32)
         adata.uns["pca"] = {"variance": np.zeros(n_pcs), "variance_ratio": np.zeros(n_pcs)}
         return
@@ -194,10 +194,11 @@ def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> N
     adata.uns["pca"]["params"] |= {"mask_var": "highly_variable", "use_highly_variable": True}
 
 
-def _variance(matrix: sparse.csr_matrix) -> float:
-    """Return the total variance of the columns."""
+def _share_of_variance(matrix: sparse.csr_matrix) -> float:
+    """Return the total variance of the columns as a share of their mean square; 0 where all is 0."""
     mean = np.asarray(matrix.mean(axis=0)).ravel()
-    return float(matrix.multiply(matrix).sum() / matrix.shape[0] - mean @ mean)
+    mean_square = float(matrix.multiply(matrix).sum() / matrix.shape[0])
+    return (mean_square - float(mean @ mean)) / mean_square if mean_square else 0.0
 
 
 def _too_small(adata: ad.AnnData, n_genes: int, min_cells_per_gene: int) -> InputError:

@@ -1,0 +1,73 @@
+"""How a step ends: what it prints, what it records, with which status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from scsiameseclu.command import EXIT_INPUT, EXIT_INTERNAL, EXIT_IO, EXIT_MEMORY, run
+from scsiameseclu.errors import InputError, Problem, quoted
+
+BAD = InputError.of(what="the matrix is empty", where="counts/x.h5", remedy="give another")
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def ends_with(error: Exception | None, *, isolate: bool) -> int:
+    def step(*, prefix: str) -> None:
+        if error:
+            raise error
+        Path(f"{prefix}.done").touch()
+
+    with pytest.raises(SystemExit) as exit_:
+        run(step, isolate=isolate, arguments=["--prefix", "s"])
+    return int(exit_.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "isolate", "status"),
+    [
+        (None, True, 0),
+        (BAD, True, 0),
+        (BAD, False, EXIT_INPUT),
+        (ZeroDivisionError("x"), True, 0),
+        (ZeroDivisionError("x"), False, EXIT_INTERNAL),
+        (MemoryError(), True, EXIT_MEMORY),
+        (OSError(28, "No space left on device"), True, EXIT_IO),
+    ],
+)
+def test_the_status_says_whose_fault_it_is(error, isolate, status, capsys, tmp_path):
+    assert ends_with(error, isolate=isolate) == status
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert ("remedy" in told) == (error is not None and not isinstance(error, MemoryError))
+    assert (tmp_path / "s.done").exists() == (error is None)
+    assert (tmp_path / "s.failure.json").exists() == (error is not None and isolate and status == 0)
+
+
+def test_the_record_holds_every_problem(tmp_path):
+    ends_with(InputError([*BAD.problems, Problem("b", "c", "d")]), isolate=True)
+    record = json.loads((tmp_path / "s.failure.json").read_text())
+    assert record["id"] == "s"
+    assert [problem["what"] for problem in record["problems"]] == ["the matrix is empty", "b"]
+
+
+def test_a_defect_keeps_its_traceback_for_us(tmp_path):
+    ends_with(ZeroDivisionError("x"), isolate=True)
+    assert "ZeroDivisionError" in (tmp_path / "traceback.txt").read_text()
+
+
+def test_places_are_told_under_the_users_names():
+    renamed = BAD.renamed({"counts/x.h5": "/data/my x.h5"})
+    assert renamed.problems[0].where == "/data/my x.h5"
+
+
+def test_values_are_quoted_on_one_line():
+    assert quoted("a\nb\x1b[31m") == "'a\\nb\\x1b[31m'"
+    assert len(quoted("x" * 1000)) == 80
