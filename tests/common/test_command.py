@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-
 from scsiameseclu.command import EXIT_INPUT, EXIT_INTERNAL, EXIT_IO, EXIT_MEMORY, run
 from scsiameseclu.errors import InputError, Problem, quoted
 
