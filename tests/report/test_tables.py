@@ -83,6 +83,14 @@ def test_the_ledger_counts_every_barcode_once(three):
     assert content(outputs, "ledger_sums")["data"]["sample_2"]["sum"] == 0
 
 
+def test_thresholds_are_those_of_the_summaries(three):
+    inputs, outputs = three
+    row = content(outputs, "thresholds")["data"]["sample_1"]
+    thresholds = read_json(inputs / "samples" / "sample_1.qc.json")["thresholds"]
+    assert {rule: row.get(rule) for rule in thresholds} == thresholds
+    assert "max_counts" not in content(outputs, "thresholds")["headers"]
+
+
 def test_boxes_are_quantiles_of_the_ledger(three):
     inputs, outputs = three
     ledger = read_table(inputs / "samples" / "sample_1.cell_ledger.tsv.gz")

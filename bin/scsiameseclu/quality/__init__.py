@@ -9,8 +9,9 @@ import lazy_loader
 if TYPE_CHECKING:
     from .doublets import Doublets, score_doublets
     from .filter import Rule, cell_metrics, choose_rules
-    from .genes import is_mitochondrial, is_ribosomal
+    from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
     from .ledger import LEDGER_COLUMNS, read_ledger
+    from .mad import mad_bounds
 
 __all__ = [
     "LEDGER_COLUMNS",
@@ -18,8 +19,10 @@ __all__ = [
     "Rule",
     "cell_metrics",
     "choose_rules",
+    "is_hemoglobin",
     "is_mitochondrial",
     "is_ribosomal",
+    "mad_bounds",
     "read_ledger",
     "score_doublets",
 ]
@@ -30,7 +33,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "doublets": ["Doublets", "score_doublets"],
         "filter": ["Rule", "cell_metrics", "choose_rules"],
-        "genes": ["is_mitochondrial", "is_ribosomal"],
+        "genes": ["is_hemoglobin", "is_mitochondrial", "is_ribosomal"],
         "ledger": ["LEDGER_COLUMNS", "read_ledger"],
+        "mad": ["mad_bounds"],
     },
 )

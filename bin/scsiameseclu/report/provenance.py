@@ -263,6 +263,7 @@ def _filters(qualities: list[Mapping[str, Any]]) -> str:
         "min_counts": "at least {:,g} counts",
         "max_counts": "at most {:,g} counts",
         "max_pct_mt": "at most {:,g} % mitochondrial counts",
+        "max_pct_hb": "at most {:,g} % hemoglobin counts",
     }
     told = []
     for rule, words_for in words.items():

@@ -20,12 +20,20 @@ RULES = {
     "min_counts": "Too few counts",
     "max_counts": "Too many counts",
     "max_pct_mt": "Mitochondrial share too high",
-    "max_pct_ribo": "Ribosomal share too high",
+    "max_pct_hb": "Hemoglobin share too high",
     "doublet": "Doublet",
     "empty": "No counts",
 }
 """What the report calls the rules of the ledger."""
 
+_BOUNDS = {
+    "min_genes": "Genes, at least",
+    "max_genes": "Genes, at most",
+    "min_counts": "Counts, at least",
+    "max_counts": "Counts, at most",
+    "max_pct_mt": "Mito. %, at most",
+    "max_pct_hb": "Hemoglobin %, at most",
+}
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -40,7 +48,7 @@ def sections(run: Run) -> list[Section]:
     samples = [sample for sample in run.samples if sample.ledger is not None]
     if not samples:
         return []
-    return [*_ledger(samples), *_distributions(samples), *_doublets(samples)]
+    return [*_ledger(samples), *_thresholds(samples), *_distributions(samples), *_doublets(samples)]
 
 
 def rule_name(rule: str) -> str:
@@ -112,6 +120,35 @@ def _sum_columns(rules: list[str]) -> dict[str, Column]:
         "kept": Column("− Kept", "Cells kept", format="{:,d}"),
         "sum": Column("= Sum", "Must be 0", format="{:,d}", rules={"pass": [{"eq": 0}], "fail": [{"ne": 0}]}),
     }
+
+
+def _thresholds(samples: list[Sample]) -> Iterator[Section]:
+    rows = {sample.label: _thresholds_of(sample) for sample in samples}
+    used = [rule for rule in _BOUNDS if any(rule in row for row in rows.values())]
+    if not used:
+        return
+    columns = {rule: Column(_BOUNDS[rule], f"Cells beyond it are removed as {rule}", format="{:,g}") for rule in used}
+    yield Section(
+        "thresholds",
+        "Thresholds",
+        "The bounds that applied to each sample, whether fixed or found from its own distribution (MAD; told in the "
+        "notes). From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        table(
+            rows,
+            columns | {"notes": Column("Notes", "What was found and decided on the way")},
+            id="thresholds",
+            title="Thresholds",
+            first="Sample",
+        ),
+    )
+
+
+def _thresholds_of(sample: Sample) -> dict[str, Any]:
+    quality = sample.quality or {}
+    bounds = {rule: value for rule, value in quality.get("thresholds", {}).items() if value is not None}
+    notes = quality.get("notes")
+    return bounds | ({"notes": paragraph(" ".join(notes))} if notes else {})
 
 
 def _distributions(samples: list[Sample]) -> Iterator[Section]:
