@@ -15,6 +15,9 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import settings, write_h5ad, write_json, write_table
+from .cells import FDR, CellCalls, call_cells, looks_unfiltered
+from .cells import RULE as NOT_A_CELL
+from .cells import STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
@@ -79,8 +82,10 @@ def filter_sample(
     mad_genes: float | None = None,
     mad_counts: float | None = None,
     mad_pct_mt: float | None = None,
+    cell_calling: Literal["auto", "none"] = "auto",
+    seed: int = 0,
 ) -> None:
-    """Remove the barcodes of a sample that hold no healthy cell.
+    """Remove the barcodes of a sample that hold no cell, or no healthy one.
 
     Writes ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``.
 
@@ -109,10 +114,16 @@ def filter_sample(
         The same for counts in a cell.
     mad_pct_mt
         The mitochondrial share may lie this many MADs above the sample's median.
+    cell_calling
+        ``auto`` tells cells from empty droplets first where the matrix looks unfiltered; ``none`` never does.
+    seed
+        Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
     metrics = cell_metrics(adata)
-    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(metrics)
+    calls, calling_notes = _call_cells(adata, metrics, cell_calling, seed)
+    cells = metrics if calls is None else metrics[calls.is_cell]
+    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(cells)
     fixed = {
         "min_genes": min_genes,
         "max_genes": max_genes,
@@ -122,12 +133,12 @@ def filter_sample(
         "max_pct_hb": max_pct_hb,
     }
     mads = {"mad_genes": mad_genes, "mad_counts": mad_counts, "mad_pct_mt": mad_pct_mt}
-    thresholds, options, told = tighten(metrics, fixed, mads)
-    rules = choose_rules(metrics, options=options, **thresholds)
-    ledger = apply_rules(prefix, metrics, rules)
-    summary = summarize(adata, metrics, ledger, rules, [*notes, *told])
+    thresholds, options, told = tighten(cells, fixed, mads)
+    rules = choose_rules(cells, options=options, **thresholds)
+    ledger = apply_rules(prefix, metrics, rules, calls)
+    summary = summarize(adata, cells, ledger, rules, [*calling_notes, *notes, *told], calls)
     if not summary["n_kept"]:
-        raise nothing_left(metrics, rules, summary, where=settings(adata)["counts"])
+        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
     healthy = adata[ledger["kept"].to_numpy()].copy()
     healthy.obs = metrics.loc[healthy.obs_names]
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
@@ -211,9 +222,15 @@ def choose_rules(
     return rules
 
 
-def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule]) -> pd.DataFrame:
-    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold."""
+def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: CellCalls | None = None) -> pd.DataFrame:
+    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold.
+
+    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false discovery rate.
+    """
     ledger = open_ledger(sample, metrics)
+    if calls is not None:
+        not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.fdr)
+        strike(ledger, not_cells, step=CALLING, rule=NOT_A_CELL, value=values, threshold=FDR)
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
         failing = rule.failing(metrics)
@@ -222,12 +239,21 @@ def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule]) -> pd.Dat
 
 
 def summarize(
-    adata: ad.AnnData, metrics: pd.DataFrame, ledger: pd.DataFrame, rules: list[Rule], notes: list[str]
+    adata: ad.AnnData,
+    metrics: pd.DataFrame,
+    ledger: pd.DataFrame,
+    rules: list[Rule],
+    notes: list[str],
+    calls: CellCalls | None = None,
 ) -> dict[str, Any]:
-    """Return what the report tells about the filter (the head of ``<sample>.qc.json``)."""
+    """Return what the report tells about the filter (the head of ``<sample>.qc.json``).
+
+    `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
+    """
     given, intake = settings(adata), json.loads(adata.uns["intake"])
     n_kept = int(ledger["kept"].sum())
     thresholds = {rule.name: rule.threshold for rule in rules}
+    called = [] if calls is None else [NOT_A_CELL]
     return {
         "sample": given["sample"],
         "group": given["group"],
@@ -235,7 +261,8 @@ def summarize(
         "format": intake["format"],
         "n_barcodes": len(ledger),
         "n_kept": n_kept,
-        "removed": count_removed(ledger, [rule.name for rule in rules]),
+        "removed": count_removed(ledger, [*called, *(rule.name for rule in rules)]),
+        "cell_calling": None if calls is None else calls.summary(),
         "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
         "notes": [*intake["notes"], *notes, *_notes(metrics, n_kept)],
     }
@@ -243,14 +270,27 @@ def summarize(
 
 def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, Any], *, where: str) -> InputError:
     """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
-    removed = {rule.name: f"{rule.name} ({rule.threshold:g})" if rule.name != "empty" else "empty" for rule in rules}
-    taken = ", ".join(f"{removed[name]} took {n}" for name, n in summary["removed"].items() if n)
+    bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
+    taken = ", ".join(f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n)
     worst = max(rules, key=lambda rule: summary["removed"][rule.name])
+    n_barcodes = summary["n_barcodes"]
     return InputError.of(
-        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {len(metrics)} barcodes, {taken}",
+        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {n_barcodes} barcodes, {taken}",
         where=where,
         remedy=_remedy(metrics, worst),
     )
+
+
+def _call_cells(
+    adata: ad.AnnData, metrics: pd.DataFrame, cell_calling: Literal["auto", "none"], seed: int
+) -> tuple[CellCalls | None, list[str]]:
+    """Return the calls, None where there is no need for them or none are wanted, and notes for the reader."""
+    if not looks_unfiltered(metrics["total_counts"].to_numpy()):
+        return None, []
+    if cell_calling == "none":
+        return None, ["The matrix looks unfiltered, but no cells were called (--cell_calling none)."]
+    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed)
+    return calls, [calls.note]
 
 
 def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:

@@ -228,6 +228,7 @@ def _facts(run: Run) -> dict[str, str]:
         "groups": _number_of(len(run.finished), "group"),
         "labels": _label_source(run),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "calling": _calling(qualities),
         "filters": _filters(qualities),
         "doublets": "scored and kept" if run.parameters.get("doublet_action") == "annotate" else "removed",
         **{
@@ -254,6 +255,16 @@ def _label_source(run: Run) -> str:
         return "The labels are those of the consensus, without the network"
     total = _number_of(len(run.finished), "group")
     return f"The labels are those of the trained network, and in {started} of {total} those of the consensus"
+
+
+def _calling(qualities: list[Mapping[str, Any]]) -> str:
+    count = sum(bool(quality.get("cell_calling")) for quality in qualities)
+    if not count:
+        return ""
+    return (
+        f"In {_number_of(count, 'sample')} cells were told from empty droplets by the knee of the barcode-rank curve "
+        "and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
+    )
 
 
 def _filters(qualities: list[Mapping[str, Any]]) -> str:

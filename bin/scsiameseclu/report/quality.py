@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 RULES = {
+    "not_a_cell": "Empty droplet",
     "min_genes": "Too few genes",
     "max_genes": "Too many genes",
     "min_counts": "Too few counts",
@@ -34,6 +35,8 @@ _BOUNDS = {
     "max_pct_mt": "Mito. %, at most",
     "max_pct_hb": "Hemoglobin %, at most",
 }
+_KNEE = "Knee"
+_AMBIENT = "Ambient, at most"
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -48,12 +51,70 @@ def sections(run: Run) -> list[Section]:
     samples = [sample for sample in run.samples if sample.ledger is not None]
     if not samples:
         return []
-    return [*_ledger(samples), *_thresholds(samples), *_distributions(samples), *_doublets(samples)]
+    return [
+        *_barcode_ranks(samples),
+        *_ledger(samples),
+        *_thresholds(samples),
+        *_distributions(samples),
+        *_doublets(samples),
+    ]
 
 
 def rule_name(rule: str) -> str:
     """Return what the report calls a rule of the ledger."""
     return RULES.get(rule, text(rule.replace("_", " ").capitalize()))
+
+
+def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
+    called = {sample: found for sample in samples if (found := (sample.quality or {}).get("cell_calling"))}
+    if not called:
+        return
+    datasets = _rank_curves(called)
+    names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
+    dashed = [name for name in names if name.startswith((_KNEE, _AMBIENT))]
+    fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
+    yield Section(
+        "barcode_rank",
+        "Barcode ranks",
+        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the knee on every "
+        "barcode is a cell; between the dashed lines those are whose genes differ from the ambient RNA; the "
+        "others are empty droplets. A good sample falls steeply after the knee. "
+        "From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        lines(
+            datasets,
+            id="barcode_rank",
+            title="Barcode ranks",
+            x_label="Rank of the barcode",
+            y_label="Counts",
+            colors={name: fixed.get(name, cluster_color(index)) for index, name in enumerate(names)},
+            dashed=dashed,
+            options={"xlog": True, "ylog": True},
+        ),
+    )
+
+
+def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Return one data set per sample, or, where there are many, all curves in one."""
+    curves = {
+        sample: list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
+        for sample, calling in called.items()
+    }
+    if len(called) > _MANY:
+        return {"Counts": {sample.label: curve for sample, curve in curves.items()}}
+    return {
+        sample.label: {
+            "Barcodes": curve,
+            f"{_KNEE} {called[sample]['knee']:,}": _level(curve, called[sample]["knee"]),
+            f"{_AMBIENT} {called[sample]['lower']:,}": _level(curve, called[sample]["lower"]),
+        }
+        for sample, curve in curves.items()
+    }
+
+
+def _level(curve: Curve, height: float) -> Curve:
+    """Return a horizontal line as long as `curve`."""
+    return [(curve[0][0], height), (curve[-1][0], height)]
 
 
 def _ledger(samples: list[Sample]) -> Iterator[Section]:
