@@ -14,12 +14,21 @@ from scipy.stats import multinomial
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.formats import read_matrix
 from scsiameseclu.quality import call_cells, looks_unfiltered, read_ledger
-from scsiameseclu.quality.cells import FDR, LOWER, _monte_carlo, ambient_profile, barcode_ranks, knee_point
+from scsiameseclu.quality.cells import (
+    FDR,
+    LOWER,
+    _monte_carlo,
+    ambient_profile,
+    barcode_ranks,
+    certain_counts,
+    knee_point,
+)
 from scsiameseclu.quality.filter import filter_sample
 
 from tests.data.as_intake import as_intake, demo_sample
 
-SOUPX = Path(__file__).parents[3] / "shared" / "datasets" / "raw_formats" / "soupx_toy"
+SHARED = Path(__file__).parents[3] / "shared" / "datasets"
+SOUPX = SHARED / "raw_formats" / "soupx_toy"
 N_EMPTY, N_BIG, N_SMALL = 4000, 150, 60
 
 
@@ -53,8 +62,9 @@ def test_cells_are_found_among_empty_droplets() -> None:
     assert calls.is_cell[truth].mean() > 0.9
     assert truth[calls.is_cell].mean() > 0.9
     assert calls.is_cell[-N_SMALL:].mean() > 0.9
+    assert calls.n_tested > N_SMALL
     assert (calls.fdr[calls.totals <= LOWER] == 1).all()
-    assert (calls.fdr[calls.totals >= calls.knee] == 0).all()
+    assert (calls.fdr[calls.totals >= calls.certain] == 0).all()
 
 
 def test_the_same_seed_gives_the_same_calls() -> None:
@@ -88,6 +98,23 @@ def test_the_knee_is_where_the_plateau_ends() -> None:
     ranks = np.arange(1, 20_001)
     totals = np.where(ranks <= 500, 5000 * ranks**-0.05, 5000 * 500**-0.05 * (ranks / 500) ** -3.0).astype(int)
     assert 400 <= np.searchsorted(-totals, -knee_point(totals), side="right") <= 600
+
+
+def test_cells_are_certain_within_an_order_of_magnitude() -> None:
+    totals = np.r_[np.full(300, 20), np.full(50, 300), np.full(100, 5000)]
+    assert certain_counts(totals, 5000) == 500
+    assert certain_counts(np.r_[np.full(300, 20), np.full(50, 300)], 300) == LOWER + 1
+
+
+def test_cells_like_the_ambient_rna_are_not_lost_below_the_knee() -> None:
+    rng = np.random.default_rng(0)
+    profile = rng.dirichlet(np.full(300, 0.5))
+    empty = rng.poisson(rng.lognormal(np.log(20), 0.7, (3000, 1)) * profile)
+    cells = rng.poisson(rng.lognormal(np.log(2000), 0.5, (200, 1)) * profile)
+    calls = call_cells(sparse.csr_matrix(np.vstack([empty, cells])))
+    assert (calls.totals[3000:] < calls.knee).mean() > 0.3
+    assert calls.is_cell[3000:].mean() > 0.9
+    assert calls.is_cell[:3000].mean() < 0.001
 
 
 def test_unseen_genes_keep_a_small_probability() -> None:
@@ -162,3 +189,20 @@ def test_soupx_cells_are_those_of_cell_ranger() -> None:
     found = set(np.asarray(raw.barcodes)[call_cells(raw.matrix).is_cell])
     expected = set(filtered.barcodes)
     assert len(found & expected) > 0.9 * max(len(found), len(expected))
+
+
+@pytest.mark.shared
+def test_blood_cells_are_found_among_droplets_of_their_own_rna() -> None:
+    if not (SHARED / "pbmc3k.h5ad").exists():
+        pytest.skip("the shared data sets are not beside the checkout")
+    cells = read_matrix(SHARED / "pbmc3k.h5ad").matrix.astype(np.int64)
+    rng = np.random.default_rng(0)
+    sizes = rng.lognormal(np.log(12), 1, 30_000).astype(int)
+    genes = rng.choice(cells.shape[1], sizes.sum(), p=totals_of(cells.T) / cells.sum())
+    droplet = np.repeat(np.arange(len(sizes)), sizes)
+    empty = sparse.coo_matrix((np.ones(len(genes), dtype=np.int64), (droplet, genes)), (len(sizes), cells.shape[1]))
+    counts = sparse.vstack([empty.tocsr(), cells]).tocsr()
+    assert looks_unfiltered(totals_of(counts))
+    found = call_cells(counts).is_cell
+    assert found[len(sizes) :].mean() > 0.98
+    assert found[len(sizes) :].sum() > 0.98 * found.sum()

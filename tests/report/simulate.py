@@ -114,6 +114,7 @@ def _calling(ledger: pd.DataFrame) -> dict[str, Any]:
         "lower": 100,
         "fdr": 0.001,
         "knee": 3000,
+        "certain": 900,
         "n_tested": 50,
         "n_cells": 200,
         "curve": curve,

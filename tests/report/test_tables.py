@@ -96,6 +96,7 @@ def test_barcode_ranks_are_drawn_where_cells_were_called(three):
     calling = read_json(inputs / "samples" / "sample_1.qc.json")["cell_calling"]
     (curves,) = content(outputs, "barcode_rank")["data"]
     assert curves["Barcodes"] == [list(point) for point in zip(*calling["curve"].values(), strict=True)]
+    assert curves["Cells from 900"] == [[1, 900], [300, 900]]
     assert curves["Knee 3,000"] == [[1, 3000], [300, 3000]]
     assert "told from empty droplets" in content(outputs, "methods")["data"]
 

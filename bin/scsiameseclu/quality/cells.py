@@ -36,12 +36,14 @@ class CellCalls:
     totals
         Counts of each barcode (int64).
     fdr
-        False discovery rate of each barcode as a cell (float64): 0 from the knee on, 1 for the barcodes that give the
+        False discovery rate of each barcode as a cell (float64): 0 from `certain` on, 1 for the barcodes that give the
         ambient profile.
     knee
-        Counts at the knee of the barcode-rank curve; from there on every barcode is a cell.
+        Counts at the knee of the barcode-rank curve.
+    certain
+        Counts from which on every barcode is a cell.
     n_tested
-        Barcodes between the ambient ones and the knee.
+        Barcodes between the ambient ones and the certain cells.
     n_unresolved
         Barcodes that no simulation reached and that were still not called: more simulations might call them.
     """
@@ -49,6 +51,7 @@ class CellCalls:
     totals: np.ndarray
     fdr: np.ndarray
     knee: int
+    certain: int
     n_tested: int
     n_unresolved: int = 0
 
@@ -60,12 +63,13 @@ class CellCalls:
     @property
     def note(self) -> str:
         """What was done, in words for the report."""
-        n_cells, n_knee = int(self.is_cell.sum()), int((self.totals >= self.knee).sum())
+        n_cells, n_certain = int(self.is_cell.sum()), int((self.totals >= self.certain).sum())
         unresolved = f" {self.n_unresolved:,} more might be cells." if self.n_unresolved else ""
         return (
             f"The matrix looks unfiltered ({(self.totals <= LOWER).sum():,} of {len(self.totals):,} barcodes have at "
-            f"most {LOWER} counts): {n_cells:,} cells were called, {n_knee:,} of them from the knee at {self.knee:,} "
-            f"counts on, {n_cells - n_knee:,} by a test against the ambient profile (FDR {FDR:g}).{unresolved}"
+            f"most {LOWER} counts): {n_cells:,} cells were called, {n_certain:,} of them for at least {self.certain:,} "
+            f"counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a test against the ambient profile "
+            f"(FDR {FDR:g}).{unresolved}"
         )
 
     def summary(self) -> dict[str, Any]:
@@ -75,6 +79,7 @@ class CellCalls:
             "lower": LOWER,
             "fdr": FDR,
             "knee": self.knee,
+            "certain": self.certain,
             "n_tested": self.n_tested,
             "n_cells": int(self.is_cell.sum()),
             "curve": barcode_ranks(self.totals),
@@ -97,11 +102,13 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
 def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
     """Call the cells of an unfiltered matrix (Lun et al. 2019).
 
-    Barcodes from the knee of the barcode-rank curve on are cells. Those between 100 counts and the knee are compared
-    with the ambient profile: their multinomial likelihood against that of `n_simulations` draws of as many counts from
-    the profile gives a p-value, and Benjamini and Hochberg's false discovery rate over all barcodes above 100 counts
-    (those from the knee on with a p-value of 0, as in the paper) must be at most 0.001. Unlike the paper's, the
-    likelihood allows for no overdispersion of the ambient counts.
+    Barcodes with at least a tenth of the counts of the fullest beyond the knee of the barcode-rank curve are cells
+    (:func:`certain_counts`). Those with fewer, but more than 100, are compared with the ambient profile: their
+    multinomial likelihood against that of `n_simulations` draws of as many counts from the profile gives a p-value, and
+    Benjamini and Hochberg's false discovery rate over all barcodes above 100 counts (certain cells with a p-value of 0,
+    as in the paper) must be at most 0.001. Unlike in the paper, cells are certain already below the knee, for half of
+    them may lie there and some resemble the ambient RNA; and the likelihood allows for no overdispersion of the ambient
+    counts.
 
     Parameters
     ----------
@@ -127,7 +134,8 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     if not len(above) or not totals[totals <= LOWER].any():
         raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
     knee = knee_point(totals)
-    tested = above[totals[above] < knee]
+    certain = certain_counts(totals, knee)
+    tested = above[totals[above] < certain]
     p_values = np.zeros(len(totals))
     if len(tested):
         profile = ambient_profile(counts, totals)
@@ -135,7 +143,7 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     fdr = np.ones(len(totals))
     fdr[above] = false_discovery_control(p_values[above], method="bh")
     unresolved = (p_values[tested] < 1.5 / (n_simulations + 1)) & (fdr[tested] > FDR)
-    return CellCalls(totals, fdr, knee, len(tested), int(unresolved.sum()))
+    return CellCalls(totals, fdr, knee, certain, len(tested), int(unresolved.sum()))
 
 
 def knee_point(totals: np.ndarray) -> int:
@@ -151,6 +159,15 @@ def knee_point(totals: np.ndarray) -> int:
     width = max(ranks[-1] - ranks[0], np.finfo(float).tiny)
     line = heights[0] + (heights[-1] - heights[0]) * (ranks - ranks[0]) / width
     return int(values[np.argmax(heights - line)])
+
+
+def certain_counts(totals: np.ndarray, knee: int) -> int:
+    """Return the counts from which on a barcode is a cell: a tenth of the 99th percentile of those beyond the knee.
+
+    Cells of a sample span about one order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too).
+    """
+    tenth = np.quantile(totals[totals >= knee], 0.99) / 10
+    return int(min(knee, max(np.ceil(tenth), LOWER + 1)))
 
 
 def ambient_profile(counts: sparse.csr_matrix, totals: np.ndarray) -> np.ndarray:

@@ -262,8 +262,8 @@ def _calling(qualities: list[Mapping[str, Any]]) -> str:
     if not count:
         return ""
     return (
-        f"In {_number_of(count, 'sample')} cells were told from empty droplets by the knee of the barcode-rank curve "
-        "and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
+        f"In {_number_of(count, 'sample')} cells were told from empty droplets by their place on the barcode-rank "
+        "curve and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
     )
 
 

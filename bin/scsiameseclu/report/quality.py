@@ -35,8 +35,7 @@ _BOUNDS = {
     "max_pct_mt": "Mito. %, at most",
     "max_pct_hb": "Hemoglobin %, at most",
 }
-_KNEE = "Knee"
-_AMBIENT = "Ambient, at most"
+_LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -71,14 +70,14 @@ def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
         return
     datasets = _rank_curves(called)
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
-    dashed = [name for name in names if name.startswith((_KNEE, _AMBIENT))]
+    dashed = [name for name in names if name != "Barcodes"]
     fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
     yield Section(
         "barcode_rank",
         "Barcode ranks",
-        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the knee on every "
-        "barcode is a cell; between the dashed lines those are whose genes differ from the ambient RNA; the "
-        "others are empty droplets. A good sample falls steeply after the knee. "
+        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the middle one of the "
+        "dashed lines on every barcode is a cell; between it and the lowest those are whose genes differ from the "
+        "ambient RNA; the others are empty droplets. A good sample falls steeply after the knee. "
         "From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         lines(
@@ -105,8 +104,7 @@ def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[s
     return {
         sample.label: {
             "Barcodes": curve,
-            f"{_KNEE} {called[sample]['knee']:,}": _level(curve, called[sample]["knee"]),
-            f"{_AMBIENT} {called[sample]['lower']:,}": _level(curve, called[sample]["lower"]),
+            **{f"{name} {called[sample][key]:,}": _level(curve, called[sample][key]) for key, name in _LEVELS.items()},
         }
         for sample, curve in curves.items()
     }
