@@ -80,11 +80,12 @@ def tighten(
         if bounds is None:
             notes.append(f"--{option} is not applied: the metric is unknown or the same in most barcodes.")
             continue
+        form = ",.0f" if log else ".3g"
         for rule in rules:
             bound = bounds[0] if rule.startswith("min") else bounds[1]
             if _is_stricter(rule, bound, applied.get(rule)):
                 applied[rule], options[rule] = bound, option
-                notes.append(f"{rule} is {bound:g}: {n_mads:g} MADs from the median of {values.median():g}.")
+                notes.append(f"{rule} is {bound:{form}}: {n_mads:g} MADs from the median of {values.median():{form}}.")
     return applied, options, notes
 
 

@@ -186,7 +186,12 @@ def _thresholds(samples: list[Sample]) -> Iterator[Section]:
     used = [rule for rule in _BOUNDS if any(rule in row for row in rows.values())]
     if not used:
         return
-    columns = {rule: Column(_BOUNDS[rule], f"Cells beyond it are removed as {rule}", format="{:,g}") for rule in used}
+    columns = {
+        rule: Column(
+            _BOUNDS[rule], f"Cells beyond it are removed as {rule}", format="{:,.1f}" if "pct" in rule else "{:,.0f}"
+        )
+        for rule in used
+    }
     yield Section(
         "thresholds",
         "Thresholds",
