@@ -104,7 +104,13 @@ def test_counts_of_kept_cells_are_untouched() -> None:
     assert healthy.var_names.tolist() == adata.var_names.tolist()
     assert healthy.X.dtype == np.int32
     assert (adata.X[kept] != healthy.X).nnz == 0
-    assert list(healthy.obs) == ["n_genes_by_counts", "total_counts", "pct_counts_mt", "pct_counts_ribo"]
+    assert list(healthy.obs) == [
+        "n_genes_by_counts",
+        "total_counts",
+        "pct_counts_mt",
+        "pct_counts_ribo",
+        "pct_counts_hb",
+    ]
     assert settings(healthy) == settings(adata)
 
 

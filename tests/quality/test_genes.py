@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from scsiameseclu.quality import is_mitochondrial, is_ribosomal
+from scsiameseclu.quality import is_hemoglobin, is_mitochondrial, is_ribosomal
 
 from tests.data.demo_genes import HOUSEKEEPING, MITOCHONDRIAL, RIBOSOMAL
 
@@ -44,3 +44,8 @@ def test_ribosomal() -> None:
     assert is_ribosomal(var(RIBOSOMAL)).all()
     assert is_ribosomal(var(["Rpl13a", "Rps4l", "Rplp0", "RPS4Y1", "RPL36AL", "RPS27L", "RPL7L1"])).all()
     assert not is_ribosomal(var([*HOUSEKEEPING, "RPS6KA1", "RPL23AP7", "MRPL3", "RPS19BP1"])).any()
+
+
+def test_hemoglobin_of_human_and_mouse() -> None:
+    assert is_hemoglobin(var(["HBA1", "HBB", "HBG2", "HBZ", "Hba-a1", "Hbb-bs", "Hbb.bt", "mm10___Hbb-y"])).all()
+    assert not is_hemoglobin(var([*HOUSEKEEPING, "HBEGF", "HBP1", "HBS1L", "HBZP1", "Hbegf", "AHBB"])).any()

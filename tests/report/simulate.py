@@ -106,6 +106,21 @@ def _settings(index: int, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _calling(ledger: pd.DataFrame) -> dict[str, Any]:
+    counts = np.sort(ledger["total_counts"].to_numpy(int))[::-1]
+    curve = {"rank": list(range(1, len(counts) + 1)), "counts": counts.tolist()}
+    return {
+        "status": "called",
+        "lower": 100,
+        "fdr": 0.001,
+        "knee": 3000,
+        "certain": 900,
+        "n_tested": 50,
+        "n_cells": 200,
+        "curve": curve,
+    }
+
+
 def _write_failure(directory: Path, sample: str) -> None:
     problem = {
         "what": f"no cell is left of 120 barcodes {HOSTILE}",
@@ -157,6 +172,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_barcodes": n,
             "n_kept": len(kept),
             "removed": removed,
+            "cell_calling": _calling(ledger) if sample == "sample_1" else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),

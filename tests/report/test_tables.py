@@ -83,6 +83,48 @@ def test_the_ledger_counts_every_barcode_once(three):
     assert content(outputs, "ledger_sums")["data"]["sample_2"]["sum"] == 0
 
 
+def test_thresholds_are_those_of_the_summaries(three):
+    inputs, outputs = three
+    row = content(outputs, "thresholds")["data"]["sample_1"]
+    thresholds = read_json(inputs / "samples" / "sample_1.qc.json")["thresholds"]
+    assert {rule: row.get(rule) for rule in thresholds} == thresholds
+    assert "max_counts" not in content(outputs, "thresholds")["headers"]
+
+
+def test_barcode_ranks_are_drawn_where_cells_were_called(three):
+    inputs, outputs = three
+    calling = read_json(inputs / "samples" / "sample_1.qc.json")["cell_calling"]
+    (curves,) = content(outputs, "barcode_rank")["data"]
+    assert curves["Barcodes"] == [list(point) for point in zip(*calling["curve"].values(), strict=True)]
+    assert curves["Cells from 900"] == [[1, 900], [300, 900]]
+    assert curves["Knee 3,000"] == [[1, 3000], [300, 3000]]
+    assert "told from empty droplets" in content(outputs, "methods")["data"]
+
+
+def test_filtered_matrices_have_no_barcode_ranks(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    summary = paths["samples"] / "sample_1.qc.json"
+    summary.write_text(json.dumps(read_json(summary) | {"cell_calling": None}))
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    assert not (tmp_path / "barcode_rank_mqc.json").exists()
+    assert "empty droplets" not in content(tmp_path, "methods")["data"]
+
+
+def test_empty_droplets_are_no_loss(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    summary = paths["samples"] / "sample_1.qc.json"
+    quality = read_json(summary)
+    quality["n_barcodes"] += 10_000
+    quality["removed"]["not_a_cell"] = 10_000
+    summary.write_text(json.dumps(quality))
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    row = content(tmp_path, "verdict_table")["data"]["sample_1"]
+    assert row["kept_percent"] == 100 * quality["n_kept"] / (quality["n_barcodes"] - 10_000)
+    assert row["status"] == "OK"
+
+
 def test_boxes_are_quantiles_of_the_ledger(three):
     inputs, outputs = three
     ledger = read_table(inputs / "samples" / "sample_1.cell_ledger.tsv.gz")

@@ -27,6 +27,7 @@ RESERVED = frozenset(
         "total_counts",
         "pct_counts_mt",
         "pct_counts_ribo",
+        "pct_counts_hb",
         "doublet_score",
         "predicted_doublet",
         "cluster",

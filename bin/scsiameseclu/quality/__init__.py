@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from .cells import CellCalls, call_cells, looks_unfiltered
     from .doublets import Doublets, score_doublets
     from .filter import Rule, cell_metrics, choose_rules
-    from .genes import is_mitochondrial, is_ribosomal
+    from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
     from .ledger import LEDGER_COLUMNS, read_ledger
+    from .mad import mad_bounds
 
 __all__ = [
     "LEDGER_COLUMNS",
+    "CellCalls",
     "Doublets",
     "Rule",
+    "call_cells",
     "cell_metrics",
     "choose_rules",
+    "is_hemoglobin",
     "is_mitochondrial",
     "is_ribosomal",
+    "looks_unfiltered",
+    "mad_bounds",
     "read_ledger",
     "score_doublets",
 ]
@@ -28,9 +35,11 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "cells": ["CellCalls", "call_cells", "looks_unfiltered"],
         "doublets": ["Doublets", "score_doublets"],
         "filter": ["Rule", "cell_metrics", "choose_rules"],
-        "genes": ["is_mitochondrial", "is_ribosomal"],
+        "genes": ["is_hemoglobin", "is_mitochondrial", "is_ribosomal"],
         "ledger": ["LEDGER_COLUMNS", "read_ledger"],
+        "mad": ["mad_bounds"],
     },
 )

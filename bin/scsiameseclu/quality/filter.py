@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,12 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import settings, write_h5ad, write_json, write_table
-from .genes import is_mitochondrial, is_ribosomal
+from .cells import FDR, CellCalls, call_cells, looks_unfiltered
+from .cells import RULE as NOT_A_CELL
+from .cells import STEP as CALLING
+from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
+from .mad import tighten
 
 STEP = "filter"
 MIN_GENES = 200
@@ -25,8 +30,13 @@ SHALLOW_SHARE = 0.2
 UNFILTERED_MEDIAN = 20
 """A median of fewer genes than this speaks of empty droplets, not of shallow sequencing."""
 
-_OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt")
-_METRICS = {"genes": "n_genes_by_counts", "counts": "total_counts", "pct_mt": "pct_counts_mt"}
+_OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt", "max_pct_hb")
+_METRICS = {
+    "genes": "n_genes_by_counts",
+    "counts": "total_counts",
+    "pct_mt": "pct_counts_mt",
+    "pct_hb": "pct_counts_hb",
+}
 
 
 @dataclass(frozen=True)
@@ -36,19 +46,22 @@ class Rule:
     Parameters
     ----------
     name
-        Name in the ledger; ``empty`` or that of the option which sets it.
+        Name in the ledger; ``empty`` or that of the option which fixes it.
     metric
         Column of the metrics.
     side
         ``min``: smaller values fail; ``max``: larger ones do. The threshold itself passes.
     threshold
         The bound, in the metric's unit (genes, counts, percent).
+    option
+        The option that set the threshold. Default: that of the rule's name.
     """
 
     name: str
     metric: str
     side: Literal["min", "max"]
     threshold: float
+    option: str = ""
 
     def failing(self, metrics: pd.DataFrame) -> pd.Series[bool]:
         """Return which barcodes fail; an unknown value (NaN) does not."""
@@ -65,8 +78,14 @@ def filter_sample(
     min_counts: int | None = None,
     max_counts: int | None = None,
     max_pct_mt: float = 20.0,
+    max_pct_hb: float | None = None,
+    mad_genes: float | None = None,
+    mad_counts: float | None = None,
+    mad_pct_mt: float | None = None,
+    cell_calling: Literal["auto", "none"] = "auto",
+    seed: int = 0,
 ) -> None:
-    """Remove the barcodes of a sample that hold no healthy cell.
+    """Remove the barcodes of a sample that hold no cell, or no healthy one.
 
     Writes ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``.
 
@@ -86,22 +105,40 @@ def filter_sample(
         Most counts in a cell. Default: no bound.
     max_pct_mt
         Largest share of mitochondrial counts, in percent; not applied where no mitochondrial gene is found.
+    max_pct_hb
+        Largest share of hemoglobin counts, in percent. Default: no bound.
+    mad_genes
+        Genes in a cell may lie this many MADs (median absolute deviations from the median, on log1p values) below or
+        above the sample's median; of this and the fixed bounds the stricter applies. Default: fixed bounds only.
+    mad_counts
+        The same for counts in a cell.
+    mad_pct_mt
+        The mitochondrial share may lie this many MADs above the sample's median.
+    cell_calling
+        ``auto`` tells cells from empty droplets first where the matrix looks unfiltered; ``none`` never does.
+    seed
+        Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
     metrics = cell_metrics(adata)
-    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(metrics)
-    rules = choose_rules(
-        metrics,
-        min_genes=min_genes,
-        max_genes=max_genes,
-        min_counts=min_counts,
-        max_counts=max_counts,
-        max_pct_mt=max_pct_mt,
-    )
-    ledger = apply_rules(prefix, metrics, rules)
-    summary = summarize(adata, metrics, ledger, rules, notes)
+    calls, calling_notes = _call_cells(adata, metrics, cell_calling, seed)
+    cells = metrics if calls is None else metrics[calls.is_cell]
+    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(cells)
+    fixed = {
+        "min_genes": min_genes,
+        "max_genes": max_genes,
+        "min_counts": min_counts,
+        "max_counts": max_counts,
+        "max_pct_mt": max_pct_mt,
+        "max_pct_hb": max_pct_hb,
+    }
+    mads = {"mad_genes": mad_genes, "mad_counts": mad_counts, "mad_pct_mt": mad_pct_mt}
+    thresholds, options, told = tighten(cells, fixed, mads)
+    rules = choose_rules(cells, options=options, **thresholds)
+    ledger = apply_rules(prefix, metrics, rules, calls)
+    summary = summarize(adata, cells, ledger, rules, [*calling_notes, *notes, *told], calls)
     if not summary["n_kept"]:
-        raise nothing_left(metrics, rules, summary, where=settings(adata)["counts"])
+        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
     healthy = adata[ledger["kept"].to_numpy()].copy()
     healthy.obs = metrics.loc[healthy.obs_names]
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
@@ -119,11 +156,11 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
 
     Returns
     -------
-    Indexed by barcode: ``n_genes_by_counts`` and ``total_counts`` (int64), ``pct_counts_mt`` and ``pct_counts_ribo``
-    (float64, percent; 0 for an empty barcode, NaN for all where the matrix has no such gene, for 0 would look like
-    good quality).
+    Indexed by barcode: ``n_genes_by_counts`` and ``total_counts`` (int64), ``pct_counts_mt``, ``pct_counts_ribo`` and
+    ``pct_counts_hb`` (float64, percent; 0 for an empty barcode, NaN for all where the matrix has no such gene, for 0
+    would look like good quality).
     """
-    genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var)}
+    genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var), "hb": is_hemoglobin(adata.var)}
     counts = sparse.csr_matrix(adata.X)
     metrics = pd.DataFrame(index=adata.obs_names)
     metrics["n_genes_by_counts"] = np.asarray((counts > 0).sum(axis=1), dtype=np.int64).ravel()
@@ -155,33 +192,45 @@ def choose_min_genes(metrics: pd.DataFrame) -> tuple[int, list[str]]:
     ]
 
 
-def choose_rules(metrics: pd.DataFrame, **thresholds: float | None) -> list[Rule]:
+def choose_rules(
+    metrics: pd.DataFrame, *, options: Mapping[str, str] | None = None, **thresholds: float | None
+) -> list[Rule]:
     """Return the rules in the order in which they are applied.
 
     Parameters
     ----------
     metrics
         Of the sample, from :func:`cell_metrics`.
+    options
+        Rule -> option that set its threshold. Default: the rule's own.
     **thresholds
-        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``; None: no such rule.
+        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``, ``max_pct_hb``; None: no such
+        rule.
 
     Returns
     -------
-    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` is left out where no mitochondrial gene is
-    known.
+    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` and ``max_pct_hb`` are left out where no
+    such gene is known.
     """
     rules = [Rule("empty", "total_counts", "min", 1)]
     for name in _OPTIONS:
         side, _, quantity = name.partition("_")
         threshold = thresholds.get(name)
         if threshold is not None and metrics[_METRICS[quantity]].notna().any():
-            rules.append(Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold))
+            option = (options or {}).get(name, "")
+            rules.append(Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold, option))
     return rules
 
 
-def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule]) -> pd.DataFrame:
-    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold."""
+def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: CellCalls | None = None) -> pd.DataFrame:
+    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold.
+
+    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false discovery rate.
+    """
     ledger = open_ledger(sample, metrics)
+    if calls is not None:
+        not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.fdr)
+        strike(ledger, not_cells, step=CALLING, rule=NOT_A_CELL, value=values, threshold=FDR)
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
         failing = rule.failing(metrics)
@@ -190,12 +239,21 @@ def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule]) -> pd.Dat
 
 
 def summarize(
-    adata: ad.AnnData, metrics: pd.DataFrame, ledger: pd.DataFrame, rules: list[Rule], notes: list[str]
+    adata: ad.AnnData,
+    metrics: pd.DataFrame,
+    ledger: pd.DataFrame,
+    rules: list[Rule],
+    notes: list[str],
+    calls: CellCalls | None = None,
 ) -> dict[str, Any]:
-    """Return what the report tells about the filter (the head of ``<sample>.qc.json``)."""
+    """Return what the report tells about the filter (the head of ``<sample>.qc.json``).
+
+    `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
+    """
     given, intake = settings(adata), json.loads(adata.uns["intake"])
     n_kept = int(ledger["kept"].sum())
     thresholds = {rule.name: rule.threshold for rule in rules}
+    called = [] if calls is None else [NOT_A_CELL]
     return {
         "sample": given["sample"],
         "group": given["group"],
@@ -203,7 +261,8 @@ def summarize(
         "format": intake["format"],
         "n_barcodes": len(ledger),
         "n_kept": n_kept,
-        "removed": count_removed(ledger, [rule.name for rule in rules]),
+        "removed": count_removed(ledger, [*called, *(rule.name for rule in rules)]),
+        "cell_calling": None if calls is None else calls.summary(),
         "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
         "notes": [*intake["notes"], *notes, *_notes(metrics, n_kept)],
     }
@@ -211,20 +270,35 @@ def summarize(
 
 def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, Any], *, where: str) -> InputError:
     """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
-    removed = {rule.name: f"{rule.name} ({rule.threshold:g})" if rule.name != "empty" else "empty" for rule in rules}
-    taken = ", ".join(f"{removed[name]} took {n}" for name, n in summary["removed"].items() if n)
+    bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
+    taken = ", ".join(f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n)
     worst = max(rules, key=lambda rule: summary["removed"][rule.name])
+    n_barcodes = summary["n_barcodes"]
     return InputError.of(
-        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {len(metrics)} barcodes, {taken}",
+        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {n_barcodes} barcodes, {taken}",
         where=where,
         remedy=_remedy(metrics, worst),
     )
+
+
+def _call_cells(
+    adata: ad.AnnData, metrics: pd.DataFrame, cell_calling: Literal["auto", "none"], seed: int
+) -> tuple[CellCalls | None, list[str]]:
+    """Return the calls, None where there is no need for them or none are wanted, and notes for the reader."""
+    if not looks_unfiltered(metrics["total_counts"].to_numpy()):
+        return None, []
+    if cell_calling == "none":
+        return None, ["The matrix looks unfiltered, but no cells were called (--cell_calling none)."]
+    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed)
+    return calls, [calls.note]
 
 
 def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
     if rule.name == "empty":
         return "check that this is the matrix of raw counts: its barcodes have no counts at all"
     values = metrics.loc[metrics["total_counts"] > 0, rule.metric]
+    if rule.option:
+        return f"raise --{rule.option} (the median of this sample is {values.median():g}) or leave the sample out"
     if rule.side == "min":
         return f"lower --{rule.name} (the highest value in this sample is {values.max():g}) or leave the sample out"
     return f"raise --{rule.name} (the lowest value in this sample is {values.min():g}) or leave the sample out"

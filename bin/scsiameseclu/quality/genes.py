@@ -1,4 +1,4 @@
-"""Which genes are mitochondrial or ribosomal, told by symbol and by Ensembl id.
+"""Which genes are mitochondrial, ribosomal or of hemoglobin, told by symbol and by Ensembl id.
 
 Human and mouse symbols differ only in case, and ids are unique among organisms, so that one set of rules serves all.
 """
@@ -33,6 +33,15 @@ _MITOCHONDRIAL_IDS = frozenset([f"ENSG{i:011d}" for i in _HUMAN] + [f"ENSMUSG{i:
 # Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
 _RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A|X|Y\d)?(?:L\d?)?|P[012]|A)$"
 
+# The genes of the two globin clusters that make hemoglobin, without pseudogenes; neither HBEGF, HBP1 nor HBS1L.
+_HEMOGLOBIN = frozenset(
+    (
+        *("HBA1", "HBA2", "HBB", "HBD", "HBE1", "HBG1", "HBG2", "HBM", "HBQ1", "HBZ"),
+        *("HBA-A1", "HBA-A2", "HBA-X", "HBB-B1", "HBB-B2", "HBB-BS", "HBB-BT", "HBB-BH1", "HBB-BH2", "HBB-Y"),
+        *("HBQ1A", "HBQ1B"),
+    )
+)
+
 
 def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
     """Return which genes lie on the mitochondrial chromosome.
@@ -57,6 +66,12 @@ def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
 def is_ribosomal(var: pd.DataFrame) -> np.ndarray:
     """Return which genes encode cytosolic ribosomal proteins, by symbol; parameters as in :func:`is_mitochondrial`."""
     return np.asarray(_names(var, "gene_symbols").str.contains(_RIBOSOMAL_SYMBOL, regex=True), dtype=bool)
+
+
+def is_hemoglobin(var: pd.DataFrame) -> np.ndarray:
+    """Return which genes encode chains of hemoglobin, by symbol; parameters as in :func:`is_mitochondrial`."""
+    symbols = _names(var, "gene_symbols").str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
+    return np.asarray(symbols.str.replace(".", "-", regex=False).str.upper().isin(_HEMOGLOBIN), dtype=bool)
 
 
 def _names(var: pd.DataFrame, column: str) -> pd.Series[str]:

@@ -22,6 +22,7 @@ LEDGER_COLUMNS = (
     "total_counts",
     "n_genes_by_counts",
     "pct_counts_mt",
+    "pct_counts_hb",
     "doublet_score",
     "doublet",
 )
@@ -34,7 +35,7 @@ def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
     ledger["sample"] = sample
     ledger["barcode"] = metrics.index.to_numpy(dtype=object)
     ledger["kept"] = True
-    for column in ("total_counts", "n_genes_by_counts", "pct_counts_mt"):
+    for column in ("total_counts", "n_genes_by_counts", "pct_counts_mt", "pct_counts_hb"):
         ledger[column] = metrics[column].to_numpy()
     return ledger
 

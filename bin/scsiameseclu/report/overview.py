@@ -113,7 +113,10 @@ def _numbers(quality: Any) -> dict[str, Any]:
     return {
         "cells_in": quality["n_barcodes"],
         "cells_kept": quality["n_kept"],
-        "kept_percent": percent(quality["n_kept"], quality["n_barcodes"]),
+        # Empty droplets of an unfiltered matrix are no loss.
+        "kept_percent": percent(
+            quality["n_kept"], quality["n_barcodes"] - quality.get("removed", {}).get("not_a_cell", 0)
+        ),
         "median_genes": quality.get("median_genes"),
         "pct_mt": quality.get("median_pct_mt"),
         "pct_doublets": _doublet_percent(quality),
@@ -158,7 +161,11 @@ def _columns() -> dict[str, Column]:
             "Cells", "Barcodes left after quality control", format="{:,d}", rules=_below(LIMITS.kept_cells)
         ),
         "kept_percent": Column(
-            "Kept", "Share of the barcodes kept", format="{:,.1f}", suffix="%", rules=_below(LIMITS.kept_percent)
+            "Kept",
+            "Share of the barcodes kept, empty droplets aside",
+            format="{:,.1f}",
+            suffix="%",
+            rules=_below(LIMITS.kept_percent),
         ),
         "median_genes": Column(
             "Genes", "Genes detected per kept cell, median", format="{:,.0f}", rules=_below(LIMITS.median_genes)

@@ -228,6 +228,7 @@ def _facts(run: Run) -> dict[str, str]:
         "groups": _number_of(len(run.finished), "group"),
         "labels": _label_source(run),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "calling": _calling(qualities),
         "filters": _filters(qualities),
         "doublets": "scored and kept" if run.parameters.get("doublet_action") == "annotate" else "removed",
         **{
@@ -256,6 +257,16 @@ def _label_source(run: Run) -> str:
     return f"The labels are those of the trained network, and in {started} of {total} those of the consensus"
 
 
+def _calling(qualities: list[Mapping[str, Any]]) -> str:
+    count = sum(bool(quality.get("cell_calling")) for quality in qualities)
+    if not count:
+        return ""
+    return (
+        f"In {_number_of(count, 'sample')} cells were told from empty droplets by their place on the barcode-rank "
+        "curve and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
+    )
+
+
 def _filters(qualities: list[Mapping[str, Any]]) -> str:
     words = {
         "min_genes": "at least {:,g} detected genes",
@@ -263,6 +274,7 @@ def _filters(qualities: list[Mapping[str, Any]]) -> str:
         "min_counts": "at least {:,g} counts",
         "max_counts": "at most {:,g} counts",
         "max_pct_mt": "at most {:,g} % mitochondrial counts",
+        "max_pct_hb": "at most {:,g} % hemoglobin counts",
     }
     told = []
     for rule, words_for in words.items():

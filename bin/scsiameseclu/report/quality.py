@@ -15,17 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 RULES = {
+    "not_a_cell": "Empty droplet",
     "min_genes": "Too few genes",
     "max_genes": "Too many genes",
     "min_counts": "Too few counts",
     "max_counts": "Too many counts",
     "max_pct_mt": "Mitochondrial share too high",
-    "max_pct_ribo": "Ribosomal share too high",
+    "max_pct_hb": "Hemoglobin share too high",
     "doublet": "Doublet",
     "empty": "No counts",
 }
 """What the report calls the rules of the ledger."""
 
+_BOUNDS = {
+    "min_genes": "Genes, at least",
+    "max_genes": "Genes, at most",
+    "min_counts": "Counts, at least",
+    "max_counts": "Counts, at most",
+    "max_pct_mt": "Mito. %, at most",
+    "max_pct_hb": "Hemoglobin %, at most",
+}
+_LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -40,12 +50,69 @@ def sections(run: Run) -> list[Section]:
     samples = [sample for sample in run.samples if sample.ledger is not None]
     if not samples:
         return []
-    return [*_ledger(samples), *_distributions(samples), *_doublets(samples)]
+    return [
+        *_barcode_ranks(samples),
+        *_ledger(samples),
+        *_thresholds(samples),
+        *_distributions(samples),
+        *_doublets(samples),
+    ]
 
 
 def rule_name(rule: str) -> str:
     """Return what the report calls a rule of the ledger."""
     return RULES.get(rule, text(rule.replace("_", " ").capitalize()))
+
+
+def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
+    called = {sample: found for sample in samples if (found := (sample.quality or {}).get("cell_calling"))}
+    if not called:
+        return
+    datasets = _rank_curves(called)
+    names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
+    dashed = [name for name in names if name != "Barcodes"]
+    fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
+    yield Section(
+        "barcode_rank",
+        "Barcode ranks",
+        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the middle one of the "
+        "dashed lines on every barcode is a cell; between it and the lowest those are whose genes differ from the "
+        "ambient RNA; the others are empty droplets. A good sample falls steeply after the knee. "
+        "From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        lines(
+            datasets,
+            id="barcode_rank",
+            title="Barcode ranks",
+            x_label="Rank of the barcode",
+            y_label="Counts",
+            colors={name: fixed.get(name, cluster_color(index)) for index, name in enumerate(names)},
+            dashed=dashed,
+            options={"xlog": True, "ylog": True},
+        ),
+    )
+
+
+def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Return one data set per sample, or, where there are many, all curves in one."""
+    curves = {
+        sample: list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
+        for sample, calling in called.items()
+    }
+    if len(called) > _MANY:
+        return {"Counts": {sample.label: curve for sample, curve in curves.items()}}
+    return {
+        sample.label: {
+            "Barcodes": curve,
+            **{f"{name} {called[sample][key]:,}": _level(curve, called[sample][key]) for key, name in _LEVELS.items()},
+        }
+        for sample, curve in curves.items()
+    }
+
+
+def _level(curve: Curve, height: float) -> Curve:
+    """Return a horizontal line as long as `curve`."""
+    return [(curve[0][0], height), (curve[-1][0], height)]
 
 
 def _ledger(samples: list[Sample]) -> Iterator[Section]:
@@ -112,6 +179,40 @@ def _sum_columns(rules: list[str]) -> dict[str, Column]:
         "kept": Column("− Kept", "Cells kept", format="{:,d}"),
         "sum": Column("= Sum", "Must be 0", format="{:,d}", rules={"pass": [{"eq": 0}], "fail": [{"ne": 0}]}),
     }
+
+
+def _thresholds(samples: list[Sample]) -> Iterator[Section]:
+    rows = {sample.label: _thresholds_of(sample) for sample in samples}
+    used = [rule for rule in _BOUNDS if any(rule in row for row in rows.values())]
+    if not used:
+        return
+    columns = {
+        rule: Column(
+            _BOUNDS[rule], f"Cells beyond it are removed as {rule}", format="{:,.1f}" if "pct" in rule else "{:,.0f}"
+        )
+        for rule in used
+    }
+    yield Section(
+        "thresholds",
+        "Thresholds",
+        "The bounds that applied to each sample, whether fixed or found from its own distribution (MAD; told in the "
+        "notes). From <code>samples/&#42;/&#42;.qc.json</code>.",
+        QUALITY,
+        table(
+            rows,
+            columns | {"notes": Column("Notes", "What was found and decided on the way")},
+            id="thresholds",
+            title="Thresholds",
+            first="Sample",
+        ),
+    )
+
+
+def _thresholds_of(sample: Sample) -> dict[str, Any]:
+    quality = sample.quality or {}
+    bounds = {rule: value for rule, value in quality.get("thresholds", {}).items() if value is not None}
+    notes = quality.get("notes")
+    return bounds | ({"notes": paragraph(" ".join(notes))} if notes else {})
 
 
 def _distributions(samples: list[Sample]) -> Iterator[Section]:
