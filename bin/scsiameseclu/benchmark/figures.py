@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..report.figures import STYLE
 from ..report.palette import BASE
@@ -76,7 +77,7 @@ def _rows(axes: Axes, results: pd.DataFrame, values: pd.Series[float]) -> None:
 
 def _cost(results: pd.DataFrame) -> Figure:
     """Return seconds and peak memory against cells, both axes logarithmic."""
-    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    figure = Figure(figsize=(8, 2.8), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, column, label in zip(panels, ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True):
         for name in METHODS:
@@ -85,6 +86,10 @@ def _cost(results: pd.DataFrame) -> Figure:
                 means = mine.groupby("cells")[column].mean()
                 axes.plot(means.index, means, label=METHODS[name].title, markersize=4, linewidth=1, **LOOKS[name])
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
+        for axis in (axes.xaxis, axes.yaxis):  # 1, 2, 5, 10 ...: plain numbers, and some even in a short range
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
     panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -18,6 +18,7 @@ from .tables import (
     complete,
     found_to_true,
     gaps,
+    kept,
     large_sets,
     leave_one_out,
     markdown,
@@ -91,6 +92,14 @@ def coverage(results: pd.DataFrame, *, n_incomplete: int) -> str:
     sets["seeds"] = results.groupby("dataset")["seed"].nunique()
     text = f"{len(sets)} data sets. All tables of the comparison are over these and no others:\n\n"
     text += markdown(sets.sort_values("cells"), first="data set")
+    fits = results[results["method"] == "scsiameseclu"]
+    text += (
+        f"\n\nThe label-free check kept the training in {kept(fits).sum()} of {len(fits)} fits of scSiameseClu; in the "
+    )
+    text += "others its labels are those of the consensus."
+    n_versions = len(results["versions"].unique())
+    if n_versions > 1:
+        text += f"\n\nThe results are of {n_versions} versions of the software."
     if n_incomplete:
         text += f"\n\n{n_incomplete} results of data sets or seeds that not all methods have yet are not counted."
     return text
@@ -104,9 +113,10 @@ def summary_table(results: pd.DataFrame, columns: Callable[[pd.DataFrame], dict[
             "ACC": means["acc"],
             "NMI": means["nmi"],
             "ARI": means["ari"],
-            "ARI, lowest with one set left out": means["lowest"],
+            "lowest ARI with one set left out": means["lowest"],
             "SD over seeds, mean": means["spread"],
             "SD over seeds, largest (> 500 cells)": means["widest"],
+            "silhouette": means["silhouette"].map("{:.3f}".format),
         }
     ).astype(object)
     for name, column in columns(results).items():

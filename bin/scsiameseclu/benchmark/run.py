@@ -257,10 +257,19 @@ def run_fit(job: Job, *, scratch: Path, threads: int) -> dict[str, Any] | None:
         check=False,
     )
     if done.returncode or not output.is_file():
-        said = "\n".join(done.stderr.strip().splitlines()[-3:])
-        _tell(f"failed with exit status {done.returncode}: {' '.join(map(str, job.key))}\n{said}")
+        _tell(f"exit status {done.returncode} of {' '.join(map(str, job.key))}\n{done.stderr}{_traceback(scratch)}")
         return None
     return read_json(output)
+
+
+def _traceback(scratch: Path) -> str:
+    """Return what a fit that failed left for its maintainers, and remove it."""
+    path = scratch / "traceback.txt"
+    if not path.is_file():
+        return ""
+    text = path.read_text()
+    path.unlink()
+    return text
 
 
 def _environment(threads: int) -> dict[str, str]:
