@@ -18,7 +18,7 @@ def folder(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     labelled = simulated()
-    labelled.X[0] = 0
+    labelled.X.data[: labelled.X.indptr[1]] = 0
     labelled.obs.loc["cell1", "label"] = ""
     labelled.write_h5ad(data / "labelled.h5ad")
     large = simulated(sizes=(120, 60), seed=1)
