@@ -4,11 +4,12 @@ PYTHON      ?= python3
 ENVIRONMENT := .venv
 BIN         := $(ENVIRONMENT)/bin
 DEMO        := results/demo
+SEEDS       ?= 5
 REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo test lint format lock images clean
+.PHONY: help setup demo benchmark test lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
@@ -19,6 +20,10 @@ setup: ## the Python environment that the venv profile runs in
 demo: setup ## run the pipeline on the bundled data and print where the report is
 	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
+
+benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5; writes docs/benchmarks.md
+	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark DATA=folder" >&2; exit 2; }
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark --data "$(DATA)" --seeds $(SEEDS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

@@ -1,0 +1,198 @@
+"""The data sets of the benchmark, brought by the pipeline's own functions to where the clustering begins.
+
+Labels part from the counts here: the expression that a method reads has none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..errors import InputError, quoted
+from ..expression import normalize
+from ..files import write_h5ad
+from ..intake.counts import check_counts, to_adata
+from ..intake.formats import read_matrix
+from ..intake.labels import gold_labels
+from ..quality.filter import apply_rules, cell_metrics, choose_rules
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LABELS = {".h5ad": "label", ".h5": "Y"}
+"""Where a file of each kind has its gold standard: a column of obs, or an array."""
+SIMULATED_TYPES, SIMULATED_GENES = 10, 2000
+"""Of the simulated cells."""
+SIMULATED_BLOCK = 5000
+"""Cells simulated at a time."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled data set, ready for the methods.
+
+    Parameters
+    ----------
+    name
+        Name of its file.
+    expression
+        Normalized expression with its PCA, in a file without any label.
+    scores
+        ``obsm['X_pca']`` of it, float32, cells x components.
+    gold
+        Gold standard of its cells; missing where a cell has none.
+    n_genes
+        Genes that came in.
+    """
+
+    name: str
+    expression: Path
+    scores: NDArray[np.float32]
+    gold: pd.Series[str]
+    n_genes: int
+
+    @property
+    def n_cells(self) -> int:
+        """Cells that are not empty."""
+        return len(self.gold)
+
+    @property
+    def n_types(self) -> int:
+        """Number of different labels: the true number of clusters."""
+        return int(self.gold.nunique())
+
+
+def labelled_datasets(
+    folder: Path, *, scratch: Path, only: Collection[str] = (), leave_out: Collection[str] = ()
+) -> list[Dataset]:
+    """Prepare the labelled data sets of a folder, the smallest first; those left out are named on stderr.
+
+    Parameters
+    ----------
+    folder
+        ``.h5ad`` with ``obs['label']`` and ``.h5`` with ``X`` and ``Y``, raw counts.
+    scratch
+        Folder for the expression files.
+    only
+        Names of the files to take. Default: all.
+    leave_out
+        Names of files not to take.
+
+    Raises
+    ------
+    InputError
+        If the folder has no labelled data set, or a name given is none of its files.
+    """
+    files = _files(folder, [*only, *leave_out])
+    found: list[Dataset] = []
+    for path in files:
+        if path.name in leave_out or (only and path.name not in only):
+            continue
+        try:
+            dataset = read_dataset(path, scratch=scratch)
+        except InputError as error:
+            _tell_left_out(path.name, error.problems[0].what)
+            continue
+        if dataset is None:
+            _tell_left_out(path.name, "no cell has a label")
+        else:
+            found.append(dataset)
+    if not found:
+        raise InputError.of(
+            what="there is no labelled data set here",
+            where=folder,
+            remedy="give a folder with .h5ad files that have obs['label'], or .h5 files with X and Y",
+        )
+    return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
+
+
+def read_dataset(path: Path, *, scratch: Path) -> Dataset | None:
+    """Prepare one data set, or return None if it has no labels.
+
+    The steps are the pipeline's (docs/method.md), with its defaults: the counts are read and checked, empty cells are
+    dropped and no other, the rest is normalized.
+    """
+    counts = check_counts(read_matrix(path), path)
+    column = LABELS[path.suffix]
+    if column not in counts.columns:
+        return None
+    labels = gold_labels(counts, path, column=column).set_index("barcode")["label"]
+    gold = labels.where(labels.str.strip() != "")
+    if not gold.notna().any():
+        return None
+    adata = to_adata(counts, {"sample": path.stem, "group": path.stem})
+    return prepare(adata, gold, name=path.name, scratch=scratch)
+
+
+def prepare(adata: ad.AnnData, gold: pd.Series[str], *, name: str, scratch: Path) -> Dataset:
+    """Drop the empty cells, normalize the rest and write ``<name>.expression.h5ad`` into `scratch`."""
+    metrics = cell_metrics(adata)
+    kept = apply_rules(name, metrics, choose_rules(metrics))["kept"].to_numpy(dtype=bool)
+    expression = normalize(adata[kept].copy())
+    path = scratch / f"{name}.expression.h5ad"
+    write_h5ad(expression, path)
+    return Dataset(
+        name=name,
+        expression=path,
+        scores=np.asarray(expression.obsm["X_pca"], dtype=np.float32),
+        gold=gold[kept],
+        n_genes=adata.n_vars,
+    )
+
+
+def simulated_dataset(n_cells: int, *, scratch: Path, seed: int = 0) -> Dataset:
+    """Simulate cells of 10 types of unequal sizes and prepare them as if they had been read.
+
+    Counts are Poisson around gamma rates (a negative binomial) of 2,000 genes, of which each type changes a tenth;
+    cells differ in depth, with about 1,200 counts in the median.
+    """
+    rng = np.random.default_rng(seed)
+    base = rng.lognormal(0, 1.5, SIMULATED_GENES)
+    changed = rng.random((SIMULATED_TYPES, SIMULATED_GENES)) < 0.1
+    profiles = base * np.exp(changed * rng.normal(0, 1.2, changed.shape))
+    profiles *= 1200 / profiles.sum(axis=1, keepdims=True)
+    sizes = 0.75 ** np.arange(SIMULATED_TYPES)
+    types = rng.choice(SIMULATED_TYPES, n_cells, p=sizes / sizes.sum())
+    blocks = [
+        _simulated_counts(profiles[types[start : start + SIMULATED_BLOCK]], rng)
+        for start in range(0, n_cells, SIMULATED_BLOCK)
+    ]
+    barcodes = pd.Index([f"cell_{i}" for i in range(n_cells)])
+    genes = [f"gene_{j}" for j in range(SIMULATED_GENES)]
+    var = pd.DataFrame({"gene_ids": genes, "gene_symbols": genes}, index=genes)
+    adata = ad.AnnData(sparse.vstack(blocks, format="csr"), obs=pd.DataFrame(index=barcodes), var=var)
+    gold = pd.Series([f"type_{t}" for t in types], index=barcodes)
+    return prepare(adata, gold, name=f"simulated_{n_cells}", scratch=scratch)
+
+
+def _simulated_counts(means: NDArray[np.float64], rng: np.random.Generator) -> sparse.csr_matrix:
+    depths = rng.lognormal(0, 0.4, (len(means), 1))
+    return sparse.csr_matrix(rng.poisson(rng.gamma(2.0, means * depths / 2.0)).astype(np.int32))
+
+
+def _files(folder: Path, named: Collection[str]) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError.of(
+            what="the folder of data sets cannot be found", where=folder, remedy="give an existing folder with --data"
+        )
+    files = sorted(path for path in folder.iterdir() if path.suffix in LABELS)
+    unknown = sorted(set(named) - {path.name for path in files})
+    if unknown:
+        raise InputError.of(
+            what=f"there is no data set {quoted(unknown[0])}",
+            where=folder,
+            remedy=f"name files as they are there: {', '.join(path.name for path in files) or 'none'}",
+        )
+    return files
+
+
+def _tell_left_out(name: str, why: str) -> None:
+    print(f"{name} is left out: {why}", file=sys.stderr, flush=True)

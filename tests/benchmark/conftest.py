@@ -1,0 +1,56 @@
+"""Small labelled data sets on disk, and results as if they had been measured."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scsiameseclu.benchmark.methods import METHODS
+from scsiameseclu.benchmark.run import COLUMNS
+
+from tests.clustering.simulated_counts import simulated
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three labelled files (one with an empty cell and a cell without a label), one without labels, one damaged."""
+    data = tmp_path / "data"
+    data.mkdir()
+    labelled = simulated()
+    labelled.X.data[: labelled.X.indptr[1]] = 0
+    labelled.obs.loc["cell1", "label"] = ""
+    labelled.write_h5ad(data / "labelled.h5ad")
+    large = simulated(sizes=(120, 60), seed=1)
+    with h5py.File(data / "arrays.h5", "w") as file:
+        file["X"] = large.X.toarray().astype(np.float32)
+        file["Y"] = large.obs["label"].str[-1].astype(int).to_numpy()
+    unlabelled = simulated(seed=2)
+    unlabelled.obs["label"] = ""
+    unlabelled.write_h5ad(data / "unlabelled.h5ad")
+    (data / "damaged.h5ad").write_bytes(b"no HDF5")
+    (data / "README.md").write_text("not a data set")
+    return data
+
+
+@pytest.fixture
+def results():
+    """Two sets x two seeds x all methods, with scores that can be checked by hand."""
+    rows = []
+    for dataset, cells, best in (("small.h5ad", 200, 0.8), ("large.h5ad", 1000, 0.6)):
+        for seed in (0, 1):
+            for place, (name, method) in enumerate(METHODS.items()):
+                for k_mode in method.modes:
+                    ari = best - 0.1 * place + 0.02 * seed
+                    row = {
+                        "dataset": dataset,
+                        "cells": cells,
+                        "genes": 50,
+                        "types": 4,
+                        "method": name,
+                        "k_mode": k_mode,
+                    }
+                    row |= {"seed": seed, "acc": 0.9, "nmi": 0.5, "ari": ari, "silhouette": 0.2, "n_clusters": 6}
+                    row |= {"seconds": 2.0, "peak_rss_mb": 300, "versions": "scsiameseclu 1"}
+                    rows.append(row | {"trained": seed == 0 if name == "scsiameseclu" else None})
+    return pd.DataFrame(rows, columns=list(COLUMNS))

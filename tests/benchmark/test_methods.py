@@ -1,0 +1,55 @@
+"""The methods, above all the one that only the benchmark has: Louvain as in Seurat."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from scsiameseclu.benchmark.methods import ABLATIONS, METHODS, louvain_labels, seurat_graph
+from scsiameseclu.clustering import Components
+from sklearn.metrics import adjusted_rand_score
+
+from tests.clustering.simulated_counts import simulated, with_components
+
+
+@pytest.fixture(scope="module")
+def adata():
+    return with_components(simulated())
+
+
+def test_seurat_graph_by_hand():
+    scores = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    graph = seurat_graph(scores).toarray()
+    distances = np.linalg.norm(scores[:, None] - scores[None], axis=2)
+    sets = [set(np.argsort(row)[:20].tolist()) for row in distances]
+    expected = np.array([[len(a & b) / len(a | b) for b in sets] for a in sets])
+    expected[expected < 1 / 15] = 0
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(graph, expected, rtol=1e-5)
+
+
+def test_louvain_finds_planted_types(adata):
+    labels = louvain_labels(seurat_graph(adata.obsm["X_pca"]))
+    assert adjusted_rand_score(adata.obs["label"], labels) > 0.9
+    assert np.array_equal(labels, louvain_labels(seurat_graph(adata.obsm["X_pca"])))
+
+
+def test_louvain_of_equal_cells_is_one_cluster():
+    assert not louvain_labels(seurat_graph(np.zeros((1, 2), dtype=np.float32))).any()
+
+
+@pytest.mark.parametrize("name", ["leiden_k", "kmeans"])
+def test_methods_given_k_keep_to_it(adata, name):
+    found = METHODS[name].function(adata, n_clusters=3, seed=0)
+    assert found.labels.max() + 1 == 3
+    assert found.trained is None
+
+
+def test_the_consensus_counts_as_a_method_without_a_network(adata):
+    assert METHODS["consensus"].function(adata, n_clusters=3, seed=0).trained is None
+
+
+def test_every_component_has_its_ablation():
+    switched = {name for switches in ABLATIONS.values() for name in switches}
+    assert switched == {field.name for field in fields(Components)} | {"method"}
