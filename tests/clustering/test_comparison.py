@@ -72,3 +72,11 @@ def test_few_cells(n):
 
 def test_kmeans_of_equal_cells_is_one_cluster():
     assert not kmeans_labels(np.ones((10, 2), dtype=np.float32), n_clusters=3).any()
+
+
+def test_the_standard_graph_is_built_beyond_the_exact_search():
+    """Above 8,192 cells scanpy asks pynndescent for the neighbors; their versions have to understand each other."""
+    scores = np.random.default_rng(0).normal(size=(8200, 5)).astype(np.float32)
+    graph = standard_graph(scores)
+    assert graph.shape == (8200, 8200)
+    assert graph.getnnz(axis=1).min() > 0
