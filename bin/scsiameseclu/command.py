@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .threads import THREAD_POOLS
+
 # Threads are capped before numpy, numba or torch start pools; idle OpenMP threads must not spin (they stall torch).
 THREADS = os.environ.get("SCSIAMESECLU_THREADS", "1")
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+for _variable in THREAD_POOLS:
     os.environ.setdefault(_variable, THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # In an image packages cannot be written to and the home folder may be missing: caches go into the task's own folder.

@@ -43,18 +43,19 @@ class InputError(Exception):
 
     def renamed(self, names: Mapping[str, str]) -> InputError:
         """Return the same error with each place that begins with a key of `names` under the user's own name for it."""
-        return InputError(
-            replace(problem, where=names[staged] + problem.where.removeprefix(staged))
-            if staged is not None
-            else problem
-            for problem in self.problems
-            for staged in [next((name for name in names if problem.where.startswith(name)), None)]
-        )
+        return InputError(_renamed(problem, names) for problem in self.problems)
 
     @classmethod
     def of(cls, *, what: str, where: object, remedy: str) -> InputError:
         """Return the error for a single problem."""
         return cls(Problem(what=what, where=str(where), remedy=remedy))
+
+
+def _renamed(problem: Problem, names: Mapping[str, str]) -> Problem:
+    for staged, own in names.items():
+        if problem.where.startswith(staged):
+            return replace(problem, where=own + problem.where.removeprefix(staged))
+    return problem
 
 
 def quoted(value: object, *, length: int = 80) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import igraph
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from ..clustering.comparison import kmeans_labels, leiden_labels, matched_leiden_labels, standard_graph
-from ..clustering.consensus import as_igraph, by_falling_size
+from ..clustering.consensus import as_igraph, by_falling_size, seeded
 from ..clustering.graph import knn_indices
 
 if TYPE_CHECKING:
@@ -158,13 +156,10 @@ def louvain_labels(
     network = as_igraph(graph)
     if not network.ecount():
         return np.zeros(network.vcount(), dtype=np.int64)
-    igraph.set_random_number_generator(random.Random(random_state))
-    try:
+    with seeded(random_state):
         found = [
             network.community_multilevel(weights="weight", resolution=resolution).membership
             for _ in range(SEURAT_STARTS)
         ]
-    finally:
-        igraph.set_random_number_generator(random)
     modularities = [network.modularity(labels, weights="weight", resolution=resolution) for labels in found]
     return by_falling_size(np.asarray(found[int(np.argmax(modularities))]))

@@ -22,6 +22,7 @@ from .._version import __version__
 from ..annotation.scores import score_clusters
 from ..errors import InputError, quoted
 from ..files import read_json, read_table, write_table
+from ..threads import THREAD_POOLS
 from .datasets import Dataset, labelled_datasets, simulated_dataset
 from .methods import ABLATIONS, METHODS
 from .page import ablation_table, write_page
@@ -274,11 +275,10 @@ def _traceback(scratch: Path) -> str:
 
 def _environment(threads: int) -> dict[str, str]:
     """Return this process's environment, with the threads wanted and the package found where it is here."""
-    pools = ("SCSIAMESECLU_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
-        **dict.fromkeys(pools, str(threads)),
+        **dict.fromkeys(("SCSIAMESECLU_THREADS", *THREAD_POOLS), str(threads)),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
     }
 

@@ -1,13 +1,14 @@
 """The training-free consensus over views: many Leiden partitions, their co-association, one cut (docs/method.md).
 
-Every view is asked with its first 20 and its first 50 components and at several resolutions; no partition is matched to
-the number of clusters. Cells that the partitions treat alike form micro-clusters, which average linkage on the share of
-partitions in which they meet (evidence accumulation; Fred & Jain 2005) joins to the clusters.
+Every view is asked at several resolutions and from several starts; no partition is matched to the number of clusters.
+Cells that the partitions treat alike form micro-clusters, which average linkage on the share of partitions in which
+they meet (evidence accumulation; Fred & Jain 2005) joins to the clusters.
 """
 
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,18 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix, triu
 from sklearn.cluster import KMeans
+from sklearn.preprocessing import normalize as unit_rows
 
 from ..errors import InputError
+from .agreement import Agreement, cluster_totals, exchange, mean_agreement, one_hot
+from .distinct import merge_indistinct
 from .graph import shared_neighbor_graph
+from .linkage import average_linkage, cut
 from .number_of_clusters import Rung, choose_n_clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .views import View
 
-COMPONENTS = (20, 50)
-"""Leading principal components with which each view is asked."""
+N_STARTS = 2
+"""Random starts from which each view is asked at each resolution."""
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
 """Resolutions of modularity at which each view is asked."""
 FINER, COARSER = 1.6, 0.5
@@ -36,6 +41,8 @@ EXTREME_RESOLUTIONS = (1e-3, 100.0)
 """Beyond these no rung is added."""
 GAMMAS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
 """Exponents of the linkage's size factor among which the partitions' agreement chooses."""
+EXCHANGE_GAMMAS = (0.0, 0.15, 0.3)
+"""Those with which clusters are split when the cut is improved."""
 MAX_SIGNATURES = 1000
 """Distinct signatures up to which each is a micro-cluster."""
 N_MICRO_CLUSTERS = 800
@@ -66,7 +73,8 @@ class Consensus:
     selection
         What was chosen and why, ready for JSON: ``rule`` (how the number of clusters came about), ``resolutions``,
         ``curve`` (per rung ``resolution``, ``n_clusters``, ``agreement``), ``gamma``, ``gammas`` (per candidate its
-        mean ARI with the partitions), ``agreement`` (that of the candidate chosen) and ``n_clusters_wanted``.
+        mean ARI with the partitions), ``agreement`` (that of the cut), ``n_clusters_wanted`` and ``merged`` (pairs of
+        clusters joined for want of marker genes: ``sizes``, ``markers``).
     cell_agreement
         Mean share of partitions in which a cell meets the other members of its cluster, float32 in [0, 1]: a confidence
         that no label entered. 1 for a cell alone.
@@ -84,7 +92,11 @@ class Consensus:
 
 
 def consensus_clustering(
-    views: Sequence[View], *, n_clusters: int | Literal["auto"] = "auto", random_state: int = 0
+    views: Sequence[View],
+    *,
+    counts: csr_matrix | None = None,
+    n_clusters: int | Literal["auto"] = "auto",
+    random_state: int = 0,
 ) -> Consensus:
     """Return the consensus of many Leiden partitions of the views.
 
@@ -92,6 +104,9 @@ def consensus_clustering(
     ----------
     views
         Normalizations of the same cells with their principal components, from :func:`.views.expression_views`.
+    counts
+        Raw counts of the cells. Where they are given and the number of clusters is not, clusters that no marker genes
+        tell apart are joined (:mod:`.distinct`).
     n_clusters
         Number of clusters, or ``"auto"`` for the rule of :mod:`.number_of_clusters`. Where fewer distinct cells exist
         than clusters wanted, as with duplicates, the clusters are as many as the distinct signatures.
@@ -114,6 +129,10 @@ def consensus_clustering(
     curve = rungs(network, partitions[judges], resolutions, judges, random_state=random_state)
     wanted, rule = (choose_n_clusters(curve), "auto") if n_clusters == "auto" else (n_clusters, "given")
     labels, evidence = consensus_cut(partitions, wanted, random_state=random_state)
+    merged: list[dict[str, Any]] = []
+    if rule == "auto" and counts is not None:
+        labels, merged = merge_indistinct(counts, labels)
+        labels = by_falling_size(labels)
     return Consensus(
         labels=labels,
         n_clusters=int(labels.max()) + 1,
@@ -125,6 +144,7 @@ def consensus_clustering(
             "resolutions": resolutions,
             "curve": [rung.as_dict() for rung in curve],
             **evidence,
+            "merged": merged,
         },
         cell_agreement=_cell_agreement(labels, partitions),
         cluster_stability=cluster_stability(labels, partitions),
@@ -149,11 +169,11 @@ def _check_n_clusters(n_clusters: int | str, n: int) -> None:
 
 
 def view_graphs(views: Sequence[View], *, random_state: int = 0) -> list[csr_matrix]:
-    """Return the shared-neighbor graph of each view with its first 20 and its first 50 components."""
+    """Return the shared-neighbor graphs of each view, by Euclidean distance and by cosine."""
     return [
-        shared_neighbor_graph(view.scores[:, :n_components], random_state=random_state)
+        shared_neighbor_graph(points, random_state=random_state)
         for view in views
-        for n_components in COMPONENTS
+        for points in (view.scores, unit_rows(view.scores))
     ]
 
 
@@ -174,6 +194,16 @@ def as_igraph(graph: csr_matrix) -> igraph.Graph:
     return igraph.Graph(n=graph.shape[0], edges=edges, edge_attrs={"weight": upper.data.astype(np.float64)})
 
 
+@contextmanager
+def seeded(random_state: int) -> Iterator[None]:
+    """Give igraph, which knows one generator for all, one of this seed for a while."""
+    igraph.set_random_number_generator(random.Random(random_state))
+    try:
+        yield
+    finally:
+        igraph.set_random_number_generator(random)
+
+
 def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> NDArray[np.int32]:
     """Return the Leiden partition (modularity, 2 iterations; Traag, Waltman & van Eck 2019).
 
@@ -182,11 +212,8 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
     """
     if not graph.ecount():
         return np.zeros(graph.vcount(), dtype=np.int32)
-    igraph.set_random_number_generator(random.Random(random_state))
-    try:
+    with seeded(random_state):
         found = graph.community_leiden("modularity", weights="weight", resolution=resolution, n_iterations=2)
-    finally:
-        igraph.set_random_number_generator(random)
     return np.asarray(found.membership, dtype=np.int32)
 
 
@@ -216,10 +243,14 @@ def resolution_ladder(
 def view_partitions(
     networks: Sequence[igraph.Graph], resolutions: Sequence[float], *, random_state: int = 0
 ) -> NDArray[np.int32]:
-    """Return the partition of each graph at each resolution, cells x (graphs x resolutions), graph by graph."""
+    """Return the partitions of each graph at each resolution, cells x (starts x graphs x resolutions).
+
+    The resolutions change fastest.
+    """
     return np.column_stack(
         [
-            leiden(network, resolution=resolution, random_state=random_state)
+            leiden(network, resolution=resolution, random_state=int(seed))
+            for seed in np.random.SeedSequence(random_state).generate_state(N_STARTS)
             for network in networks
             for resolution in resolutions
         ]
@@ -252,7 +283,7 @@ def consensus_cut(
     """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma.
 
     Of the linkages for all `GAMMAS` it is the cut with the highest mean ARI with the partitions, the smallest gamma
-    where several are equal.
+    where several are equal, improved by exchanges (:func:`.agreement.exchange`).
 
     Returns
     -------
@@ -260,19 +291,18 @@ def consensus_cut(
         Labels by falling size; ``gamma``, ``gammas`` and ``agreement`` of :class:`Consensus`'s selection.
     """
     micro = micro_clusters(partitions, at_least=n_clusters, random_state=random_state)
-    similarity, sizes = micro_co_association(partitions, micro)
-    judges = _judges(micro.size, random_state)
-    candidates = [cut(average_linkage(similarity, sizes, gamma=gamma), n_clusters)[micro] for gamma in GAMMAS]
-    agreements = [mean_agreement(candidate[judges], partitions[judges]) for candidate in candidates]
+    agreement = Agreement(partitions, micro)
+    similarity = micro_co_association(partitions, micro)
+    candidates = [cut(average_linkage(similarity, agreement.sizes, gamma=gamma), n_clusters) for gamma in GAMMAS]
+    agreements = [agreement.of(candidate) for candidate in candidates]
     best = int(np.argmax(agreements))
+    labels = exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS)
     evidence = {
         "gamma": GAMMAS[best],
-        "gammas": [
-            {"gamma": gamma, "agreement": agreement} for gamma, agreement in zip(GAMMAS, agreements, strict=True)
-        ],
-        "agreement": agreements[best],
+        "gammas": [{"gamma": gamma, "agreement": found} for gamma, found in zip(GAMMAS, agreements, strict=True)],
+        "agreement": agreement.of(labels),
     }
-    return by_falling_size(candidates[best]), evidence
+    return by_falling_size(labels[micro]), evidence
 
 
 def _judges(n: int, random_state: int) -> NDArray[np.int64]:
@@ -307,75 +337,11 @@ def micro_clusters(partitions: NDArray[np.int32], *, at_least: int = 1, random_s
     return np.unique(nearest, return_inverse=True)[1].astype(np.int64)
 
 
-def one_hot(partitions: NDArray[np.int32]) -> csr_matrix:
-    """Return the partitions as an indicator matrix, float32 CSR of shape (n_cells, clusters of all partitions)."""
-    n, n_partitions = partitions.shape
-    offsets = np.concatenate([[0], np.cumsum(partitions.max(axis=0).astype(np.int64) + 1)])
-    columns = (partitions + offsets[:-1]).ravel()
-    starts = np.arange(0, n * n_partitions + 1, n_partitions)
-    return csr_matrix((np.ones(columns.size, dtype=np.float32), columns, starts), shape=(n, int(offsets[-1])))
-
-
-def micro_co_association(partitions: NDArray[np.int32], micro: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Return the mean co-association between the micro-clusters' cells, and the micro-clusters' sizes."""
+def micro_co_association(partitions: NDArray[np.int32], micro: NDArray[np.int64]) -> Floats:
+    """Return the mean co-association between the micro-clusters' cells."""
     sizes = np.bincount(micro).astype(np.float64)
-    profiles = _totals(micro, sizes.size, partitions) / sizes[:, None]
-    return profiles @ profiles.T / partitions.shape[1], sizes
-
-
-def _totals(labels: NDArray[np.int64], n_labels: int, partitions: NDArray[np.int32]) -> Floats:
-    """Cells of each label in each cluster of each partition: labels x clusters of all partitions."""
-    n = labels.size
-    membership = csr_matrix((np.ones(n, dtype=np.float64), (labels, np.arange(n))), shape=(n_labels, n))
-    return np.asarray((membership @ one_hot(partitions)).toarray(), dtype=np.float64)
-
-
-def average_linkage(similarity: Floats, sizes: Floats, *, gamma: float) -> NDArray[np.int64]:
-    """Return the merges of an average linkage with the cost (1 - s) (w_a w_b / (w_a + w_b))^gamma.
-
-    s is the mean similarity of the two clusters' cells, w their numbers of cells. gamma = 0 is plain average linkage;
-    a larger gamma joins small clusters earlier. Each cluster remembers its cheapest partner, so the time grows with
-    about the square of the number of clusters.
-
-    Returns
-    -------
-    Of shape (m - 1, 2): at each step the second cluster is merged into the first, which keeps its number.
-    """
-    s, w = similarity.copy(), sizes.copy()
-    m = w.size
-    cost = (1 - s) * (w[:, None] * w / (w[:, None] + w)) ** gamma
-    np.fill_diagonal(cost, np.inf)
-    partner = cost.argmin(axis=1)
-    cheapest = cost[np.arange(m), partner]
-    alive = np.ones(m, dtype=bool)
-    merges = np.empty((m - 1, 2), dtype=np.int64)
-    for step in range(m - 1):
-        first = int(cheapest.argmin())
-        a, b = sorted((first, int(partner[first])))
-        merges[step] = a, b
-        s[a] = s[:, a] = (w[a] * s[a] + w[b] * s[b]) / (w[a] + w[b])
-        w[a] += w[b]
-        alive[b] = False
-        row = np.where(alive, (1 - s[a]) * (w * w[a] / (w + w[a])) ** gamma, np.inf)
-        row[a] = np.inf
-        cost[a] = cost[:, a] = row
-        cost[b] = cost[:, b] = cheapest[b] = np.inf
-        stale = np.flatnonzero(alive & ((partner == a) | (partner == b)))
-        partner[stale] = cost[stale].argmin(axis=1)
-        cheapest[stale] = cost[stale, partner[stale]]
-        partner[a], cheapest[a] = row.argmin(), row.min()
-        closer = row < cheapest
-        partner[closer], cheapest[closer] = a, row[closer]
-    return merges
-
-
-def cut(merges: NDArray[np.int64], n_clusters: int) -> NDArray[np.int64]:
-    """Return the cluster of each leaf after all merges but the last `n_clusters` - 1; each leaf alone where too few."""
-    m = len(merges) + 1
-    clusters = np.arange(m)
-    for a, b in merges[: max(m - n_clusters, 0)]:
-        clusters[clusters == b] = a
-    return np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    profiles = cluster_totals(micro, sizes.size, partitions) / sizes[:, None]
+    return np.asarray(profiles @ profiles.T / partitions.shape[1])
 
 
 def by_falling_size(labels: Integers) -> NDArray[np.int64]:
@@ -386,31 +352,9 @@ def by_falling_size(labels: Integers) -> NDArray[np.int64]:
     return rank[codes]
 
 
-def mean_agreement(labels: Integers, partitions: NDArray[np.int32]) -> float:
-    """Return the mean adjusted Rand index of the labels with each column of `partitions`."""
-    return float(np.mean([adjusted_rand_index(labels, partition) for partition in partitions.T]))
-
-
-def adjusted_rand_index(first: Integers, second: Integers) -> float:
-    """Return the adjusted Rand index (Hubert & Arabie 1985) of two labelings by integers from 0.
-
-    scikit-learn's sorts the labels each time; this one, called hundreds of times, only counts. 1 where both are one
-    cluster.
-    """
-    width = int(second.max()) + 1
-    table = np.bincount(first.astype(np.int64) * width + second, minlength=(int(first.max()) + 1) * width)
-    counts = table.reshape(-1, width).astype(np.float64)
-    n = float(first.size)
-    together = (counts**2).sum() - n
-    in_first, in_second = (counts.sum(axis=1) ** 2).sum() - n, (counts.sum(axis=0) ** 2).sum() - n
-    expected = in_first * in_second / max(n * (n - 1), 1.0)
-    highest = (in_first + in_second) / 2
-    return 1.0 if highest == expected else float((together - expected) / (highest - expected))
-
-
 def _cell_agreement(labels: NDArray[np.int64], partitions: NDArray[np.int32]) -> NDArray[np.float32]:
     k = int(labels.max()) + 1
-    totals = _totals(labels, k, partitions)
+    totals = cluster_totals(labels, k, partitions)
     others = np.bincount(labels)[labels] - 1
     met = np.zeros(labels.size)
     start = 0
@@ -432,7 +376,7 @@ def cluster_stability(labels: NDArray[np.int64], partitions: NDArray[np.int32]) 
         Clusterings of the same cells, shape (n, p).
     """
     k = int(labels.max()) + 1
-    totals = _totals(labels, k, partitions)
+    totals = cluster_totals(labels, k, partitions)
     own, their = np.bincount(labels, minlength=k).astype(np.float64), totals.sum(axis=0)
     jaccard = totals / np.maximum(own[:, None] + their - totals, 1.0)
     starts = np.concatenate([[0], np.cumsum(partitions.max(axis=0) + 1)[:-1]])

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
@@ -194,7 +195,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             expression = prepare_expression(adata, counts, random_state=seed)
             progress.stage(f"Consensus over views of {counts.shape[0]} cells")
             views = expression_views(expression.counts, highly_variable=expression.highly_variable, random_state=seed)
-            consensus = consensus_clustering(views, n_clusters=k, random_state=seed)
+            consensus = consensus_clustering(views, counts=expression.counts, n_clusters=k, random_state=seed)
             self._keep(consensus, self._refine(expression, consensus, progress))
         return self
 
@@ -276,7 +277,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         views = graph_views(
             consensus.graph, scores, edge_dropping=self.edge_dropping, diffusion=self.diffusion or bool(reason)
         )
-        start = _consensus_result(consensus, _unit_rows(views.diffused), reason)
+        start = _consensus_result(consensus, unit_rows(views.diffused), reason)
         if reason:
             return start
         counts = expression.counts[:, np.flatnonzero(expression.highly_variable)]
@@ -436,12 +437,6 @@ def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:
     depths = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
     factors: NDArray[np.float32] = (depths / depths.mean()).astype(np.float32)
     return factors
-
-
-def _unit_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.asarray(x / np.maximum(lengths, 1e-12), dtype=np.float32)
-    return unit
 
 
 def _bad_parameter(name: str, value: object, remedy: str) -> InputError:

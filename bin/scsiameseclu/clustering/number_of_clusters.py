@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TOLERANCE = 0.03
+TOLERANCE = 0.06
 """Agreement that may be given up, in ARI, for a finer partition."""
 NOISE = 0.5
 """Best agreement below which there is one cluster: pure noise reaches at most 0.14, real data at least 0.8."""
@@ -49,7 +49,7 @@ class Rung:
 
 
 def choose_n_clusters(curve: Sequence[Rung]) -> int:
-    """Return the number of clusters of the finest rung whose agreement is within 0.03 of the best.
+    """Return the number of clusters of the finest rung whose agreement is within 0.06 of the best.
 
     One cluster where the best agreement is below 0.5. Rungs of a single cluster are no evidence: two partitions into
     one cluster always agree.

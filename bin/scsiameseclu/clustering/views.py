@@ -15,6 +15,8 @@ from scipy.linalg import eigh
 from scipy.sparse import csr_matrix, diags_array
 from scipy.sparse.linalg import eigsh
 
+N_PCS = 30
+"""Principal components of a view."""
 BLOCK = 2000
 """Rows made dense at a time."""
 TARGET_SUM = 1e4
@@ -49,7 +51,7 @@ class View:
 
 
 def expression_views(
-    counts: csr_matrix, *, highly_variable: NDArray[np.bool_], random_state: int = 0, n_pcs: int = 50
+    counts: csr_matrix, *, highly_variable: NDArray[np.bool_], random_state: int = 0, n_pcs: int = N_PCS
 ) -> list[View]:
     """Return the five views of the expression.
 
