@@ -5,6 +5,7 @@ include { QUALITY    } from '../subworkflows/local/quality'
 include { EXPRESSION } from '../subworkflows/local/expression'
 include { CLUSTERING } from '../subworkflows/local/clustering'
 include { ANNOTATION } from '../subworkflows/local/annotation'
+include { BENCHMARK  } from '../subworkflows/local/benchmark'
 include { REPORT     } from '../subworkflows/local/report'
 
 workflow SCSIAMESECLU {
@@ -18,20 +19,22 @@ workflow SCSIAMESECLU {
     QUALITY(INTAKE.out.counts)
 
     // Group by group. The gold standard, where there is one, passes the clustering by: it only scores the result.
-    EXPRESSION(QUALITY.out.cells)
+    def gold_standard = byGroup(INTAKE.out.labels)
+    EXPRESSION(byGroup(QUALITY.out.cells))
     CLUSTERING(EXPRESSION.out.expression)
     ANNOTATION(
         EXPRESSION.out.expression,
         CLUSTERING.out.clustering,
         CLUSTERING.out.summary,
         CLUSTERING.out.comparison,
-        INTAKE.out.labels,
+        gold_standard,
         marker_sets,
     )
+    BENCHMARK(EXPRESSION.out.expression, gold_standard)
 
     // A sample or group that cannot be used is told and left out; the rest goes on.
     def failures = INTAKE.out.failures
-        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures)
+        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, BENCHMARK.out.failures)
         .map { record -> announce(record) }
 
     // Everything together
@@ -46,6 +49,14 @@ workflow SCSIAMESECLU {
 
     emit:
     report = REPORT.out.report
+}
+
+// Samples arrive in any order; -resume and the bytes of the results ask for one.
+def byGroup(files) {
+    files
+        .map { meta, file -> [[id: meta.group, software: meta.software], file] }
+        .groupTuple()
+        .map { meta, members -> [meta, members.sort { member -> member.name }] }
 }
 
 def announce(record) {

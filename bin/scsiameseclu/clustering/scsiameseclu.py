@@ -127,6 +127,9 @@ def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
 
 def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> dict[str, Any]:
     notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
+    if joined := len(model.selection_["merged"]):
+        was = "1 cluster was" if joined == 1 else f"{joined} clusters were"
+        notes.append(f"{was} joined to others because no marker genes told them apart.")
     if requested not in ("auto", model.n_clusters_):
         notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be told apart.")
     if stability is None:

@@ -12,15 +12,11 @@ workflow ANNOTATION {
     clustering // [meta, clustering.h5ad] per group
     summary // [meta, clustering.json] per group
     comparison // [meta, comparison.tsv] per group
-    labels // [meta, labels.tsv] per sample that has a gold standard
+    gold_standard // [meta, [labels.tsv]] per group that has one
     marker_sets // file or folder: marker genes of known cell types
 
     main:
     def clustered = expression.join(clustering)
-    def gold_standard = labels
-        .map { meta, table -> [[id: meta.group, software: meta.software], table] }
-        .groupTuple()
-        .map { meta, tables -> [meta, tables.sort { table -> table.name }] }
 
     ANNOTATION_UMAP(clustered)
     ANNOTATION_MARKERS(clustered)

@@ -5,15 +5,10 @@ include { EXPRESSION_NORMALIZE } from '../../../modules/local/expression/normali
 
 workflow EXPRESSION {
     take:
-    cells // [meta, filtered.h5ad] per sample
+    cells // [meta, [filtered.h5ad]] per group
 
     main:
-    def groups = cells
-        .map { meta, adata -> [[id: meta.group, software: meta.software], adata] }
-        .groupTuple()
-        // Samples arrive in any order; -resume and the bytes of the results ask for one.
-        .map { meta, samples -> [meta, samples.sort { sample -> sample.name }] }
-    EXPRESSION_MERGE(groups)
+    EXPRESSION_MERGE(cells)
     EXPRESSION_NORMALIZE(EXPRESSION_MERGE.out.merged)
 
     emit:

@@ -1,0 +1,77 @@
+"""The benchmark over a run's own groups: one seed of one group a step, then one page for all."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ..annotation.clustered import read_labels
+from ..errors import InputError
+from ..files import write_table
+from .datasets import Dataset
+from .page import write_page
+from .run import comparison_jobs, measure, read_results
+
+
+def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: int = 0, threads: int = 1) -> None:
+    """Cluster a labelled group by every method; writes ``<prefix>.<seed>.results.tsv``, one row a fit.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group, the data set's name in the table.
+    expression
+        ``<group>.expression.h5ad``; what the methods read.
+    labels
+        ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard; only the scores read
+        them, and the true number of clusters is theirs.
+    seed
+        Seed of everything random.
+    threads
+        Threads of each fit.
+
+    Raises
+    ------
+    InputError
+        If no cell that is left has a label, or a fit failed.
+    """
+    adata = ad.read_h5ad(expression)
+    gold = read_labels(labels, adata.obs_names)
+    if gold is None or gold.isna().all():
+        raise InputError.of(
+            what="No cell that passed quality control has a label, so the methods cannot be compared.",
+            where=f"labels of the group's samples ({', '.join(sorted(path.name for path in labels)) or 'none'})",
+            remedy="Check that the labels' barcodes are those of the counts, or run without --benchmark.",
+        )
+    scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
+    dataset = Dataset(prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars)
+    table = Path(f"{prefix}.{seed}.results.tsv")
+    with tempfile.TemporaryDirectory() as scratch:
+        failed = measure(comparison_jobs([dataset], [seed]), table, scratch=Path(scratch), threads=threads)
+    if failed:
+        raise InputError.of(
+            what=f"{failed} fits of the benchmark failed.",
+            where=f"group {prefix}, seed {seed}",
+            remedy="See the task's .command.err for why; run again with -resume.",
+        )
+
+
+def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) -> None:
+    """Write tables, figures and the page ``OUTPUT.md`` of the results of all groups and seeds.
+
+    Parameters
+    ----------
+    results
+        Tables of :func:`compare_methods`.
+    output
+        Folder of tables and figures; the page is beside it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)
+    write_table(found, output / "results.tsv")
+    nothing = found.head(0)
+    write_page(output, results=read_results(output / "results.tsv"), ablation=nothing, scaling=nothing)

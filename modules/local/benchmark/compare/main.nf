@@ -1,0 +1,31 @@
+process BENCHMARK_COMPARE {
+    tag "${meta.id}, seed ${seed}"
+    label 'process_medium'
+    label 'family_scsiameseclu'
+
+    input:
+    tuple val(meta), path(expression), path(labels, stageAs: 'labels/*'), val(seed)
+
+    output:
+    path("${meta.id}.${seed}.results.tsv"), optional: true, emit: results
+    path("*.failure.json"), optional: true,                 emit: failure
+    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
+    tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    benchmark_compare.py \\
+        --prefix '${meta.id}' \\
+        --expression ${expression} \\
+        --labels labels/* \\
+        --seed ${seed} \\
+        --threads ${task.cpus} \\
+        ${args}
+    """
+
+    stub:
+    """
+    touch '${meta.id}.${seed}.results.tsv'
+    """
+}
