@@ -8,6 +8,7 @@ of the same sizes; the p-values are adjusted for the number of types, so that th
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from ..errors import InputError, quoted
+from ..errors import quoted
 from ..files import settings, write_table
 from .clustered import CLUSTER, read_clustered
-from .marker_sets import CellType, cell_types_for, read_marker_sets
+from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,8 @@ UNKNOWN = "Unknown"
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
 FEWEST_MARKERS = 2
-"""A cell type is considered if at least this many of its markers are among the genes."""
+"""A cell type is considered if at least this many of its markers are among the genes, counted so that one of large weight
+does not stand for several (Kish's effective number)."""
 NOISE = 0.5
 """Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise and ambient RNA."""
 
@@ -44,6 +46,9 @@ SMALLEST_SCORE = 0.25
 SMALLEST_MARGIN = 0.1
 SUBTYPE_MARGIN = 0.2
 """A subtype must lead the others of its parent by this much, else the parent is named."""
+LARGEST_SPREAD = 0.5
+"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up to which one of them
+is named: at most a fifth of the cells are of the other."""
 EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
 PERMUTATIONS = 1999
@@ -75,7 +80,7 @@ def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Pa
     chosen = settings(adata)
     sets = read_marker_sets(markers_db)
     if markers_db.is_file():
-        _check_organism(sets, str(chosen["organism"]), markers_db)
+        check_organism(sets, str(chosen["organism"]), markers_db)
     tissue = str(chosen.get("tissue") or "")
     types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
     if types:
@@ -116,17 +121,19 @@ def annotate_clusters(
     if not panel.names:
         return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
     X = sparse.csr_matrix(adata.X)
+    markers = X[:, panel.genes].toarray().astype(np.float64)
     rng = np.random.default_rng(seed)
-    means = _cluster_means(X, clusters.codes)
+    means = _cluster_means(X.expm1(), clusters.codes)
     contrasts = _contrasts(means, means)
     scores = panel.weights @ contrasts[panel.genes]
     p_values = np.maximum(
         _p_values_of_genes(panel, contrasts, _gene_bins(X), rng),
-        _p_values_of_cells(panel, X[:, panel.genes].toarray(), clusters.codes, means[panel.genes], rng),
+        _p_values_of_cells(panel, np.expm1(markers), clusters.codes, means[panel.genes], rng),
     )
+    mixed = _mixed(panel, markers, clusters.codes)
     rows = [
         {"cluster": str(name), "n_cells": int((clusters.codes == k).sum())}
-        | _verdict(panel, scores[:, k], float(p_values[k]), contrasts[panel.genes, k])
+        | _verdict(panel, scores[:, k], float(p_values[k]), contrasts[panel.genes, k], mixed[:, k])
         for k, name in enumerate(clusters.categories)
     ]
     return pd.DataFrame(rows)[COLUMNS]
@@ -181,7 +188,7 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
         name: {gene.upper(): weight for gene, weight in cell_type.genes.items() if gene.upper() in where.index}
         for name, cell_type in types.items()
     }
-    found = {name: genes if len(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
+    found = {name: genes if _effective_number(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
     needed = {relative for name, genes in found.items() if genes for relative in (name, *_ancestors(types, name))}
     names = [name for name in types if name in needed]
     parents = [names.index(parent) if (parent := types[name].parent) else -1 for name in names]
@@ -197,6 +204,12 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
         judged = [above for above in path if weights[above].any()]
         average[t, judged] = 1 / max(len(judged), 1)
     return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average)
+
+
+def _effective_number(genes: dict[str, float]) -> float:
+    """Return how many markers of equal weight these amount to."""
+    weights = np.array(list(genes.values()))
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def _ancestors(types: dict[str, CellType], name: str) -> Iterator[str]:
@@ -224,13 +237,23 @@ def _symbols(adata: ad.AnnData) -> pd.Index:
 
 
 def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:
-    """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
+    """Return genes x clusters: logarithm of the mean expression, drawn a little towards that of all cells.
+
+    The mean is that of normalized counts, not of their logarithms, which is lower in shallow cells.
+
+    Parameters
+    ----------
+    X
+        Normalized counts, cells x genes.
+    codes
+        Cluster of each cell.
+    """
     sizes = np.bincount(codes)
     members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
     sums = members @ X
     sums = sums.toarray() if sparse.issparse(sums) else sums
     overall = sums.sum(axis=0) / len(codes)
-    return np.asarray(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
+    return np.log1p(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
 
 
 def _contrasts(means: Array, scale: Array) -> Array:
@@ -288,8 +311,40 @@ def _p_values(null: Array, observed: Array) -> Array:
     return np.asarray((1 + (smallest <= best).sum(axis=0)) / total)
 
 
-def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> dict[str, Any]:
-    """Return the row of one cluster from the types' own scores (types) and the markers' contrasts (markers)."""
+def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
+    """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
+
+    A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
+    In a cluster of one kind of cells markers vary independently of each other; what the lean varies beyond that is the
+    spread between kinds. If a share q of the cells is of the other type, the spread is sqrt(q / (1 - q)) of the distance
+    to a cluster of that type.
+    """
+    mixed = np.zeros((len(panel.names), codes.max() + 1), dtype=bool)
+    for siblings in map(panel.children, range(len(panel.names))):
+        judged = [t for t in siblings if panel.judged[t]]
+        for one, other in itertools.combinations(judged, 2):
+            mean, spread = _leans(markers, panel.weights[one] - panel.weights[other], codes)
+            mixed[one] |= spread > LARGEST_SPREAD * (mean - mean.min())
+            mixed[other] |= spread > LARGEST_SPREAD * (mean.max() - mean)
+    return mixed
+
+
+def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
+    """Return mean and spread, per cluster, of the cells' lean by the weights of the markers."""
+    told = np.flatnonzero(weights)
+    weighted = markers[:, told] * weights[told]
+    clusters = [weighted[codes == k] for k in range(codes.max() + 1)]
+    means = np.array([cells.sum(axis=1).mean() for cells in clusters])
+    excess = np.array([cells.sum(axis=1).var() - cells.var(axis=0).sum() for cells in clusters])
+    return means, np.sqrt(np.maximum(excess, 0))
+
+
+def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array) -> dict[str, Any]:
+    """Return the row of one cluster.
+
+    From the types' own scores (types), the markers' contrasts (markers), and whether many cells lean to another child of
+    a type's parent (types).
+    """
     along = panel.path @ scores
     # The best type of each family, best first.
     best, *rivals = sorted((panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t]))
@@ -299,7 +354,7 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> 
     if reason := _reason(score, margin, p_value):
         return _row(UNKNOWN, score, margin, panel.names[best], reason, p_value)
     chosen = _path(panel.parents, best)[-1]
-    while child := _leading_child(panel, scores, chosen):
+    while child := _leading_child(panel, scores, chosen, mixed):
         chosen, lead, second = child
         if lead < margin:
             margin, runner_up = lead, panel.names[second]
@@ -309,10 +364,10 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> 
     return _row(panel.names[chosen], float(along[speaker]), margin, runner_up, evidence, p_value)
 
 
-def _leading_child(panel: _Panel, scores: Array, parent: int) -> tuple[int, float, int] | None:
-    """Return the child that leads the others by enough, its lead and the second; None if none does."""
+def _leading_child(panel: _Panel, scores: Array, parent: int, mixed: Array) -> tuple[int, float, int] | None:
+    """Return the child that leads the others by enough in nearly all cells, its lead and the second; None if none does."""
     children = sorted((t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t]))
-    if not children or scores[children[0]] < SMALLEST_SCORE:
+    if not children or scores[children[0]] < SMALLEST_SCORE or mixed[children[0]]:
         return None
     if len(children) == 1:
         return children[0], np.inf, children[0]
@@ -363,14 +418,3 @@ def _no_sets(tissue: str, organism: str) -> str:
     if not tissue:
         return "the samplesheet names no tissue, so no marker sets were chosen"
     return f"there are no marker sets for the tissue {quoted(tissue)} of {organism}"
-
-
-def _check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
-    """Raise if a user's own file has sets for other organisms only."""
-    organisms = sorted(set(sets["organism"].str.casefold()))
-    if "" not in organisms and organism.casefold() not in organisms:
-        raise InputError.of(
-            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism is {quoted(organism)}",
-            where=path.name,
-            remedy="give marker sets for the organism, leave their column 'organism' empty, or correct the samplesheet",
-        )
