@@ -3,7 +3,8 @@
 The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the marker's contrast:
 +1 where the cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly
 differ. It is judged against two nulls: random genes of the same expression in place of the markers, and random clusters
-of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster.
+of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster. A subtype is
+named only where its cluster is of one kind: cells that lean to its sibling instead make it the parent's.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ UNKNOWN = "Unknown"
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
 FEWEST_MARKERS = 2
-"""A cell type is considered if at least this many of its markers are among the genes, counted so that one of large weight
-does not stand for several (Kish's effective number)."""
+"""A cell type is considered if at least this many of its markers are among the genes, counted by Kish's effective
+number: one of large weight does not stand for several."""
 NOISE = 0.5
 """Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise and ambient RNA."""
 
@@ -47,8 +48,8 @@ SMALLEST_MARGIN = 0.1
 SUBTYPE_MARGIN = 0.2
 """A subtype must lead the others of its parent by this much, else the parent is named."""
 LARGEST_SPREAD = 0.5
-"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up to which one of them
-is named: at most a fifth of the cells are of the other."""
+"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up to which one of
+them is named: at most a fifth of the cells are of the other."""
 EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
 PERMUTATIONS = 1999
@@ -123,12 +124,12 @@ def annotate_clusters(
     X = sparse.csr_matrix(adata.X)
     markers = X[:, panel.genes].toarray().astype(np.float64)
     rng = np.random.default_rng(seed)
-    means = _cluster_means(X.expm1(), clusters.codes)
+    means = _cluster_means(X, clusters.codes)
     contrasts = _contrasts(means, means)
     scores = panel.weights @ contrasts[panel.genes]
     p_values = np.maximum(
         _p_values_of_genes(panel, contrasts, _gene_bins(X), rng),
-        _p_values_of_cells(panel, np.expm1(markers), clusters.codes, means[panel.genes], rng),
+        _p_values_of_cells(panel, markers, clusters.codes, means[panel.genes], rng),
     )
     mixed = _mixed(panel, markers, clusters.codes)
     rows = [
@@ -237,23 +238,13 @@ def _symbols(adata: ad.AnnData) -> pd.Index:
 
 
 def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:
-    """Return genes x clusters: logarithm of the mean expression, drawn a little towards that of all cells.
-
-    The mean is that of normalized counts, not of their logarithms, which is lower in shallow cells.
-
-    Parameters
-    ----------
-    X
-        Normalized counts, cells x genes.
-    codes
-        Cluster of each cell.
-    """
+    """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
     sizes = np.bincount(codes)
     members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
     sums = members @ X
     sums = sums.toarray() if sparse.issparse(sums) else sums
     overall = sums.sum(axis=0) / len(codes)
-    return np.log1p(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
+    return np.asarray(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
 
 
 def _contrasts(means: Array, scale: Array) -> Array:
@@ -316,8 +307,8 @@ def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
 
     A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
     In a cluster of one kind of cells markers vary independently of each other; what the lean varies beyond that is the
-    spread between kinds. If a share q of the cells is of the other type, the spread is sqrt(q / (1 - q)) of the distance
-    to a cluster of that type.
+    spread between kinds. If a share q of the cells is of the other type, the spread is sqrt(q / (1 - q)) of the
+    distance to a cluster of that type.
     """
     mixed = np.zeros((len(panel.names), codes.max() + 1), dtype=bool)
     for siblings in map(panel.children, range(len(panel.names))):
@@ -342,8 +333,18 @@ def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
 def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array) -> dict[str, Any]:
     """Return the row of one cluster.
 
-    From the types' own scores (types), the markers' contrasts (markers), and whether many cells lean to another child of
-    a type's parent (types).
+    Parameters
+    ----------
+    panel
+        The cell types.
+    scores
+        Own scores of the types.
+    p_value
+        Of the best type's score.
+    contrasts
+        Of the markers.
+    mixed
+        By type, whether many cells lean to another child of the type's parent.
     """
     along = panel.path @ scores
     # The best type of each family, best first.
@@ -365,7 +366,7 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mix
 
 
 def _leading_child(panel: _Panel, scores: Array, parent: int, mixed: Array) -> tuple[int, float, int] | None:
-    """Return the child that leads the others by enough in nearly all cells, its lead and the second; None if none does."""
+    """Return the child that leads the others by enough in most cells, its lead and the second; None if none does."""
     children = sorted((t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t]))
     if not children or scores[children[0]] < SMALLEST_SCORE or mixed[children[0]]:
         return None
