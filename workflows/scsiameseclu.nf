@@ -10,7 +10,6 @@ include { REPORT     } from '../subworkflows/local/report'
 workflow SCSIAMESECLU {
     take:
     samplesheet // file: one row a sample
-    marker_sets // file or folder: marker genes of known cell types
 
     main:
     // Sample by sample
@@ -26,7 +25,7 @@ workflow SCSIAMESECLU {
         CLUSTERING.out.summary,
         CLUSTERING.out.comparison,
         INTAKE.out.labels,
-        marker_sets,
+        INTAKE.out.samples,
     )
 
     // A sample or group that cannot be used is told and left out; the rest goes on.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from scsiameseclu.annotation import cell_types_for, read_marker_sets
-from scsiameseclu.annotation.marker_sets import check_markers
 from scsiameseclu.errors import InputError
 
 ASSETS = Path(__file__).parents[2] / "assets" / "markers"
@@ -155,21 +154,6 @@ def test_where_a_mistake_is(tmp_path, name, text, message, where):
 
     assert message in str(error.value)
     assert where in error.value.problems[0].where
-
-
-def test_the_early_check_passes_good_sets_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "samples.json").write_text(
-        '[{"sample": "a", "organism": "human"}, {"sample": "b", "organism": "mouse"}]'
-    )
-    (tmp_path / "mine.yml").write_text(YAML)
-    check_markers(markers_db=tmp_path / "mine.yml", samples=tmp_path / "samples.json")
-
-    assert read_marker_sets(tmp_path / "marker_sets.tsv").equals(read_marker_sets(tmp_path / "mine.yml"))
-
-    (tmp_path / "human.tsv").write_text("organism\tcell_type\tgene\nhuman\tA\tCD3D\n")
-    with pytest.raises(InputError, match="the organism is 'mouse'"):
-        check_markers(markers_db=tmp_path / "human.tsv", samples=tmp_path / "samples.json")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", None])

@@ -20,16 +20,17 @@ from scipy import sparse
 from scipy.stats import rankdata
 
 from ..errors import quoted
-from ..files import settings, write_table
+from ..files import read_table, settings, write_table
 from .clustered import CLUSTER, read_clustered
+from .agreement import UNKNOWN, with_reference
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
+from .symbols import gene_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import anndata as ad
 
-UNKNOWN = "Unknown"
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
 FEWEST_MARKERS = 2
@@ -54,14 +55,22 @@ EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
 PERMUTATIONS = 1999
 EXPRESSION_BINS = 20
-DECORATION = r"^(?:GRCh3[78]|GRCm3[89]|hg19|hg38|mm10|mm39)_+|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
-"""What some tools put round a gene symbol: the genome before it, the Ensembl id behind it."""
 
 Array = np.ndarray[Any, Any]
 
 
-def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Path, seed: int = 0) -> None:
+def celltypes(
+    *,
+    prefix: str,
+    expression: Path,
+    clustering: Path,
+    markers_db: Path,
+    reference: Path | None = None,
+    seed: int = 0,
+) -> None:
     """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
+
+    With a reference also reference_type, reference_score, reference_similarity and reference_agrees.
 
     Parameters
     ----------
@@ -74,6 +83,8 @@ def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Pa
     markers_db
         Marker sets: a folder of TSV files, of which those for the tissue and the organism are used, or the user's own
         file, which must have sets for the organism.
+    reference
+        ``<group>.reference.tsv``. Default: no reference was given.
     seed
         Seed of all randomness.
     """
@@ -88,6 +99,8 @@ def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Pa
         table = annotate_clusters(adata, types, seed=seed)
     else:
         table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
+    if reference is not None:
+        table = with_reference(table, read_table(reference, dtype={"cluster": str, "reference_type": str}))
     write_table(table, f"{prefix}.annotation.tsv")
 
 
@@ -116,7 +129,7 @@ def annotate_clusters(
     such a score for random genes or in random clusters, whichever is larger.
     """
     clusters = pd.Categorical(adata.obs[groupby])
-    panel = _panel(types, _symbols(adata))
+    panel = _panel(types, gene_symbols(adata))
     if len(clusters.categories) < 2:
         return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
     if not panel.names:
@@ -226,15 +239,6 @@ def _path(parents: list[int], t: int) -> list[int]:
     while parents[path[-1]] >= 0:
         path.append(parents[path[-1]])
     return path
-
-
-def _symbols(adata: ad.AnnData) -> pd.Index:
-    """Return the gene symbols, without genome or Ensembl id; the name where a gene has none."""
-    symbols = pd.Series(adata.var_names.astype(str), index=adata.var_names)
-    if "gene_symbols" in adata.var:
-        given = adata.var["gene_symbols"].astype(object)
-        symbols = given.where(given.notna() & (given != ""), symbols).astype(str)
-    return pd.Index(symbols.str.replace(DECORATION, "", regex=True))
 
 
 def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:

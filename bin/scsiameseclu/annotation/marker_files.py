@@ -92,7 +92,7 @@ def _delimited(text: str, path: Path) -> pd.DataFrame:
 def _table(rows: Iterable[Row]) -> pd.DataFrame:
     found = list(rows)
     table = pd.DataFrame([row for _, row in found], index=[line for line, _ in found], columns=COLUMNS, dtype=str)
-    return table.fillna("").apply(lambda column: column.str.strip())
+    return pd.DataFrame({name: column.fillna("").str.strip() for name, column in table.items()})
 
 
 def _gmt_rows(text: str, path: Path) -> Iterator[Row]:

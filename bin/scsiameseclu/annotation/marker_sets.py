@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..errors import InputError, Problem, quoted
-from ..files import write_table
 from .marker_files import COLUMNS, SUFFIXES, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 REQUIRED = ["cell_type", "gene"]
 
@@ -95,20 +93,20 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def check_markers(*, markers_db: Path, samples: Path) -> None:
-    """Check the user's marker sets and write them as ``marker_sets.tsv``, before anything else is done with them.
+def checked_marker_sets(path: Path, organisms: list[str]) -> pd.DataFrame:
+    """Return the user's marker sets, for which there must be some of each organism.
 
     Parameters
     ----------
-    markers_db
+    path
         The user's file, or folder of files.
-    samples
-        ``samples.json``: settings of all samples, whose organisms the sets must be for.
+    organisms
+        The organisms of the samples.
     """
-    sets = read_marker_sets(markers_db)
-    for organism in sorted({str(row["organism"]) for row in json.loads(samples.read_text(encoding="utf-8"))}):
-        check_organism(sets, organism, markers_db)
-    write_table(sets, "marker_sets.tsv")
+    sets = read_marker_sets(path)
+    for organism in organisms:
+        check_organism(sets, organism, path)
+    return sets
 
 
 def check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
