@@ -169,7 +169,7 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
         inside = clusters.codes == k
         mean = probabilities[inside].mean(axis=0)
         best = names[int(mean.argmax())]
-        similarity = space.similarity(cells[inside], known[labels == best])
+        similarity = space.similarity(cells, inside, space.profile(known[labels == best]))
         sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
         rows.append([str(cluster), best if sure else UNKNOWN, round(float(mean.max()), 4), round(similarity, 4)])
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -234,10 +234,23 @@ class _Space:
     def scores(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
         return np.asarray(self._scaled(X) @ self.components.T)
 
-    def similarity(self, cells: sparse.csr_matrix, known: sparse.csr_matrix) -> float:
-        """Return the correlation of two mean profiles, over the variable genes."""
-        one, other = self._scaled(cells).mean(axis=0), self._scaled(known).mean(axis=0)
-        return float(np.corrcoef(one, other)[0, 1]) if one.std() and other.std() else 0.0
+    def similarity(self, cells: sparse.csr_matrix, inside: NDArray[np.bool_], profile: NDArray[np.float64]) -> float:
+        """Return the correlation of a cluster's mean profile with a label's, over the variable genes.
+
+        As differences from the mean of the reference, or from that of the group, whichever is the larger: the first does
+        not depend on the composition of the group, the second not on technical differences.
+        """
+        scaled = self._scaled(cells)
+        mean = scaled[inside].mean(axis=0)
+        return max(_correlation(mean, profile), _correlation(mean - scaled.mean(axis=0), profile))
+
+    def profile(self, known: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Return the mean of some cells of the reference, as a difference from that of all."""
+        return np.asarray(self._scaled(known).mean(axis=0))
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
 
 
 def _probabilities(

@@ -21,7 +21,6 @@ workflow ANNOTATION {
 
     main:
     // What the user gave is checked at once, while the samples are still being read.
-    def given = { value -> value ? file(value, glob: false) : [] }
     def checked = samples.filter { _file -> params.markers || params.reference || params.reference_label || params.condition }
     ANNOTATION_CHECK(checked, given(params.markers), given(params.reference))
     def marker_sets = params.markers ? ANNOTATION_CHECK.out.marker_sets.first() : file("${projectDir}/assets/markers")
@@ -62,6 +61,11 @@ workflow ANNOTATION {
         .mix(ANNOTATION_DIFFERENTIAL.out.failure)
         .mix(ANNOTATION_SCORES.out.failure)
         .mix(ANNOTATION_ASSEMBLE.out.failure)
+}
+
+// A file that the user named, or nothing.
+def given(path) {
+    path ? file(path, glob: false) : []
 }
 
 // Most groups have no gold standard: an empty list of files stands for it.
