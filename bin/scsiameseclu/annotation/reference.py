@@ -237,8 +237,8 @@ class _Space:
     def similarity(self, cells: sparse.csr_matrix, inside: NDArray[np.bool_], profile: NDArray[np.float64]) -> float:
         """Return the correlation of a cluster's mean profile with a label's, over the variable genes.
 
-        As differences from the mean of the reference, or from that of the group, whichever is the larger: the first does
-        not depend on the composition of the group, the second not on technical differences.
+        As differences from the mean of the reference, or from that of the group, whichever is the larger: the first
+        does not depend on the composition of the group, the second not on technical differences.
         """
         scaled = self._scaled(cells)
         mean = scaled[inside].mean(axis=0)
