@@ -58,6 +58,19 @@ def test_a_type_that_the_reference_lacks_is_unknown(adata):
     assert list(found) == ["T cell", "B cell", "Unknown"]
 
 
+def test_genes_whose_name_comes_twice_are_left_out(adata):
+    known = labelled()
+    known.obs["label"] = pd.Categorical(known.obs["type"])
+    names = known.var["gene_symbols"].astype(str).to_numpy().copy()
+    names[-2:] = "TWICE"
+    known.var_names = names
+    adata.var["gene_symbols"] = names
+
+    with pytest.warns(UserWarning, match="not unique"):
+        known = known.copy()
+    assert list(transfer_labels(adata, known)["reference_type"]) == list(TYPES)
+
+
 def test_random_clusters_are_unknown_or_hardly_sure(adata):
     known = labelled()
     known.obs["label"] = pd.Categorical(np.random.default_rng(0).permutation(known.obs["type"].to_numpy()))

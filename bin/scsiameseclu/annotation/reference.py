@@ -177,12 +177,12 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
 
 def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Return log-normalized expression of both over the genes that they share, by symbol or by Ensembl id."""
-    theirs = pd.Index(labelled.var_names.str.upper())
-    candidates = [gene_symbols(adata)] + (
-        [pd.Index(adata.var["gene_ids"].astype(str))] if "gene_ids" in adata.var else []
-    )
-    ours = max((names.str.upper() for names in candidates), key=lambda names: len(names.intersection(theirs)))
-    genes = ours[~ours.duplicated(keep=False)].intersection(theirs[~theirs.duplicated(keep=False)]).sort_values()
+    theirs = _places(labelled.var_names)
+    ours = [_places(gene_symbols(adata))]
+    if "gene_ids" in adata.var:
+        ours.append(_places(pd.Index(adata.var["gene_ids"].astype(str))))
+    most = max(ours, key=lambda places: len(places.index.intersection(theirs.index)))
+    genes = most.index.intersection(theirs.index).sort_values()
     if len(genes) < FEWEST_GENES:
         raise InputError.of(
             what=f"the reference and the group share {len(genes)} genes, and at least {FEWEST_GENES} are needed",
@@ -190,8 +190,14 @@ def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix,
             f"of the group, such as {', '.join(map(quoted, adata.var_names[:3]))}",
             remedy="give a reference of the same organism, with gene symbols or Ensembl ids as the names of its genes",
         )
-    counts = sparse.csr_matrix(adata.layers["counts"])[:, ours.get_indexer(genes)]
-    return _log_normalized(counts), _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs.get_indexer(genes)])
+    counts = sparse.csr_matrix(adata.layers["counts"])[:, most[genes]]
+    return _log_normalized(counts), _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs[genes]])
+
+
+def _places(names: pd.Index) -> pd.Series[int]:
+    """Return the place of each gene by its name in capitals, without names that come twice."""
+    places = pd.Series(range(len(names)), index=names.astype(str).str.upper())
+    return places[~places.index.duplicated(keep=False)]
 
 
 def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
