@@ -135,7 +135,7 @@ def annotate_clusters(
     if not panel.names:
         return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
     X = sparse.csr_matrix(adata.X)
-    markers = X[:, panel.genes].toarray().astype(np.float64)
+    markers = X[:, panel.genes].toarray()
     rng = np.random.default_rng(seed)
     means = _cluster_means(X, clusters.codes)
     contrasts = _contrasts(means, means)
@@ -327,7 +327,7 @@ def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
 def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
     """Return mean and spread, per cluster, of the cells' lean by the weights of the markers."""
     told = np.flatnonzero(weights)
-    weighted = markers[:, told] * weights[told]
+    weighted = markers[:, told].astype(np.float64) * weights[told]
     clusters = [weighted[codes == k] for k in range(codes.max() + 1)]
     means = np.array([cells.sum(axis=1).mean() for cells in clusters])
     excess = np.array([cells.sum(axis=1).var() - cells.var(axis=0).sum() for cells in clusters])
