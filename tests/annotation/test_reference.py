@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scsiameseclu.annotation import reference as module
 from scsiameseclu.annotation.agreement import _agreement
 from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.check import check
@@ -94,6 +95,17 @@ def test_counts_are_found_in_raw_and_layers(tmp_path):
     write_h5ad(log, tmp_path / "log.h5ad")
     with pytest.raises(InputError, match="no raw counts"):
         checked_reference(tmp_path / "log.h5ad", "type")
+
+
+def test_large_labels_are_thinned_evenly_and_blocks_change_nothing(path, adata, monkeypatch):
+    whole = checked_reference(path, "type")
+    expected = transfer_labels(adata, whole)
+    monkeypatch.setattr(module, "BLOCK", 7)
+    pd.testing.assert_frame_equal(transfer_labels(adata, whole), expected, atol=2e-4)
+    monkeypatch.setattr(module, "MOST_CELLS", 15)
+    thinned = checked_reference(path, "type")
+    assert set(thinned.obs["label"].value_counts()) == {15}
+    assert list(transfer_labels(adata, thinned)["reference_type"]) == list(TYPES)
 
 
 def test_other_mistakes_of_a_reference(path, tmp_path, adata):

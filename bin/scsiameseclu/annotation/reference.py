@@ -46,6 +46,9 @@ SMALLEST_SIMILARITY = 0.3
 """Correlation with the label's mean profile below which a cluster stays unknown: its type is not in the reference."""
 LARGEST = 10.0
 """Standard deviations that a gene counts at most, as in Seurat and scanpy."""
+MOST_CELLS = 1000
+"""Cells of a label that are used, evenly spaced; more tell nothing new."""
+BLOCK = 10_000
 N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 
 
@@ -70,7 +73,9 @@ def reference(*, prefix: str, expression: Path, clustering: Path, labelled: Path
 
 
 def checked_reference(path: Path, column: str) -> ad.AnnData:
-    """Return raw counts and labels of a reference, cells without a label and labels of fewer than 10 cells left out.
+    """Return raw counts and labels of a reference, without unlabelled cells and labels of fewer than 10 cells.
+
+    Of a label with more than 1,000 cells so many are taken, evenly spaced.
 
     Parameters
     ----------
@@ -109,9 +114,18 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
             where=f"{path.name}, obs[{quoted(column)}]",
             remedy="give a reference with several cell types, or another column",
         )
+    kept &= _thinned(labels)
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
     counts, symbols = _counts(found, path)
     return ad.AnnData(counts[kept], obs=obs, var=pd.DataFrame(index=symbols.astype(str)))
+
+
+def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
+    """Return which cells are used where a label has very many: some evenly spaced ones."""
+    place = labels.groupby(labels).cumcount().to_numpy()
+    size = labels.groupby(labels).transform("size").to_numpy()
+    most = np.minimum(size, MOST_CELLS)
+    return np.asarray((place + 1) * most // size > place * most // size)
 
 
 def _listed(columns: Iterable[str]) -> str:
@@ -164,12 +178,15 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
     labels = labelled.obs[LABEL].astype(str).to_numpy()
     names, probabilities = _probabilities(space.scores(known), labels, space.scores(cells), seed)
     clusters = pd.Categorical(adata.obs[groupby])
+    means = space.means(cells, clusters.codes)
+    overall = np.bincount(clusters.codes) @ means / len(clusters)
     rows = []
     for k, cluster in enumerate(clusters.categories):
-        inside = clusters.codes == k
-        mean = probabilities[inside].mean(axis=0)
+        mean = probabilities[clusters.codes == k].mean(axis=0)
         best = names[int(mean.argmax())]
-        similarity = space.similarity(cells, inside, space.profile(known[labels == best]))
+        profile = space.means(known[labels == best], np.zeros((labels == best).sum(), dtype=int))[0]
+        # The first does not depend on the composition of the group, the second not on technical differences.
+        similarity = max(_correlation(means[k], profile), _correlation(means[k] - overall, profile))
         sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
         rows.append([str(cluster), best if sure else UNKNOWN, round(float(mean.max()), 4), round(similarity, 4)])
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -238,24 +255,24 @@ class _Space:
         return np.asarray(np.clip((X[:, self.genes].toarray() - self.mean) / self.scale, -LARGEST, LARGEST))
 
     def scores(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
-        return np.asarray(self._scaled(X) @ self.components.T)
+        """Return cells x components."""
+        return np.vstack([self._scaled(X[rows]) @ self.components.T for rows in _blocks(X.shape[0])])
 
-    def similarity(self, cells: sparse.csr_matrix, inside: NDArray[np.bool_], profile: NDArray[np.float64]) -> float:
-        """Return the correlation of a cluster's mean profile with a label's, over the variable genes.
+    def means(self, X: sparse.csr_matrix, codes: NDArray[np.int_]) -> NDArray[np.float64]:
+        """Return clusters x genes: mean profiles, as differences from that of the reference."""
+        sums = np.zeros((codes.max() + 1, len(self.genes)))
+        for rows in _blocks(X.shape[0]):
+            np.add.at(sums, codes[rows], self._scaled(X[rows]))
+        return np.asarray(sums / np.bincount(codes)[:, None])
 
-        As differences from the mean of the reference, or from that of the group, whichever is the larger: the first
-        does not depend on the composition of the group, the second not on technical differences.
-        """
-        scaled = self._scaled(cells)
-        mean = scaled[inside].mean(axis=0)
-        return max(_correlation(mean, profile), _correlation(mean - scaled.mean(axis=0), profile))
 
-    def profile(self, known: sparse.csr_matrix) -> NDArray[np.float64]:
-        """Return the mean of some cells of the reference, as a difference from that of all."""
-        return np.asarray(self._scaled(known).mean(axis=0))
+def _blocks(n_cells: int) -> list[slice]:
+    """Return ranges of cells that are made dense at a time, which bounds the memory."""
+    return [slice(start, start + BLOCK) for start in range(0, n_cells, BLOCK)]
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the correlation of two profiles, 0 where one does not vary."""
     return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
 
 

@@ -157,7 +157,11 @@ def _differential(run: Run) -> Iterator[Section]:
         for group in tested
         for (cluster, condition), genes in group.differential.groupby(["cluster", "condition"], sort=False)  # type: ignore[union-attr]
     }
-    notes = [f"{group.label}: {text(note, length=200)}" for group in tested for note in group.differential_notes.get("notes", [])]
+    notes = [
+        f"{group.label}: {text(note, length=200)}"
+        for group in tested
+        for note in group.differential_notes.get("notes", [])
+    ]
     if not rows and not notes:
         return
     about = (
