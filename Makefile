@@ -9,10 +9,10 @@ REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark test lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-markers test lint format lock images clean
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
 setup: ## the Python environment that the venv profile runs in
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
@@ -24,6 +24,10 @@ demo: setup ## run the pipeline on the bundled data and print where the report i
 benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5; writes docs/benchmarks.md
 	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark DATA=folder" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark --data "$(DATA)" --seeds $(SEEDS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+
+benchmark-markers: setup ## time the marker test on DATA=labelled.h5ad beside Seurat's and scanpy's; writes its part of docs/benchmarks.md
+	@test -n "$(DATA)" || { echo "Say what the labelled data set is: make benchmark-markers DATA=file.h5ad" >&2; exit 2; }
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.markers --data "$(DATA)" --output docs/benchmarks
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

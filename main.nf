@@ -15,7 +15,7 @@ workflow {
     }
     else {
         checkParameters(schema)
-        SCSIAMESECLU(file(params.input, glob: false), file(params.markers ?: "${projectDir}/assets/markers", glob: false))
+        SCSIAMESECLU(file(params.input, glob: false))
 
         def run = workflow
         workflow.onComplete { goodbye(run) }

@@ -11,7 +11,6 @@ include { REPORT     } from '../subworkflows/local/report'
 workflow SCSIAMESECLU {
     take:
     samplesheet // file: one row a sample
-    marker_sets // file or folder: marker genes of known cell types
 
     main:
     // Sample by sample
@@ -28,7 +27,7 @@ workflow SCSIAMESECLU {
         CLUSTERING.out.summary,
         CLUSTERING.out.comparison,
         gold_standard,
-        marker_sets,
+        INTAKE.out.samples,
     )
     BENCHMARK(EXPRESSION.out.expression, gold_standard)
 

@@ -65,6 +65,18 @@ def test_cluster_table(finished):
     ).read_bytes()
 
 
+def test_composition_has_every_cluster_and_sample(finished):
+    table = read_table("g.composition.tsv", dtype={"cluster": str})
+
+    assert list(table) == ["cluster", "cell_type", "sample", "n_cells", "share_of_sample"]
+    assert len(table) == 3 * 2
+    assert table["n_cells"].sum() == finished.adata.n_obs
+    np.testing.assert_allclose(table.groupby("sample")["share_of_sample"].sum(), 1, atol=1e-5)
+    cells = finished.adata.obs
+    row = table[(table["cluster"] == "1") & (table["sample"] == "two.x")].iloc[0]
+    assert row["n_cells"] == ((cells["cluster"] == "1") & (cells["sample"] == "two.x")).sum()
+
+
 @pytest.mark.parametrize(
     ("column", "dtype"),
     [

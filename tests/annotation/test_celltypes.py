@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.annotation import CellType, annotate_clusters, cell_types_for, read_marker_sets
-from scsiameseclu.annotation import celltypes as module
 from scsiameseclu.annotation.celltypes import COLUMNS, UNKNOWN, celltypes
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table, set_settings, settings
@@ -37,8 +36,7 @@ def test_same_seed_gives_the_same_table(adata, blood):
     assert annotate_clusters(adata, blood, seed=3).equals(annotate_clusters(adata, blood, seed=3))
 
 
-def test_random_clusters_are_unknown(adata, blood, monkeypatch):
-    monkeypatch.setattr(module, "PERMUTATIONS", 499)
+def test_random_clusters_are_unknown(adata, blood):
     rng = np.random.default_rng(0)
     found = []
     for seed in range(10):
@@ -48,8 +46,7 @@ def test_random_clusters_are_unknown(adata, blood, monkeypatch):
     assert np.mean(np.array(found) == UNKNOWN) >= 0.95
 
 
-def test_permuted_genes_give_unknown(adata, blood, monkeypatch):
-    monkeypatch.setattr(module, "PERMUTATIONS", 499)
+def test_permuted_genes_give_unknown(adata, blood):
     rng = np.random.default_rng(0)
     found = []
     for seed in range(12):
@@ -76,6 +73,43 @@ def test_subtype_only_when_its_own_markers_tell(blood):
 
     assert found["3"] == "CD8 T cell"
     assert found["0"] == "T cell"
+
+
+def halves(share: float):
+    """Return T cells and B cells, the T cells in two clusters: of one kind, and with a share of another in it."""
+    adata = simulate((200, 60, 50))
+    genes = [*TYPES["T cell"], "CD8A", "CD8B", "GZMK", "GZMH", "CD4", "IL7R", "CCR7", "LEF1"]
+    symbols = adata.var["gene_symbols"].to_numpy().copy()
+    symbols[-8:] = genes[-8:]
+    adata.var["gene_symbols"] = symbols
+    X = adata.X.toarray()
+    rng = np.random.default_rng(0)
+    codes = adata.obs["cluster"].astype(str).to_numpy().copy()
+    codes[:100] = "3"
+    cd8 = np.zeros(adata.n_obs, dtype=bool)
+    cd8[:100] = True
+    cd8[: round(100 * share)] = False
+    t_cells = np.arange(adata.n_obs) < 200
+    X[:, -8:-4] = np.where(cd8[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4)))
+    cd4 = t_cells & ~cd8
+    X[:, -4:] = np.where(cd4[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4)))
+    adata.X = X
+    adata.obs["cluster"] = pd.Categorical(codes)
+    return adata
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.0, "CD8 T cell"), (0.1, "CD8 T cell"), (0.4, "T cell")])
+def test_a_cluster_of_two_subtypes_has_the_name_of_their_parent(blood, share, name):
+    assert annotate_clusters(halves(share), blood).set_index("cluster")["cell_type"]["3"] == name
+
+
+def test_one_heavy_marker_is_no_set():
+    heavy = {
+        "a": CellType("a", None, {"CD3D": 10.0, "CD3E": 1.0}),
+        "b": CellType("b", None, {"MS4A1": 1.0, "CD79A": 1.0}),
+    }
+
+    assert set(annotate_clusters(simulate(), heavy)["cell_type"]) <= {UNKNOWN, "b"}
 
 
 def test_ids_as_names_and_decorated_symbols(adata, blood):

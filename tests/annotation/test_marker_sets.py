@@ -89,7 +89,71 @@ def test_all_mistakes_at_once(tmp_path):
     with pytest.raises(InputError) as error:
         read_marker_sets(path)
 
-    assert [problem.where for problem in error.value.problems] == [f"mine.tsv, line {line}" for line in (2, 3, 4)]
+    places = [(2, "weight"), (3, "gene"), (4, "gene")]
+    assert [problem.where for problem in error.value.problems] == [
+        f"mine.tsv, line {line}, column '{column}'" for line, column in places
+    ]
+
+
+GMT = "T cell\thttp://x\tCD3D\tCD3E\n\nB cell\t\tMS4A1\tCD79A\t\n"
+YAML = """
+T cell:
+  source: Somebody 2020
+  genes: {CD3D: 2, CD3E: 1}
+CD4 T cell:
+  parent: T cell
+  genes: [CD4, IL7R]
+B cell: [MS4A1, CD79A]
+"""
+
+
+def test_gmt_and_yaml_are_read(tmp_path):
+    (tmp_path / "mine.gmt").write_text(GMT)
+    (tmp_path / "mine.yml").write_text(YAML)
+    gmt, yml = (read_marker_sets(tmp_path / f"mine.{suffix}") for suffix in ("gmt", "yml"))
+
+    assert list(gmt["gene"]) == ["CD3D", "CD3E", "MS4A1", "CD79A"]
+    assert list(gmt["source"]) == ["http://x", "http://x", "", ""]
+    types = cell_types_for(yml, tissue="", organism="human")
+    assert types["T cell"].genes == {"CD3D": 2.0, "CD3E": 1.0}
+    assert types["CD4 T cell"].parent == "T cell"
+    assert set(yml.loc[yml["cell_type"] == "T cell", "source"]) == {"Somebody 2020"}
+    assert list(read_marker_sets(tmp_path)["cell_type"].unique()) == ["T cell", "B cell", "CD4 T cell"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message", "where"),
+    [
+        ("a.gmt", "A\tx\tG1\tG1\n", "comes twice", "line 1"),
+        ("a.gmt", "A\tx\tG1\nB\tx\n", "'B' has no genes", "line 2, column 3"),
+        ("a.gmt", "A\n", "'A' has no genes", "line 1"),
+        ("a.gmt", "\n", "no marker sets", "a.gmt"),
+        ("a.yaml", "A: []\n", "'A' has no genes", "line 1, column 1"),
+        ("a.yaml", "A:\n", "'A' has no genes", "line 1, column 1"),
+        ("a.yaml", "A: [G1]\nB:\n  - G1\n  - g1\n", "comes twice", "line 4"),
+        ("a.yaml", "A: {genes: [G1], colour: red}\n", "unknown column 'colour'", "line 1"),
+        ("a.yaml", "A: [[G1]]\n", "a single value", "line 1, column 5"),
+        ("a.yaml", "A: {G1: many}\n", "not a positive number", "line 1"),
+        ("a.yaml", "- A\n- B\n", "no cell types", "line 1"),
+        ("a.yaml", "A: [G1\nB: x", "cannot be read", "line 2"),
+        ("a.yaml", "A: G1\n", "neither a list nor a mapping", "line 1, column 4"),
+        ("a.yaml", "A: !!python/object/apply:os.system [G1]\n", "", ""),
+        ("a.tsv", "cell_type\tgene\nA\tG1\nB\tG1\tG2\n", "3 fields", "line 3, column 3"),
+        ("a.csv", 'cell_type,gene\nA,"G1\n', "cannot be read", "a.csv"),
+        ("a.tsv", "cell_type\tgene\nA\tCD3D\nA\tcd3d\n", "comes twice", "line 3, column 'gene'"),
+    ],
+)
+def test_where_a_mistake_is(tmp_path, name, text, message, where):
+    (tmp_path / name).write_text(text)
+
+    if not message:  # a tag that other loaders would act upon is a list like any other here
+        assert list(read_marker_sets(tmp_path / name)["gene"]) == ["G1"]
+        return
+    with pytest.raises(InputError) as error:
+        read_marker_sets(tmp_path / name)
+
+    assert message in str(error.value)
+    assert where in error.value.problems[0].where
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", None])

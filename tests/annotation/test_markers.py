@@ -133,6 +133,30 @@ def test_negative_expression_is_refused(adata):
         find_markers(adata)
 
 
+def test_threads_change_nothing(adata, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", 500)
+    one, four = (find_markers(adata, threads=threads) for threads in (1, 4))
+    pd.testing.assert_frame_equal(one, four, check_exact=True)
+
+
+def test_the_step_takes_double_precision_from_the_counts(group, monkeypatch):
+    expected = find_markers(dense_expression(group.adata))
+
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SCSIAMESECLU_THREADS", threads)
+        markers(prefix=threads, expression=group.expression, clustering=group.clustering)
+
+    assert (group.folder / "1.markers.tsv").read_bytes() == (group.folder / "3.markers.tsv").read_bytes()
+    pd.testing.assert_frame_equal(read_table("1.markers.tsv", dtype={"cluster": str}), expected, rtol=1e-12)
+
+
+def dense_expression(adata):
+    counts = adata.layers["counts"].toarray().astype(np.float64)
+    exact = adata.copy()
+    exact.X = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    return exact
+
+
 def test_command(group):
     markers(prefix="g", expression=group.expression, clustering=group.clustering)
 

@@ -8,7 +8,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from scsiameseclu.annotation import find_markers
+from scsiameseclu.annotation.markers import exact_expression
+from scsiameseclu.benchmark.markers import differences, run_seurat, seurat_reason
+from scsiameseclu.expression import normalize
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -19,6 +23,14 @@ def expression() -> ad.AnnData:
     clusters = pd.read_csv(GOLDEN / "clusters.tsv", sep="\t", dtype=str).set_index("cell")
     normalized = np.log1p(counts.div(counts.sum(axis=1), axis=0) * 1e4)
     return ad.AnnData(normalized.to_numpy(), obs=clusters.astype("category"), var=pd.DataFrame(index=counts.columns))
+
+
+@pytest.fixture
+def counts() -> ad.AnnData:
+    table = pd.read_csv(GOLDEN / "counts.tsv.gz", sep="\t", index_col="gene").T
+    return ad.AnnData(
+        sparse.csr_matrix(table.to_numpy()), obs=pd.DataFrame(index=table.index), var=pd.DataFrame(index=table.columns)
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,8 +44,37 @@ def expression() -> ad.AnnData:
 def test_markers_equal_those_of_seurat(expression, table, options):
     expected = pd.read_csv(GOLDEN / table, sep="\t", dtype={"cluster": str}, float_precision="round_trip")
 
-    found = find_markers(expression, **options)
+    assert_equal(find_markers(expression, **options), expected)
 
+
+def test_the_pipelines_way_to_the_markers_keeps_seurats_numbers(expression, counts):
+    """From raw counts by the step of expression, which keeps single precision, to the step of markers."""
+    adata = normalize(counts, min_cells_per_gene=0)
+    adata.obs["cluster"] = expression.obs["cluster"]
+    adata.X = exact_expression(adata)
+    expected = pd.read_csv(GOLDEN / "markers_v5.tsv", sep="\t", dtype={"cluster": str}, float_precision="round_trip")
+
+    assert_equal(find_markers(adata), expected)
+
+
+def test_the_real_seurat_gives_the_same(counts, expression, tmp_path):
+    if reason := seurat_reason():
+        pytest.skip(reason)
+    counts.obs["cluster"] = expression.obs["cluster"]
+    counts.layers["counts"] = counts.X
+    counts.X = exact_expression(counts)
+
+    theirs = run_seurat(counts, tmp_path)
+
+    assert theirs is not None
+    told = differences(find_markers(counts, seurat_compat="4"), theirs[0])
+    assert told["same_rows"]
+    assert told["largest_difference_log2fc"] < 1e-6
+    assert told["largest_difference_pct"] == 0
+    assert told["largest_relative_difference_p"] < 1e-6
+
+
+def assert_equal(found, expected):
     assert found[["cluster", "gene"]].to_numpy().tolist() == expected[["cluster", "gene"]].to_numpy().tolist()
     assert (found[["pct.1", "pct.2"]].to_numpy() == expected[["pct.1", "pct.2"]].to_numpy()).all()
     np.testing.assert_allclose(found["avg_log2FC"], expected["avg_log2FC"], rtol=0, atol=1e-10)

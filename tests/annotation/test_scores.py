@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from scsiameseclu.annotation import clustered, score_clusters
 from scsiameseclu.annotation import scores as module
-from scsiameseclu.annotation.scores import accuracy, scores, silhouette
+from scsiameseclu.annotation.scores import accuracy, marker_agreement, scores, silhouette
 from scsiameseclu.files import read_json, read_table
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+
+from .conftest import TYPES
 
 METRICS = {"n_cells", "n_genes", "n_clusters", "silhouette", "stability_ari", "device", "seconds", "peak_memory_mb"}
 
@@ -58,6 +60,31 @@ def test_with_labels_joined_by_sample_and_the_unlabelled_left_out(group):
     table = read_table("g.contingency.tsv")
     assert list(table) == ["label", "0", "1", "2"]
     assert table[["0", "1", "2"]].to_numpy().sum() == metrics["n_labelled"]
+
+
+def test_markers_against_the_gold_standard(group):
+    found = run(group, group.labels)["marker_agreement"]
+
+    assert found["top_n"] == 50
+    assert {about["label"] for about in found["clusters"].values()} == set(TYPES)
+    assert found["mean"] > 0.9
+    adata = group.adata
+    gold = read_labels(group)
+    by_hand = marker_agreement(adata, gold.where(gold != "B cell", "T cell"), top_n=5)
+    assert by_hand["clusters"]["2"] == {"label": "monocyte", "share": 1.0}
+    assert by_hand["clusters"]["1"]["label"] == "T cell"
+    assert 0 <= by_hand["clusters"]["1"]["share"] < 1
+    assert by_hand["mean"] == pytest.approx(np.mean([about["share"] for about in by_hand["clusters"].values()]))
+
+
+def test_clusters_without_a_label_have_no_share(group):
+    gold = read_labels(group)
+    gold[(group.adata.obs["cluster"] == "2").to_numpy()] = None
+
+    found = marker_agreement(group.adata, gold)
+
+    assert found["clusters"]["2"] == {"label": None, "share": None}
+    assert found["mean"] is not None
 
 
 def read_labels(group):

@@ -56,6 +56,18 @@ def test_an_empty_samplesheet_is_told(tmp_path: Path) -> None:
     assert_told(run_pipeline(tmp_path, "--input", sheet), "empty", "remedy")
 
 
+def test_what_is_given_for_the_annotation_is_checked_first_and_all_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("cell_type,gene,colour\nA,CD3D,red\n")
+    run = run_pipeline(
+        tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv", "--condition", "treatment",
+        "--reference", DEMO / "pancreas.h5ad", "--reference_label", "kind",
+    )  # fmt: skip
+    assert_told(
+        run, "unknown column 'colour'", "mine.csv, line 1", "no column 'treatment'", "'donor'", "no column 'kind'"
+    )
+    assert "CLUSTERING_SCSIAMESECLU" not in run.output
+
+
 @pytest.fixture
 def bad_batch(tmp_path: Path) -> Path:
     """Write a samplesheet with one good sample and one each of what a sample can have wrong."""

@@ -230,6 +230,10 @@ def _write_group(
     methods = {"scsiameseclu": found.astype(str), **others}
     _write_evidence(directory, group, cells, names, plan, rng)
     scores = {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)} if plan.labelled else {}
+    if plan.labelled:
+        shares = {str(cluster): {"label": names[cluster], "share": 0.5 + 0.4 * cluster / k} for cluster in range(k)}
+        shares["0"] = {"label": None, "share": None}
+        scores["marker_agreement"] = {"top_n": 50, "mean": 0.75, "clusters": shares}
     write_json(
         {
             "n_cells": n,
@@ -293,6 +297,10 @@ def _write_evidence(
         }
         for cluster in range(k)
     ]
+    if plan.labelled:
+        for row in annotation:
+            row |= {"reference_type": names[0], "reference_score": 0.875, "reference_agrees": "no"}
+        _write_differential(directory, group, genes)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
     steps = np.arange(1, 251)
     terms = {
@@ -325,6 +333,23 @@ def _write_evidence(
         },
         directory / f"{group}.clustering.json",
     )
+
+
+def _write_differential(directory: Path, group: str, genes: list[str]) -> None:
+    rows = [
+        {
+            "cluster": "1",
+            "condition": "treated",
+            "baseline": "control",
+            "gene": gene,
+            "log2_fold_change": 2.0 if index % 2 == 0 else -2.0,
+            "p_value_adjusted": 0.001 if index < 4 else 0.5,
+        }
+        for index, gene in enumerate(genes)
+    ]
+    write_table(pd.DataFrame(rows), directory / f"{group}.differential_expression.tsv")
+    notes = ["cluster 0, 'treated' against 'control': <b>too few</b>"]
+    write_json({"condition": "x", "notes": notes}, directory / f"{group}.differential_expression.json")
 
 
 def _schema() -> dict[str, Any]:

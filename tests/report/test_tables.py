@@ -196,12 +196,48 @@ def test_methods_are_compared_by_the_adjusted_rand_index(three):
     assert found["xcats"][2] == "Leiden, resolution 1"
 
 
+def test_the_reference_stands_beside_the_markers(three):
+    row = content(three[1], "cell_types")["data"]["group_1, cluster 0"]
+    assert row["probability"] == 0.875
+    assert row["agrees"] == "no"
+    assert row["reference"]
+
+
+def test_differences_between_conditions_and_what_was_not_tested(three):
+    section = content(three[1], "differential_expression")
+    row = section["data"]["group_1, cluster 1, treated"]
+    assert row["count"] == 4
+    assert row["baseline"] == "control"
+    assert "GENE2" in row["up"]
+    assert "GENE2" not in row["down"]
+    assert "GENE1" in row["down"]
+    assert "GENE4" not in row["up"]
+    assert "&lt;b&gt;too few&lt;/b&gt;" in section["description"]
+
+
+def test_markers_against_the_gold_standard(three):
+    inputs, outputs = three
+    agreement = read_json(inputs / "groups" / "group_1.metrics.json")["marker_agreement"]
+    rows = content(outputs, "marker_agreement")["data"]
+    assert rows["group_1, mean"]["share"] == 100 * agreement["mean"]
+    assert "share" not in rows["group_1, cluster 0"]
+    assert rows["group_1, cluster 1"]["share"] == 100 * agreement["clusters"]["1"]["share"]
+
+
+def test_markers_beyond_the_first_ten_are_there_on_demand(three):
+    cell = content(three[1], "markers")["data"]["group_1, cluster 0"]["genes"]
+    shown, more = cell.split("<details>")
+    assert shown.count(",") == 9
+    assert "2 more" in more
+    assert "GENE11_0" in more
+
+
 def test_markers_annotation_and_scores_come_from_their_files(three):
     inputs, outputs = three
     first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[0]
     row = content(outputs, "markers")["data"]["group_1, cluster 0"]
     assert (row["log2fc"], row["pct_1"], row["p_adjusted"]) == (first["avg_log2FC"], 90.0, first["p_val_adj"])
-    assert row["genes"].count(",") == 9
+    assert row["genes"].split("<details>")[0].count(",") == 9
     annotation = read_table(inputs / "groups" / "group_1.annotation.tsv").iloc[1]
     row = content(outputs, "cell_types")["data"]["group_1, cluster 1"]
     assert (row["score"], row["cell_type"]) == (annotation["score"], annotation["cell_type"])

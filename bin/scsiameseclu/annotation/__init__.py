@@ -1,4 +1,4 @@
-"""Annotation: coordinates for pictures, marker genes, cell types, scores, and the annotated data of a group."""
+"""Annotation: coordinates, marker genes, cell types, differences, scores, and the annotated data of a group."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import lazy_loader
 if TYPE_CHECKING:
     from .assemble import annotated_data, cluster_table
     from .celltypes import annotate_clusters
+    from .differential import differential_expression
     from .marker_sets import CellType, cell_types_for, read_marker_sets
     from .markers import find_markers
-    from .scores import score_clusters
+    from .reference import checked_reference, transfer_labels
+    from .scores import marker_agreement, score_clusters
     from .umap import umap_coordinates
 
 __all__ = [
@@ -19,10 +21,14 @@ __all__ = [
     "annotate_clusters",
     "annotated_data",
     "cell_types_for",
+    "checked_reference",
     "cluster_table",
+    "differential_expression",
     "find_markers",
+    "marker_agreement",
     "read_marker_sets",
     "score_clusters",
+    "transfer_labels",
     "umap_coordinates",
 ]
 
@@ -32,9 +38,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "assemble": ["annotated_data", "cluster_table"],
         "celltypes": ["annotate_clusters"],
+        "differential": ["differential_expression"],
         "marker_sets": ["CellType", "cell_types_for", "read_marker_sets"],
         "markers": ["find_markers"],
-        "scores": ["score_clusters"],
+        "reference": ["checked_reference", "transfer_labels"],
+        "scores": ["marker_agreement", "score_clusters"],
         "umap": ["umap_coordinates"],
     },
 )

@@ -30,7 +30,7 @@ def assemble(
     annotation: Path,
     labels: list[Path] | None = None,
 ) -> None:
-    """Write ``<prefix>.h5ad`` and ``<prefix>.clusters.tsv`` (barcode sample cluster confidence cell_type).
+    """Write ``<prefix>.h5ad``, ``<prefix>.clusters.tsv`` and ``<prefix>.composition.tsv``.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def assemble(
         adata.obs["label"] = pd.Categorical(gold)
     write_h5ad(adata, f"{prefix}.h5ad")
     write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
+    write_table(composition(adata), f"{prefix}.composition.tsv")
 
 
 def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame) -> ad.AnnData:
@@ -106,6 +107,17 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
             "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
         }
     )
+
+
+def composition(adata: ad.AnnData) -> pd.DataFrame:
+    """Return cluster, cell_type, sample, n_cells and share_of_sample (of the sample's cells) of every pair."""
+    samples = adata.obs["sample"].astype(str)
+    pairs = [adata.obs[CLUSTER], pd.Series(pd.Categorical(samples), index=samples.index, name="sample")]
+    table = adata.obs.groupby(pairs, observed=False).size().rename("n_cells").reset_index()
+    types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
+    table["cell_type"] = table["cluster"].map(types).astype(str)
+    table["share_of_sample"] = (table["n_cells"] / table["sample"].astype(str).map(samples.value_counts())).round(6)
+    return pd.DataFrame(table, columns=["cluster", "cell_type", "sample", "n_cells", "share_of_sample"])
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:

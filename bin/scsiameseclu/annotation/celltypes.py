@@ -3,11 +3,13 @@
 The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the marker's contrast:
 +1 where the cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly
 differ. It is judged against two nulls: random genes of the same expression in place of the markers, and random clusters
-of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster.
+of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster. A subtype is
+named only where its cluster is of one kind: cells that lean to its sibling instead make it the parent's.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +19,23 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from ..errors import InputError, quoted
-from ..files import settings, write_table
+from ..errors import quoted
+from ..files import read_table, settings, write_table
 from .clustered import CLUSTER, read_clustered
-from .marker_sets import CellType, cell_types_for, read_marker_sets
+from .agreement import UNKNOWN, with_reference
+from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
+from .symbols import gene_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import anndata as ad
 
-UNKNOWN = "Unknown"
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
 FEWEST_MARKERS = 2
-"""A cell type is considered if at least this many of its markers are among the genes."""
+"""A cell type is considered if at least this many of its markers are among the genes, counted by Kish's effective
+number: one of large weight does not stand for several."""
 NOISE = 0.5
 """Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise and ambient RNA."""
 
@@ -44,18 +48,29 @@ SMALLEST_SCORE = 0.25
 SMALLEST_MARGIN = 0.1
 SUBTYPE_MARGIN = 0.2
 """A subtype must lead the others of its parent by this much, else the parent is named."""
+LARGEST_SPREAD = 0.5
+"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up to which one of
+them is named: at most a fifth of the cells are of the other."""
 EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
 PERMUTATIONS = 1999
 EXPRESSION_BINS = 20
-DECORATION = r"^(?:GRCh3[78]|GRCm3[89]|hg19|hg38|mm10|mm39)_+|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
-"""What some tools put round a gene symbol: the genome before it, the Ensembl id behind it."""
 
 Array = np.ndarray[Any, Any]
 
 
-def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Path, seed: int = 0) -> None:
+def celltypes(
+    *,
+    prefix: str,
+    expression: Path,
+    clustering: Path,
+    markers_db: Path,
+    reference: Path | None = None,
+    seed: int = 0,
+) -> None:
     """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
+
+    With a reference also reference_type, reference_score, reference_similarity and reference_agrees.
 
     Parameters
     ----------
@@ -68,6 +83,8 @@ def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Pa
     markers_db
         Marker sets: a folder of TSV files, of which those for the tissue and the organism are used, or the user's own
         file, which must have sets for the organism.
+    reference
+        ``<group>.reference.tsv``. Default: no reference was given.
     seed
         Seed of all randomness.
     """
@@ -75,13 +92,15 @@ def celltypes(*, prefix: str, expression: Path, clustering: Path, markers_db: Pa
     chosen = settings(adata)
     sets = read_marker_sets(markers_db)
     if markers_db.is_file():
-        _check_organism(sets, str(chosen["organism"]), markers_db)
+        check_organism(sets, str(chosen["organism"]), markers_db)
     tissue = str(chosen.get("tissue") or "")
     types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
     if types:
         table = annotate_clusters(adata, types, seed=seed)
     else:
         table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
+    if reference is not None:
+        table = with_reference(table, read_table(reference, dtype={"cluster": str, "reference_type": str}))
     write_table(table, f"{prefix}.annotation.tsv")
 
 
@@ -110,23 +129,25 @@ def annotate_clusters(
     such a score for random genes or in random clusters, whichever is larger.
     """
     clusters = pd.Categorical(adata.obs[groupby])
-    panel = _panel(types, _symbols(adata))
+    panel = _panel(types, gene_symbols(adata))
     if len(clusters.categories) < 2:
         return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
     if not panel.names:
         return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
     X = sparse.csr_matrix(adata.X)
+    markers = X[:, panel.genes].toarray()
     rng = np.random.default_rng(seed)
     means = _cluster_means(X, clusters.codes)
     contrasts = _contrasts(means, means)
     scores = panel.weights @ contrasts[panel.genes]
     p_values = np.maximum(
         _p_values_of_genes(panel, contrasts, _gene_bins(X), rng),
-        _p_values_of_cells(panel, X[:, panel.genes].toarray(), clusters.codes, means[panel.genes], rng),
+        _p_values_of_cells(panel, markers, clusters.codes, means[panel.genes], rng),
     )
+    mixed = _mixed(panel, markers, clusters.codes)
     rows = [
         {"cluster": str(name), "n_cells": int((clusters.codes == k).sum())}
-        | _verdict(panel, scores[:, k], float(p_values[k]), contrasts[panel.genes, k])
+        | _verdict(panel, scores[:, k], float(p_values[k]), contrasts[panel.genes, k], mixed[:, k])
         for k, name in enumerate(clusters.categories)
     ]
     return pd.DataFrame(rows)[COLUMNS]
@@ -181,7 +202,7 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
         name: {gene.upper(): weight for gene, weight in cell_type.genes.items() if gene.upper() in where.index}
         for name, cell_type in types.items()
     }
-    found = {name: genes if len(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
+    found = {name: genes if _effective_number(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
     needed = {relative for name, genes in found.items() if genes for relative in (name, *_ancestors(types, name))}
     names = [name for name in types if name in needed]
     parents = [names.index(parent) if (parent := types[name].parent) else -1 for name in names]
@@ -199,6 +220,12 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
     return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average)
 
 
+def _effective_number(genes: dict[str, float]) -> float:
+    """Return how many markers of equal weight these amount to."""
+    weights = np.array(list(genes.values()))
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+
+
 def _ancestors(types: dict[str, CellType], name: str) -> Iterator[str]:
     parent = types[name].parent
     while parent is not None:
@@ -212,15 +239,6 @@ def _path(parents: list[int], t: int) -> list[int]:
     while parents[path[-1]] >= 0:
         path.append(parents[path[-1]])
     return path
-
-
-def _symbols(adata: ad.AnnData) -> pd.Index:
-    """Return the gene symbols, without genome or Ensembl id; the name where a gene has none."""
-    symbols = pd.Series(adata.var_names.astype(str), index=adata.var_names)
-    if "gene_symbols" in adata.var:
-        given = adata.var["gene_symbols"].astype(object)
-        symbols = given.where(given.notna() & (given != ""), symbols).astype(str)
-    return pd.Index(symbols.str.replace(DECORATION, "", regex=True))
 
 
 def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:
@@ -288,8 +306,50 @@ def _p_values(null: Array, observed: Array) -> Array:
     return np.asarray((1 + (smallest <= best).sum(axis=0)) / total)
 
 
-def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> dict[str, Any]:
-    """Return the row of one cluster from the types' own scores (types) and the markers' contrasts (markers)."""
+def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
+    """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
+
+    A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
+    In a cluster of one kind of cells markers vary independently of each other; what the lean varies beyond that is the
+    spread between kinds. If a share q of the cells is of the other type, the spread is sqrt(q / (1 - q)) of the
+    distance to a cluster of that type.
+    """
+    mixed = np.zeros((len(panel.names), codes.max() + 1), dtype=bool)
+    for siblings in map(panel.children, range(len(panel.names))):
+        judged = [t for t in siblings if panel.judged[t]]
+        for one, other in itertools.combinations(judged, 2):
+            mean, spread = _leans(markers, panel.weights[one] - panel.weights[other], codes)
+            mixed[one] |= spread > LARGEST_SPREAD * (mean - mean.min())
+            mixed[other] |= spread > LARGEST_SPREAD * (mean.max() - mean)
+    return mixed
+
+
+def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
+    """Return mean and spread, per cluster, of the cells' lean by the weights of the markers."""
+    told = np.flatnonzero(weights)
+    weighted = markers[:, told].astype(np.float64) * weights[told]
+    clusters = [weighted[codes == k] for k in range(codes.max() + 1)]
+    means = np.array([cells.sum(axis=1).mean() for cells in clusters])
+    excess = np.array([cells.sum(axis=1).var() - cells.var(axis=0).sum() for cells in clusters])
+    return means, np.sqrt(np.maximum(excess, 0))
+
+
+def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array) -> dict[str, Any]:
+    """Return the row of one cluster.
+
+    Parameters
+    ----------
+    panel
+        The cell types.
+    scores
+        Own scores of the types.
+    p_value
+        Of the best type's score.
+    contrasts
+        Of the markers.
+    mixed
+        By type, whether many cells lean to another child of the type's parent.
+    """
     along = panel.path @ scores
     # The best type of each family, best first.
     best, *rivals = sorted((panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t]))
@@ -299,7 +359,7 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> 
     if reason := _reason(score, margin, p_value):
         return _row(UNKNOWN, score, margin, panel.names[best], reason, p_value)
     chosen = _path(panel.parents, best)[-1]
-    while child := _leading_child(panel, scores, chosen):
+    while child := _leading_child(panel, scores, chosen, mixed):
         chosen, lead, second = child
         if lead < margin:
             margin, runner_up = lead, panel.names[second]
@@ -309,10 +369,10 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array) -> 
     return _row(panel.names[chosen], float(along[speaker]), margin, runner_up, evidence, p_value)
 
 
-def _leading_child(panel: _Panel, scores: Array, parent: int) -> tuple[int, float, int] | None:
-    """Return the child that leads the others by enough, its lead and the second; None if none does."""
+def _leading_child(panel: _Panel, scores: Array, parent: int, mixed: Array) -> tuple[int, float, int] | None:
+    """Return the child that leads the others by enough in most cells, its lead and the second; None if none does."""
     children = sorted((t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t]))
-    if not children or scores[children[0]] < SMALLEST_SCORE:
+    if not children or scores[children[0]] < SMALLEST_SCORE or mixed[children[0]]:
         return None
     if len(children) == 1:
         return children[0], np.inf, children[0]
@@ -363,14 +423,3 @@ def _no_sets(tissue: str, organism: str) -> str:
     if not tissue:
         return "the samplesheet names no tissue, so no marker sets were chosen"
     return f"there are no marker sets for the tissue {quoted(tissue)} of {organism}"
-
-
-def _check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
-    """Raise if a user's own file has sets for other organisms only."""
-    organisms = sorted(set(sets["organism"].str.casefold()))
-    if "" not in organisms and organism.casefold() not in organisms:
-        raise InputError.of(
-            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism is {quoted(organism)}",
-            where=path.name,
-            remedy="give marker sets for the organism, leave their column 'organism' empty, or correct the samplesheet",
-        )

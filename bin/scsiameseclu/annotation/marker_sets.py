@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..errors import InputError, Problem, quoted
+from .marker_files import COLUMNS, SUFFIXES, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COLUMNS = ["tissue", "organism", "cell_type", "parent", "gene", "weight", "source"]
 REQUIRED = ["cell_type", "gene"]
 
 TISSUES = {
@@ -67,13 +66,14 @@ class CellType:
 
 
 def read_marker_sets(path: Path) -> pd.DataFrame:
-    """Read marker sets from a file, or from all ``.tsv`` files of a folder.
+    """Read marker sets from a file, or from all such files of a folder.
 
     Parameters
     ----------
     path
         TSV or CSV with the columns ``cell_type`` and ``gene`` and, if wanted, ``tissue``, ``organism`` (empty: any),
-        ``parent``, ``weight`` (default 1) and ``source``; or a folder of such files.
+        ``parent``, ``weight`` (default 1) and ``source``; GMT or YAML as :func:`~.marker_files.read_fields` takes
+        them; or a folder of such files.
 
     Returns
     -------
@@ -85,11 +85,39 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
         With everything that is wrong: missing, unknown or doubled columns, sets without genes, genes twice in a set,
         weights that are not positive numbers, parents that are no cell type or that form a circle.
     """
-    files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
-        raise InputError.of(what="the folder has no marker sets", where=path.name, remedy="give one with .tsv files")
+        remedy = f"give one with files that end in {', '.join(SUFFIXES)}"
+        raise InputError.of(what="the folder has no marker sets", where=path.name, remedy=remedy)
     tables = [_read_file(file) for file in files]
     return pd.concat(tables, ignore_index=True)
+
+
+def checked_marker_sets(path: Path, organisms: list[str]) -> pd.DataFrame:
+    """Return the user's marker sets, for which there must be some of each organism.
+
+    Parameters
+    ----------
+    path
+        The user's file, or folder of files.
+    organisms
+        The organisms of the samples.
+    """
+    sets = read_marker_sets(path)
+    for organism in organisms:
+        check_organism(sets, organism, path)
+    return sets
+
+
+def check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
+    """Raise if a user's own sets are for other organisms only."""
+    organisms = sorted(set(sets["organism"].str.casefold()))
+    if "" not in organisms and organism.casefold() not in organisms:
+        raise InputError.of(
+            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism is {quoted(organism)}",
+            where=f"{path.name}, column 'organism'",
+            remedy="give marker sets for the organism, leave their column 'organism' empty, or correct the samplesheet",
+        )
 
 
 def cell_types_for(sets: pd.DataFrame, *, tissue: str, organism: str) -> dict[str, CellType]:
@@ -123,7 +151,7 @@ def canonical_tissue(tissue: str) -> str:
 
 def _read_file(path: Path) -> pd.DataFrame:
     """Read and check one file."""
-    table = _parse(path)
+    table = read_fields(path)
     _check_columns(table, path)
     table = table.reindex(columns=COLUMNS, fill_value="")
     weights = pd.to_numeric(table["weight"].replace("", "1"), errors="coerce")
@@ -131,26 +159,6 @@ def _read_file(path: Path) -> pd.DataFrame:
     if problems:
         raise InputError(problems)
     return table.assign(weight=weights.astype(float))
-
-
-def _parse(path: Path) -> pd.DataFrame:
-    """Return the file's fields as text; rows without any text are dropped, the index is the line number."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = "\t" if "\t" in text.partition("\n")[0] else ","
-        cells = pd.read_csv(
-            io.StringIO(text), sep=separator, dtype=str, header=None, keep_default_na=False, skip_blank_lines=False
-        )
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise InputError.of(
-            what="the marker sets cannot be read as a table",
-            where=path.name,
-            remedy=f"give a TSV or CSV file in UTF-8 with the columns {', '.join(COLUMNS)}",
-        ) from error
-    cells = cells.fillna("").apply(lambda column: column.str.strip())
-    table = cells.iloc[1:].set_axis(cells.iloc[0].tolist(), axis=1)
-    table.index = table.index + 1
-    return pd.DataFrame(table[(table != "").any(axis=1)])
 
 
 def _check_columns(table: pd.DataFrame, path: Path) -> None:
@@ -180,20 +188,21 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
 
 def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterator[Problem]:
     """Yield what is wrong with single rows."""
-    twice = table.duplicated(["tissue", "organism", "cell_type", "gene"]) & (table["gene"] != "")
+    keys = table[["tissue", "organism", "cell_type"]].assign(gene=table["gene"].str.casefold())
+    twice = keys.duplicated() & (table["gene"] != "")
     for (line, row), doubled, weight in zip(table.iterrows(), twice, weights, strict=True):
-        where = f"{path.name}, line {line}"
+        where = f"{path.name}, line {line}, column "
         if not row["cell_type"]:
-            yield Problem("a marker has no cell type", where, "fill in the column 'cell_type'")
+            yield Problem("a marker has no cell type", where + "'cell_type'", "fill in the column 'cell_type'")
         elif not row["gene"]:
             what = f"the cell type {quoted(row['cell_type'])} has a row without a gene"
-            yield Problem(what, where, "fill in the column 'gene' or remove the row")
+            yield Problem(what, where + "'gene'", "fill in the column 'gene' or remove the row")
         if doubled:
             what = f"gene {quoted(row['gene'])} comes twice for {quoted(row['cell_type'])}"
-            yield Problem(what, where, "remove one of the rows")
+            yield Problem(what, where + "'gene'", "name it once")
         if not (math.isfinite(weight) and weight > 0):
             what = f"weight {quoted(row['weight'])} is not a positive number"
-            yield Problem(what, where, "give a positive number, or leave it empty for 1")
+            yield Problem(what, where + "'weight'", "give a positive number, or leave it empty for 1")
 
 
 def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
@@ -204,7 +213,11 @@ def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
             known = parents.setdefault(cell_type, parent)
             if parent != known:
                 what = f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} and {quoted(parent)}"
-                yield Problem(what, f"{path.name}, line {line}", "give the same parent in all rows of a cell type")
+                yield Problem(
+                    what,
+                    f"{path.name}, line {line}, column 'parent'",
+                    "give the same parent in all rows of a cell type",
+                )
         where = ", ".join(text for text in (path.name, str(tissue), str(organism)) if text)
         for cell_type, parent in parents.items():
             if parent and parent not in parents:

@@ -6,7 +6,11 @@ corrections for ties and continuity, as in R's ``wilcox.test``.
 
 from __future__ import annotations
 
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +19,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import ndtr
 
+from ..expression.merge import NOTES
 from ..files import write_table
 from .clustered import CLUSTER, read_clustered
 
@@ -28,8 +33,8 @@ FEWEST_CELLS = 3
 """Seurat's ``min.cells.group``: a cluster smaller than this, or with a rest smaller than this, is not tested."""
 LARGEST_P_VALUE = 0.01
 """Seurat's ``return.thresh``."""
-BLOCK = 5_000_000
-"""Non-zero values handled at once, which bounds the memory."""
+BLOCK = 100_000
+"""Non-zero values that a thread handles at once, which bounds the memory; results do not depend on the threads."""
 
 SeuratVersion = Literal["5", "4"]
 Array = np.ndarray[Any, Any]
@@ -86,10 +91,29 @@ def markers(
         Seurat's major version whose fold change and thresholds are used.
     """
     adata = read_clustered(expression, clustering)
+    adata.X = exact_expression(adata)
     table = find_markers(
-        adata, min_pct=min_pct, logfc_threshold=logfc_threshold, only_pos=only_pos, seurat_compat=seurat_compat
+        adata,
+        min_pct=min_pct,
+        logfc_threshold=logfc_threshold,
+        only_pos=only_pos,
+        seurat_compat=seurat_compat,
+        threads=int(os.environ.get("SCSIAMESECLU_THREADS", "1")),
     )
     write_table(table, f"{prefix}.markers.tsv")
+
+
+def exact_expression(adata: ad.AnnData) -> sparse.csr_matrix:
+    """Return log1p(counts / total * target) of ``layers['counts']`` in double precision, computed in Seurat's order.
+
+    ``X`` holds the same in single precision, where values that differ become ties; the target is that of the
+    normalization, from ``uns['expression']``.
+    """
+    counts = sparse.csr_matrix(adata.layers["counts"], dtype=np.float64, copy=True)
+    target = json.loads(adata.uns.get(NOTES, "{}")).get("target_sum", 1e4)
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    counts.data = np.log1p(counts.data / np.repeat(totals, np.diff(counts.indptr)) * target)
+    return counts
 
 
 def find_markers(
@@ -100,6 +124,7 @@ def find_markers(
     logfc_threshold: float | None = None,
     only_pos: bool = False,
     seurat_compat: SeuratVersion = "5",
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Return the marker genes of each cluster.
 
@@ -117,6 +142,8 @@ def find_markers(
         Report only genes that are higher in the cluster.
     seurat_compat
         ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) + 1``.
+    threads
+        Threads over blocks of genes; the result does not depend on their number.
 
     Returns
     -------
@@ -131,7 +158,8 @@ def find_markers(
         thresholds.logfc if logfc_threshold is None else logfc_threshold,
     )
     clusters = pd.Categorical(adata.obs[groupby])
-    statistics = _statistics(sparse.csc_matrix(adata.X, copy=True), clusters.codes, len(clusters.categories))
+    X = sparse.csc_matrix(adata.X, copy=True)
+    statistics = _statistics(X, clusters.codes, len(clusters.categories), threads)
     tables = [
         _table(statistics, k, adata.var_names, thresholds, only_pos=only_pos, seurat_compat=seurat_compat).assign(
             cluster=str(name)
@@ -160,14 +188,16 @@ class _Statistics:
     ties: Array
 
 
-def _statistics(X: sparse.csc_matrix, codes: Array, n_clusters: int) -> _Statistics:
+def _statistics(X: sparse.csc_matrix, codes: Array, n_clusters: int, threads: int = 1) -> _Statistics:
     """Return the statistics of all genes (columns of `X`) and clusters in one pass over the genes."""
     X.sum_duplicates()
     X.eliminate_zeros()
     if X.nnz and X.data.min() < 0:
         raise ValueError("expression must be log-normalised, but has negative values")
     sizes = np.bincount(codes, minlength=n_clusters).astype(np.float64)
-    blocks = [_block_statistics(X[:, start:stop], codes, sizes) for start, stop in _blocks(X.indptr)]
+    of_genes = partial(_block_statistics, X, codes, sizes)
+    with ThreadPoolExecutor(threads) as pool:  # sorting, most of the work, lets other threads run
+        blocks = list(pool.map(of_genes, _blocks(X.indptr)))
     detected, sums, ranks, ties = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return _Statistics(sizes, detected, sums, ranks, ties)
 
@@ -182,8 +212,11 @@ def _blocks(indptr: Array) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _block_statistics(X: sparse.csc_matrix, codes: Array, sizes: Array) -> tuple[Array, Array, Array, Array]:
-    """Return detected, sums, ranks and ties of some genes."""
+def _block_statistics(
+    whole: sparse.csc_matrix, codes: Array, sizes: Array, block: tuple[int, int]
+) -> tuple[Array, Array, Array, Array]:
+    """Return detected, sums, ranks and ties of a range of genes."""
+    X = whole[:, slice(*block)]
     n_cells, n_genes = X.shape
     shape = n_genes, len(sizes)
     genes = np.repeat(np.arange(n_genes), np.diff(X.indptr))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,10 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 from ..files import read_json, read_table, write_json, write_table
 from .clustered import CLUSTER, read_clustered, read_labels
+from .markers import exact_expression, find_markers
+
+if TYPE_CHECKING:
+    import anndata as ad
 
 METHOD = "scsiameseclu"
 MOST_CELLS = 10_000
@@ -28,6 +32,7 @@ def scores(
     summary: Path,
     comparison: Path,
     labels: list[Path] | None = None,
+    top_n_markers: int = 50,
 ) -> None:
     """Write ``<prefix>.metrics.json`` and, with labels, ``<prefix>.contingency.tsv`` (label x cluster, cells).
 
@@ -45,6 +50,8 @@ def scores(
         ``<group>.comparison.tsv``: barcode and one column of clusters per method.
     labels
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard.
+    top_n_markers
+        Strongest markers of a cluster that are compared with those of its gold type.
     """
     adata = read_clustered(expression, clustering)
     told = read_json(summary)
@@ -62,6 +69,8 @@ def scores(
     }
     if gold is not None:
         metrics["n_labelled"] = int(gold.notna().sum())
+        adata.X = exact_expression(adata)
+        metrics["marker_agreement"] = marker_agreement(adata, gold, top_n=top_n_markers)
         write_table(contingency(gold, adata.obs[CLUSTER]), f"{prefix}.contingency.tsv")
     write_json(metrics, f"{prefix}.metrics.json")
 
@@ -92,6 +101,43 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
             result["nmi"] = float(normalized_mutual_info_score(truth, found))
             result["ari"] = float(adjusted_rand_score(truth, found))
     return result
+
+
+def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> dict[str, Any]:
+    """Return how many of each cluster's strongest markers are among those of its gold type.
+
+    The figure of Xu et al. (scSiameseClu, IJCAI 2025): the gold type of a cluster is the label of most of its cells,
+    and the share is that of the cluster's `top_n` markers which are among the type's `top_n`.
+
+    Parameters
+    ----------
+    adata
+        Log-normalised expression in ``X``, clusters in ``obs['cluster']``.
+    gold
+        Gold standard of the cells; those without one are left out on both sides.
+    top_n
+        Markers of each that are compared: higher in the cluster, strongest first, as in ``markers.tsv``.
+
+    Returns
+    -------
+    ``top_n``, ``mean`` over the clusters that have markers (None without any), and ``clusters``: ``label`` and
+    ``share`` of each, None where a cluster has no labelled cell or no marker.
+    """
+    labelled = adata[gold.notna().to_numpy()].copy()
+    labelled.obs["gold"] = pd.Categorical(gold[gold.notna()].astype(str))
+    tops = {key: _top(find_markers(labelled, groupby=key, only_pos=True), top_n) for key in (CLUSTER, "gold")}
+    clusters: dict[str, dict[str, Any]] = {}
+    for cluster in adata.obs[CLUSTER].cat.categories:
+        sizes = labelled.obs.loc[labelled.obs[CLUSTER] == cluster, "gold"].value_counts()
+        label = str(sizes.index[0]) if sizes.sum() else None
+        ours, theirs = tops[CLUSTER].get(str(cluster), set()), tops["gold"].get(label, set())
+        clusters[str(cluster)] = {"label": label, "share": len(ours & theirs) / len(ours) if ours else None}
+    shares = [found["share"] for found in clusters.values() if found["share"] is not None]
+    return {"top_n": top_n, "mean": float(np.mean(shares)) if shares else None, "clusters": clusters}
+
+
+def _top(markers: pd.DataFrame, top_n: int) -> dict[str | None, set[str]]:
+    return {str(name): set(rows["gene"].head(top_n)) for name, rows in markers.groupby("cluster", sort=False)}
 
 
 def accuracy(truth: Array, found: Array) -> float:

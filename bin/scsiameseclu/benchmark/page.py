@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOT_MADE = "Not measured yet."
-_BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+ELSEWHERE = ("markers",)
+"""Parts of the page that other commands write."""
+_BLOCK = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 
 
 def write_page(output: Path, *, results: pd.DataFrame, ablation: pd.DataFrame, scaling: pd.DataFrame) -> None:
@@ -63,10 +65,24 @@ def template() -> str:
 
 
 def filled(text: str, blocks: dict[str, str]) -> str:
-    """Return the page with its marked parts replaced; a part for which there is nothing says so."""
+    """Return the page with its marked parts replaced; a part for which there is nothing says so.
+
+    Parts of other commands stay as they are.
+    """
 
     def replacement(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{blocks.get(found[2], NOT_MADE)}\n\n{found[3]}"
+        start, name, old, end = found.groups()
+        return found[0] if name in ELSEWHERE and old else f"{start}\n{blocks.get(name, NOT_MADE)}\n\n{end}"
+
+    return _BLOCK.sub(replacement, text)
+
+
+def with_part(text: str, part: str, content: str) -> str:
+    """Return the page with one part replaced and the others as they are."""
+
+    def replacement(found: re.Match[str]) -> str:
+        start, name, _, end = found.groups()
+        return f"{start}\n{content}\n\n{end}" if name == part else found[0]
 
     return _BLOCK.sub(replacement, text)
 

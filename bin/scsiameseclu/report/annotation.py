@@ -16,17 +16,33 @@ if TYPE_CHECKING:
     from .inputs import Group, Run
 
 _SHOWN = 10
+_TOP = 50
+_LARGEST_P = 0.05
+_MAX_NOTES = 10
 _MAX_CONTINGENCY = 60
+_REFERENCE_COLUMNS = {
+    "reference": Column("By the reference", "Cell type transferred from the labelled reference"),
+    "probability": Column("Probability", "Of the reference's type, mean over the cells", format="{:,.2f}"),
+    "agrees": Column("Agree", "Whether markers and reference may name one type", rules={"warn": [{"s_eq": "no"}]}),
+}
 
 
 def sections(run: Run) -> list[Section]:
     """Return the sections of annotation; none if no group has clusters."""
-    return [*_markers(run), *_cell_types(run), *_scores(run), *_contingencies(run)]
+    return [
+        *_markers(run),
+        *_cell_types(run),
+        *_differential(run),
+        *_scores(run),
+        *_marker_agreement(run),
+        *_contingencies(run),
+    ]
 
 
 def _markers(run: Run) -> Iterator[Section]:
+    top_n = int(run.parameters.get("top_n_markers", _TOP))
     rows = {
-        f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes)
+        f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes, top_n)
         for group in run.finished
         if group.markers is not None
         for cluster, genes in group.markers.groupby("cluster", sort=False)
@@ -36,7 +52,7 @@ def _markers(run: Run) -> Iterator[Section]:
     yield Section(
         "markers",
         "Top markers",
-        f"The {_SHOWN} strongest markers of each cluster, and the numbers of the first: Wilcoxon rank sum test of the "
+        f"The {top_n} strongest markers of each cluster, and the numbers of the first: Wilcoxon rank sum test of the "
         "cluster "
         "against all other cells, as in Seurat. All markers stand in <code>groups/&#42;/markers.tsv</code>.",
         ANNOTATION,
@@ -60,18 +76,25 @@ def _markers(run: Run) -> Iterator[Section]:
     )
 
 
-def _marker_row(group: Group, cluster: Any, genes: pd.DataFrame) -> dict[str, Any]:
+def _marker_row(group: Group, cluster: Any, genes: pd.DataFrame, top_n: int) -> dict[str, Any]:
     first = genes.iloc[0]
-    names = ", ".join(text(gene, length=40) for gene in genes["gene"].head(_SHOWN))
     return {
         "cell_type": text(group.cell_types[cluster]) if cluster in group.cell_types else None,
-        "genes": f'<span class="wrapped">{names}</span>',
+        "genes": _gene_list(genes["gene"].head(top_n)),
         "log2fc": float(first["avg_log2FC"]),
         "pct_1": 100.0 * float(first["pct.1"]),
         "pct_2": 100.0 * float(first["pct.2"]),
         "p_adjusted": float(first["p_val_adj"]),
         "count": len(genes),
     }
+
+
+def _gene_list(genes: pd.Series[str]) -> str:
+    """Return names of genes for a table cell: the first at sight, the others on demand."""
+    names = [text(gene, length=40) for gene in genes]
+    shown, more = ", ".join(names[:_SHOWN]), ", ".join(names[_SHOWN:])
+    others = f"<details><summary>{len(names) - _SHOWN} more</summary>{more}</details>" if more else ""
+    return f'<span class="wrapped">{shown}{others}</span>'
 
 
 def _cell_types(run: Run) -> Iterator[Section]:
@@ -99,7 +122,8 @@ def _cell_types(run: Run) -> Iterator[Section]:
                 "margin": Column("Margin", "Lead over the runner-up", format="{:,.2f}"),
                 "runner_up": Column("Runner-up", "Second best type"),
                 "evidence": Column("Evidence", "Marker genes that speak for the type"),
-            },
+            }
+            | (_REFERENCE_COLUMNS if any("reference" in row for row in rows.values()) else {}),
             id="cell_types",
             title="Cell types",
             first="Cluster",
@@ -115,7 +139,105 @@ def _type_row(row: pd.Series[Any]) -> dict[str, Any]:
         "margin": _number(row["margin"]),
         "runner_up": None if pd.isna(row["runner_up"]) else text(row["runner_up"]),
         "evidence": None if pd.isna(row["evidence"]) else paragraph(row["evidence"]),
+    } | (_reference_row(row) if "reference_type" in row else {})
+
+
+def _reference_row(row: pd.Series[Any]) -> dict[str, Any]:
+    return {
+        "reference": None if pd.isna(row["reference_type"]) else text(row["reference_type"]),
+        "probability": _number(row["reference_score"]),
+        "agrees": None if pd.isna(row["reference_agrees"]) else text(row["reference_agrees"]),
     }
+
+
+def _differential(run: Run) -> Iterator[Section]:
+    tested = [group for group in run.finished if group.differential is not None]
+    rows = {
+        f"{group.label}, cluster {text(cluster)}, {text(condition)}": _differential_row(genes)
+        for group in tested
+        for (cluster, condition), genes in group.differential.groupby(["cluster", "condition"], sort=False)  # type: ignore[union-attr]
+    }
+    notes = [
+        f"{group.label}: {text(note, length=200)}"
+        for group in tested
+        for note in group.differential_notes.get("notes", [])
+    ]
+    if not rows and not notes:
+        return
+    about = (
+        "Genes that differ between conditions within a cluster, by DESeq2's test on counts summed by sample: samples, "
+        "not cells, are the replicates. All genes stand in <code>groups/&#42;/differential_expression.tsv</code>."
+    )
+    told = f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}." if notes else ""
+    yield Section(
+        "differential_expression",
+        "Differences between conditions",
+        about + told,
+        ANNOTATION,
+        table(
+            rows or {"Nothing was tested": {"count": 0}},
+            {
+                "baseline": Column("Against", "Condition that the fold changes are relative to"),
+                "up": Column("Higher", "Strongest genes that are higher in the condition"),
+                "down": Column("Lower", "Strongest genes that are lower in the condition"),
+                "count": Column("Genes", f"Genes with an adjusted p-value below {_LARGEST_P}", format="{:,d}"),
+            },
+            id="differential_expression",
+            title="Differences between conditions",
+            first="Cluster and condition",
+        ),
+    )
+
+
+def _differential_row(genes: pd.DataFrame) -> dict[str, Any]:
+    differ = genes[genes["p_value_adjusted"] < _LARGEST_P]
+    up = differ["log2_fold_change"] > 0
+    return {
+        "baseline": text(genes["baseline"].iloc[0]),
+        "up": _gene_list(differ.loc[up, "gene"].head(_SHOWN)),
+        "down": _gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
+        "count": len(differ),
+    }
+
+
+def _marker_agreement(run: Run) -> Iterator[Section]:
+    found = [(group, group.metrics.get("marker_agreement") or {}) for group in run.finished]
+    rows: dict[str, dict[str, Any]] = {}
+    for group, agreement in found:
+        clusters = agreement.get("clusters", {})
+        if not clusters:
+            continue
+        rows[f"{group.label}, mean"] = {"share": _percent(agreement["mean"])}
+        for cluster, about in clusters.items():
+            label = None if about["label"] is None else text(about["label"])
+            rows[f"{group.label}, cluster {text(cluster)}"] = {"label": label, "share": _percent(about["share"])}
+    if not rows:
+        return
+    top_n = max(agreement["top_n"] for _, agreement in found if agreement)
+    yield Section(
+        "marker_agreement",
+        "Markers against the gold standard",
+        f"Share of each cluster's {top_n} strongest markers that are among those of its gold type, the label of most "
+        "of its cells. It is low where a type was cut into several clusters, or a cluster holds several types. From "
+        "<code>groups/&#42;/metrics.json</code>.",
+        ANNOTATION,
+        table(
+            rows,
+            {
+                "label": Column("Gold type", "Label of most of the cells"),
+                "share": Column(
+                    "Shared markers", "With the gold type", format="{:,.0f}", suffix="%", scale="Blues", bounds=(0, 100)
+                ),
+            },
+            id="marker_agreement",
+            title="Markers against the gold standard",
+            first="Cluster",
+        ),
+    )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share
 
 
 def _scores(run: Run) -> Iterator[Section]:

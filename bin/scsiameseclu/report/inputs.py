@@ -120,6 +120,8 @@ class Group:
     markers: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     contingency: pd.DataFrame | None = None
+    differential: pd.DataFrame | None = None
+    differential_notes: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
 
@@ -251,10 +253,17 @@ def _read_group(
         failure=next((failure for failure in failures if not failure.of_sample and failure.id == name), None),
         clusters=tidy("clusters.tsv", dtype={"barcode": str, "sample": str, "cluster": str, "cell_type": str}),
         umap=tidy("umap.tsv", dtype={"barcode": str}),
-        annotation=tidy("annotation.tsv", dtype={"cluster": str, "cell_type": str, "runner_up": str, "evidence": str}),
+        annotation=tidy(
+            "annotation.tsv",
+            dtype=dict.fromkeys(
+                ("cluster", "cell_type", "runner_up", "evidence", "reference_type", "reference_agrees"), str
+            ),
+        ),
         markers=tidy("markers.tsv", dtype={"cluster": str, "gene": str}),
         history=tidy("training_history.tsv"),
         contingency=tidy("contingency.tsv", dtype={0: str}),
+        differential=tidy("differential_expression.tsv", dtype=dict.fromkeys(("cluster", "condition", "gene"), str)),
+        differential_notes=record("differential_expression.json"),
         metrics=record("metrics.json"),
         summary=record("clustering.json"),
     )

@@ -85,7 +85,7 @@ def _general(run: Run, rows: dict[str, dict[str, Any]]) -> Iterator[Section]:
         general_statistics(of_samples, columns, namespace="Sample", placement=100),
     )
     if run.finished:
-        of_groups = {group.label: dict(group.metrics) for group in run.finished}
+        of_groups = {group.label: {key: group.metrics.get(key) for key in _group_columns()} for group in run.finished}
         yield Section(
             "general_groups",
             "Groups",

@@ -7,9 +7,10 @@ process ANNOTATION_ASSEMBLE {
     tuple val(meta), path(expression), path(clustering), path(umap), path(celltypes), path(labels, stageAs: 'labels/*')
 
     output:
-    tuple val(meta), path("${meta.id}.h5ad"), optional: true,         emit: annotated
-    tuple val(meta), path("${meta.id}.clusters.tsv"), optional: true, emit: clusters
-    path("*.failure.json"), optional: true,                           emit: failure
+    tuple val(meta), path("${meta.id}.h5ad"), optional: true,            emit: annotated
+    tuple val(meta), path("${meta.id}.clusters.tsv"), optional: true,    emit: clusters
+    tuple val(meta), path("${meta.id}.composition.tsv"), optional: true, emit: composition
+    path("*.failure.json"), optional: true,                              emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
 
@@ -29,6 +30,6 @@ process ANNOTATION_ASSEMBLE {
 
     stub:
     """
-    touch '${meta.id}.h5ad' '${meta.id}.clusters.tsv'
+    touch '${meta.id}.h5ad' '${meta.id}.clusters.tsv' '${meta.id}.composition.tsv'
     """
 }

@@ -4,7 +4,7 @@ process ANNOTATION_CELLTYPES {
     label 'family_core'
 
     input:
-    tuple val(meta), path(expression), path(clustering)
+    tuple val(meta), path(expression), path(clustering), path(reference)
     path marker_sets
 
     output:
@@ -15,12 +15,14 @@ process ANNOTATION_CELLTYPES {
 
     script:
     def args = task.ext.args ?: ''
+    def beside = reference ? "--reference ${reference}" : ''
     """
     annotation_celltypes.py \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\
         --markers-db ${marker_sets} \\
+        ${beside} \\
         ${args}
     """
 

@@ -1,6 +1,6 @@
 process ANNOTATION_MARKERS {
     tag "${meta.id}"
-    label 'process_medium'
+    label 'process_high'
     label 'family_core'
 
     input:
@@ -15,6 +15,7 @@ process ANNOTATION_MARKERS {
     script:
     def args = task.ext.args ?: ''
     """
+    export SCSIAMESECLU_THREADS=${task.cpus}
     annotation_markers.py \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\

@@ -1,0 +1,32 @@
+"""The verdicts of the markers and of a reference on each cluster, side by side."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+UNKNOWN = "Unknown"
+
+
+def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of cell types with the reference's columns and ``reference_agrees``: yes, no, or nothing."""
+    joined = annotation.merge(transferred.astype({"cluster": str}), on="cluster", how="left", validate="1:1")
+    pairs = zip(joined["cell_type"], joined["reference_type"], strict=True)
+    return joined.assign(reference_agrees=[_agreement(str(one), str(other)) for one, other in pairs])
+
+
+def _agreement(one: str, other: str) -> str:
+    """Return whether two names may be those of one type: all words of one are in the other, or begin alike."""
+    if UNKNOWN in (one, other):
+        return ""
+    words, others = sorted((_words(one), _words(other)), key=len)
+    return "yes" if words and all(any(_alike(a, b) for b in others) for a in words) else "no"
+
+
+def _words(name: str) -> list[str]:
+    words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()
+    return [word.removesuffix("s") for word in words if word not in ("cell", "cells", "or", "and")]
+
+
+def _alike(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return one == other or (len(shorter) > 2 and shorter.isalpha() and longer.startswith(shorter))

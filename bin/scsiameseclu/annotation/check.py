@@ -1,0 +1,90 @@
+"""The early check of what the user gave for the annotation: marker sets, reference, condition; all mistakes at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, Problem, quoted
+from ..files import write_h5ad, write_table
+from .marker_sets import checked_marker_sets
+
+
+def check(
+    *,
+    samples: Path,
+    markers_db: Path | None = None,
+    labelled: Path | None = None,
+    reference_label: str | None = None,
+    condition: str | None = None,
+) -> None:
+    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form, of what was given.
+
+    Parameters
+    ----------
+    samples
+        ``samples.json``: settings of all samples.
+    markers_db
+        The user's marker sets, a file or a folder. Default: none were given.
+    labelled
+        The user's labelled reference. Default: none was given.
+    reference_label
+        Column of the reference with its labels.
+    condition
+        Column of the samplesheet with the conditions. Default: none was named.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong with any of them.
+    """
+    rows = json.loads(samples.read_text(encoding="utf-8"))
+    problems: list[Problem] = []
+
+    def attempt(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except InputError as error:
+            problems.extend(error.problems)
+
+    if markers_db is not None:
+        organisms = sorted({str(row["organism"]) for row in rows})
+        attempt(lambda: write_table(checked_marker_sets(markers_db, organisms), "marker_sets.tsv"))
+    if labelled is not None or reference_label is not None:
+        attempt(lambda: _check_reference(labelled, reference_label))
+    if condition is not None:
+        attempt(lambda: _check_condition(rows, condition))
+    if problems:
+        raise InputError(problems)
+
+
+def _check_reference(labelled: Path | None, column: str | None) -> None:
+    # Here, not above: a run without a reference need not wait for scikit-learn.
+    from .reference import checked_reference
+
+    if labelled is None or column is None:
+        given, missing = (
+            ("--reference_label", "--reference") if labelled is None else ("--reference", "--reference_label")
+        )
+        raise InputError.of(
+            what=f"{given} is given without {missing}",
+            where="the command line",
+            remedy="give both: an .h5ad with raw counts, and the column of its obs that holds the cell types",
+        )
+    write_h5ad(checked_reference(labelled, column), "reference.h5ad")
+
+
+def _check_condition(rows: list[dict[str, Any]], condition: str) -> None:
+    extra = sorted({name for row in rows for name in _extra(row)})
+    if condition not in extra:
+        raise InputError.of(
+            what=f"the samplesheet has no column {quoted(condition)}",
+            where="--condition",
+            remedy=f"name one of its own columns: {', '.join(map(quoted, extra)) or 'it has none; add one'}",
+        )
+
+
+def _extra(row: dict[str, Any]) -> dict[str, Any]:
+    return dict(row.get("extra") or {})

@@ -1,0 +1,287 @@
+"""Cell types from a labelled reference, beside those from markers: logistic regression in the reference's components.
+
+The group's cells are projected onto the principal components of the reference (over the genes that both have); a
+multinomial logistic regression there, with its probabilities calibrated by cross-validation (Platt 1999), names each
+cell, and the mean over a cluster's cells names the cluster.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from ..errors import InputError, quoted
+from ..expression.normalize import raw_counts
+from ..files import write_table
+from .agreement import UNKNOWN
+from .clustered import CLUSTER, read_clustered
+from .symbols import gene_symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+LABEL = "label"
+"""Column of ``obs`` with the labels in the reference that :func:`checked_reference` returns."""
+COLUMNS = ["cluster", "reference_type", "reference_score", "reference_similarity"]
+FEWEST_CELLS = 10
+"""A label of the reference with fewer cells is left out."""
+FEWEST_GENES = 50
+"""Genes that reference and group must share."""
+SMALLEST_SCORE = 0.5
+"""Mean probability below which a cluster stays unknown."""
+SMALLEST_SIMILARITY = 0.3
+"""Correlation with the label's mean profile below which a cluster stays unknown: its type is not in the reference."""
+LARGEST = 10.0
+"""Standard deviations that a gene counts at most, as in Seurat and scanpy."""
+MOST_CELLS = 1000
+"""Cells of a label that are used, evenly spaced; more tell nothing new."""
+BLOCK = 10_000
+N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
+
+
+def reference(*, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0) -> None:
+    """Write ``<prefix>.reference.tsv``: cluster reference_type reference_score reference_similarity.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    expression
+        ``<group>.expression.h5ad``.
+    clustering
+        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
+    labelled
+        The checked reference: raw counts in ``X``, ``obs['label']``.
+    seed
+        Seed of the cross-validation.
+    """
+    adata = read_clustered(expression, clustering)
+    write_table(transfer_labels(adata, ad.read_h5ad(labelled), seed=seed), f"{prefix}.reference.tsv")
+
+
+def checked_reference(path: Path, column: str) -> ad.AnnData:
+    """Return raw counts and labels of a reference, without unlabelled cells and labels of fewer than 10 cells.
+
+    Of a label with more than 1,000 cells so many are taken, evenly spaced.
+
+    Parameters
+    ----------
+    path
+        ``.h5ad`` with raw counts in ``layers['counts']``, ``raw`` or ``X``.
+    column
+        Column of its ``obs`` with the labels.
+
+    Returns
+    -------
+    AnnData with ``X`` raw counts (CSR, integer), ``obs['label']`` (categorical) and the symbols as names of the genes.
+
+    Raises
+    ------
+    InputError
+        If it is no h5ad file, has no such column, no raw counts, or fewer than two labels of at least 10 cells.
+    """
+    try:
+        found = ad.read_h5ad(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "give an .h5ad file as anndata writes it"
+        raise InputError.of(what="the reference cannot be read", where=path.name, remedy=remedy) from error
+    if column not in found.obs:
+        raise InputError.of(
+            what=f"the reference has no column {quoted(column)}",
+            where=f"{path.name}, obs",
+            remedy=f"name one of its columns with --reference_label: {_listed(found.obs)}",
+        )
+    labels = found.obs[column].astype(object)
+    labels = labels.where(labels.notna(), "").astype(str).str.strip()
+    sizes = labels[labels != ""].value_counts()
+    kept = labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
+    if labels[kept].nunique() < 2:
+        raise InputError.of(
+            what=f"the reference has fewer than two labels of at least {FEWEST_CELLS} cells",
+            where=f"{path.name}, obs[{quoted(column)}]",
+            remedy="give a reference with several cell types, or another column",
+        )
+    kept &= _thinned(labels)
+    obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
+    counts, symbols = _counts(found, path)
+    return ad.AnnData(counts[kept], obs=obs, var=pd.DataFrame(index=symbols.astype(str)))
+
+
+def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
+    """Return which cells are used where a label has very many: some evenly spaced ones."""
+    place = labels.groupby(labels).cumcount().to_numpy()
+    size = labels.groupby(labels).transform("size").to_numpy()
+    most = np.minimum(size, MOST_CELLS)
+    return np.asarray((place + 1) * most // size > place * most // size)
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(quoted, columns)) or "it has none"
+
+
+def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:
+    """Return the raw counts and the symbols of their genes, from wherever in the file they are."""
+    sources = [found] if found.X is not None or "counts" in found.layers else []
+    sources += [ad.AnnData(found.raw.X, var=found.raw.var)] if found.raw is not None else []
+    for source in sources:
+        try:
+            return raw_counts(source), gene_symbols(source)
+        except InputError:
+            continue
+    raise InputError.of(
+        what="the reference has no raw counts",
+        where=f"{path.name}, layers['counts'], X and raw",
+        remedy="give a reference with raw counts: whole numbers that are not negative",
+    )
+
+
+def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = CLUSTER, seed: int = 0) -> pd.DataFrame:
+    """Return the reference's label of each cluster.
+
+    Parameters
+    ----------
+    adata
+        Raw counts in ``layers['counts']``, clusters in ``obs``.
+    labelled
+        From :func:`checked_reference`.
+    groupby
+        Column of ``obs`` with the clusters.
+    seed
+        Seed of the cross-validation.
+
+    Returns
+    -------
+    One row per cluster: ``reference_type`` the label of the highest mean probability over its cells, ``Unknown`` below
+    0.5 or where the cluster's mean profile correlates less than 0.3 with the label's; ``reference_score`` that
+    probability; ``reference_similarity`` that correlation.
+
+    Raises
+    ------
+    InputError
+        If they share fewer than 50 genes.
+    """
+    cells, known = _shared(adata, labelled)
+    space = _Space.of(known)
+    labels = labelled.obs[LABEL].astype(str).to_numpy()
+    names, probabilities = _probabilities(space.scores(known), labels, space.scores(cells), seed)
+    clusters = pd.Categorical(adata.obs[groupby])
+    means = space.means(cells, clusters.codes)
+    overall = np.bincount(clusters.codes) @ means / len(clusters)
+    rows = []
+    for k, cluster in enumerate(clusters.categories):
+        mean = probabilities[clusters.codes == k].mean(axis=0)
+        best = names[int(mean.argmax())]
+        profile = space.means(known[labels == best], np.zeros((labels == best).sum(), dtype=int))[0]
+        # The first does not depend on the composition of the group, the second not on technical differences.
+        similarity = max(_correlation(means[k], profile), _correlation(means[k] - overall, profile))
+        sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
+        rows.append([str(cluster), best if sure else UNKNOWN, round(float(mean.max()), 4), round(similarity, 4)])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Return log-normalized expression of both over the genes that they share, by symbol or by Ensembl id."""
+    theirs = _places(labelled.var_names)
+    ours = [_places(gene_symbols(adata))]
+    if "gene_ids" in adata.var:
+        ours.append(_places(pd.Index(adata.var["gene_ids"].astype(str))))
+    most = max(ours, key=lambda places: len(places.index.intersection(theirs.index)))
+    genes = most.index.intersection(theirs.index).sort_values()
+    if len(genes) < FEWEST_GENES:
+        raise InputError.of(
+            what=f"the reference and the group share {len(genes)} genes, and at least {FEWEST_GENES} are needed",
+            where=f"genes of the reference, such as {', '.join(map(quoted, labelled.var_names[:3]))}; "
+            f"of the group, such as {', '.join(map(quoted, adata.var_names[:3]))}",
+            remedy="give a reference of the same organism, with gene symbols or Ensembl ids as the names of its genes",
+        )
+    counts = sparse.csr_matrix(adata.layers["counts"])[:, most[genes]]
+    return _log_normalized(counts), _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs[genes]])
+
+
+def _places(names: pd.Index) -> pd.Series[int]:
+    """Return the place of each gene by its name in capitals, without names that come twice."""
+    places = pd.Series(range(len(names)), index=names.astype(str).str.upper())
+    return places[~places.index.duplicated(keep=False)]
+
+
+def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    adata = ad.AnnData(counts.astype(np.float64))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Some cells have zero counts")
+        sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    return sparse.csr_matrix(adata.X)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Variable genes of the reference, their means and standard deviations there, and its principal components."""
+
+    genes: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    components: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, known: sparse.csr_matrix) -> _Space:
+        adata = ad.AnnData(known.copy())
+        with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+            warnings.filterwarnings("ignore", message="`n_top_genes` > number of normalized dispersions")
+            sc.pp.highly_variable_genes(adata, n_top_genes=min(N_TOP_GENES, adata.n_vars))
+        dense = known[:, adata.var["highly_variable"].to_numpy()].toarray()
+        genes = np.flatnonzero(adata.var["highly_variable"].to_numpy())[dense.std(axis=0) > 0]
+        dense = known[:, genes].toarray()
+        mean, scale = dense.mean(axis=0), dense.std(axis=0)
+        n_components = min(N_COMPONENTS, *(size - 1 for size in dense.shape))
+        scaled = np.clip((dense - mean) / scale, -LARGEST, LARGEST)
+        return cls(
+            genes, mean, scale, sc.pp.pca(scaled, n_comps=n_components, svd_solver="arpack", return_info=True)[1]
+        )
+
+    def _scaled(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
+        return np.asarray(np.clip((X[:, self.genes].toarray() - self.mean) / self.scale, -LARGEST, LARGEST))
+
+    def scores(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Return cells x components."""
+        return np.vstack([self._scaled(X[rows]) @ self.components.T for rows in _blocks(X.shape[0])])
+
+    def means(self, X: sparse.csr_matrix, codes: NDArray[np.int_]) -> NDArray[np.float64]:
+        """Return clusters x genes: mean profiles, as differences from that of the reference."""
+        sums = np.zeros((codes.max() + 1, len(self.genes)))
+        for rows in _blocks(X.shape[0]):
+            np.add.at(sums, codes[rows], self._scaled(X[rows]))
+        return np.asarray(sums / np.bincount(codes)[:, None])
+
+
+def _blocks(n_cells: int) -> list[slice]:
+    """Return ranges of cells that are made dense at a time, which bounds the memory."""
+    return [slice(start, start + BLOCK) for start in range(0, n_cells, BLOCK)]
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the correlation of two profiles, 0 where one does not vary."""
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
+
+
+def _probabilities(
+    known: NDArray[np.float64], labels: NDArray[Any], cells: NDArray[np.float64], seed: int
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the labels and, cells x labels, their calibrated probabilities."""
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    scale = known.std()
+    model = CalibratedClassifierCV(LogisticRegression(max_iter=1000, class_weight="balanced"), cv=folds)
+    model.fit(known / scale, labels)
+    return [str(name) for name in model.classes_], np.asarray(model.predict_proba(cells / scale))

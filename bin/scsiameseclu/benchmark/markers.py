@@ -1,0 +1,198 @@
+"""Times the marker test beside Seurat's FindAllMarkers and scanpy's rank_genes_groups: ``python -m`` this module."""
+
+from __future__ import annotations
+
+from ..command import run  # isort: skip  # first: it caps the threads
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from scipy import sparse
+from scipy.io import mmwrite
+
+from .._version import __version__
+from ..annotation.markers import exact_expression, find_markers
+from ..errors import InputError
+from ..expression.normalize import raw_counts
+from ..files import read_table, write_table
+from .page import template, with_part
+from .tables import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TABLE = "markers.tsv"
+PART = "markers"
+"""Name of the part of the page that this command writes."""
+SCRIPT = files(__package__) / "find_all_markers.R"
+LABEL = "label"
+SMALLEST_COMPARED = 1e-300
+"""p-values below this are left out of the comparison: they are near the smallest number there is."""
+
+Seconds = dict[str, float]
+
+
+def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), repeats: int = 3) -> None:
+    """Time the three on one data set, its labels as clusters, and write OUTPUT/markers.tsv and its part of OUTPUT.md.
+
+    Parameters
+    ----------
+    data
+        .h5ad with raw counts and obs['label'].
+    output
+        Folder of tables; the page is beside it, with .md at its end.
+    repeats
+        Runs of ours and scanpy's, of which the fastest counts. Seurat's, the slowest, is run once.
+    """
+    expression = labelled_expression(data)
+    seconds, ours = _ours(expression, repeats)
+    seconds |= _scanpy(expression, repeats)
+    rows = [{"method": method, "seconds": round(value, 2)} for method, value in seconds.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        seurat = run_seurat(expression, Path(folder))
+    if seurat is None:
+        print("Seurat is left out: no Rscript with the package Seurat was found", file=sys.stderr)
+    else:
+        rows.append(
+            {"method": f"Seurat {seurat[2]}, FindAllMarkers", "seconds": seurat[1]} | differences(ours, seurat[0])
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows).assign(dataset=data.name, cells=expression.n_obs, genes=expression.n_vars)
+    write_table(table, output / TABLE)
+    page = output.with_name(f"{output.name}.md")
+    text = page.read_text(encoding="utf-8") if page.is_file() else template()
+    page.write_text(with_part(text, PART, part(read_table(output / TABLE))), encoding="utf-8")
+
+
+def labelled_expression(path: Path) -> ad.AnnData:
+    """Return log-normalised ``X`` (float64 CSR) of the labelled cells and all genes, clusters in ``obs['cluster']``."""
+    adata = ad.read_h5ad(path)
+    if LABEL not in adata.obs:
+        raise InputError.of(what="the cells have no labels", where=path, remedy=f"give an .h5ad with obs['{LABEL}']")
+    labels = adata.obs[LABEL].astype(str)
+    adata = adata[(labels != "") & (labels != "nan")]
+    found = ad.AnnData(
+        obs=pd.DataFrame({"cluster": adata.obs[LABEL].astype(str).astype("category")}),
+        var=pd.DataFrame(index=adata.var_names),
+    )
+    found.var_names_make_unique()
+    found.layers["counts"] = raw_counts(adata)
+    found.X = exact_expression(found)
+    return found
+
+
+def _ours(expression: ad.AnnData, repeats: int) -> tuple[Seconds, pd.DataFrame]:
+    four, table = _fastest(lambda: find_markers(expression, seurat_compat="4"), repeats)
+    five, _ = _fastest(lambda: find_markers(expression), repeats)
+    names = [f"scsiameseclu {__version__}, as Seurat {version}" for version in (4, 5)]
+    return dict(zip(names, (four, five), strict=True)), table
+
+
+def _scanpy(expression: ad.AnnData, repeats: int) -> Seconds:
+    adata = expression.copy()
+    adata.uns["log1p"] = {}
+
+    def test() -> None:
+        with np.errstate(invalid="ignore"):  # genes without a count
+            sc.tl.rank_genes_groups(adata, "cluster", method="wilcoxon", tie_correct=True)
+
+    return {f"scanpy {version('scanpy')}, rank_genes_groups": _fastest(test, repeats)[0]}
+
+
+def _fastest(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        result = function()
+        times.append(time.perf_counter() - begun)
+    return min(times), result
+
+
+def seurat_reason() -> str:
+    """Return why the real Seurat cannot be run here; nothing if it can."""
+    if shutil.which("Rscript") is None:
+        return "there is no Rscript"
+    found = subprocess.run(["Rscript", "-e", "library(Seurat)"], capture_output=True, check=False).returncode == 0
+    return "" if found else "R has no package Seurat"
+
+
+def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, float, str] | None:
+    """Return the table, seconds and version of the real Seurat's FindAllMarkers; None where it is not installed.
+
+    Parameters
+    ----------
+    expression
+        Raw counts in ``layers['counts']``, clusters in ``obs['cluster']``.
+    folder
+        Empty folder for the files in between.
+    """
+    if seurat_reason():
+        return None
+    # Clusters by number and in the order of the categories, which is that of Seurat's levels; genes by number, too.
+    codes = np.asarray(expression.obs["cluster"].cat.codes)
+    ordered = np.argsort(codes, kind="stable")
+    mmwrite(folder / "matrix.mtx", sparse.coo_matrix(expression.layers["counts"][ordered].T))
+    (folder / "clusters.tsv").write_text("".join(f"{code}\n" for code in codes[ordered]))
+    subprocess.run(["Rscript", str(SCRIPT), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    table = read_table(folder / "markers.tsv", float_precision="round_trip")
+    table["cluster"] = expression.obs["cluster"].cat.categories[table["cluster"]]
+    table["gene"] = expression.var_names[table["gene"].str.removeprefix("gene").astype(int) - 1]
+    return table, float((folder / "seconds.txt").read_text()), (folder / "version.txt").read_text().strip()
+
+
+def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
+    """Return how far two marker tables are apart: rows, order, and the largest differences of each number."""
+    keys = [table[["cluster", "gene"]].to_numpy(dtype=str).tolist() for table in (ours, theirs)]
+    same = keys[0] == keys[1]
+    told: dict[str, Any] = {"rows": len(theirs), "same_rows": same}
+    if not same:
+        return told
+    mine, other = (np.asarray(table["p_val"], dtype=np.float64) for table in (ours, theirs))
+    compared = other > SMALLEST_COMPARED
+    shares = (table[["pct.1", "pct.2"]].to_numpy(dtype=np.float64) for table in (ours, theirs))
+    return told | {
+        "largest_difference_log2fc": float(np.abs(ours["avg_log2FC"] - theirs["avg_log2FC"]).max()),
+        "largest_difference_pct": float(np.abs(np.subtract(*shares)).max()),
+        "largest_relative_difference_p": float(np.abs(mine[compared] / other[compared] - 1).max()),
+    }
+
+
+def part(table: pd.DataFrame) -> str:
+    """Return the section of the page from the table of results."""
+    first = table.iloc[0]
+    times = pd.DataFrame(
+        {
+            "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
+            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format).to_numpy(),
+        },
+        index=table["method"],
+    )
+    about = f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} genes; one thread each."
+    text = f"{about}\n\n{markdown(times, first='method')}"
+    compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
+    return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
+
+
+def _agreement(row: pd.Series[Any]) -> str:
+    if str(row["same_rows"]) != "True":
+        return f"The rows of {row['method']} and ours are **not** the same."
+    return (
+        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest differences: "
+        f"avg_log2FC {row['largest_difference_log2fc']:.1e}, pct {row['largest_difference_pct']:.1g}, "
+        f"p_val {row['largest_relative_difference_p']:.1e} (relative, above {SMALLEST_COMPARED:.0e})."
+    )
+
+
+if __name__ == "__main__":
+    run(benchmark_markers)
