@@ -46,7 +46,15 @@ def test_labels_change_nothing_but_the_scores(tmp_path: Path) -> None:
 
 
 def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
-    options = ["--condition", "donor", "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type"]
+    options = [
+        "--condition",
+        "donor",
+        "--reference",
+        DEMO / "pancreas.h5ad",
+        "--reference_label",
+        "type",
+        "--benchmark",
+    ]
     run = run_pipeline(tmp_path, "-stub", *options, profile="test,venv")
     assert run.status == 0, run.output
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}

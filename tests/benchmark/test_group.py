@@ -1,0 +1,77 @@
+"""The benchmark over a run's own groups."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scsiameseclu.benchmark import run
+from scsiameseclu.benchmark.datasets import labelled_datasets
+from scsiameseclu.benchmark.group import benchmark_page, compare_methods
+from scsiameseclu.benchmark.tables import comparison_wanted
+from scsiameseclu.errors import InputError
+
+
+@pytest.fixture
+def group(folder, tmp_path, monkeypatch):
+    """Return a group's expression and labels, in the folder that the step runs in."""
+    monkeypatch.chdir(tmp_path)
+    dataset = labelled_datasets(folder, scratch=tmp_path)[0]
+    barcodes = [str(name) for name in dataset.gold.index]
+    labels = tmp_path / "one.labels.tsv"
+    pd.DataFrame({"barcode": barcodes, "label": dataset.gold.to_numpy()}).to_csv(labels, sep="\t", index=False)
+    adata = ad.read_h5ad(dataset.expression)
+    adata.obs_names = [f"one_{name}" for name in adata.obs_names]
+    adata.write_h5ad(dataset.expression)
+    return dataset, labels
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Stand in for the fits: every cell in one of two clusters."""
+
+    def fit(job, **_options):
+        labels = (np.arange(job.dataset.n_cells) % 2).tolist()
+        return {"labels": labels, "seconds": 1.0, "peak_rss_mb": 100.0, "trained": None}
+
+    monkeypatch.setattr(run, "run_fit", fit)
+
+
+def test_every_method_meets_the_labels_of_the_cells_that_are_left(group, fits, tmp_path):
+    dataset, labels = group
+    compare_methods(prefix="blood", expression=dataset.expression, labels=[labels], seed=3)
+    table = run.read_results(tmp_path / "blood.3.results.tsv")
+    assert set(zip(table["method"], table["k_mode"], strict=True)) == set(comparison_wanted())
+    assert set(table["dataset"]) == {"blood"}
+    assert set(table["seed"]) == {3}
+    assert set(table["types"]) == {dataset.n_types}
+    assert table["ari"].notna().all()
+
+
+def test_a_group_without_labels_is_an_input_error(group, fits, tmp_path):
+    dataset, _ = group
+    other = tmp_path / "other.labels.tsv"
+    other.write_text("barcode\tlabel\nnobody\tB\n")
+    with pytest.raises(InputError, match="No cell that passed quality control has a label"):
+        compare_methods(prefix="blood", expression=dataset.expression, labels=[other])
+
+
+def test_a_fit_that_fails_is_told(group, tmp_path, monkeypatch):
+    dataset, labels = group
+    monkeypatch.setattr(run, "run_fit", lambda job, **_options: None)
+    with pytest.raises(InputError, match="8 fits of the benchmark failed"):
+        compare_methods(prefix="blood", expression=dataset.expression, labels=[labels])
+
+
+def test_the_page_holds_all_groups_and_seeds(group, fits, tmp_path):
+    dataset, labels = group
+    for prefix in ("blood", "skin"):
+        for seed in (0, 1):
+            compare_methods(prefix=prefix, expression=dataset.expression, labels=[labels], seed=seed)
+    benchmark_page(results=sorted(tmp_path.glob("*.results.tsv")))
+    assert len(run.read_results(tmp_path / "benchmarks" / "results.tsv")) == 4 * len(comparison_wanted())
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "| blood |" in page
+    assert "| skin |" in page
+    assert (tmp_path / "benchmarks" / "ari_true.png").stat().st_size > 0
