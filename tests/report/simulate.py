@@ -294,6 +294,7 @@ def _write_evidence(
         for cluster in range(k)
     ]
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
+    _write_expression(directory, group, k, genes, rng)
     steps = np.arange(1, 251)
     terms = {
         name: scale * (0.3 + np.exp(-steps / 40))
@@ -325,6 +326,23 @@ def _write_evidence(
         },
         directory / f"{group}.clustering.json",
     )
+
+
+def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
+    means = rng.gamma(0.5, 1.0, 3000)
+    dispersions = rng.normal(0, 1, 3000) ** 3
+    table = {"gene": [f"GENE{index}" for index in range(3000)], "mean": means, "dispersion": dispersions}
+    write_table(pd.DataFrame(table).assign(highly_variable=dispersions > 1), directory / f"{group}.genes.tsv")
+    shown = list(dict.fromkeys([*genes[:2], *(f"{gene}_{cluster}" for cluster in range(k) for gene in genes[2:4])]))
+    shares = rng.random((k, len(shown)))
+    profiles = {
+        "cluster": np.repeat([str(cluster) for cluster in range(k)], len(shown)),
+        "gene": shown * k,
+        "share": shares.ravel(),
+        "mean": 3 * shares.ravel(),
+    }
+    table = pd.DataFrame(profiles)
+    write_table(table if k > 1 else table.head(0), directory / f"{group}.profiles.tsv")
 
 
 def _schema() -> dict[str, Any]:
