@@ -42,6 +42,8 @@ class Plan:
         True if gold standards are given.
     n_clusters
         Clusters per group.
+    unfiltered
+        True if the cells of all samples were called, not only those of the first.
     hostile
         True if extra columns, genes and cell types are out to break the report.
     """
@@ -52,6 +54,7 @@ class Plan:
     failed: tuple[int, ...] = (2,)
     labelled: bool = True
     n_clusters: int = 5
+    unfiltered: bool = False
     hostile: bool = False
 
 
@@ -172,7 +175,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_barcodes": n,
             "n_kept": len(kept),
             "removed": removed,
-            "cell_calling": _calling(ledger) if sample == "sample_1" else None,
+            "cell_calling": _calling(ledger) if plan.unfiltered or sample == "sample_1" else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),

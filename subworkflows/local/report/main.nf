@@ -59,7 +59,9 @@ workflow REPORT {
     report = REPORT_MULTIQC.out.report
 }
 
-// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not.
+// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not;
+// the address of a webhook is a secret.
 def reportedParameters() {
-    params.findAll { name, _value -> !(name in ['help', 'version', 'trace_report_suffix']) && !name.contains('-') }.sort()
+    def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
+    params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()
 }
