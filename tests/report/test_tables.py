@@ -105,12 +105,13 @@ def test_cells_are_graded_by_their_metrics_in_the_ledger(three):
 def test_marker_dots_show_share_and_mean_of_the_profiles(three):
     inputs, outputs = three
     profiles = read_table(inputs / "groups" / "group_1.profiles.tsv", dtype={"cluster": str})
-    dots = content(outputs, "marker_dots")["data"][0]
-    assert len(dots) == len(profiles)
+    picture = content(outputs, "marker_dots")["data"]
+    assert picture.count("<details open>") == 1
+    assert picture.count("<circle") == len(profiles) + len(read_table(inputs / "groups" / "group_2.profiles.tsv"))
     row = profiles[(profiles["cluster"] == "2") & (profiles["gene"] == "GENE1")].iloc[0]
-    dot = next(dot for dot in dots.values() if dot["y"].startswith("2 ") and dot["x"] == "GENE1")
-    assert dot["marker_size"] == round(18 * row["share"] ** 0.5, 1)
-    assert f"{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}" in dot["name"]
+    told = f"<title>GENE1, 2 Monocyte: {100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
+    before = picture[: picture.index(told)]
+    assert f'r="{9 * row["share"] ** 0.5:.1f}"' in before[before.rindex("<circle") :]
 
 
 def test_the_same_type_has_the_same_colour_in_all_plots(three):

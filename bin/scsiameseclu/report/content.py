@@ -292,37 +292,6 @@ def points(
     }
 
 
-def dots(
-    datasets: Mapping[str, Sequence[Mapping[str, Any]]],
-    *,
-    id: str,  # noqa: A002
-    title: str,
-    x_label: str,
-    y_label: str,
-) -> dict[str, Any]:
-    """Return the body of a dot plot: name of the data set -> its dots, each one trace of MultiQC's scatter plot.
-
-    Dots have x and y (names, in the order in which they first come), name, marker_size and color.
-    """
-    rows = max(len({dot["y"] for dot in some}) for some in datasets.values())
-    fixed = {"hide_in_legend": True, "marker_line_width": 0, "annotate": False}
-    return {
-        "plot_type": "scatter",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "xlab": x_label,
-            "ylab": y_label,
-            "tt_label": " ",
-            "series_label": False,
-            "showlegend": False,
-            "height": 220 + 24 * rows,
-            "data_labels": _labels(datasets, y_label),
-        },
-        "data": [{dot["name"]: {**dot, **fixed} for dot in some} for some in datasets.values()],
-    }
-
-
 def boxes(
     datasets: Mapping[str, Mapping[str, Mapping[str, float]]],
     *,

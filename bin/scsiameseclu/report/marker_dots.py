@@ -1,10 +1,10 @@
-"""The marker dot plot in the report: how many cells of each cluster have a marker, and how much of it."""
+"""The marker dot plot in the report, a picture, as MultiQC has no such plot: who has a marker, and how much of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .content import Section, dots, text
+from .content import Section, html, text, unique_texts
 from .inputs import natural
 from .palette import graded
 from .rooms import ANNOTATION
@@ -17,34 +17,36 @@ if TYPE_CHECKING:
     from .inputs import Group, Run
 
 _MAX_OF_GROUP = 1_500
-_MAX_IN_ALL = 12_000
-"""Dots that a browser draws without delay, and that keep the report small."""
-_LARGEST = 18.0
+_MAX_IN_ALL = 6_000
+"""Dots that keep the report small."""
+_STEP, _LARGEST = 22, 9.0
+_LEFT, _BELOW = 200, 130
+"""Pixels from dot to dot, of the largest radius, and for the names of clusters and genes."""
 
 
 def sections(run: Run) -> Iterator[Section]:
-    """Return the dot plot of the groups that have markers, with a switch between them."""
-    marked = {group: profiles for group in run.finished if (profiles := group.profiles) is not None and len(profiles)}
-    datasets: dict[str, list[dict[str, Any]]] = {}
+    """Return the dot plots of the groups that have markers, the first one unfolded."""
+    marked = {group: _drawable(table) for group in run.finished if (table := group.profiles) is not None and len(table)}
+    pictures: list[str] = []
     left = _MAX_IN_ALL
     for group, profiles in marked.items():
-        row = list(_dots(group, _drawable(profiles)))
-        left -= len(row)
+        left -= len(profiles)
         if left >= 0:
-            datasets[group.label] = row
-    if not datasets:
+            unfolded = "" if pictures else " open"
+            pictures.append(f"<details{unfolded}><summary>{group.label}</summary>{_picture(group, profiles)}</details>")
+    if not pictures:
         return
-    shown = "" if len(datasets) == len(marked) else f"Shown are {len(datasets)} of {len(marked)} groups. "
+    shown = "" if len(pictures) == len(marked) else f"Shown are {len(pictures)} of {len(marked)} groups. "
     yield Section(
         "marker_dots",
         "Marker dot plot",
         "The strongest markers of each cluster in all clusters. The larger the dot, the more cells have the gene; the "
-        "darker, the higher its mean expression, relative to the cluster where it is highest. Markers that are large "
-        f"and dark in one row only tell their cluster from all others. {shown}From "
-        "<code>groups/&#42;/markers.tsv</code> and <code>groups/&#42;/&#42;.h5ad</code> (<code>X</code>); for print: "
-        "<code>groups/&#42;/figures/marker_dotplot.svg</code>.",
+        "darker, the higher its mean expression, relative to the cluster where it is highest; rest the mouse on a dot "
+        "for the numbers. Markers that are large and dark in one row only tell their cluster from all others. "
+        f"{shown}From <code>groups/&#42;/markers.tsv</code> and <code>groups/&#42;/&#42;.h5ad</code> (<code>X</code>); "
+        "for print: <code>groups/&#42;/figures/marker_dotplot.svg</code>.",
         ANNOTATION,
-        dots(datasets, id="marker_dots", title="Marker dot plot", x_label="Gene", y_label="Cluster"),
+        html("".join(pictures)),
     )
 
 
@@ -56,17 +58,24 @@ def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(relative=rows["mean"] / highest)
 
 
-def _dots(group: Group, profiles: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Return the dots, the last cluster first: the first axis entry is at the bottom."""
-    for cluster in sorted(profiles["cluster"].unique(), key=natural, reverse=True):
-        row_name = f"{text(cluster)} {text(group.cell_types.get(cluster, ''), length=24)}"
-        for gene, share, mean, relative in profiles.loc[
-            profiles["cluster"] == cluster, ["gene", "share", "mean", "relative"]
-        ].itertuples(index=False):
-            yield {
-                "x": text(gene, length=20),
-                "y": row_name,
-                "name": f"{text(gene, length=40)}: {100 * share:.0f} &#37; of the cells, mean {mean:.2f}",
-                "marker_size": round(_LARGEST * share**0.5, 1),
-                "color": graded(relative),
-            }
+def _picture(group: Group, profiles: pd.DataFrame) -> str:
+    """Return the dot plot of a group as SVG, a row per cluster and a column per gene."""
+    genes = unique_texts(profiles["gene"], length=20)
+    clusters = sorted(profiles["cluster"].unique(), key=natural)
+    names = {cluster: f"{text(cluster)} {text(group.cell_types.get(cluster, ''), length=24)}" for cluster in clusters}
+    x = {gene: _LEFT + _STEP * (place + 1) for place, gene in enumerate(genes)}
+    y = {cluster: _STEP * (place + 1) for place, cluster in enumerate(clusters)}
+    bottom = _STEP * (len(clusters) + 1)
+    parts = [
+        f'<text x="{_LEFT}" y="{y[cluster] + 4}" text-anchor="end">{name}</text>' for cluster, name in names.items()
+    ]
+    parts += [
+        f'<text transform="translate({x[gene] - 4} {bottom}) rotate(60)">{name}</text>' for gene, name in genes.items()
+    ]
+    columns = ["cluster", "gene", "share", "mean", "relative"]
+    for cluster, gene, share, mean, relative in profiles[columns].itertuples(index=False):
+        told = f"{genes[gene]}, {names[cluster]}: {100 * share:.0f} &#37; of the cells, mean {mean:.2f}"
+        dot = f'cx="{x[gene]}" cy="{y[cluster]}" r="{_LARGEST * share**0.5:.1f}" fill="{graded(relative)}"'
+        parts.append(f"<circle {dot}><title>{told}</title></circle>")
+    width, height = _LEFT + _STEP * len(genes) + 100, bottom + _BELOW
+    return f'<div class="marker_dots"><svg width="{width}" height="{height}" role="img">{"".join(parts)}</svg></div>'

@@ -70,7 +70,7 @@ def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
         return
     datasets = _rank_curves(called)
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
-    dashed = [name for name in names if name != "Barcodes"]
+    dashed = [name for name in names if len(called) <= _MANY and name != "Barcodes"]
     fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
     yield Section(
         "barcode_rank",
