@@ -109,7 +109,7 @@ def test_marker_dots_show_share_and_mean_of_the_profiles(three):
     assert picture.count("<details open>") == 1
     assert picture.count("<circle") == len(profiles) + len(read_table(inputs / "groups" / "group_2.profiles.tsv"))
     row = profiles[(profiles["cluster"] == "2") & (profiles["gene"] == "GENE1")].iloc[0]
-    told = f"<title>GENE1, 2 Monocyte: {100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
+    told = f"<title>{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
     before = picture[: picture.index(told)]
     assert f'r="{9 * row["share"] ** 0.5:.1f}"' in before[before.rindex("<circle") :]
 

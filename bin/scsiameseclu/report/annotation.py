@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .clustering import MAX_HEATMAPS, METHODS
+from .clustering import MANY_ROWS, MAX_HEATMAPS, METHODS
 from .content import Column, Section, heatmap, paragraph, table, text, unique_texts
 from .rooms import ANNOTATION
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-_SHOWN = 10
+_SHOWN, _SHOWN_OF_MANY = 10, 4
 _MAX_CONTINGENCY = 60
 
 
@@ -25,8 +25,9 @@ def sections(run: Run) -> list[Section]:
 
 
 def _markers(run: Run) -> Iterator[Section]:
+    shown = _SHOWN if sum(len(group.cluster_names) for group in run.finished) <= MANY_ROWS else _SHOWN_OF_MANY
     rows = {
-        f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes)
+        f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes, shown)
         for group in run.finished
         if group.markers is not None
         for cluster, genes in group.markers.groupby("cluster", sort=False)
@@ -36,7 +37,7 @@ def _markers(run: Run) -> Iterator[Section]:
     yield Section(
         "markers",
         "Top markers",
-        f"The {_SHOWN} strongest markers of each cluster, and the numbers of the first: Wilcoxon rank sum test of the "
+        f"The {shown} strongest markers of each cluster, and the numbers of the first: Wilcoxon rank sum test of the "
         "cluster "
         "against all other cells, as in Seurat. All markers stand in <code>groups/&#42;/markers.tsv</code>.",
         ANNOTATION,
@@ -60,9 +61,9 @@ def _markers(run: Run) -> Iterator[Section]:
     )
 
 
-def _marker_row(group: Group, cluster: Any, genes: pd.DataFrame) -> dict[str, Any]:
+def _marker_row(group: Group, cluster: Any, genes: pd.DataFrame, shown: int) -> dict[str, Any]:
     first = genes.iloc[0]
-    names = ", ".join(text(gene, length=40) for gene in genes["gene"].head(_SHOWN))
+    names = ", ".join(text(gene, length=40) for gene in genes["gene"].head(shown))
     return {
         "cell_type": text(group.cell_types[cluster]) if cluster in group.cell_types else None,
         "genes": f'<span class="wrapped">{names}</span>',

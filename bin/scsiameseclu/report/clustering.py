@@ -40,6 +40,9 @@ METHODS = {
 }
 """Columns of the comparison, and what they are called."""
 
+MANY_ROWS = 300
+"""Tables with more rows do without bars and with shorter lists, or the report would be too large to mail."""
+
 MAX_HEATMAPS = 4
 """With more groups than this, matrices per group give way to one matrix with a row per group."""
 
@@ -278,7 +281,7 @@ def _stability(run: Run) -> Iterator[Section]:
         for group in run.finished
         for cluster in group.cluster_names
     }
-    scale = {"format": "{:,.2f}", "scale": "Blues", "bounds": (0, 1)}
+    scale = {"format": "{:,.2f}", "scale": len(rows) <= MANY_ROWS and "Blues", "bounds": (0, 1)}
     yield Section(
         "cluster_stability",
         "Stability per cluster",

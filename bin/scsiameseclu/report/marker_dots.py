@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .inputs import Group, Run
 
 _MAX_OF_GROUP = 1_500
-_MAX_IN_ALL = 6_000
+_MAX_IN_ALL = 2_000
 """Dots that keep the report small."""
 _STEP, _LARGEST = 22, 9.0
 _LEFT, _BELOW = 200, 130
@@ -74,7 +74,7 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
     ]
     columns = ["cluster", "gene", "share", "mean", "relative"]
     for cluster, gene, share, mean, relative in profiles[columns].itertuples(index=False):
-        told = f"{genes[gene]}, {names[cluster]}: {100 * share:.0f} &#37; of the cells, mean {mean:.2f}"
+        told = f"{100 * share:.0f} &#37; of the cells, mean {mean:.2f}"
         dot = f'cx="{x[gene]}" cy="{y[cluster]}" r="{_LARGEST * share**0.5:.1f}" fill="{graded(relative)}"'
         parts.append(f"<circle {dot}><title>{told}</title></circle>")
     width, height = _LEFT + _STEP * len(genes) + 100, bottom + _BELOW

@@ -44,21 +44,29 @@ class _View:
 
 
 def sections(run: Run, *, max_points: int) -> Iterator[Section]:
-    """Return a section per view of the UMAP; `max_points` cells are drawn in each, all groups together."""
+    """Return a section per view of the UMAP; `max_points` cells are drawn in each, all groups together.
+
+    Confidence and metrics of quality control are drawn with a quarter of that: they show gradients, not single cells.
+    """
     cells = {group: table for group in run.finished if (table := _cells(group, run)) is not None}
     if not cells:
         return
+    for views, most in ((_views(run), max_points), (_graded_views(cells), max_points // 4)):
+        drawn, told = _thinned(cells, most)
+        for view in views:
+            section = _section(view, drawn, told)
+            if section:
+                yield section
+
+
+def _thinned(cells: Mapping[Group, pd.DataFrame], most: int) -> tuple[dict[Group, pd.DataFrame], str]:
+    """Return at most `most` cells, the same share of each group, and how to say so."""
     total = sum(map(len, cells.values()))
-    share = min(1.0, max_points / total)
+    share = min(1.0, most / total)
     drawn = {group: table.iloc[thin(len(table), share)] for group, table in cells.items()}
-    count = sum(map(len, drawn.values()))
-    thinned = (
-        f"{count:,} of {total:,} cells are drawn, evenly spaced." if share < 1 else f"All {total:,} cells are drawn."
-    )
-    for view in [*_views(run), *_metric_views(drawn)]:
-        section = _section(view, drawn, thinned)
-        if section:
-            yield section
+    if share == 1:
+        return drawn, f"All {total:,} cells are drawn."
+    return drawn, f"{sum(map(len, drawn.values())):,} of {total:,} cells are drawn, evenly spaced."
 
 
 def _views(run: Run) -> list[_View]:
@@ -82,18 +90,18 @@ def _views(run: Run) -> list[_View]:
             lambda group, cells: _named(cells, "sample", in_order(sorted(group.samples, key=natural))),
             fewest_clouds=2,
         ),
-        _View(
-            "confidence",
-            "UMAP by confidence",
-            "How sure scSiameseClu is of each cell's cluster; doubt belongs at the borders between clusters.",
-            lambda _group, cells: dict(reversed(_graded(cells, "confidence", _CONFIDENCE).items())),
-        ),
     ]
 
 
-def _metric_views(drawn: Mapping[Group, pd.DataFrame]) -> Iterator[_View]:
+def _graded_views(cells: Mapping[Group, pd.DataFrame]) -> Iterator[_View]:
+    yield _View(
+        "confidence",
+        "UMAP by confidence",
+        "How sure scSiameseClu is of each cell's cluster; doubt belongs at the borders between clusters.",
+        lambda _group, cells: dict(reversed(_graded(cells, "confidence", _CONFIDENCE).items())),
+    )
     for metric, look in _METRICS.items():
-        values = pd.concat([cells[metric] for cells in drawn.values() if metric in cells] or [pd.Series(dtype=float)])
+        values = pd.concat([table[metric] for table in cells.values() if metric in table] or [pd.Series(dtype=float)])
         if values.notna().any():
             edges = _edges(values)
             yield _View(
