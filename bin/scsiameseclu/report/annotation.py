@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-_SHOWN, _SHOWN_OF_MANY = 10, 4
+_SHOWN, _SHOWN_OF_MANY = 10, 3
 _MAX_CONTINGENCY = 60
 
 
@@ -171,7 +171,7 @@ def _contingencies(run: Run) -> Iterator[Section]:
             title,
             "Where the cells of each label of the gold standard went: one dark field per row is a label found whole, "
             "one per "
-            "column a pure cluster. From <code>groups/&#42;/&#42;.contingency.tsv</code>.",
+            "column a pure cluster. From <code>groups/&#42;/contingency.tsv</code>.",
             ANNOTATION,
             heatmap(
                 shares.round(1).to_numpy().tolist(),

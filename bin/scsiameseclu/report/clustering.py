@@ -47,7 +47,7 @@ MAX_HEATMAPS = 4
 """With more groups than this, matrices per group give way to one matrix with a row per group."""
 
 _CONVERGED = 0.02
-_MAX_LOSSES = 40_000
+_MAX_LOSSES = 20_000
 """Points of all training curves together; more are thinned."""
 
 
@@ -103,7 +103,7 @@ def _number_of_clusters(run: Run) -> Iterator[Section]:
             "Choice of the number of clusters",
             "How well clusterings of independent views agree at each resolution, without any label, and how many "
             "clusters they find there: the finest resolution at which they still agree as well as at the best one is "
-            "chosen. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+            "chosen. From <code>groups/&#42;/clustering.json</code>.",
             CLUSTERING,
             lines(
                 curves,
@@ -116,7 +116,7 @@ def _number_of_clusters(run: Run) -> Iterator[Section]:
     yield Section(
         "number_of_clusters_table",
         "Number of clusters",
-        "What was asked for, and what was found. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+        "What was asked for, and what was found. From <code>groups/&#42;/clustering.json</code>.",
         CLUSTERING,
         table(
             {group.label: _number_row(group) for group in run.finished},
@@ -287,7 +287,7 @@ def _stability(run: Run) -> Iterator[Section]:
         "Stability per cluster",
         "Stability is how well a cluster is found again by independent clusterings (Jaccard index, 1 is always): treat "
         "clusters below 0.5 as suggestions. Confidence is the mean over its cells. From "
-        "<code>groups/&#42;/&#42;.clustering.json</code> and <code>clusters.tsv</code>.",
+        "<code>groups/&#42;/clustering.json</code> and <code>clusters.tsv</code>.",
         CLUSTERING,
         table(
             rows,
@@ -330,7 +330,7 @@ def _comparison(run: Run) -> Iterator[Section]:
         "Adjusted Rand index between the clusterings of different methods on the same cells: 1 is the same partition, "
         "0 is "
         "chance. Where all agree, the clusters are easy; where they do not, look at the markers. From "
-        "<code>groups/&#42;/&#42;.metrics.json</code>."
+        "<code>groups/&#42;/metrics.json</code>."
     )
     if len(compared) <= MAX_HEATMAPS:
         for index, (group, (methods, values)) in enumerate(compared.items(), start=1):

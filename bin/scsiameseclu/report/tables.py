@@ -48,7 +48,7 @@ def write_tables(
     schema
         JSON schema of the parameters; with it, those that differ from their defaults come first.
     max_points
-        Cells in each UMAP plot, all groups together; more are thinned evenly. A quarter of it where gradients are
+        Cells in each UMAP plot, all groups together; more are thinned evenly. A fifth of it where gradients are
         shown.
     """
     run = read_run(
@@ -70,7 +70,7 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
     return [
         *overview.sections(run),
         *quality.sections(run),
-        *expression.sections(run, max_points=max_points // 4),
+        *expression.sections(run, max_points=max_points // 5),
         *clustering.sections(run, max_points=max_points),
         *marker_dots.sections(run),
         *annotation.sections(run),

@@ -46,12 +46,12 @@ class _View:
 def sections(run: Run, *, max_points: int) -> Iterator[Section]:
     """Return a section per view of the UMAP; `max_points` cells are drawn in each, all groups together.
 
-    Confidence and metrics of quality control are drawn with a quarter of that: they show gradients, not single cells.
+    Confidence and metrics of quality control are drawn with a fifth of that: they show gradients, not single cells.
     """
     cells = {group: table for group in run.finished if (table := _cells(group, run)) is not None}
     if not cells:
         return
-    for views, most in ((_views(run), max_points), (_graded_views(cells), max_points // 4)):
+    for views, most in ((_views(run), max_points), (_graded_views(cells), max_points // 5)):
         drawn, told = _thinned(cells, most)
         for view in views:
             section = _section(view, drawn, told)
