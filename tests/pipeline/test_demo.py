@@ -124,6 +124,8 @@ def test_the_report_and_its_account_are_there(demo: Run) -> None:
     for pattern in [*accounts, "params.json", "software_versions.yml", "summary.txt"]:
         assert list(info.glob(pattern)), pattern
     assert "multiqc_report.html" in demo.output
+    ledger = table(demo.results / "samples" / "pancreas" / "pancreas.cell_ledger.tsv.gz")
+    assert f"pancreas: {ledger['kept'].sum()} of {len(ledger)} barcodes are kept as cells" in demo.output
     assert len((info / "summary.txt").read_text().strip().splitlines()) == 5
 
 

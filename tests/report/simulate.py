@@ -332,9 +332,9 @@ def _write_evidence(
 
 
 def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
-    means = rng.gamma(0.5, 1.0, 3000)
-    dispersions = rng.normal(0, 1, 3000) ** 3
-    table = {"gene": [f"GENE{index}" for index in range(3000)], "mean": means, "dispersion": dispersions}
+    means = rng.gamma(0.5, 1.0, 1500)
+    dispersions = rng.normal(0, 1, 1500) ** 3
+    table = {"gene": [f"GENE{index}" for index in range(1500)], "mean": means, "dispersion": dispersions}
     write_table(pd.DataFrame(table).assign(highly_variable=dispersions > 1), directory / f"{group}.genes.tsv")
     shown = list(dict.fromkeys([*genes[:2], *(f"{gene}_{cluster}" for cluster in range(k) for gene in genes[2:4])]))
     shares = rng.random((k, len(shown)))

@@ -327,8 +327,12 @@ def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
 
 
 def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
-    plan = Plan(n_samples=30, n_groups=5, n_cells=60, failed=(), n_clusters=3)
+    plan = Plan(n_samples=30, n_groups=5, n_cells=60, failed=(), n_clusters=3, unfiltered=True)
     _, outputs = write(tmp_path, plan, monkeypatch)
+    ranks = content(outputs, "barcode_rank")["pconfig"]
+    assert len(set(ranks["colors"].values())) == 30
+    assert ranks["dash_styles"] == {}
+    assert content(outputs, "marker_dots")["data"].count("<details") == 5
     assert len(content(outputs, "doublet_scores")["data"]) == 2
     assert len(content(outputs, "distribution_total_counts")["data"]) == 2
     assert len(content(outputs, "umap_sample")["pconfig"]["data_labels"]) == 5
