@@ -82,7 +82,9 @@ def test_a_finished_run_is_told_by_mail_and_webhook(
     mail = email.message_from_bytes((mailbox / "mail").read_bytes(), policy=email.policy.default)
     assert mail["To"] == "core@example.org, boss@example.org"
     assert mail["Subject"] == "scSiameseClu finished: Plate 7"
-    bodies = {part.get_content_type(): part for part in mail.walk() if not part.is_multipart()}
+    bodies = {
+        part.get_content_type(): part for part in mail.walk() if not part.is_multipart() and not part.get_filename()
+    }
     assert report in bodies["text/plain"].get_content()
     assert "<pre" in bodies["text/html"].get_content()
     assert "multiqc_report.html" in {part.get_filename() for part in mail.walk()}

@@ -149,6 +149,8 @@ def genes_figure(genes: pd.DataFrame) -> Figure | None:
     figure, axes = _square(legend=1)
     for name, chosen, color in (("Other genes", False, UNKNOWN), ("Highly variable", True, cluster_color(0))):
         some = genes[genes["highly_variable"] == chosen]
+        if some.empty:
+            continue
         axes.scatter(
             some["mean"], some["dispersion"], s=4, c=color, linewidths=0, rasterized=True,
             label=f"{name} ({len(some):,})",
