@@ -332,6 +332,7 @@ def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
     ranks = content(outputs, "barcode_rank")["pconfig"]
     assert len(set(ranks["colors"].values())) == 30
     assert ranks["dash_styles"] == {}
+    assert "dashed" not in content(outputs, "barcode_rank")["description"]
     assert content(outputs, "marker_dots")["data"].count("<details") == 5
     assert len(content(outputs, "doublet_scores")["data"]) == 2
     assert len(content(outputs, "distribution_total_counts")["data"]) == 2

@@ -36,6 +36,10 @@ _BOUNDS = {
     "max_pct_hb": "Hemoglobin %, at most",
 }
 _LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
+_LEVELS_TOLD = (
+    "From the middle one of the dashed lines on every barcode is a cell; between it and the lowest those are whose "
+    "genes differ from the ambient RNA; the others are empty droplets. "
+)
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -75,9 +79,8 @@ def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
     yield Section(
         "barcode_rank",
         "Barcode ranks",
-        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the middle one of the "
-        "dashed lines on every barcode is a cell; between it and the lowest those are whose genes differ from the "
-        "ambient RNA; the others are empty droplets. A good sample falls steeply after the knee. "
+        f"Samples whose matrix came unfiltered: counts of the barcodes, fullest first. {_LEVELS_TOLD if dashed else ''}"
+        "A good sample falls steeply after the knee. "
         "From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         lines(
