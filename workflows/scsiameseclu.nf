@@ -41,7 +41,8 @@ workflow SCSIAMESECLU {
         INTAKE.out.samples,
         QUALITY.out.tables,
         ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
-        ANNOTATION.out.annotated.join(CLUSTERING.out.history).join(ANNOTATION.out.markers),
+        ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history),
+        ANNOTATION.out.celltypes,
         failures,
         channel.topic('versions'),
     )

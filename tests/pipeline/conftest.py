@@ -33,11 +33,17 @@ class Run:
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
-def run_pipeline(folder: Path, *arguments: object, profile: str = "venv", timeout: int = 1800) -> Run:
-    """Run the pipeline in `folder`, with results in ``folder/results``."""
+def run_pipeline(
+    folder: Path,
+    *arguments: object,
+    profile: str = "venv",
+    timeout: int = 1800,
+    variables: dict[str, str] | None = None,
+) -> Run:
+    """Run the pipeline in `folder`, with results in ``folder/results``; `variables` are added to the environment."""
     command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
     command += ["--outdir", str(folder / "results"), *map(str, arguments)]
-    environment = os.environ | {"NXF_ANSI_LOG": "false"}
+    environment = os.environ | {"NXF_ANSI_LOG": "false"} | (variables or {})
     done = subprocess.run(
         command,
         cwd=folder,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 
 import anndata as ad
@@ -112,7 +114,8 @@ def test_tables_have_their_columns(demo: Run, group: str) -> None:
     assert annotation["n_cells"].sum() == len(table(folder / "clusters.tsv"))
     assert len(table(folder / "training_history.tsv")) > 10
     assert (folder / "model.safetensors").stat().st_size > 1000
-    assert list((folder / "figures").glob("*.png"))
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert {"umap_cell_type.png", "umap_cell_type.svg", "marker_dotplot.svg", "variable_genes.png"} <= figures
 
 
 def test_the_report_and_its_account_are_there(demo: Run) -> None:
@@ -122,7 +125,16 @@ def test_the_report_and_its_account_are_there(demo: Run) -> None:
     for pattern in [*accounts, "params.json", "software_versions.yml", "summary.txt"]:
         assert list(info.glob(pattern)), pattern
     assert "multiqc_report.html" in demo.output
+    ledger = table(demo.results / "samples" / "pancreas" / "pancreas.cell_ledger.tsv.gz")
+    assert f"pancreas: {ledger['kept'].sum()} of {len(ledger)} barcodes are kept as cells" in demo.output
     assert len((info / "summary.txt").read_text().strip().splitlines()) == 5
+
+
+def test_every_file_that_the_report_names_is_in_the_results(demo: Run) -> None:
+    report = (demo.results / "multiqc" / "multiqc_report.html").read_text()
+    named = set(re.findall(r"<code>((?:samples|groups|pipeline_info)/[^<]*)</code>", unescape(report)))
+    assert len(named) >= 8
+    assert {name for name in named if not list(demo.results.glob(name))} == set()
 
 
 def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
@@ -131,7 +143,7 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
         names = {path.name for path in (demo.results / "groups" / group).iterdir()}
         assert names == {
             f"{group}.h5ad", "clusters.tsv", "markers.tsv", "annotation.tsv", "metrics.json", "contingency.tsv",
-            "training_history.tsv", "model.safetensors", "figures",
+            "clustering.json", "training_history.tsv", "model.safetensors", "figures",
         }  # fmt: skip
 
 

@@ -42,6 +42,8 @@ class Plan:
         True if gold standards are given.
     n_clusters
         Clusters per group.
+    unfiltered
+        True if the cells of all samples were called, not only those of the first.
     hostile
         True if extra columns, genes and cell types are out to break the report.
     """
@@ -52,6 +54,7 @@ class Plan:
     failed: tuple[int, ...] = (2,)
     labelled: bool = True
     n_clusters: int = 5
+    unfiltered: bool = False
     hostile: bool = False
 
 
@@ -172,7 +175,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_barcodes": n,
             "n_kept": len(kept),
             "removed": removed,
-            "cell_calling": _calling(ledger) if sample == "sample_1" else None,
+            "cell_calling": _calling(ledger) if plan.unfiltered or sample == "sample_1" else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),
@@ -302,6 +305,7 @@ def _write_evidence(
             row |= {"reference_type": names[0], "reference_score": 0.875, "reference_agrees": "no"}
         _write_differential(directory, group, genes)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
+    _write_expression(directory, group, k, genes, rng)
     steps = np.arange(1, 251)
     terms = {
         name: scale * (0.3 + np.exp(-steps / 40))
@@ -350,6 +354,23 @@ def _write_differential(directory: Path, group: str, genes: list[str]) -> None:
     write_table(pd.DataFrame(rows), directory / f"{group}.differential_expression.tsv")
     notes = ["cluster 0, 'treated' against 'control': <b>too few</b>"]
     write_json({"condition": "x", "notes": notes}, directory / f"{group}.differential_expression.json")
+
+
+def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
+    means = rng.gamma(0.5, 1.0, 1500)
+    dispersions = rng.normal(0, 1, 1500) ** 3
+    table = {"gene": [f"GENE{index}" for index in range(1500)], "mean": means, "dispersion": dispersions}
+    write_table(pd.DataFrame(table).assign(highly_variable=dispersions > 1), directory / f"{group}.genes.tsv")
+    shown = list(dict.fromkeys([*genes[:2], *(f"{gene}_{cluster}" for cluster in range(k) for gene in genes[2:4])]))
+    shares = rng.random((k, len(shown)))
+    profiles = {
+        "cluster": np.repeat([str(cluster) for cluster in range(k)], len(shown)),
+        "gene": shown * k,
+        "share": shares.ravel(),
+        "mean": 3 * shares.ravel(),
+    }
+    table = pd.DataFrame(profiles)
+    write_table(table if k > 1 else table.head(0), directory / f"{group}.profiles.tsv")
 
 
 def _schema() -> dict[str, Any]:

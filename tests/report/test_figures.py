@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import pytest
+from PIL import Image
 from scipy.sparse import csr_matrix
-from scsiameseclu.files import write_table
-from scsiameseclu.report.figures import draw_figures, short, top_markers
+from scsiameseclu.files import read_table, write_table
+from scsiameseclu.report.figures import draw_figures, short, umap_figure
+from scsiameseclu.report.palette import cell_type_colors
+from scsiameseclu.report.profiles import top_markers, variable_genes, write_profiles
 
 from tests.report.simulate import HOSTILE
 
-if TYPE_CHECKING:
-    import pytest
-
-ALWAYS = {"umap_cluster", "umap_cell_type", "umap_sample", "umap_confidence", "cluster_sizes"}
+METRICS = {"n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score"}
+ALWAYS = {
+    *("umap_cluster", "umap_cell_type", "umap_sample", "umap_confidence", "cluster_sizes", "variable_genes"),
+    *(f"umap_{metric}" for metric in METRICS - {"pct_counts_mt"}),
+}
 COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
 
 
@@ -32,11 +38,15 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
             "cell_type": pd.Categorical([types[cluster] for cluster in clusters]),
             "sample": pd.Categorical(rng.choice(["_a", "b"], 120)),
             "cluster_confidence": rng.random(120).astype(np.float32),
+            **{metric: rng.random(120) for metric in sorted(METRICS)},
+            "pct_counts_mt": np.nan,
         },
         index=[f"cell{index}" for index in range(120)],
     )
     x = csr_matrix(rng.poisson(0.5, (120, 30)).astype(np.float32))
     group = ad.AnnData(x, obs=obs, var=pd.DataFrame(index=genes))
+    group.var["means"], group.var["dispersions_norm"] = rng.random(30), np.r_[np.nan, rng.random(29)]
+    group.var["highly_variable"] = rng.random(30) < 0.5
     group.obsm["X_umap"] = rng.normal(size=(120, 2)).astype(np.float32)
     group.write_h5ad(directory / "g.h5ad")
     rows = [[str(cluster), gene, 1.0, 0.9, 0.1, 0.0, 0.0] for cluster in range(k) for gene in genes[:4] if k > 1]
@@ -44,24 +54,91 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
     history = pd.DataFrame({"step": range(20), "crr": rng.random(20), "total": rng.random(20)})
     write_table(history if trained else history.head(0), directory / "history.tsv")
     monkeypatch.chdir(directory)
-    draw_figures(prefix="group", adata=Path("g.h5ad"), history=Path("history.tsv"), markers=Path("markers.tsv"))
-    return {path.stem: path.read_bytes() for path in (directory / "figures").iterdir()}
+    write_profiles(prefix="g", adata=Path("g.h5ad"), markers=Path("markers.tsv"))
+    write_table(pd.DataFrame({"cell_type": ["Type 0", "A type of another group"]}), directory / "other.tsv")
+    draw_figures(
+        prefix="group",
+        adata=Path("g.h5ad"),
+        history=Path("history.tsv"),
+        genes=Path("g.genes.tsv"),
+        profiles=Path("g.profiles.tsv"),
+        annotations=[Path("other.tsv")],
+    )
+    return {path.name: path.read_bytes() for path in (directory / "figures").iterdir()}
 
 
-def test_figures_are_complete_and_the_same_each_time(tmp_path, monkeypatch):
-    once = draw(tmp_path, monkeypatch, k=5)
-    assert once.keys() == ALWAYS | {"marker_dotplot", "training"}
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    """Draw a group of five clusters; its folder and its figures."""
+    folder = tmp_path_factory.mktemp("five")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return folder, draw(folder, monkeypatch, k=5)
+
+
+def names(figures: dict[str, bytes]) -> set[str]:
+    """Return the figures that are there in both formats."""
+    stems = {name.removesuffix(".png") for name in figures if name.endswith(".png")}
+    assert {name.removesuffix(".svg") for name in figures if name.endswith(".svg")} == stems
+    return stems
+
+
+def test_figures_are_complete_and_the_same_each_time(five, tmp_path, monkeypatch):
+    once = five[1]
+    assert names(once) == ALWAYS | {"marker_dotplot", "training"}
     assert draw(tmp_path, monkeypatch, k=5) == once
-    assert all(png.startswith(b"\x89PNG") for png in once.values())
-    assert not any(b"tIME" in png or b"Software" in png for png in once.values())
+    assert not any(b"tIME" in figure or b"Software" in figure or b"dc:date" in figure for figure in once.values())
+
+
+def test_figures_are_for_print(five):
+    once = five[1]
+    for name, figure in once.items():
+        if name.endswith(".png"):
+            assert Image.open(io.BytesIO(figure)).info["dpi"] == pytest.approx((300, 300), abs=1)
+        else:
+            root = ET.fromstring(figure.decode())
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert any(text.text for text in root.iter("{http://www.w3.org/2000/svg}text")), "text stays text"
+    assert max(map(len, once.values())) < 400_000
+    assert b"<image" in once["umap_cluster.svg"], "points are a picture, or 100,000 cells would be 100,000 elements"
+    assert HOSTILE.encode() not in once["umap_cell_type.svg"]
+    assert b"&lt;script" in once["umap_cell_type.svg"]
+
+
+def test_many_cells_make_no_larger_svg(tmp_path):
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"cluster": pd.Categorical(rng.choice(["0", "1"], 50_000))}, index=map(str, range(50_000)))
+    group = ad.AnnData(obs=obs)
+    group.obsm["X_umap"] = rng.normal(size=(50_000, 2))
+    umap_figure(group, "cluster", {"0": "#000000", "1": "#ff0000"}).savefig(tmp_path / "umap.svg")
+    assert (tmp_path / "umap.svg").stat().st_size < 1_000_000
 
 
 def test_a_single_cluster_without_markers_or_training_is_drawn(tmp_path, monkeypatch):
-    assert draw(tmp_path, monkeypatch, k=1, trained=False).keys() == ALWAYS
+    assert names(draw(tmp_path, monkeypatch, k=1, trained=False)) == ALWAYS
 
 
 def test_many_clusters_are_drawn(tmp_path, monkeypatch):
-    assert "umap_cluster" in draw(tmp_path, monkeypatch, k=45)
+    assert "umap_cluster" in names(draw(tmp_path, monkeypatch, k=45))
+
+
+def test_a_type_has_one_colour_in_all_groups(five):
+    """Two types that want one colour are parted over all groups of the run, not within each."""
+    folder, once = five
+    group = ad.read_h5ad(folder / "g.h5ad")
+    colors = cell_type_colors({"Type 0", "A type of another group", *group.obs["cell_type"]})
+    assert f"fill: {colors['Type 0']}".encode() in once["umap_cell_type.svg"]
+
+
+def test_profiles_are_shares_and_means_of_the_clusters(five):
+    folder = five[0]
+    group, profiles = ad.read_h5ad(folder / "g.h5ad"), read_table(folder / "g.profiles.tsv")
+    x = pd.DataFrame(group.X.toarray(), columns=group.var_names).groupby(group.obs["cluster"].astype(int).to_numpy())
+    for row in profiles.itertuples():
+        values = x.get_group(row.cluster)[row.gene]
+        assert (row.share, row.mean) == pytest.approx(((values > 0).mean(), values.mean()))
+    genes = read_table(folder / "g.genes.tsv")
+    assert len(genes) == group.n_vars - 1, "a gene without dispersion is left out"
+    assert variable_genes(ad.AnnData(shape=(2, 2))).empty
 
 
 def test_long_and_undrawable_names_are_shortened():

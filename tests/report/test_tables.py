@@ -11,8 +11,10 @@ import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table
 from scsiameseclu.report import tell_failures, write_tables
-from scsiameseclu.report.clustering import convergence, thin
-from scsiameseclu.report.palette import BASE, UNKNOWN, cell_type_colors, cluster_color
+from scsiameseclu.report.clustering import convergence
+from scsiameseclu.report.content import thin
+from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, graded
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 
@@ -62,13 +64,61 @@ def test_a_failed_sample_is_named_with_its_reason(three):
     assert "sample_3" not in content(three[1], "cell_ledger")["data"][0]
 
 
-def test_general_statistics_hold_samples_and_groups(three):
+def test_the_verdict_begins_with_the_count_of_each_status(three):
+    assert "<strong>2 OK, 1 FAILED (sample_3).</strong>" in content(three[1], "verdict_table")["description"]
+
+
+def test_groups_have_their_metrics(three):
     inputs, outputs = three
     metrics = read_json(inputs / "groups" / "group_2.metrics.json")
-    assert content(outputs, "general_samples")["data"]["sample_2"]["status"] == "OK"
-    groups = content(outputs, "general_groups")["data"]
-    assert groups["group_2"]["ari"] == metrics["ari"]
-    assert groups["group_2"]["n_clusters"] == metrics["n_clusters"]
+    row = content(outputs, "groups")["data"]["group_2"]
+    assert row.pop("samples") == 1
+    assert row == {key: metrics[key] for key in row}
+    assert {"n_cells", "n_genes", "n_clusters", "stability_ari", "silhouette", "acc", "nmi", "ari"} == set(row)
+
+
+def test_variable_genes_are_points_of_their_table(three):
+    inputs, outputs = three
+    genes = read_table(inputs / "groups" / "group_1.genes.tsv").sort_values("mean")
+    section = content(outputs, "variable_genes")
+    variable, other = section["pconfig"]["extra_series"][0]
+    chosen = genes[genes["highly_variable"]]
+    assert np.array(variable["pairs"]) == pytest.approx(chosen[["mean", "dispersion"]].to_numpy(), abs=0.0051)
+    assert len(other["pairs"]) == len(genes) - len(chosen)
+    assert f"{len(chosen):,} of {len(genes):,}" in section["description"]
+
+
+def test_cells_are_graded_by_their_metrics_in_the_ledger(three):
+    inputs, outputs = three
+    ledger = read_table(inputs / "samples" / "sample_1.cell_ledger.tsv.gz")
+    kept = ledger[ledger["kept"]].set_index("barcode")
+    places = read_table(inputs / "groups" / "group_1.umap.tsv").set_index("barcode")
+    for metric in ("total_counts", "n_genes_by_counts", "pct_counts_mt", "doublet_score"):
+        clouds = content(outputs, f"umap_{metric}")["pconfig"]["extra_series"][0]
+        assert sum(len(cloud["pairs"]) for cloud in clouds) == len(places)
+        edge = float(clouds[0]["name"].removeprefix("Below ").replace(",", ""))
+        low = kept.index[kept[metric] < edge]
+        expected = places.loc[[f"sample_1_{barcode}" for barcode in low]]
+        assert np.array(clouds[0]["pairs"]) == pytest.approx(expected.to_numpy(), abs=0.0051)
+
+
+def test_marker_dots_show_share_and_mean_of_the_profiles(three):
+    inputs, outputs = three
+    profiles = read_table(inputs / "groups" / "group_1.profiles.tsv", dtype={"cluster": str})
+    picture = content(outputs, "marker_dots")["data"]
+    assert picture.count("<details open>") == 1
+    assert picture.count("<circle") == len(profiles) + len(read_table(inputs / "groups" / "group_2.profiles.tsv"))
+    row = profiles[(profiles["cluster"] == "2") & (profiles["gene"] == "GENE1")].iloc[0]
+    told = f"<title>{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
+    before = picture[: picture.index(told)]
+    assert f'r="{9 * row["share"] ** 0.5:.1f}"' in before[before.rindex("<circle") :]
+
+
+def test_the_same_type_has_the_same_colour_in_all_plots(three):
+    outputs = three[1]
+    bars = {name: bar["color"] for name, bar in content(outputs, "composition")["categories"][0].items()}
+    for clouds in content(outputs, "umap_cell_type")["pconfig"]["extra_series"]:
+        assert {cloud["name"]: cloud["color"] for cloud in clouds}.items() <= bars.items()
 
 
 def test_the_ledger_counts_every_barcode_once(three):
@@ -292,7 +342,9 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
     plan = Plan(n_samples=1, n_groups=1, failed=(), labelled=False, n_clusters=1)
     _, outputs = write(tmp_path, plan, monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert not written & {"markers", "training", "number_of_clusters", "umap_sample", "comparison_1", "scores"}
+    assert not written & {
+        *("markers", "marker_dots", "training", "number_of_clusters", "umap_sample", "comparison_1", "scores")
+    }
     assert {"umap_cluster", "cell_types", "cluster_sizes"} <= written
     assert "not measured" in (outputs / "summary.txt").read_text()
 
@@ -300,7 +352,7 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
 def test_when_everything_failed_the_verdict_remains(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_samples=2, failed=(0, 1)), monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert written == {"general_samples", "verdict_table", "samplesheet", "parameters", "versions"}
+    assert written == {"verdict_table", "samplesheet", "parameters", "versions"}
 
 
 def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
@@ -311,8 +363,13 @@ def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
 
 
 def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
-    plan = Plan(n_samples=30, n_groups=5, n_cells=60, failed=(), n_clusters=3)
+    plan = Plan(n_samples=30, n_groups=5, n_cells=60, failed=(), n_clusters=3, unfiltered=True)
     _, outputs = write(tmp_path, plan, monkeypatch)
+    ranks = content(outputs, "barcode_rank")["pconfig"]
+    assert len(set(ranks["colors"].values())) == 30
+    assert ranks["dash_styles"] == {}
+    assert "dashed" not in content(outputs, "barcode_rank")["description"]
+    assert content(outputs, "marker_dots")["data"].count("<details") == 5
     assert len(content(outputs, "doublet_scores")["data"]) == 2
     assert len(content(outputs, "distribution_total_counts")["data"]) == 2
     assert len(content(outputs, "umap_sample")["pconfig"]["data_labels"]) == 5
@@ -356,6 +413,30 @@ def test_a_cell_type_keeps_its_colour_and_no_two_share_one():
     assert cell_type_colors(["T", "B", "Unknown"]) == few
     assert len(set(many.values())) == 31
     assert cluster_color(0) != cluster_color(len(BASE))
+
+
+# How red, green and blue look without red (protanopia) and without green cones (deuteranopia): Machado 2009.
+_BLIND = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+
+
+@pytest.mark.parametrize("matrix", [np.eye(3), *map(np.array, _BLIND.values())], ids=["all", *_BLIND])
+def test_the_first_colours_are_told_apart_by_everyone(matrix):
+    colors = [*SAFEST, UNKNOWN]
+    channels = np.array([list(bytes.fromhex(color.removeprefix("#"))) for color in colors]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ matrix.T, 0, 1)
+    encoded = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = rgb2lab(encoded)
+    apart = deltaE_ciede2000(lab[:, None], lab[None])
+    assert apart[np.triu_indices(len(colors), 1)].min() > 5, "2 is a just noticeable difference"
+
+
+def test_few_types_get_the_safest_colours_and_a_scale_ends_at_its_ends():
+    assert set(cell_type_colors(f"type {index}" for index in range(7)).values()) == {*SAFEST, UNKNOWN}
+    assert (graded(0), graded(1), graded(7)) == ("#fde725", "#440154", "#440154")
 
 
 def test_the_verdict_names_every_failure(tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .clustering import MAX_HEATMAPS, METHODS
+from .clustering import MANY_ROWS, MAX_HEATMAPS, METHODS
 from .content import Column, Section, heatmap, paragraph, table, text, unique_texts
 from .rooms import ANNOTATION
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-_SHOWN = 10
+_SHOWN, _SHOWN_OF_MANY = 10, 3
 _TOP = 50
 _LARGEST_P = 0.05
 _MAX_NOTES = 10
@@ -40,7 +40,8 @@ def sections(run: Run) -> list[Section]:
 
 
 def _markers(run: Run) -> Iterator[Section]:
-    top_n = int(run.parameters.get("top_n_markers", _TOP))
+    many = sum(len(group.cluster_names) for group in run.finished) > MANY_ROWS
+    top_n = _SHOWN_OF_MANY if many else int(run.parameters.get("top_n_markers", _TOP))
     rows = {
         f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes, top_n)
         for group in run.finished
@@ -292,7 +293,7 @@ def _contingencies(run: Run) -> Iterator[Section]:
             title,
             "Where the cells of each label of the gold standard went: one dark field per row is a label found whole, "
             "one per "
-            "column a pure cluster. From <code>groups/&#42;/&#42;.contingency.tsv</code>.",
+            "column a pure cluster. From <code>groups/&#42;/contingency.tsv</code>.",
             ANNOTATION,
             heatmap(
                 shares.round(1).to_numpy().tolist(),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, points, table, text, unique_texts
-from .palette import SEQUENTIAL, cell_type_colors, cluster_color
+from . import umaps
+from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, table, text, thin, unique_texts
+from .inputs import natural
+from .palette import cluster_color
 from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -38,12 +40,15 @@ METHODS = {
 }
 """Columns of the comparison, and what they are called."""
 
+MANY_ROWS = 300
+"""Tables with more rows do without bars and with shorter lists, or the report would be too large to mail."""
+
 MAX_HEATMAPS = 4
 """With more groups than this, matrices per group give way to one matrix with a row per group."""
 
-_CONFIDENCE = ((0.9, "0.9 to 1"), (0.7, "0.7 to 0.9"), (0.5, "0.5 to 0.7"), (0.3, "0.3 to 0.5"), (0.0, "below 0.3"))
 _CONVERGED = 0.02
-_Points = list[tuple[float, float]]
+_MAX_LOSSES = 20_000
+"""Points of all training curves together; more are thinned."""
 
 
 def sections(run: Run, *, max_points: int) -> list[Section]:
@@ -61,7 +66,7 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
     return [
         *_number_of_clusters(run),
         *_training(run),
-        *_umaps(run, max_points),
+        *umaps.sections(run, max_points=max_points),
         *_sizes(run),
         *_stability(run),
         *_comparison(run),
@@ -87,13 +92,6 @@ def convergence(total: NDArray[np.float64]) -> str:
     return "Still falling" if last < before else "Rising again"
 
 
-def thin(count: int, share: float) -> NDArray[np.int64]:
-    """Return which of `count` rows stay when only `share` of them may: evenly spaced, the same each time."""
-    wanted = min(count, max(int(np.floor(count * share)), 1))
-    rows: NDArray[np.int64] = np.floor(np.arange(wanted) * (count / wanted)).astype(np.int64)
-    return rows
-
-
 def _number_of_clusters(run: Run) -> Iterator[Section]:
     curves = {
         name: {group.label: curve for group in run.finished if (curve := _selection_curve(group.summary, key))}
@@ -105,7 +103,7 @@ def _number_of_clusters(run: Run) -> Iterator[Section]:
             "Choice of the number of clusters",
             "How well clusterings of independent views agree at each resolution, without any label, and how many "
             "clusters they find there: the finest resolution at which they still agree as well as at the best one is "
-            "chosen. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+            "chosen. From <code>groups/&#42;/clustering.json</code>.",
             CLUSTERING,
             lines(
                 curves,
@@ -118,7 +116,7 @@ def _number_of_clusters(run: Run) -> Iterator[Section]:
     yield Section(
         "number_of_clusters_table",
         "Number of clusters",
-        "What was asked for, and what was found. From <code>groups/&#42;/&#42;.clustering.json</code>.",
+        "What was asked for, and what was found. From <code>groups/&#42;/clustering.json</code>.",
         CLUSTERING,
         table(
             {group.label: _number_row(group) for group in run.finished},
@@ -158,8 +156,11 @@ def _training(run: Run) -> Iterator[Section]:
     terms = [
         term for term in TERMS if any(term in history and history[term].notna().any() for history in trained.values())
     ]
+    share = min(1.0, _MAX_LOSSES / sum(len(terms) * len(history) for history in trained.values()))
     datasets = {
-        TERMS[term]: {group.label: curve for group, history in trained.items() if (curve := _loss_curve(history, term))}
+        TERMS[term]: {
+            group.label: curve for group, history in trained.items() if (curve := _loss_curve(history, term, share))
+        }
         for term in terms
     }
     yield Section(
@@ -168,7 +169,8 @@ def _training(run: Run) -> Iterator[Section]:
         "Each loss should fall and flatten; the step where clustering joins in shows as a jump. CRR and LRR refine "
         "correlations between cells and between latent dimensions, PR guards against over-smoothing, REC and ZINB "
         "rebuild "
-        "expression and counts, OTC sharpens the clusters by optimal transport. From "
+        "expression and counts, OTC sharpens the clusters by optimal transport. "
+        f"{'' if share == 1 else f'Every {1 / share:.0f}th step is drawn. '}From "
         "<code>groups/&#42;/training_history.tsv</code>.",
         CLUSTERING,
         lines(datasets, id="training", title="Training", x_label="Step", y_label="Loss"),
@@ -203,14 +205,14 @@ def _training(run: Run) -> Iterator[Section]:
     )
 
 
-def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
+def _loss_curve(history: pd.DataFrame, term: str, share: float) -> Curve:
+    """Return (step, loss), only `share` of the points, where the term is known."""
     if term not in history:
         return []
-    steps = history["step"] if "step" in history else pd.Series(np.arange(1, len(history) + 1))
-    known = history[term].notna()
-    return [
-        (int(step), float(f"{loss:.5g}")) for step, loss in zip(steps[known], history.loc[known, term], strict=True)
-    ]
+    steps = history["step"] if "step" in history else pd.Series(np.arange(1, len(history) + 1), index=history.index)
+    known = history.assign(step=steps).dropna(subset=[term])
+    drawn = known.iloc[thin(len(known), share)] if len(known) else known
+    return [(int(step), float(f"{loss:.5g}")) for step, loss in zip(drawn["step"], drawn[term], strict=True)]
 
 
 def _convergence_row(history: pd.DataFrame) -> dict[str, Any]:
@@ -223,100 +225,9 @@ def _convergence_row(history: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _umaps(run: Run, max_points: int) -> Iterator[Section]:
-    cells = {group: table for group in run.finished if (table := _cells(group)) is not None}
-    if not cells:
-        return
-    total = sum(len(table) for table in cells.values())
-    share = min(1.0, max_points / total)
-    drawn = {group: table.iloc[thin(len(table), share)] for group, table in cells.items()}
-    thinned = (
-        f"{sum(map(len, drawn.values())):,} of {total:,} cells are drawn, evenly spaced."
-        if share < 1
-        else f"All {total:,} cells are drawn."
-    )
-    types = cell_type_colors(name for table in cells.values() for name in _present(table, "cell_type"))
-    samples = {sample.id: cluster_color(index) for index, sample in enumerate(run.samples)}
-    views: dict[str, tuple[str, str, Callable[[pd.DataFrame], dict[str, tuple[str, _Points]]]]] = {
-        "cluster": (
-            "UMAP by cluster",
-            "Clusters that lie apart and hold together are easy; a cluster in several islands deserves a look.",
-            lambda table: _clouds(
-                table, "cluster", _by_number, lambda name: cluster_color(_position(name)), "Cluster "
-            ),
-        ),
-        "cell_type": (
-            "UMAP by cell type",
-            "The same colour is the same cell type in all plots of this report; grey is Unknown.",
-            lambda table: _clouds(table, "cell_type", str, lambda name: types[name]),
-        ),
-        "sample": (
-            "UMAP by sample",
-            "Samples should mix within cell types; islands of one sample point to a batch effect, or to its biology.",
-            lambda table: _clouds(table, "sample", str, lambda name: samples.get(name, "#b3b3b3")),
-        ),
-        "confidence": (
-            "UMAP by confidence",
-            "How sure scSiameseClu is of each cell's cluster; doubt belongs at the borders between clusters.",
-            _confidence_clouds,
-        ),
-    }
-    for id, (title, look, clouds) in views.items():  # noqa: A001
-        datasets = {group.label: clouds(table) for group, table in drawn.items()}
-        datasets = {name: some for name, some in datasets.items() if len(some) > (id == "sample")}
-        if not datasets:
-            continue
-        colors = {name: color for some in datasets.values() for name, (color, _) in some.items()}
-        yield Section(
-            f"umap_{id}",
-            title,
-            f"{look} Distances between islands mean little. {thinned} From <code>groups/&#42;/&#42;.h5ad</code> "
-            "(<code>obsm['X_umap']</code>) and <code>clusters.tsv</code>.",
-            CLUSTERING,
-            points(
-                {name: {cloud: places for cloud, (_, places) in some.items()} for name, some in datasets.items()},
-                colors,
-                id=f"umap_{id}",
-                title=title,
-                x_label="UMAP 1",
-                y_label="UMAP 2",
-            ),
-        )
-
-
-def _cells(group: Group) -> pd.DataFrame | None:
-    if group.umap is None or group.clusters is None:
-        return None
-    return group.clusters.merge(group.umap, on="barcode", how="inner", validate="one_to_one")
-
-
-def _clouds(
-    cells: pd.DataFrame, by: str, order: Callable[[str], Any], color: Callable[[str], str], prefix: str = ""
-) -> dict[str, tuple[str, _Points]]:
-    """Return the name, colour and points of each value of the column `by`."""
-    names = sorted(cells[by].dropna().unique(), key=order)
-    shown = unique_texts(names)
-    return {prefix + shown[name]: (color(name), _places(cells[cells[by] == name])) for name in names}
-
-
-def _confidence_clouds(cells: pd.DataFrame) -> dict[str, tuple[str, _Points]]:
-    clouds: dict[str, tuple[str, _Points]] = {}
-    left = cells["confidence"].notna()
-    for (low, name), color in zip(_CONFIDENCE, SEQUENTIAL, strict=True):
-        chosen = left & (cells["confidence"] >= low)
-        left &= ~chosen
-        if chosen.any():
-            clouds[name] = (color, _places(cells[chosen]))
-    return clouds
-
-
-def _places(cells: pd.DataFrame) -> _Points:
-    return [(round(x, 2), round(y, 2)) for x, y in zip(cells["umap_1"], cells["umap_2"], strict=True)]
-
-
 def _sizes(run: Run) -> Iterator[Section]:
     sizes = {group.label: _counts(group.clusters, "cluster") for group in run.finished}
-    clusters = sorted({name for row in sizes.values() for name in row}, key=_by_number)
+    clusters = sorted({name for row in sizes.values() for name in row}, key=natural)
     yield Section(
         "cluster_sizes",
         "Cluster sizes",
@@ -325,7 +236,7 @@ def _sizes(run: Run) -> Iterator[Section]:
         CLUSTERING,
         bars(
             {"Cells": sizes},
-            {name: cluster_color(_position(name)) for name in clusters},
+            {name: cluster_color(natural(name)[0]) for name in clusters},
             id="cluster_sizes",
             title="Cells per cluster",
             label="Cells",
@@ -338,14 +249,14 @@ def _sizes(run: Run) -> Iterator[Section]:
 def _composition(run: Run, clusters: list[str]) -> Section:
     by_type: dict[str, dict[str, int]] = {}
     by_cluster: dict[str, dict[str, int]] = {}
-    colors = cell_type_colors(name for group in run.finished for name in _present(group.clusters, "cell_type"))
-    types = unique_texts(sorted(colors))
+    types = unique_texts(sorted(run.type_colors))
     numbers = {name: f"Cluster {text(name)}" for name in clusters}
-    samples = {sample.id: sample.label for sample in run.samples}
-    for group in run.finished:
-        for sample, cells in group.clusters.groupby("sample", sort=False):  # type: ignore[union-attr]
-            by_type[samples[str(sample)]] = {types[name]: n for name, n in _counts(cells, "cell_type").items()}
-            by_cluster[samples[str(sample)]] = {numbers[name]: n for name, n in _counts(cells, "cluster").items()}
+    cells = {str(name): rows for group in run.finished for name, rows in group.clusters.groupby("sample")}  # type: ignore[union-attr]
+    for sample in run.samples:
+        if sample.id in cells:
+            of_sample = cells[sample.id]
+            by_type[sample.label] = {types[name]: n for name, n in _counts(of_sample, "cell_type").items()}
+            by_cluster[sample.label] = {numbers[name]: n for name, n in _counts(of_sample, "cluster").items()}
     datasets = {"By cell type": by_type, "By cluster": by_cluster}
     return Section(
         "composition",
@@ -355,8 +266,8 @@ def _composition(run: Run, clusters: list[str]) -> Section:
         CLUSTERING,
         bars(
             {name: rows for name, rows in datasets.items() if any(rows.values())},
-            {types[name]: colors[name] for name in types}
-            | {numbers[name]: cluster_color(_position(name)) for name in clusters},
+            {types[name]: run.type_colors[name] for name in types}
+            | {numbers[name]: cluster_color(natural(name)[0]) for name in clusters},
             id="composition",
             title="Composition of the samples",
             label="Cells",
@@ -370,13 +281,13 @@ def _stability(run: Run) -> Iterator[Section]:
         for group in run.finished
         for cluster in group.cluster_names
     }
-    scale = {"format": "{:,.2f}", "scale": "Blues", "bounds": (0, 1)}
+    scale = {"format": "{:,.2f}", "scale": len(rows) <= MANY_ROWS and "Blues", "bounds": (0, 1)}
     yield Section(
         "cluster_stability",
         "Stability per cluster",
         "Stability is how well a cluster is found again by independent clusterings (Jaccard index, 1 is always): treat "
         "clusters below 0.5 as suggestions. Confidence is the mean over its cells. From "
-        "<code>groups/&#42;/&#42;.clustering.json</code> and <code>clusters.tsv</code>.",
+        "<code>groups/&#42;/clustering.json</code> and <code>clusters.tsv</code>.",
         CLUSTERING,
         table(
             rows,
@@ -419,7 +330,7 @@ def _comparison(run: Run) -> Iterator[Section]:
         "Adjusted Rand index between the clusterings of different methods on the same cells: 1 is the same partition, "
         "0 is "
         "chance. Where all agree, the clusters are easy; where they do not, look at the markers. From "
-        "<code>groups/&#42;/&#42;.metrics.json</code>."
+        "<code>groups/&#42;/metrics.json</code>."
     )
     if len(compared) <= MAX_HEATMAPS:
         for index, (group, (methods, values)) in enumerate(compared.items(), start=1):
@@ -452,19 +363,7 @@ def _agreement(scores: Mapping[str, Mapping[str, float]]) -> tuple[list[str], li
     return [METHODS[method] for method in methods], [[scores[one][other] for other in methods] for one in methods]
 
 
-def _present(cells: pd.DataFrame | None, column: str) -> list[str]:
-    return [] if cells is None else [str(name) for name in cells[column].dropna().unique()]
-
-
 def _counts(cells: pd.DataFrame | None, column: str) -> dict[str, int]:
     if cells is None:
         return {}
     return {str(name): int(count) for name, count in cells[column].dropna().value_counts(sort=False).items()}
-
-
-def _by_number(name: str) -> tuple[int, str]:
-    return (_position(name), name)
-
-
-def _position(cluster: str) -> int:
-    return int(cluster) if cluster.isdecimal() else 10**6

@@ -11,11 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..files import write_json
 from .palette import FAIL, cluster_color
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 Number = float | int | None
 Rows = Mapping[str, Mapping[str, Any]]
@@ -32,6 +36,13 @@ def text(value: object, *, length: int = 60) -> str:
     printable = "".join(_printable(character) for character in str(value))
     line = " ".join(printable.split())
     return (line if len(line) <= length else f"{line[: length - 1]}…").translate(_ENTITIES)
+
+
+def thin(count: int, share: float) -> NDArray[np.int64]:
+    """Return which of `count` rows stay when only `share` of them may: evenly spaced, the same each time."""
+    wanted = min(count, max(int(np.floor(count * share)), 1))
+    rows: NDArray[np.int64] = np.floor(np.arange(wanted) * (count / wanted)).astype(np.int64)
+    return rows
 
 
 def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, str]:
@@ -74,7 +85,7 @@ class Section:
         One or two plain sentences: what to look for, and which file the numbers come from. HTML of ours, which MultiQC
         takes for Markdown: a star is written ``&#42;``.
     room
-        The chapter; None for columns of the general statistics.
+        The chapter.
     body
         MultiQC's ``plot_type``, ``data``, ``pconfig`` and so on.
     """
@@ -82,19 +93,20 @@ class Section:
     id: str
     title: str
     description: str
-    room: Room | None
+    room: Room
     body: Mapping[str, Any]
 
     def content(self) -> dict[str, Any]:
         """Return the custom content as MultiQC reads it."""
-        about: dict[str, Any] = {"id": self.id, "section_name": self.title, "description": self.description}
-        if self.room is not None:
-            about |= {
-                "parent_id": self.room.id,
-                "parent_name": self.room.name,
-                "parent_description": self.room.description,
-            }
-        return {**about, **self.body}
+        return {
+            "id": self.id,
+            "section_name": self.title,
+            "description": self.description,
+            "parent_id": self.room.id,
+            "parent_name": self.room.name,
+            "parent_description": self.room.description,
+            **self.body,
+        }
 
     def write(self, directory: Path) -> None:
         """Write the section into `directory`."""
@@ -119,8 +131,6 @@ class Column:
         Lowest and highest value of the scale.
     rules
         Conditional formatting: a list of comparisons for each of ``pass``, ``warn``, ``fail``.
-    hidden
-        True: shown only when asked for.
     """
 
     title: str
@@ -130,7 +140,6 @@ class Column:
     scale: str | bool = False
     bounds: tuple[float | None, float | None] = (0, None)
     rules: Mapping[str, Sequence[Mapping[str, float | str]]] = field(default_factory=dict)
-    hidden: bool = False
 
     def header(self) -> dict[str, Any]:
         """Return the column as MultiQC's header."""
@@ -143,7 +152,6 @@ class Column:
             "format": self.format,
             "suffix": self.suffix,
             "cond_formatting_rules": dict(self.rules),
-            "hidden": self.hidden,
         }
         return {key: value for key, value in header.items() if value is not None}
 
@@ -163,13 +171,6 @@ def table(rows: Rows, columns: Mapping[str, Column], *, id: str, title: str, fir
         "headers": {key: column.header() for key, column in columns.items()},
         "data": _known(rows),
     }
-
-
-def general_statistics(rows: Rows, columns: Mapping[str, Column], *, namespace: str, placement: int) -> dict[str, Any]:
-    """Return the body of columns for the general statistics table at the top; `placement` orders from left to right."""
-    about = {"namespace": namespace, "placement": placement}
-    headers = [{key: {**column.header(), **about}} for key, column in columns.items()]
-    return {"plot_type": "generalstats", "headers": headers, "data": _known(rows)}
 
 
 def bars(

@@ -10,15 +10,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.sparse import issparse
 
 from ..files import read_table
 from .clustering import TERMS
-from .inputs import natural
-from .palette import cell_type_colors, cluster_color
+from .inputs import CELL_METRICS, natural
+from .palette import UNKNOWN, cell_type_colors, cluster_color, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -32,47 +31,63 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "text.parse_math": False,
-    "savefig.dpi": 200,
+    "savefig.dpi": 300,
+    # Text stays text, to be edited; identifiers hang on the content, not on chance.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scsiameseclu",
 }
-MARKERS_PER_CLUSTER = 3
+FORMATS: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+"""Formats of the figures, and what is kept out of them so that the same figure is the same bytes."""
+
 _LEGEND_ROWS = 20
 
 
-def draw_figures(*, prefix: str, adata: Path, history: Path, markers: Path) -> None:
-    """Draw the group's figures into ``figures/`` as PNG, the same bytes each time.
+def draw_figures(
+    *, prefix: str, adata: Path, history: Path, genes: Path, profiles: Path, annotations: list[Path] | None = None
+) -> None:
+    """Draw the group's figures into ``figures/`` as PNG and SVG, the same bytes each time.
 
     Writes ``umap_cluster``, ``umap_cell_type``, ``umap_sample``, ``umap_confidence``, ``cluster_sizes`` and, where
-    there is something to show, ``marker_dotplot`` and ``training``.
+    there is something to show, ``umap_<metric>`` for the metrics of quality control, ``variable_genes``,
+    ``marker_dotplot`` and ``training``. Points of SVG are pictures inside, which keeps the files small.
 
     Parameters
     ----------
     prefix
         Id of the group.
     adata
-        The group's assembled AnnData: log-normalized X, obs cluster, cluster_confidence, cell_type and sample,
-        obsm X_umap.
+        The group's assembled AnnData: obs cluster, cluster_confidence, cell_type and sample, obsm X_umap.
     history
         Its training history.
-    markers
-        Its markers.
+    genes, profiles
+        Its ``<group>.genes.tsv`` and ``<group>.profiles.tsv``.
+    annotations
+        ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in all of them. Default:
+        only the cell types of `adata` count.
     """
     group = ad.read_h5ad(adata)
+    types = {name for path in annotations or [] for name in read_table(path)["cell_type"]}
     directory = Path("figures")
     directory.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
         figures = {
             "umap_cluster": umap_figure(group, "cluster", cluster_colors(group), on_data=True),
-            "umap_cell_type": umap_figure(group, "cell_type", cell_type_colors(_names(group, "cell_type"))),
-            "umap_sample": umap_figure(group, "sample", _in_order(_names(group, "sample"))),
-            "umap_confidence": confidence_figure(group),
+            "umap_cell_type": umap_figure(
+                group, "cell_type", cell_type_colors(types | set(_names(group, "cell_type")))
+            ),
+            "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
+            "umap_confidence": graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), on_top="low"),
+            **{f"umap_{metric}": graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
             "cluster_sizes": sizes_figure(group),
-            "marker_dotplot": dotplot_figure(group, read_table(markers, dtype={"cluster": str, "gene": str})),
+            "variable_genes": genes_figure(read_table(genes, dtype={"gene": str})),
+            "marker_dotplot": dotplot_figure(read_table(profiles, dtype={"cluster": str, "gene": str})),
             "training": training_figure(read_table(history)),
         }
         for name, figure in figures.items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
-                figure.savefig(directory / f"{name}.png", metadata={"Software": None})
+                for form, metadata in FORMATS.items():
+                    figure.savefig(directory / f"{name}.{form}", metadata=metadata)
 
 
 def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False) -> Figure:
@@ -81,26 +96,68 @@ def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_da
     figure, axes = _square(legend=len(names))
     places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
     order = np.random.default_rng(0).permutation(len(values))
-    known = np.array([colors.get(name, "#b3b3b3") for name in values])
+    known = np.array([colors.get(name, UNKNOWN) for name in values])
     axes.scatter(places[order, 0], places[order, 1], s=_dot(len(values)), c=known[order], linewidths=0, rasterized=True)
     for name in names if on_data else ():
         _label(axes, np.median(places[values == name], axis=0), name)
-    _legend(axes, [(short(name), colors.get(name, "#b3b3b3")) for name in names], title=_heading(column))
+    _legend(axes, [(short(name), colors.get(name, UNKNOWN)) for name in names], title=_heading(column))
     _bare(axes)
     return figure
 
 
-def confidence_figure(group: ad.AnnData) -> Figure:
-    """Return the UMAP coloured by the confidence in each cell's cluster."""
+def graded_figure(
+    group: ad.AnnData,
+    column: str,
+    label: str,
+    *,
+    limits: tuple[float | None, float | None] = (None, None),
+    on_top: str = "high",
+) -> Figure | None:
+    """Return the UMAP coloured by a number of obs; None where no cell has it.
+
+    Parameters
+    ----------
+    group
+        Cells with obsm X_umap.
+    column, label
+        The column of obs, and what it is called.
+    limits
+        Values at the ends of the colour bar. Default: the 1st and 99th percentile.
+    on_top
+        Which cells lie above others, ``high`` or ``low``.
+    """
+    if column not in group.obs or not group.obs[column].notna().any():
+        return None
+    known = group.obs[column].notna().to_numpy()
+    values, places = group.obs[column].to_numpy(float)[known], np.asarray(group.obsm["X_umap"])[known]
+    low, high = (np.quantile(values, q) if end is None else end for end, q in zip(limits, (0.01, 0.99), strict=True))
+    order = np.argsort(values if on_top == "high" else -values, kind="stable")
     figure, axes = _square(legend=1)
-    places, values = np.asarray(group.obsm["X_umap"]), group.obs["cluster_confidence"].to_numpy(float)
-    order = np.argsort(-values, kind="stable")
     dots = axes.scatter(
-        places[order, 0], places[order, 1], s=_dot(len(values)), c=values[order], cmap="viridis", vmin=0, vmax=1,
-        linewidths=0, rasterized=True,
+        places[order, 0], places[order, 1], s=_dot(len(values)), c=values[order], cmap="viridis",
+        vmin=low, vmax=max(high, low + 1e-9), linewidths=0, rasterized=True,
     )  # fmt: skip
-    figure.colorbar(dots, ax=axes, shrink=0.6, label="Confidence")
+    figure.colorbar(dots, ax=axes, shrink=0.6, label=label)
     _bare(axes)
+    return figure
+
+
+def genes_figure(genes: pd.DataFrame) -> Figure | None:
+    """Return the normalized dispersion of the genes over their mean; None if there are none."""
+    if genes.empty:
+        return None
+    figure, axes = _square(legend=1)
+    for name, chosen, color in (("Other genes", False, UNKNOWN), ("Highly variable", True, cluster_color(0))):
+        some = genes[genes["highly_variable"] == chosen]
+        if some.empty:
+            continue
+        axes.scatter(
+            some["mean"], some["dispersion"], s=4, c=color, linewidths=0, rasterized=True,
+            label=f"{name} ({len(some):,})",
+        )  # fmt: skip
+    axes.set_xlabel("Mean expression")
+    axes.set_ylabel("Normalized dispersion")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
     return figure
 
 
@@ -121,23 +178,21 @@ def sizes_figure(group: ad.AnnData) -> Figure:
     return figure
 
 
-def dotplot_figure(group: ad.AnnData, markers: pd.DataFrame) -> Figure | None:
+def dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     """Return a dot plot of each cluster's strongest markers: size is the share of cells, colour the mean expression.
 
     None if there are no markers.
     """
-    genes = top_markers(markers, set(group.var_names))
-    if not genes:
+    if profiles.empty:
         return None
-    names = _names(group, "cluster")
-    shares, means = _expression(group, genes, names)
-    figure = Figure(figsize=(2.0 + 0.2 * len(genes), 2.2 + 0.2 * len(names)), layout="constrained")
+    names, genes = list(dict.fromkeys(profiles["cluster"])), list(dict.fromkeys(profiles["gene"]))
+    figure = Figure(figsize=(3.0 + 0.2 * len(genes), 2.2 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
-    scaled = means / np.maximum(means.max(axis=0), 1e-9)
-    x, y = np.meshgrid(range(len(genes)), range(len(names)))
+    highest = profiles.groupby("gene")["mean"].transform("max").clip(lower=1e-9)
     dots = axes.scatter(
-        x.ravel(), y.ravel(), s=60 * shares.ravel(), c=scaled.ravel(), cmap="viridis_r", vmin=0, vmax=1, linewidths=0
-    )
+        profiles["gene"].map(genes.index), profiles["cluster"].map(names.index), s=60 * profiles["share"],
+        c=profiles["mean"] / highest, cmap="viridis_r", vmin=0, vmax=1, linewidths=0,
+    )  # fmt: skip
     axes.set_xticks(range(len(genes)), [short(gene, 18) for gene in genes], rotation=90)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_xlim(-0.7, len(genes) - 0.3)
@@ -170,13 +225,6 @@ def training_figure(history: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def top_markers(markers: pd.DataFrame, known: set[str]) -> list[str]:
-    """Return the strongest markers of each cluster in turn, each gene once, those of the data only."""
-    usable = markers[markers["gene"].isin(known)]
-    heads = usable.groupby("cluster", sort=False).head(MARKERS_PER_CLUSTER)
-    return list(dict.fromkeys(heads["gene"]))
-
-
 def cluster_colors(group: ad.AnnData) -> dict[str, str]:
     """Return a colour per cluster, that of the report."""
     return {
@@ -192,25 +240,8 @@ def short(name: object, length: int = 28) -> str:
     return drawn if len(drawn) <= length else f"{drawn[: length - 1]}…"
 
 
-def _expression(
-    group: ad.AnnData, genes: Sequence[str], names: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the share of cells with each gene, and its mean, per cluster; both clusters x genes."""
-    x = group[:, list(genes)].X
-    values = np.asarray(x.toarray() if issparse(x) else x, dtype=float)  # type: ignore[union-attr]
-    members = [group.obs["cluster"].astype(str).to_numpy() == name for name in names]
-    return (
-        np.array([(values[member] > 0).mean(axis=0) for member in members]),
-        np.array([values[member].mean(axis=0) for member in members]),
-    )
-
-
 def _names(group: ad.AnnData, column: str) -> list[str]:
     return sorted(group.obs[column].dropna().astype(str).unique(), key=natural)
-
-
-def _in_order(names: Iterable[str]) -> dict[str, str]:
-    return {name: cluster_color(index) for index, name in enumerate(names)}
 
 
 def _square(*, legend: int) -> tuple[Figure, Axes]:

@@ -12,6 +12,7 @@ import yaml
 from ..errors import Problem
 from ..files import read_json, read_table
 from .content import unique_texts
+from .palette import cell_type_colors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,9 @@ METRICS = {
     "pct_counts_mt": "Mitochondrial counts (%)",
 }
 """Columns of the ledger whose distribution is shown, and what they are called."""
+
+CELL_METRICS = {**METRICS, "doublet_score": "Doublet score"}
+"""Columns of the ledger that are shown cell by cell, and what they are called."""
 
 QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 """The five numbers of a box; whiskers end where one cell in a hundred lies beyond."""
@@ -63,12 +67,15 @@ class Ledger:
         Rule -> rows that it removed, in the order in which the rules acted.
     boxes
         Metric -> ``before`` and ``after`` -> quantiles by :data:`QUANTILES` and the mean.
+    cells
+        :data:`CELL_METRICS` of the kept cells, by ``<sample>_<barcode>``.
     """
 
     n_barcodes: int
     n_kept: int
     removed: dict[str, int]
     boxes: dict[str, dict[str, dict[str, float]]]
+    cells: pd.DataFrame
 
     @classmethod
     def read(cls, path: Path) -> Ledger:
@@ -82,7 +89,9 @@ class Ledger:
             if metric in table
         }
         removed = {str(rule): int((rules == rule).sum()) for rule in rules.unique()}
-        return cls(n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes)
+        names = table["sample"] + "_" + table["barcode"]
+        cells = table.set_index(names).loc[kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]]
+        return cls(n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +131,8 @@ class Group:
     contingency: pd.DataFrame | None = None
     differential: pd.DataFrame | None = None
     differential_notes: Mapping[str, Any] = field(default_factory=dict)
+    genes: pd.DataFrame | None = None
+    profiles: pd.DataFrame | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
 
@@ -150,7 +161,7 @@ class Group:
         return dict(zip(self.annotation["cluster"], self.annotation["cell_type"], strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """Everything that the report is made from."""
 
@@ -165,6 +176,11 @@ class Run:
     def finished(self) -> list[Group]:
         """The groups that have clusters."""
         return [group for group in self.groups if group.finished]
+
+    @cached_property
+    def type_colors(self) -> dict[str, str]:
+        """A colour per cell type, the same in all plots and in the figures of all groups."""
+        return cell_type_colors(name for group in self.groups for name in group.cell_types.values())
 
 
 def read_run(
@@ -264,6 +280,8 @@ def _read_group(
         contingency=tidy("contingency.tsv", dtype={0: str}),
         differential=tidy("differential_expression.tsv", dtype=dict.fromkeys(("cluster", "condition", "gene"), str)),
         differential_notes=record("differential_expression.json"),
+        genes=tidy("genes.tsv", dtype={"gene": str}),
+        profiles=tidy("profiles.tsv", dtype={"cluster": str, "gene": str}),
         metrics=record("metrics.json"),
         summary=record("clustering.json"),
     )
@@ -273,7 +291,8 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
     values = values.dropna()
     if values.empty:
         return {}
-    return {**{name: float(values.quantile(q)) for name, q in QUANTILES.items()}, "mean": float(values.mean())}
+    quantiles = values.quantile(list(QUANTILES.values()))
+    return {**dict(zip(QUANTILES, map(float, quantiles), strict=True)), "mean": float(values.mean())}
 
 
 def natural(name: str) -> tuple[int, str]:

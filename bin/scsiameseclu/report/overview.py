@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .content import Column, Section, general_statistics, paragraph, table, text
+from .content import Column, Section, paragraph, table, text
 from .rooms import OVERVIEW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .inputs import Group, Run, Sample
 
@@ -27,6 +27,7 @@ class Limits:
 
 
 LIMITS = Limits()
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,15 @@ def judge(sample: Sample, group: Group) -> Verdict:
 
 
 def sections(run: Run) -> list[Section]:
-    """Return the verdict table and the columns of the general statistics."""
+    """Return the verdict on every sample, and the account of every group that has clusters."""
     groups = {group.id: group for group in run.groups}
-    rows = {sample.label: _row(sample, groups[sample.group]) for sample in run.samples}
+    verdicts = {sample: judge(sample, groups[sample.group]) for sample in run.samples}
+    rows = {sample.label: _row(sample, groups[sample.group], verdict) for sample, verdict in verdicts.items()}
     verdict = Section(
         "verdict_table",
         "Verdict per sample",
-        "Start here. OK: no limit is crossed. WARN: usable, but look at the reason. FAILED: not in the results. "
-        f"Orange numbers cross a limit (fewer than {LIMITS.kept_percent:.0f} % of the barcodes or "
+        f"<strong>{_counted(verdicts)}</strong> OK: no limit is crossed. WARN: usable, but look at the reason. FAILED: "
+        f"not in the results. Orange numbers cross a limit (fewer than {LIMITS.kept_percent:.0f} % of the barcodes or "
         f"{LIMITS.kept_cells} cells kept, median below {LIMITS.median_genes:.0f} genes, more than "
         f"{LIMITS.mitochondrial_percent:.0f} % mitochondrial counts or {LIMITS.doublet_percent:.0f} % doublets, "
         f"stability below {LIMITS.stability}). From <code>samples/&#42;/&#42;.qc.json</code> and "
@@ -65,7 +67,7 @@ def sections(run: Run) -> list[Section]:
         OVERVIEW,
         table(rows, _columns(), id="verdict_table", title="Verdict per sample", first="Sample"),
     )
-    return [verdict, *_general(run, rows)]
+    return [verdict, *_groups(run)]
 
 
 def percent(part: float | None, whole: float | None) -> float | None:
@@ -73,30 +75,36 @@ def percent(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else 100.0 * part / whole
 
 
-def _general(run: Run, rows: dict[str, dict[str, Any]]) -> Iterator[Section]:
-    shown = ("status", "cells_in", "cells_kept", "kept_percent", "median_genes", "pct_mt", "pct_doublets")
-    columns = {key: column for key, column in _columns().items() if key in shown}
-    of_samples = {name: {key: row.get(key) for key in shown} for name, row in rows.items()}
+def _counted(verdicts: Mapping[Sample, Verdict]) -> str:
+    """Return how many samples have each status, with the names of the first that need a look."""
+    told = []
+    for status in ("OK", "WARN", "FAILED"):
+        labels = [sample.label for sample, verdict in verdicts.items() if verdict.status == status]
+        if labels:
+            named = "" if status == "OK" else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
+            told.append(f"{len(labels)} {status}{named}")
+    return f"{', '.join(told)}."
+
+
+def _groups(run: Run) -> Iterator[Section]:
+    if not run.finished:
+        return
+    columns = _group_columns(scored=any(group.scored for group in run.finished))
+    rows = {
+        group.label: {key: group.metrics.get(key) for key in columns} | {"samples": len(group.samples)}
+        for group in run.finished
+    }
     yield Section(
-        "general_samples",
-        "Samples",
-        "",
-        None,
-        general_statistics(of_samples, columns, namespace="Sample", placement=100),
+        "groups",
+        "Groups",
+        "The samples of a group are clustered together; a sample without a group is a group of its own. From "
+        "<code>groups/&#42;/metrics.json</code>.",
+        OVERVIEW,
+        table(rows, columns, id="groups", title="Groups", first="Group"),
     )
-    if run.finished:
-        of_groups = {group.label: {key: group.metrics.get(key) for key in _group_columns()} for group in run.finished}
-        yield Section(
-            "general_groups",
-            "Groups",
-            "",
-            None,
-            general_statistics(of_groups, _group_columns(), namespace="Group", placement=200),
-        )
 
 
-def _row(sample: Sample, group: Group) -> dict[str, Any]:
-    verdict = judge(sample, group)
+def _row(sample: Sample, group: Group, verdict: Verdict) -> dict[str, Any]:
     row: dict[str, Any] = {
         "status": verdict.status,
         "reason": paragraph(" ".join(verdict.reasons)) if verdict.reasons else None,
@@ -194,10 +202,17 @@ def _columns() -> dict[str, Column]:
     }
 
 
-def _group_columns() -> dict[str, Column]:
+def _group_columns(*, scored: bool) -> dict[str, Column]:
     score = {"format": "{:,.2f}", "scale": "Blues", "bounds": (0, 1)}
+    scores = {
+        "acc": Column("Accuracy", "Share of cells in the right cluster, against the gold standard", **score),  # type: ignore[arg-type]
+        "nmi": Column("NMI", "Normalized mutual information with the gold standard", **score),  # type: ignore[arg-type]
+        "ari": Column("ARI", "Adjusted Rand index against the gold standard", **score),  # type: ignore[arg-type]
+    }
     return {
-        "n_cells": Column("Cells", "Cells clustered together", format="{:,d}", hidden=True),
+        "samples": Column("Samples", "Samples of the group", format="{:,d}"),
+        "n_cells": Column("Cells", "Cells clustered together", format="{:,d}"),
+        "n_genes": Column("Genes", "Genes of the group's data", format="{:,d}"),
         "n_clusters": Column("Clusters", "Clusters found", format="{:,d}"),
         "stability_ari": Column(
             "Stability",
@@ -205,12 +220,8 @@ def _group_columns() -> dict[str, Column]:
             format="{:,.2f}",
             rules=_below(LIMITS.stability),
         ),
-        "silhouette": Column(
-            "Silhouette", "How far clusters are apart in the embedding, -1 to 1", format="{:,.2f}", hidden=True
-        ),
-        "acc": Column("Accuracy", "Share of cells in the right cluster, against the gold standard", **score),  # type: ignore[arg-type]
-        "nmi": Column("NMI", "Normalized mutual information with the gold standard", **score),  # type: ignore[arg-type]
-        "ari": Column("ARI", "Adjusted Rand index against the gold standard", **score),  # type: ignore[arg-type]
+        "silhouette": Column("Silhouette", "How far clusters are apart in the embedding, -1 to 1", format="{:,.2f}"),
+        **(scores if scored else {}),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from . import reopening
 from .content import Column, Section, html, paragraph, table, text
 from .rooms import PROVENANCE
 
@@ -42,7 +43,7 @@ def sections(run: Run, *, methods: Path) -> list[Section]:
         *_parameters(run),
         *_versions(run),
         *_methods(run, methods),
-        *_reopening(run),
+        *reopening.sections(run),
     ]
 
 
@@ -292,29 +293,3 @@ def _version(run: Run, name: str) -> str:
             ):
                 return str(version)
     return ""
-
-
-def _reopening(run: Run) -> Iterator[Section]:
-    if not run.finished:
-        return
-    name = text(run.finished[0].id)
-    path = f"groups/{name}/{name}.h5ad"
-    recipes = {
-        "scanpy (Python)": f'import scanpy as sc\nadata = sc.read_h5ad("{path}")\n'
-        'sc.pl.umap(adata, color=["cluster", "cell_type", "sample"])\ncounts = adata.layers["counts"]',
-        "cellxgene (in the browser)": f"cellxgene launch {path} --open",
-        "Seurat through anndataR (R)": f'seurat &lt;- anndataR::read_h5ad("{path}", as = "Seurat")\n',
-        "Seurat through zellkonverter (R)": f'sce &lt;- zellkonverter::readH5AD("{path}")\n'
-        'seurat &lt;- Seurat::as.Seurat(sce, counts = "counts", data = "X")\n'
-        'Seurat::DimPlot(seurat, reduction = "X_umap", group.by = "cluster")',
-    }
-    body = "".join(f"<h4>{title}</h4><pre><code>{lines}</code></pre>" for title, lines in recipes.items())
-    yield Section(
-        "reopening",
-        "Open the results again",
-        "Each group's <code>.h5ad</code> holds everything: raw counts, normalized expression, embeddings, clusters, "
-        "cell "
-        "types. Start these lines in the folder of the results.",
-        PROVENANCE,
-        html(body),
-    )

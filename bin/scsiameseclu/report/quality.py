@@ -36,6 +36,10 @@ _BOUNDS = {
     "max_pct_hb": "Hemoglobin %, at most",
 }
 _LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
+_LEVELS_TOLD = (
+    "From the middle one of the dashed lines on every barcode is a cell; between it and the lowest those are whose "
+    "genes differ from the ambient RNA; the others are empty droplets. "
+)
 _KEPT = "kept"
 _MANY = 24
 _LIMITS = {
@@ -70,14 +74,13 @@ def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
         return
     datasets = _rank_curves(called)
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
-    dashed = [name for name in names if name != "Barcodes"]
+    dashed = [name for name in names if len(called) <= _MANY and name != "Barcodes"]
     fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
     yield Section(
         "barcode_rank",
         "Barcode ranks",
-        "Samples whose matrix came unfiltered: counts of the barcodes, fullest first. From the middle one of the "
-        "dashed lines on every barcode is a cell; between it and the lowest those are whose genes differ from the "
-        "ambient RNA; the others are empty droplets. A good sample falls steeply after the knee. "
+        f"Samples whose matrix came unfiltered: counts of the barcodes, fullest first. {_LEVELS_TOLD if dashed else ''}"
+        "A good sample falls steeply after the knee. "
         "From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         lines(

@@ -14,6 +14,11 @@ QUALITY = Room(
     "Quality control",
     "shows which barcodes were removed, by which rule, and what the remaining cells look like.",
 )
+EXPRESSION = Room(
+    "expression",
+    "Expression",
+    "shows the genes that the clusters were sought in.",
+)
 CLUSTERING = Room(
     "clustering",
     "Clustering",

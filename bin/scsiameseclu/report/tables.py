@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import annotation, clustering, overview, provenance, quality
+from . import annotation, clustering, expression, marker_dots, overview, provenance, quality
 from .inputs import Run, read_run
 from .summary import summary
 
@@ -48,7 +48,8 @@ def write_tables(
     schema
         JSON schema of the parameters; with it, those that differ from their defaults come first.
     max_points
-        Cells drawn in each UMAP plot, all groups together; more are thinned evenly.
+        Cells in each UMAP plot, all groups together; more are thinned evenly. A fifth of it where gradients are
+        shown.
     """
     run = read_run(
         samples=samples,
@@ -69,7 +70,9 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
     return [
         *overview.sections(run),
         *quality.sections(run),
+        *expression.sections(run, max_points=max_points // 5),
         *clustering.sections(run, max_points=max_points),
+        *marker_dots.sections(run),
         *annotation.sections(run),
         *provenance.sections(run, methods=methods),
     ]

@@ -41,6 +41,7 @@ workflow ANNOTATION {
     emit:
     annotated = ANNOTATION_ASSEMBLE.out.annotated // [meta, h5ad] per group
     markers   = ANNOTATION_MARKERS.out.markers // [meta, markers.tsv] per group
+    celltypes = ANNOTATION_CELLTYPES.out.celltypes // [meta, annotation.tsv] per group
     tables    = ANNOTATION_UMAP.out.umap // [meta, table] per group, for the report
         .mix(ANNOTATION_MARKERS.out.markers)
         .mix(ANNOTATION_CELLTYPES.out.celltypes)

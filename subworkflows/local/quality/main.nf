@@ -13,6 +13,15 @@ workflow QUALITY {
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
-    tables   = QUALITY_DOUBLETS.out.ledger.mix(QUALITY_DOUBLETS.out.summary) // for the report
+    tables   = QUALITY_DOUBLETS.out.ledger.mix(QUALITY_DOUBLETS.out.summary.map { account -> tell(account) }) // for the report
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
+}
+
+// Says on the console how many cells go on; the account of a stub is empty.
+def tell(account) {
+    if (account.size()) {
+        def sums = new groovy.json.JsonSlurper().parse(account)
+        log.info("${sums.sample}: ${sums.n_kept} of ${sums.n_barcodes} barcodes are kept as cells")
+    }
+    account
 }

@@ -1,14 +1,99 @@
-// What the console says when a run is over.
+// What is said when a run is over: on the console, and where asked for by mail and to a webhook.
 
 def goodbye(run) {
-    def outdir = params.outdir
-    def summary = file("${outdir}/pipeline_info/summary.txt")
-    if (!summary.exists()) {
-        log.info("The run stopped before its report. Mend what the message above names, then repeat the command with -resume.")
-        return
+    def message = farewell(run)
+    log.info("\n" + message)
+    def recipients = params.email ?: (run.success ? null : params.email_on_fail)
+    if (recipients) {
+        attempt("The mail to ${recipients}") { sendMail(mail(run, message, recipients)) }
     }
-    log.info("\n" + summary.text.trim().replace('multiqc/multiqc_report.html', "${outdir}/multiqc/multiqc_report.html"))
-    if (!run.success) {
-        log.info("Not everything is in the results: the report and the messages above say what failed and how to mend it. Exit status 1.")
+    if (params.hook_url) {
+        attempt("The message to the webhook") { post(params.hook_url, notice(run, message)) }
+    }
+}
+
+def reportFile() {
+    file("${params.outdir}/multiqc/multiqc_report.html")
+}
+
+// The summary that the report's step wrote, or why there is none. A summary of an earlier run may still lie there.
+def farewell(run) {
+    def summary = file("${params.outdir}/pipeline_info/summary.txt")
+    if (run.errorMessage || !summary.exists()) {
+        return "The run stopped before its report. Mend what the message above names, then repeat the command with -resume."
+    }
+    def told = summary.text.trim().replace('multiqc/multiqc_report.html', "${params.outdir}/multiqc/multiqc_report.html")
+    run.success
+        ? told
+        : told + "\nNot everything is in the results: the report and the messages above say what failed and how to mend it. Exit status 1."
+}
+
+// Telling others may fail; the run is not the worse for it.
+def attempt(what, action) {
+    try {
+        action.call()
+    }
+    catch (Exception problem) {
+        log.warn("${what} could not be sent: ${problem.message}. The results are not affected.")
+    }
+}
+
+def subject(run) {
+    "scSiameseClu ${run.success ? 'finished' : 'FAILED'}: ${params.report_title ?: run.runName}".toString()
+}
+
+def mail(run, message, recipients) {
+    def facts = [subject: subject(run), message: message] + [details: details(run).collect { name, value -> "${name}: ${value}" }.join('\n')]
+    def harmless = facts.collectEntries { name, value -> [name, groovy.xml.XmlUtil.escapeXml(value.toString())] }
+    def report = reportFile()
+    [
+        to: recipients,
+        subject: facts.subject,
+        text: filled('email_template.txt', facts),
+        body: filled('email_template.html', harmless),
+    ] + (report.exists() && !run.errorMessage ? [attach: report.toFile()] : [:])
+}
+
+def filled(template, facts) {
+    new groovy.text.GStringTemplateEngine().createTemplate(file("${projectDir}/assets/${template}").text).make(facts).toString()
+}
+
+def details(run) {
+    [
+        Run: run.runName,
+        Results: params.outdir,
+        Started: run.start,
+        Completed: run.complete,
+        Duration: run.duration,
+        Version: "${run.manifest.name} ${run.manifest.version}",
+    ] + (run.errorMessage ? [Error: run.errorMessage] : [:])
+}
+
+// `text` is what chat programs show.
+def notice(run, message) {
+    [
+        text: "${subject(run)}\n${message}".toString(),
+        success: run.success,
+        run: run.runName,
+        pipeline: run.manifest.name,
+        version: run.manifest.version,
+        start: run.start.toString(),
+        complete: run.complete.toString(),
+        duration: run.duration.toString(),
+        outdir: params.outdir.toString(),
+        report: reportFile().exists() ? reportFile().toString() : null,
+    ]
+}
+
+def post(address, content) {
+    def connection = new URL(address).openConnection()
+    connection.requestMethod = 'POST'
+    connection.doOutput = true
+    connection.connectTimeout = 10000
+    connection.readTimeout = 10000
+    connection.setRequestProperty('Content-Type', 'application/json')
+    connection.outputStream.withWriter('UTF-8') { writer -> writer << groovy.json.JsonOutput.toJson(content) }
+    if (connection.responseCode >= 300) {
+        throw new IOException("the server answered ${connection.responseCode}")
     }
 }

@@ -1,9 +1,10 @@
 // Report: figures, one HTML file for everything, and a verdict on the batch.
 
-include { REPORT_FIGURES } from '../../../modules/local/report/figures'
-include { REPORT_TABLES  } from '../../../modules/local/report/tables'
-include { REPORT_MULTIQC } from '../../../modules/local/report/multiqc'
-include { REPORT_VERDICT } from '../../../modules/local/report/verdict'
+include { REPORT_PROFILES } from '../../../modules/local/report/profiles'
+include { REPORT_FIGURES  } from '../../../modules/local/report/figures'
+include { REPORT_TABLES   } from '../../../modules/local/report/tables'
+include { REPORT_MULTIQC  } from '../../../modules/local/report/multiqc'
+include { REPORT_VERDICT  } from '../../../modules/local/report/verdict'
 
 // software_versions.yml: the tools by process, after what runs them.
 def versionsYaml(rows) {
@@ -20,19 +21,26 @@ workflow REPORT {
     samples // file: settings of all samples
     sample_tables // file per table of a sample
     group_tables // [meta, table] per table of a group
-    figures_input // [meta, h5ad, training_history.tsv, markers.tsv] per group
+    annotated // [meta, h5ad, markers.tsv, training_history.tsv] per group
+    celltypes // [meta, annotation.tsv] per group
     failures // file per sample or group that failed
     versions // [process, tool, version]
 
     main:
     def byName = { file -> file.name }
     def pipeline_info = "${params.outdir}/pipeline_info"
-    REPORT_FIGURES(figures_input)
-    def collected_failures = failures.mix(REPORT_FIGURES.out.failure).toSortedList(byName)
+    REPORT_PROFILES(annotated.map { meta, adata, markers, _history -> [meta, adata, markers] })
+    def profiles = REPORT_PROFILES.out.genes.join(REPORT_PROFILES.out.profiles)
+    REPORT_FIGURES(
+        annotated.map { meta, adata, _markers, history -> [meta, adata, history] }.join(profiles),
+        // A cell type has one colour in all figures: each group hears of the types of all.
+        celltypes.map { _meta, table -> table }.toSortedList(byName),
+    )
+    def collected_failures = failures.mix(REPORT_PROFILES.out.failure, REPORT_FIGURES.out.failure).toSortedList(byName)
 
     REPORT_TABLES(
         sample_tables.toSortedList(byName),
-        group_tables.map { _meta, table -> table }.toSortedList(byName),
+        group_tables.mix(REPORT_PROFILES.out.genes, REPORT_PROFILES.out.profiles).map { _meta, table -> table }.toSortedList(byName),
         collected_failures,
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
@@ -51,7 +59,9 @@ workflow REPORT {
     report = REPORT_MULTIQC.out.report
 }
 
-// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not.
+// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not;
+// the address of a webhook is a secret.
 def reportedParameters() {
-    params.findAll { name, _value -> !(name in ['help', 'version', 'trace_report_suffix']) && !name.contains('-') }.sort()
+    def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
+    params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()
 }

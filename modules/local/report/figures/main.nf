@@ -4,11 +4,12 @@ process REPORT_FIGURES {
     label 'family_core'
 
     input:
-    tuple val(meta), path(annotated), path(history), path(markers)
+    tuple val(meta), path(annotated), path(history), path(genes), path(profiles)
+    path annotations, stageAs: 'annotations/*'
 
     output:
-    tuple val(meta), path("figures/*.png"), optional: true, emit: figures
-    path("*.failure.json"), optional: true,                 emit: failure
+    tuple val(meta), path("figures/*.{png,svg}"), optional: true, emit: figures
+    path("*.failure.json"), optional: true,                       emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('matplotlib'), eval('version_of.py matplotlib'), topic: versions
 
@@ -19,13 +20,15 @@ process REPORT_FIGURES {
         --prefix '${meta.id}' \\
         --adata ${annotated} \\
         --history ${history} \\
-        --markers ${markers} \\
+        --genes ${genes} \\
+        --profiles ${profiles} \\
+        --annotations annotations/* \\
         ${args}
     """
 
     stub:
     """
     mkdir figures
-    touch figures/umap_cluster.png
+    touch figures/umap_cluster.png figures/umap_cluster.svg
     """
 }

@@ -1,0 +1,84 @@
+"""The step that boils a group's expression down to what the report shows of it: variable genes, markers by cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..files import read_table, write_table
+from .inputs import natural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MARKERS_PER_CLUSTER = 3
+_STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
+
+
+def write_profiles(*, prefix: str, adata: Path, markers: Path) -> None:
+    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
+
+    Parameters
+    ----------
+    prefix
+        Id of the group.
+    adata
+        The group's assembled AnnData: log-normalized X, obs cluster, var highly_variable, means, dispersions_norm.
+    markers
+        Its markers.
+    """
+    group = ad.read_h5ad(adata)
+    genes = top_markers(read_table(markers, dtype={"cluster": str, "gene": str}), set(group.var_names))
+    write_table(variable_genes(group), f"{prefix}.genes.tsv")
+    write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
+
+
+def variable_genes(group: ad.AnnData) -> pd.DataFrame:
+    """Return gene, mean, (normalized) dispersion and highly_variable of the genes that have a dispersion."""
+    if not {*_STATISTICS, "highly_variable"} <= set(group.var.columns):
+        return pd.DataFrame(columns=["gene", *_STATISTICS.values(), "highly_variable"])
+    table: pd.DataFrame = group.var[[*_STATISTICS, "highly_variable"]].rename(columns=_STATISTICS)
+    table = table[np.isfinite(table["dispersion"])].rename_axis("gene")
+    return table.reset_index()
+
+
+def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
+    """Return the share of cells with each gene, and its mean expression, in each cluster.
+
+    Parameters
+    ----------
+    group
+        Log-normalized X (cells x genes), obs cluster.
+    genes
+        Names of genes of `group`.
+
+    Returns
+    -------
+    Columns cluster, gene, share (0 to 1) and mean (over all cells of the cluster); clusters in natural order, genes in
+    the order given.
+    """
+    clusters = pd.Categorical(group.obs["cluster"].astype(str))
+    names = sorted(clusters.categories, key=natural)
+    members = sparse.csr_matrix(pd.get_dummies(clusters, dtype=float)[names].to_numpy().T)
+    members = sparse.diags(1 / members.sum(axis=1).A1) @ members
+    values = sparse.csr_matrix(group[:, list(genes)].X, dtype=float)
+    return pd.DataFrame(
+        {
+            "cluster": np.repeat(names, len(genes)),
+            "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
+            "share": (members @ (values > 0)).toarray().ravel(),
+            "mean": (members @ values).toarray().ravel(),
+        }
+    )
+
+
+def top_markers(markers: pd.DataFrame, known: set[str]) -> list[str]:
+    """Return the strongest markers of each cluster in turn, each gene once, those of the data only."""
+    usable = markers[markers["gene"].isin(known)]
+    heads = usable.groupby("cluster", sort=False).head(MARKERS_PER_CLUSTER)
+    return list(dict.fromkeys(heads["gene"]))

@@ -1,0 +1,241 @@
+"""What a browser makes of the report: nothing fails, nothing is asked of a server, everything is there and works."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.report.simulate import HOSTILE, Plan
+from tests.report.test_report import multiqc
+from tests.report.test_tables import write
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Locator, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+PLANS = {
+    "1": Plan(n_samples=1, n_groups=1, failed=(), labelled=False),
+    "3": Plan(hostile=True),
+    "96": Plan(n_samples=96, n_groups=12, n_cells=230, n_clusters=12, failed=(5,), unfiltered=True),
+}
+WIDTHS = (1280, 1600)
+SHOWN = ("verdict_table", "barcode_rank", "cell_ledger", "variable_genes", "umap_cell_type", "umap_pct_counts_mt")
+SHOWN += ("marker_dots", "markers")
+
+DRAWN = """[...document.querySelectorAll('.hc-plot')]
+    .every(plot => plot.offsetParent === null || plot.classList.contains('js-plotly-plot'))"""
+"""True as soon as every plot in sight is drawn."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=PLANS)
+def report(request, tmp_path_factory) -> tuple[str, Path]:
+    """Make the report of a plan; the plan's name and the file."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _, outputs = write(tmp_path_factory.mktemp("report"), PLANS[request.param], monkeypatch)
+        return request.param, multiqc(outputs)
+
+
+class Opened:
+    """A report in a browser, with all that it complained of, asked for or popped up."""
+
+    def __init__(self, browser: Browser, path: Path, width: int) -> None:
+        self.told: list[str] = []
+        self.asked: list[str] = []
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", lambda message: self.told.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.told.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.told.append(dialog.message), dialog.dismiss()))
+        self.page.route("**/*", self._answer)
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function(DRAWN)
+
+    def _answer(self, route: sync_api.Route) -> None:
+        url = route.request.url
+        if url.startswith(("file:", "data:", "blob:")):
+            route.continue_()
+        else:
+            self.asked.append(url)
+            route.abort()
+
+    def section(self, name: str) -> Locator:
+        """Return a section, in view."""
+        section = self.page.locator(f"#mqc-section-wrapper-{name}")
+        section.scroll_into_view_if_needed()
+        return section
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def opened(request, browser, report) -> Iterator[tuple[str, int, Opened]]:
+    name, path = report
+    opened = Opened(browser, path, request.param)
+    yield name, request.param, opened
+    opened.page.close()
+
+
+@pytest.fixture(scope="module")
+def three(browser, tmp_path_factory) -> Iterator[Opened]:
+    """Open the report of three samples, to be played with."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _, outputs = write(tmp_path_factory.mktemp("three"), PLANS["3"], monkeypatch)
+        opened = Opened(browser, multiqc(outputs), 1280)
+    yield opened
+    opened.page.close()
+
+
+def test_it_opens_without_an_error_or_a_request(opened):
+    assert opened[2].told == []
+    assert opened[2].asked == []
+
+
+def test_every_section_has_content(opened):
+    page = opened[2].page
+    sections = page.evaluate(
+        """() => [...document.querySelectorAll('[id^="mqc-section-wrapper-"]')].map(section => ({
+            id: section.id.replace('mqc-section-wrapper-', ''),
+            traces: [...section.querySelectorAll('.hc-plot.js-plotly-plot')].map(plot => plot.data.length),
+            marks: section.querySelectorAll(
+                '.trace path, .trace .point, .points path, .bars path, .hm image, .heatmaplayer image').length,
+            rows: section.querySelectorAll('tbody tr').length,
+            words: section.innerText.length,
+            height: section.getBoundingClientRect().height,
+        }))"""
+    )
+    assert len(sections) >= 25
+    for section in sections:
+        assert section["words"] > 60, section
+        assert section["height"] > 60, section
+        if section["traces"]:
+            assert min(section["traces"]) > 0, section
+            assert section["marks"] > 0, section
+        elif section["id"] not in ("marker_dots", "methods", "reopening"):
+            assert section["rows"] > 0, section
+
+
+def test_the_verdict_comes_first_and_nothing_is_wider_than_the_page(opened):
+    report = opened[2]
+    headings = report.page.locator("h3").all_inner_texts()
+    assert headings[0].strip() == "Verdict per sample"
+    wide = report.page.evaluate(
+        """() => [...document.querySelectorAll('.mqc-section, .hc-plot-wrapper, .mqc-section-description')]
+            .filter(part => part.getBoundingClientRect().right > innerWidth).map(part => part.id)"""
+    )
+    assert wide == []
+
+
+def test_legends_and_labels_are_not_cut(opened):
+    cut = opened[2].page.evaluate(
+        """() => [...document.querySelectorAll('.hc-plot.js-plotly-plot')].flatMap(plot => {
+            const box = plot.getBoundingClientRect();
+            return [...plot.querySelectorAll('.legendtext, .xtick text, .ytick text, .g-gtitle text')]
+                .filter(text => {const its = text.getBoundingClientRect();
+                                 return its.width > 0 && (its.right > box.right + 1 || its.left < box.left - 1)})
+                .map(text => plot.id + ': ' + text.textContent);
+        })"""
+    )
+    assert cut == []
+
+
+def test_screenshots_are_kept(opened):
+    name, width, report = opened
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    report.page.evaluate("scrollTo(0, 0)")
+    report.page.screenshot(path=SCREENSHOTS / f"{name}_{width}_top.png")
+    for section in SHOWN:
+        report.section(section).screenshot(path=SCREENSHOTS / f"{name}_{width}_{section}.png")
+    assert len(list(SCREENSHOTS.glob(f"{name}_{width}_*.png"))) > len(SHOWN)
+
+
+def test_hostile_values_are_visible_as_text(three):
+    assert three.told == []
+    for section in ("verdict_table", "samplesheet", "markers", "cell_types", "cluster_stability"):
+        assert HOSTILE in three.section(section).inner_text(), section
+    for plot in ("umap_cell_type", "composition", "contingency_1"):
+        words = three.section(plot).locator(".hc-plot").evaluate("plot => plot.textContent")
+        assert "<script>alert('x" in words, plot
+        assert '"quoted" & <b>bold</b' in words, plot
+    assert "<script>alert('x" in three.section("marker_dots").locator("svg").first.evaluate("svg => svg.textContent")
+    assert "🧬" in three.section("cell_types").inner_text()
+    assert three.page.locator("script", has_text="alert('x')").count() == 0
+
+
+def test_plots_switch(three):
+    section = three.section("umap_cluster")
+    title = section.locator(".gtitle-subtitle, .g-gtitle").first
+    assert "group_1" in title.text_content()
+    places = "plot => plot.data[1].x.slice(0, 5)"
+    before = section.locator(".hc-plot").evaluate(places)
+    section.get_by_role("button", name="group_2").click()
+    assert "group_2" in title.text_content()
+    assert section.locator(".hc-plot").evaluate(places) != before
+    shares = three.section("cell_ledger")
+    shares.get_by_role("button", name="Percentages").click()
+    assert shares.locator(".hc-plot").evaluate("plot => Math.max(...plot.data[0].x)") <= 100
+
+
+def test_a_click_in_the_legend_hides_a_cloud(three):
+    section = three.section("umap_confidence")
+    plot = section.locator(".hc-plot")
+    hidden = "plot => plot.data.filter(trace => trace.visible == 'legendonly').length"
+    assert plot.evaluate(hidden) == 0
+    section.locator(".legendtoggle").nth(1).click()
+    three.page.wait_for_function(
+        "document.querySelector('#umap_confidence_plot').data.some(t => t.visible == 'legendonly')"
+    )
+    assert plot.evaluate(hidden) == 1
+
+
+def test_tables_sort_and_filter(three):
+    section = three.section("cluster_stability")
+    cells = "rows => rows.map(row => Number(row.cells[2].innerText.replaceAll(',', '')))"
+    rows = section.locator("tbody tr[data-sample-group]")
+    before = rows.evaluate_all(cells)
+    header = section.locator("#header_cells")
+    header.click()
+    once = rows.evaluate_all(cells)
+    header.click()
+    twice = rows.evaluate_all(cells)
+    assert sorted(before) == sorted(once) == sorted(twice)
+    assert {tuple(once), tuple(twice)} == {tuple(sorted(before)), tuple(sorted(before, reverse=True))}
+
+    page = three.page
+    page.locator(".mqc-toolbox-buttons [href='#mqc_hidesamples']").click()
+    page.locator("#mqc_hidesamples_show").check()
+    page.locator("#mqc_hidesamples_filter").fill("group_2")
+    page.locator("#mqc_hidesamples_filter_update").click()
+    page.locator("#mqc_hidesamples_apply").click()
+    page.wait_for_timeout(500)
+    names = section.locator("tbody tr[data-sample-group]:visible th").all_inner_texts()
+    assert len(names) == 5
+    assert all(name.startswith("group_2") for name in names)
+
+
+@pytest.mark.parametrize(("form", "begins"), [("image/png", b"\x89PNG"), ("image/svg+xml", b"<svg")])
+def test_a_plot_is_exported(browser, tmp_path_factory, three, form, begins):
+    page = three.page
+    page.reload()
+    page.wait_for_function(DRAWN)
+    three.section("umap_cell_type").locator(".export-plot").click()
+    page.locator("#mqc_export_ft").select_option(form)
+    with page.expect_download() as download:
+        page.locator("#mqc-dl-plot-txt").click()
+    assert download.value.path().read_bytes().startswith(begins)
+    assert three.asked == []
