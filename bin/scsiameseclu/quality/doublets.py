@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 
 from ..errors import InputError, quoted
-from ..files import read_json, settings, write_h5ad, write_json, write_table
+from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
 
 STEP = "doublets"
@@ -104,7 +104,8 @@ def flag_doublets(
 ) -> None:
     """Score the doublets of a sample, remove them or not, and complete its ledger.
 
-    Writes ``<prefix>.filtered.h5ad``, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
+    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.filtered.h5ad``, unless no cell
+    is left, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
 
     Parameters
     ----------
@@ -125,19 +126,24 @@ def flag_doublets(
     """
     adata = ad.read_h5ad(healthy)
     given = settings(adata)
+    chosen = overridden(adata, doublet_action=doublet_action, doublet_threshold=doublet_threshold)
     doublets = score_doublets(
-        adata, expected_rate=given["expected_doublet_rate"], threshold=doublet_threshold, random_state=seed
+        adata,
+        expected_rate=given["expected_doublet_rate"],
+        threshold=chosen["doublet_threshold"],
+        random_state=seed,
     )
-    removed = doublets.predicted if doublet_action == "remove" else np.zeros(adata.n_obs, dtype=bool)
-    if removed.all():
-        raise _nothing_left(given, doublets)
+    removed = doublets.predicted if chosen["doublet_action"] == "remove" else np.zeros(adata.n_obs, dtype=bool)
     adata.obs["doublet_score"] = doublets.scores
     adata.obs["predicted_doublet"] = doublets.predicted
     kept = adata[~removed].copy()
-    write_h5ad(kept, f"{prefix}.filtered.h5ad")
     write_table(complete_ledger(read_ledger(ledger), doublets, removed), f"{prefix}.cell_ledger.tsv.gz")
     account = complete_summary(read_json(summary), kept, doublets, n_removed=int(removed.sum()))
-    write_json(account | {"doublet_action": doublet_action}, f"{prefix}.qc.json")
+    account |= {"doublet_action": chosen["doublet_action"], "status": "ok" if kept.n_obs else "failed"}
+    write_json(account, f"{prefix}.qc.json")
+    if not kept.n_obs:
+        raise _nothing_left(given, doublets)
+    write_h5ad(kept, f"{prefix}.filtered.h5ad")
 
 
 def score_doublets(

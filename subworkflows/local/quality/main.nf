@@ -13,6 +13,6 @@ workflow QUALITY {
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
-    tables   = QUALITY_DOUBLETS.out.ledger.mix(QUALITY_DOUBLETS.out.summary) // for the report
+    tables   = QUALITY_DOUBLETS.out.ledger.mix(QUALITY_DOUBLETS.out.summary, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary) // for the report
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
 }
