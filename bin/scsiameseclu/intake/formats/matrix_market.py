@@ -1,4 +1,4 @@
-"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin-fry.
+"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin(-fry).
 
 The matrix is known by its content. Which file beside it lists barcodes and which genes can be known by their names
 only; the number of their lines must fit the matrix, and tells whether it is genes x cells or, as of kb, cells x genes.
@@ -20,10 +20,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ...errors import InputError, quoted
 from ..counts import Counts, compact
 from ..names import ids_and_symbols
-from . import tenx_hdf5
+from . import alevin, tenx_hdf5
 from ._bytes import damaged, head, lines, open_bytes
 from ._hdf5 import is_hdf5
-from .foreign import ALEVIN_REMEDY
 
 NAME = "Matrix Market folder"
 BANNER = b"%%MatrixMarket"
@@ -46,7 +45,8 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read a matrix file, or the one matrix in a folder, with the names beside it."""
     matrix, others = _find_matrix(path) if path.is_dir() else (path, 0)
-    counts = tenx_hdf5.read(matrix) if is_hdf5(matrix) else _read_with_names(matrix)
+    others_of = next((format_ for format_ in (tenx_hdf5, alevin) if format_.recognizes(matrix)), None)
+    counts = others_of.read(matrix) if others_of else _read_with_names(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         counts.notes.insert(
             0, f"Of the folder, {quoted(matrix.relative_to(path))} was read; other matrices in it: {others}."
@@ -65,8 +65,9 @@ def _find_matrix(folder: Path) -> tuple[Path, int]:
     """Return the matrix to read and how many others there are."""
     everything = list(_matrices(folder))
     found = everything
-    for prefer in (_directly_in(folder), _is_called_matrix, _is_filtered, is_hdf5):
-        found = [path for path in found if prefer(path)] or found  # Cell Ranger writes the same as .h5 and as folder
+    # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
+    for prefer in (_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered, is_hdf5, _is_matrix_market):
+        found = [path for path in found if prefer(path)] or found
     if len(found) == 1:
         return found[0], len(everything) - 1
     raise _several(folder, found) if found else _none(folder)
@@ -79,7 +80,8 @@ def _matrices(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             path = Path(where, name)
             named = name.removesuffix(".gz").endswith(".mtx")  # one that is damaged shall be told as such
-            if path.is_file() and (named or _is_matrix_market(path) or tenx_hdf5.recognizes(path)):
+            other = tenx_hdf5.recognizes(path) or alevin.recognizes(path)
+            if path.is_file() and (named or other or _is_matrix_market(path)):
                 yield path
 
 
@@ -100,6 +102,11 @@ def _is_called_matrix(path: Path) -> bool:
     return "matrix" in _words(path.name) or is_hdf5(path)
 
 
+def _is_of_genes(path: Path) -> bool:
+    # STARsolo counts the same reads over genes, whole genes with introns, and splice junctions.
+    return "Gene" in path.parts[-3:-1]
+
+
 def _is_filtered(path: Path) -> bool:
     return any("filtered" in part and "unfiltered" not in part for part in path.parts[-4:])
 
@@ -116,12 +123,6 @@ def _several(folder: Path, found: list[Path]) -> InputError:
 def _none(folder: Path) -> InputError:
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
     listing = ", ".join(quoted(name) for name in names[:_LISTING]) or "nothing"
-    if any(path.name in ("quants_mat.gz", "alevin") for path in folder.rglob("*")):
-        return InputError.of(
-            what="The folder holds alevin's binary matrix (quants_mat.gz), which is not read yet.",
-            where=folder,
-            remedy=ALEVIN_REMEDY,
-        )
     return InputError.of(
         what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), and 10x HDF5, "
         f"also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
@@ -156,7 +157,22 @@ def _read_with_names(path: Path) -> Counts:
     counts = Counts(_to_csr(oriented, path, notes), names[0], ids, symbols, NAME, source=path.name, notes=notes)
     if len(features) > 2:
         counts.keep_genes(features[2], path)
+    _add_up_splicing(counts)
     return counts
+
+
+def _add_up_splicing(counts: Counts) -> None:
+    """Make one gene of each three that alevin-fry's USA mode writes (spliced, unspliced ``-U``, ambiguous ``-A``)."""
+    n_genes, rest = divmod(len(counts.gene_ids), 3)
+    names = counts.gene_ids[:n_genes]
+    if rest or not names or counts.gene_ids[n_genes:] != [f"{name}{end}" for end in ("-U", "-A") for name in names]:
+        return
+    unspliced = _total(counts.matrix[:, n_genes : 2 * n_genes])
+    counts.matrix = counts.matrix[:, :n_genes] + counts.matrix[:, 2 * n_genes :]
+    counts.gene_ids, counts.gene_symbols = names, counts.gene_symbols[:n_genes]
+    counts.notes.append(
+        f"alevin-fry's USA mode: spliced and ambiguous counts were added up, {unspliced:,.0f} unspliced ones left out."
+    )
 
 
 def _is_cells_first(barcodes: Path) -> bool:
