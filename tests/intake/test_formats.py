@@ -101,9 +101,9 @@ def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp
 
 @pytest.mark.parametrize("prefix", ["GSM1_", "sample 1-"])
 def test_outs_folder_with_prefixes(example, write_mtx, write_10x, tmp_path, prefix):
+    (tmp_path / "outs/analysis").mkdir(parents=True)
     write_10x(tmp_path / f"outs/{prefix}raw_feature_bc_matrix.h5")
     write_10x(tmp_path / f"outs/{prefix}filtered_feature_bc_matrix.h5")
-    (tmp_path / "outs/analysis").mkdir()
     (tmp_path / "outs/analysis/clusters.csv").write_text("Barcode,Cluster\nA,1\n")
     adata = read(tmp_path / "outs")
     example.check(adata)

@@ -173,6 +173,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_kept": len(kept),
             "removed": removed,
             "cell_calling": _calling(ledger) if sample == "sample_1" else None,
+            "species": {"human": len(kept) - 30, "mouse": 20, "mixed": 10} if sample == "sample_1" else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),

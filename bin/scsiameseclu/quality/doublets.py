@@ -18,6 +18,7 @@ from skimage.filters import threshold_minimum
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
+from .species import count_species
 
 STEP = "doublets"
 RULE = "doublet"
@@ -137,9 +138,11 @@ def flag_doublets(
     adata.obs["doublet_score"] = doublets.scores
     adata.obs["predicted_doublet"] = doublets.predicted
     kept = adata[~removed].copy()
-    write_table(complete_ledger(read_ledger(ledger), doublets, removed), f"{prefix}.cell_ledger.tsv.gz")
+    completed = complete_ledger(read_ledger(ledger), doublets, removed)
+    write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
     account = complete_summary(read_json(summary), kept, doublets, n_removed=int(removed.sum()))
-    account |= {"doublet_action": chosen["doublet_action"], "status": "ok" if kept.n_obs else "failed"}
+    account |= {"species": count_species(completed), "doublet_action": chosen["doublet_action"]}
+    account |= {"status": "ok" if kept.n_obs else "failed"}
     write_json(account, f"{prefix}.qc.json")
     if not kept.n_obs:
         raise _nothing_left(given, doublets)
@@ -243,7 +246,8 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         _normalized(simulated),
         expected_doublet_rate=rate,
         n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
-        # Exact neighbours: the approximate ones differ by machine.
+        # Exact neighbours: the approximate ones differ by machine, and with the many neighbours that Scrublet looks at
+        # they are slower (75,000 points, 240 neighbours: 186 s against 44 s).
         use_approx_neighbors=False,
         # Any number: the caller chooses.
         threshold=0.0,

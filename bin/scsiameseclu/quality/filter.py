@@ -21,6 +21,7 @@ from .cells import STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
+from .species import count_species, species_counts
 
 STEP = "filter"
 MIN_GENES = {"default": 200, "low_depth": 50}
@@ -148,6 +149,8 @@ def filter_sample(
     thresholds, options, told = tighten(cells, fixed, mads)
     rules = choose_rules(cells, options=options, **thresholds)
     ledger = apply_rules(prefix, metrics, rules, calls)
+    if (species := species_counts(adata)) is not None:
+        ledger = pd.concat([ledger, species], axis=1)
     summary = summarize(adata, cells, ledger, rules, [*notes, *told], calls)
     if not summary["n_kept"]:
         write_table(ledger, f"{prefix}.cell_ledger.tsv.gz")
@@ -289,6 +292,8 @@ def summarize(
         "cell_calling": None if calls is None else calls.summary(),
         "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
         "overrides": own,
+        "organism": intake.get("organism"),
+        "species": count_species(ledger),
         "notes": [*intake["notes"], *from_sheet, *notes, *_notes(metrics, n_kept)],
     }
 

@@ -222,7 +222,7 @@ def _facts(run: Run) -> dict[str, str]:
     found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
     facts = {
         "samples": _number_of(len(run.samples), "sample"),
-        "passed": _number_of(len(qualities), "sample"),
+        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
         "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
         "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
         "groups": _number_of(len(run.finished), "group"),

@@ -53,6 +53,7 @@ def sections(run: Run) -> list[Section]:
     return [
         *_barcode_ranks(samples),
         *_ledger(samples),
+        *_species(samples),
         *_thresholds(samples),
         *_distributions(samples),
         *_doublets(samples),
@@ -179,6 +180,29 @@ def _sum_columns(rules: list[str]) -> dict[str, Column]:
         "kept": Column("− Kept", "Cells kept", format="{:,d}"),
         "sum": Column("= Sum", "Must be 0", format="{:,d}", rules={"pass": [{"eq": 0}], "fail": [{"ne": 0}]}),
     }
+
+
+def _species(samples: list[Sample]) -> Iterator[Section]:
+    counts = {sample.label: found for sample in samples if (found := (sample.quality or {}).get("species"))}
+    if not counts:
+        return
+    names = {name: name.capitalize() for name in dict.fromkeys(name for row in counts.values() for name in row)}
+    yield Section(
+        "species",
+        "Species",
+        "Samples whose matrix holds the genes of two species: kept cells by the species of at least 90 % of their "
+        "counts. Mixed ones are droplets of two cells; of equal parts of two species, as many droplets again hold two "
+        "cells of one species, which this cannot show. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
+        QUALITY,
+        bars(
+            {"Cells": counts},
+            {name: cluster_color(index) for index, name in enumerate(names)},
+            id="species",
+            title="Species of the kept cells",
+            label="Cells",
+            names=names,
+        ),
+    )
 
 
 def _thresholds(samples: list[Sample]) -> Iterator[Section]:
