@@ -14,6 +14,7 @@ import scanpy as sc
 from scipy import sparse
 from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
@@ -227,7 +228,7 @@ def _variable_genes(adata: ad.AnnData) -> ad.AnnData:
     counts = sparse.csr_matrix(adata.X, dtype=np.float32)
     counts = counts[:, counts.getnnz(axis=0) >= 3]
     log = _normalized(ad.AnnData(counts))
-    varying = _variance(log.X) > 1e-6
+    varying = mean_variance_axis(log.X, axis=0)[1] > 1e-6
     if varying.sum() < MIN_GENES:
         return ad.AnnData(counts[:, varying])
     log, counts = log[:, varying].copy(), counts[:, varying]
@@ -307,12 +308,6 @@ def _normalized(adata: ad.AnnData) -> ad.AnnData:
         sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
     return adata
-
-
-def _variance(matrix: sparse.csr_matrix) -> np.ndarray:
-    matrix = matrix.astype(np.float64)
-    mean, square = (np.asarray(power.mean(axis=0)).ravel() for power in (matrix, matrix.multiply(matrix)))
-    return np.asarray(square - mean**2)
 
 
 def _median(values: pd.Series[float]) -> float | None:

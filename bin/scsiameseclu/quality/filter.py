@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_table
-from .cells import FDR, CellCalls, call_cells, looks_unfiltered
+from .cells import FDR, CellCalls, barcode_totals, call_cells, looks_unfiltered
 from .cells import RULE as NOT_A_CELL
 from .cells import STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
@@ -156,8 +157,12 @@ def filter_sample(
         write_table(ledger, f"{prefix}.cell_ledger.tsv.gz")
         write_json(summary | {"status": "failed"}, f"{prefix}.qc.json")
         raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
-    healthy = adata[ledger["kept"].to_numpy()].copy()
-    healthy.obs = metrics.loc[healthy.obs_names]
+    kept = ledger["kept"].to_numpy()
+    # Not adata[kept].copy(), which holds the cells twice for a while.
+    healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
+    # An AnnData refers to itself and would stay: unfiltered, it is large beside its cells.
+    del adata
+    gc.collect()
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
@@ -179,12 +184,16 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     """
     genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var), "hb": is_hemoglobin(adata.var)}
     counts = sparse.csr_matrix(adata.X)
+    if not counts.data.all():  # stored zeros are no counts
+        counts = counts.copy()
+        counts.eliminate_zeros()
     metrics = pd.DataFrame(index=adata.obs_names)
-    metrics["n_genes_by_counts"] = np.asarray((counts > 0).sum(axis=1), dtype=np.int64).ravel()
-    metrics["total_counts"] = np.asarray(counts.sum(axis=1), dtype=np.int64).ravel()
+    metrics["n_genes_by_counts"] = counts.getnnz(axis=1).astype(np.int64)
+    metrics["total_counts"] = barcode_totals(counts)
     for name, mask in genes.items():
-        percent = 100 * (counts @ mask.astype(np.float64)) / metrics["total_counts"].clip(lower=1)
-        metrics[f"pct_counts_{name}"] = percent if mask.any() else np.nan
+        # Columns first: a product with a vector of another type would copy the whole matrix.
+        of_these = np.asarray(counts[:, mask].sum(axis=1), dtype=np.float64).ravel()
+        metrics[f"pct_counts_{name}"] = 100 * of_these / metrics["total_counts"].clip(lower=1) if mask.any() else np.nan
     return metrics
 
 

@@ -36,7 +36,7 @@ def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
         return None
     organisms, counts = gene_organisms(adata.var), sparse.csr_matrix(adata.X)
     columns = {
-        f"counts_{organism}": np.asarray(counts @ (organisms == organism).astype(np.int64), dtype=np.int64)
+        f"counts_{organism}": np.asarray(counts[:, organisms == organism].sum(axis=1), dtype=np.int64).ravel()
         for organism in ORGANISMS
     }
     table = pd.DataFrame(columns)
