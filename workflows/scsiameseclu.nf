@@ -37,7 +37,7 @@ workflow SCSIAMESECLU {
     // Everything together
     REPORT(
         INTAKE.out.samples,
-        QUALITY.out.tables,
+        QUALITY.out.tables.mix(INTAKE.out.memory),
         ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
         ANNOTATION.out.annotated.join(CLUSTERING.out.history).join(ANNOTATION.out.markers),
         failures,

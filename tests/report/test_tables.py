@@ -264,6 +264,14 @@ def test_changed_parameters_come_first(three):
     assert [name for name, row in rows.items() if row.get("changed")] == ["--n_top_genes"]
 
 
+def test_the_memory_expected_is_told(three):
+    section = content(three[1], "memory_estimate")
+    row = section["data"]["sample_1"]
+    assert (row["reading"], row["filter"], row["doublets"]) == (300, 400, 9000)
+    assert "too much" in row["warning"]
+    assert "8,000 MB" in section["description"]
+
+
 def test_versions_and_methods_tell_this_run(three):
     inputs, outputs = three
     assert content(outputs, "versions")["data"]["torch"]["version"] == "2.15.0"

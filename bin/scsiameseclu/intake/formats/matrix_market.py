@@ -44,7 +44,7 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Counts:
     """Read a matrix file, or the one matrix in a folder, with the names beside it."""
-    matrix, others = _find_matrix(path) if path.is_dir() else (path, 0)
+    matrix, others = find_matrix(path) if path.is_dir() else (path, 0)
     others_of = next((format_ for format_ in (tenx_hdf5, alevin) if format_.recognizes(matrix)), None)
     counts = others_of.read(matrix) if others_of else _read_with_names(matrix)
     if path.is_dir() and (others or matrix.parent != path):
@@ -61,8 +61,8 @@ def _is_matrix_market(path: Path) -> bool:
 # --- finding the matrix in a folder ---
 
 
-def _find_matrix(folder: Path) -> tuple[Path, int]:
-    """Return the matrix to read and how many others there are."""
+def find_matrix(folder: Path) -> tuple[Path, int]:
+    """Return the matrix of a folder that is read, and how many others there are."""
     everything = list(_matrices(folder))
     found = everything
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
@@ -285,7 +285,7 @@ def _check_header(path: Path) -> None:
             where=path,
             remedy="Give a general matrix of integers.",
         )
-    sizes = next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+    sizes = _size_line(text)
     limit = 1100 * path.stat().st_size  # gzip packs at most 1032 to 1
     numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
     stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)  # a dense matrix writes every entry
@@ -295,6 +295,17 @@ def _check_header(path: Path) -> None:
             where=path,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
+
+
+def _size_line(text: str) -> list[str]:
+    return next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+
+
+def sizes(path: Path) -> tuple[int, int, int]:
+    """Return barcodes, genes and stored counts by a matrix' header; its name tells whether kb or alevin wrote it."""
+    n_rows, n_columns, n_stored = (int(size) for size in _size_line(head(path).decode(errors="replace")))
+    cells_first = {"cells", "quants"} & set(_words(path.name))
+    return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)
 
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
