@@ -29,7 +29,7 @@ def statuses(run: Run) -> dict[str, dict[str, set[str]]]:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run six samples: `left` is whole, of `right` one file is truncated and one loses its cells to a bound of its own."""
+    """Run six samples: `left` is whole; of `right` one is truncated and one loses its cells to a bound of its own."""
     folder = tmp_path_factory.mktemp("batch")
     for name in ("l1", "l2", "l3", "r1", "empty"):
         shutil.copy(GOOD, folder / f"{name}.h5ad")
