@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import shutil
-import struct
 import tarfile
 import zipfile
 
@@ -133,22 +132,6 @@ def test_alevin_fry_fractions_only_on_request(example, write_kb, tmp_path):
     adata = read(folder, round_counts=True)
     np.testing.assert_array_equal(adata.X.toarray(), np.rint(example.dense * 1.1))
     assert "rounded" in notes(adata)
-
-
-@pytest.fixture
-def write_alevin(example):
-    def write(folder, *, factor=1.0):
-        folder.mkdir(parents=True, exist_ok=True)
-        with gzip.open(folder / "quants_mat.gz", "wb") as file:
-            for cell in example.dense:
-                bits = "".join("1" if count else "0" for count in cell).ljust(-(-len(cell) // 8) * 8, "0")
-                file.write(int(bits, 2).to_bytes(len(bits) // 8, "big"))
-                file.write(struct.pack(f"<{np.count_nonzero(cell)}f", *(factor * cell[cell > 0])))
-        (folder / "quants_mat_rows.txt").write_text("".join(f"{name}\n" for name in example.barcodes))
-        (folder / "quants_mat_cols.txt").write_text("".join(f"{name}\n" for name in example.ids))
-        return folder
-
-    return write
 
 
 def test_alevin_binary(example, write_alevin, tmp_path):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from scipy import sparse
@@ -265,12 +267,33 @@ def _entries(path: Path) -> sparse.coo_matrix:
     _check_header(path)
     try:
         with open_bytes(path) as stream, threadpool_limits(limits=1):
-            matrix = mmread(stream)
+            quiet = _Quiet(stream)
+            matrix = mmread(quiet)
+            quiet.tell_error()
     except (ValueError, OSError, EOFError, OverflowError, TypeError, RuntimeError) as error:
         raise damaged(path, error) from error
     matrix = sparse.coo_matrix(matrix)
     matrix.data = compact(matrix).data
     return matrix
+
+
+class _Quiet:
+    """A stream that ends where it cannot be read: an exception in the middle of compiled code aborts Python."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._error: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            self._error = error
+            return b""
+
+    def tell_error(self) -> None:
+        if self._error is not None:
+            raise OSError(str(self._error))
 
 
 def _check_header(path: Path) -> None:
