@@ -167,7 +167,7 @@ def test_the_samplesheet_wins_over_the_parameters_and_is_told() -> None:
     assert fates(ledger) == ["empty", "min_genes", "max_pct_mt", "", "max_genes", "max_counts"]
     assert summary["overrides"] == overrides
     assert summary["thresholds"]["max_pct_mt"] == 5
-    assert "From the samplesheet: min_genes 4, max_genes 7, max_pct_mt 5.0, doublet_threshold 0.3." in summary["notes"]
+    assert "From the samplesheet: min_genes 4, max_genes 7, max_pct_mt 5, doublet_threshold 0.3." in summary["notes"]
 
 
 def test_the_samplesheet_chooses_preset_and_mads() -> None:

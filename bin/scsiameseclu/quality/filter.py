@@ -288,7 +288,9 @@ def summarize(
     thresholds = {rule.name: rule.threshold for rule in rules}
     called = [] if calls is None else [NOT_A_CELL]
     own = given.get("overrides", {})
-    told = ", ".join(f"{name} {value}" for name, value in own.items())
+    told = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in own.items()
+    )
     from_sheet = [f"From the samplesheet: {told}."] if own else []
     return {
         "sample": given["sample"],

@@ -236,7 +236,7 @@ def _thresholds_of(sample: Sample) -> dict[str, Any]:
     quality = sample.quality or {}
     bounds = {rule: value for rule, value in quality.get("thresholds", {}).items() if value is not None}
     notes = quality.get("notes")
-    return bounds | ({"notes": paragraph(" ".join(notes))} if notes else {})
+    return bounds | ({"notes": paragraph(" ".join(notes), length=1200)} if notes else {})
 
 
 def _distributions(samples: list[Sample]) -> Iterator[Section]:
