@@ -298,9 +298,11 @@ def test_all_at_once_in_the_order_of_lines(tmp_path):
 
 
 def test_a_thousand_rows_in_time(tmp_path):
-    rows = "".join(f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number}\n" for number in range(1000))
+    rows = "".join(
+        f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number},{number % 100}\n" for number in range(1000)
+    )
     start = time.perf_counter()
-    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor\n" + rows)) == 1000
+    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor,max_pct_mt\n" + rows)) == 1000
     assert time.perf_counter() - start < 5
 
 
