@@ -126,8 +126,7 @@ def filter_sample(
         Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
-    metrics = cell_metrics(adata)
-    fixed = overridden(
+    chosen = overridden(
         adata,
         min_genes=min_genes,
         max_genes=max_genes,
@@ -135,28 +134,14 @@ def filter_sample(
         max_counts=max_counts,
         max_pct_mt=max_pct_mt,
         max_pct_hb=max_pct_hb,
+        mad_genes=mad_genes,
+        mad_counts=mad_counts,
+        mad_pct_mt=mad_pct_mt,
+        qc_preset=qc_preset,
+        cell_calling=cell_calling,
     )
-    mads = overridden(adata, mad_genes=mad_genes, mad_counts=mad_counts, mad_pct_mt=mad_pct_mt)
-    how = overridden(adata, qc_preset=qc_preset, cell_calling=cell_calling)
-    unfiltered = looks_unfiltered(metrics["total_counts"].to_numpy())
-    wanted = unfiltered and how["cell_calling"] == "auto"
-    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed) if wanted else None
-    cells = metrics if calls is None else metrics[calls.is_cell]
-    notes = [calls.note] if calls else [_UNCALLED] if unfiltered else []
-    if fixed["min_genes"] is None:
-        empty = unfiltered and calls is None
-        fixed["min_genes"], shallow = choose_min_genes(cells, preset=how["qc_preset"], mostly_empty=empty)
-        notes += shallow
-    thresholds, options, told = tighten(cells, fixed, mads)
-    rules = choose_rules(cells, options=options, **thresholds)
-    ledger = apply_rules(prefix, metrics, rules, calls)
-    if (species := species_counts(adata)) is not None:
-        ledger = pd.concat([ledger, species], axis=1)
-    summary = summarize(adata, cells, ledger, rules, [*notes, *told], calls)
-    if not summary["n_kept"]:
-        write_table(ledger, f"{prefix}.cell_ledger.tsv.gz")
-        write_json(summary | {"status": "failed"}, f"{prefix}.qc.json")
-        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
+    metrics = cell_metrics(adata)
+    ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
     kept = ledger["kept"].to_numpy()
     # Not adata[kept].copy(), which holds the cells twice for a while.
     healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
@@ -166,6 +151,37 @@ def filter_sample(
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
+
+
+def _judge(
+    sample: str, adata: ad.AnnData, metrics: pd.DataFrame, chosen: Mapping[str, Any], seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the ledger and the account; where no cell is left, write both and raise."""
+    unfiltered = looks_unfiltered(metrics["total_counts"].to_numpy())
+    wanted = unfiltered and chosen["cell_calling"] == "auto"
+    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed) if wanted else None
+    cells = metrics if calls is None else metrics[calls.is_cell]
+    notes = [calls.note] if calls else [_UNCALLED] if unfiltered else []
+    rules, told = _rules_of(cells, chosen, mostly_empty=unfiltered and calls is None)
+    ledger = apply_rules(sample, metrics, rules, calls)
+    if (species := species_counts(adata)) is not None:
+        ledger = pd.concat([ledger, species], axis=1)
+    summary = summarize(adata, cells, ledger, rules, [*notes, *told], calls)
+    if not summary["n_kept"]:
+        write_table(ledger, f"{sample}.cell_ledger.tsv.gz")
+        write_json(summary | {"status": "failed"}, f"{sample}.qc.json")
+        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
+    return ledger, summary
+
+
+def _rules_of(cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool) -> tuple[list[Rule], list[str]]:
+    """Return the rules that the `chosen` options make for these cells, and notes for the reader."""
+    fixed: dict[str, Any] = {name: chosen[name] for name in _OPTIONS}
+    notes: list[str] = []
+    if fixed["min_genes"] is None:
+        fixed["min_genes"], notes = choose_min_genes(cells, preset=chosen["qc_preset"], mostly_empty=mostly_empty)
+    thresholds, options, told = tighten(cells, fixed, chosen)
+    return choose_rules(cells, options=options, **thresholds), [*notes, *told]
 
 
 def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
