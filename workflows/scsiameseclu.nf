@@ -39,7 +39,7 @@ workflow SCSIAMESECLU {
     // Everything together
     REPORT(
         INTAKE.out.samples,
-        QUALITY.out.tables,
+        QUALITY.out.tables.mix(INTAKE.out.memory),
         ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
         ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history),
         ANNOTATION.out.celltypes,

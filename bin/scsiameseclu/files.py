@@ -50,6 +50,12 @@ def settings(adata: ad.AnnData) -> dict[str, Any]:
     return dict(json.loads(adata.uns[SETTINGS]))
 
 
+def overridden(adata: ad.AnnData, **parameters: Any) -> dict[str, Any]:
+    """Return `parameters` with the samplesheet's own values for this sample in place of the run's."""
+    own = settings(adata).get("overrides", {})
+    return parameters | {name: own[name] for name in parameters if name in own}
+
+
 def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
     """Keep `value` in ``uns['settings']`` as JSON text: users' keys may hold characters that HDF5 cannot."""
     adata.uns[SETTINGS] = json.dumps(_plain(value), ensure_ascii=False)

@@ -26,6 +26,7 @@ def sample_settings(sample: str = "s1", **others: Any) -> dict[str, Any]:
         "tissue": None,
         "expected_doublet_rate": None,
         "labels": None,
+        "overrides": {},
         "extra": {},
     }
     return row | others

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
 from pathlib import Path
 
 import anndata as ad
@@ -143,5 +144,21 @@ def write_10x(example):
                     np.array(example.symbols, dtype="S"),
                 )
         return path
+
+    return write
+
+
+@pytest.fixture
+def write_alevin(example):
+    def write(folder: Path, *, factor: float = 1.0) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        with gzip.open(folder / "quants_mat.gz", "wb") as file:
+            for cell in example.dense:
+                bits = "".join("1" if count else "0" for count in cell).ljust(-(-len(cell) // 8) * 8, "0")
+                file.write(int(bits, 2).to_bytes(len(bits) // 8, "big"))
+                file.write(struct.pack(f"<{np.count_nonzero(cell)}f", *(factor * cell[cell > 0])))
+        (folder / "quants_mat_rows.txt").write_text("".join(f"{name}\n" for name in example.barcodes))
+        (folder / "quants_mat_cols.txt").write_text("".join(f"{name}\n" for name in example.ids))
+        return folder
 
     return write

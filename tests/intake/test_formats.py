@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+from scipy import io, sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_matrix, read_sample
 
@@ -83,6 +83,32 @@ def test_starsolo(example, write_mtx, tmp_path):
     example.check(read(folder))
 
 
+def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp_path):
+    write_mtx(tmp_path / "Solo.out/Gene/filtered", zipped=False)
+    write_mtx(tmp_path / "Solo.out/Gene/raw", zipped=False)
+    write_mtx(tmp_path / "Solo.out/SJ/raw", zipped=False)
+    for kind in ("raw", "filtered"):
+        folder = write_mtx(tmp_path / f"Solo.out/GeneFull/{kind}", zipped=False)
+        io.mmwrite(folder / "matrix.mtx", sparse.coo_matrix(example.sparse.T * 2))
+    adata = read(tmp_path / "Solo.out")
+    example.check(adata)
+    assert "'Gene/filtered/matrix.mtx' was read; other matrices in it: 4" in notes(adata)
+    shutil.rmtree(tmp_path / "Solo.out/Gene/filtered")
+    assert "'Gene/raw/matrix.mtx' was read" in notes(read(tmp_path / "Solo.out"))
+    assert read(tmp_path / "Solo.out/GeneFull").X.sum() == 2 * example.dense.sum()
+
+
+@pytest.mark.parametrize("prefix", ["GSM1_", "sample 1-"])
+def test_outs_folder_with_prefixes(example, write_mtx, write_10x, tmp_path, prefix):
+    (tmp_path / "outs/analysis").mkdir(parents=True)
+    write_10x(tmp_path / f"outs/{prefix}raw_feature_bc_matrix.h5")
+    write_10x(tmp_path / f"outs/{prefix}filtered_feature_bc_matrix.h5")
+    (tmp_path / "outs/analysis/clusters.csv").write_text("Barcode,Cluster\nA,1\n")
+    adata = read(tmp_path / "outs")
+    example.check(adata)
+    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices in it: 1" in notes(adata)
+
+
 def test_kb_is_transposed(example, write_kb, tmp_path):
     adata = read(write_kb(tmp_path))
     example.check(adata)
@@ -106,6 +132,64 @@ def test_alevin_fry_fractions_only_on_request(example, write_kb, tmp_path):
     adata = read(folder, round_counts=True)
     np.testing.assert_array_equal(adata.X.toarray(), np.rint(example.dense * 1.1))
     assert "rounded" in notes(adata)
+
+
+def test_alevin_binary(example, write_alevin, tmp_path):
+    folder = write_alevin(tmp_path / "out/alevin")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/quants_mat.gz").symlink_to(folder / "quants_mat.gz")
+    for path in (tmp_path / "out", folder, folder / "quants_mat.gz", tmp_path / "link/quants_mat.gz"):
+        adata = read(path)
+        np.testing.assert_array_equal(adata.X.toarray(), example.dense)
+        assert list(adata.obs_names) == example.barcodes
+        assert list(adata.var["gene_ids"]) == example.ids
+
+
+def test_alevin_fractions_only_on_request(example, write_alevin, tmp_path):
+    folder = write_alevin(tmp_path, factor=1.1)
+    refused(folder, "no whole numbers", "--round_counts")
+    adata = read(folder, round_counts=True)
+    np.testing.assert_array_equal(adata.X.toarray(), np.rint(np.float32(1.1) * example.dense))
+    settings = {"sample": "s", "overrides": {"round_counts": True}}
+    assert abs(read_sample(folder, settings=settings)[0].X - adata.X).nnz == 0
+
+
+def test_alevin_text_is_preferred_to_its_binary(example, write_alevin, write_kb, tmp_path):
+    folder = write_alevin(tmp_path / "alevin", factor=2)
+    write_kb(tmp_path / "kb")
+    shutil.copy(tmp_path / "kb/cells_x_genes.mtx", folder / "quants_mat.mtx")
+    adata = read(folder)
+    np.testing.assert_array_equal(adata.X.toarray(), example.dense)
+    assert "'quants_mat.mtx' was read; other matrices in it: 1" in notes(adata)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("quants_mat_rows.txt", lambda text: text + b"AAAA\n", ["ends before"]),
+        ("quants_mat_rows.txt", lambda text: text[: text.rindex(b"\n", 0, -1) + 1], ["more than the cells"]),
+        ("quants_mat_cols.txt", lambda text: text[: text.rindex(b"\n", 0, -40) + 1], ["damaged"]),
+        ("quants_mat.gz", lambda text: text[:-20], ["damaged"]),
+    ],
+)
+def test_alevin_that_does_not_fit(write_alevin, tmp_path, file, change, words):
+    path = write_alevin(tmp_path) / file
+    path.write_bytes(change(path.read_bytes()))
+    refused(tmp_path, *words)
+    path.unlink()
+    refused(tmp_path, "no" if file == "quants_mat.gz" else file)
+
+
+def test_alevin_fry_splicing_is_added_up(example, tmp_path):
+    spliced, unspliced, ambiguous = (np.random.default_rng(seed).poisson(2, example.dense.shape) for seed in range(3))
+    io.mmwrite(tmp_path / "quants_mat.mtx", sparse.coo_matrix(np.hstack([spliced, unspliced, ambiguous])))
+    names = [f"{name}{end}" for end in ("", "-U", "-A") for name in example.ids]
+    (tmp_path / "quants_mat_cols.txt").write_text("\n".join(names) + "\n")
+    (tmp_path / "quants_mat_rows.txt").write_text("\n".join(example.barcodes) + "\n")
+    adata = read(tmp_path)
+    np.testing.assert_array_equal(adata.X.toarray(), spliced + ambiguous)
+    assert list(adata.var["gene_ids"]) == example.ids
+    assert f"{unspliced.sum()} unspliced" in notes(adata)
 
 
 def test_mtx_entries_given_twice_are_added_and_told(write_mtx, tmp_path):

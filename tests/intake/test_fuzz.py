@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import zipfile
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
@@ -12,7 +15,12 @@ from hypothesis import strategies as st
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_sample
 
-fuzz = partial(settings, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = partial(
+    settings,
+    deadline=timedelta(seconds=60),
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 ODD_NAMES = [
     "a b",
     "'",
@@ -31,15 +39,29 @@ ODD_NAMES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(tmp_path, monkeypatch):
+    """Hold every test to writing nothing: neither where it runs nor beside its input."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    yield
+    assert list((tmp_path / "cwd").iterdir()) == []
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("evil", "core", "traceback.txt")]
+
+
 @pytest.fixture
-def sources(example, write_mtx, write_kb, write_10x, tmp_path):
+def sources(example, write_mtx, write_kb, write_10x, write_alevin, tmp_path):
     """Paths of the same counts in every format, by the format's name."""
     folder = tmp_path / "sources"
     folder.mkdir()
     example.adata().write_h5ad(folder / "h5ad", compression="gzip")
     example.table().to_csv(folder / "csv")
     example.table().to_csv(folder / "csv.gz", compression="gzip")
+    with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "csv", "counts.csv")
     return {
+        "alevin": write_alevin(folder / "alevin"),
+        "zip": folder / "zip",
         "10x v2": write_10x(folder / "v2.h5", version=2),
         "10x v3": write_10x(folder / "v3.h5"),
         "mtx": write_mtx(folder / "mtx", zipped=False),
@@ -89,7 +111,7 @@ def test_truncated(sources, example, tmp_path, data):
     np.testing.assert_array_equal(adata.X.toarray()[:n_cells], example.dense[:n_cells, :n_genes])
 
 
-@fuzz(max_examples=120)
+@fuzz(max_examples=300)
 @given(data=st.data())
 def test_bits_flipped(sources, tmp_path, data):
     kind = data.draw(st.sampled_from(sorted(sources)))
@@ -101,6 +123,27 @@ def test_bits_flipped(sources, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None:
         assert adata.X.data.min() > 0
+
+
+@fuzz(max_examples=60)
+@given(data=st.data())
+def test_lines_of_text(sources, example, tmp_path, data):
+    """Lines left out, given twice, swapped or made longer: either refused, or every count is where its names say."""
+    kind = data.draw(st.sampled_from(["mtx", "kb", "csv", "alevin"]))
+    files = [file for file in copy(sources[kind], tmp_path / "x") if file.suffix != ".gz"]
+    file = data.draw(st.sampled_from(files))
+    lines = file.read_text().splitlines(keepends=True)
+    place, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    change = data.draw(st.sampled_from(["drop", "double", "swap", "join", "blank"]))
+    if change == "swap":
+        lines[place], lines[other] = lines[other], lines[place]
+    else:
+        new = {"drop": "", "double": lines[place] * 2, "join": lines[place].rstrip() + lines[other], "blank": "\n"}
+        lines[place] = new[change]
+    file.write_text("".join(lines))
+    adata = outcome(tmp_path / "x")
+    if adata is not None and change == "swap" and "mtx" not in file.name:  # names or rows in another order
+        assert adata.X.sum() == example.dense.sum()
 
 
 @fuzz(max_examples=25)
@@ -147,6 +190,25 @@ def test_odd_names_of_cells(example, tmp_path, names):
     np.testing.assert_array_equal(found.X.toarray(), example.dense)
     assert found.obs_names.is_unique
     found.write_h5ad(tmp_path / "y")
+
+
+@pytest.mark.parametrize("kind", ["mtx", "kb", "alevin"])
+@pytest.mark.parametrize("harm", ["loop", "nowhere", "empty", "pipe", "folder"])
+def test_files_that_are_none(sources, tmp_path, kind, harm):
+    for file in copy(sources[kind], tmp_path / "x"):
+        content = file.read_bytes()
+        file.unlink()
+        if harm in ("loop", "nowhere"):
+            file.symlink_to(file if harm == "loop" else tmp_path / "nowhere")
+        elif harm == "pipe":
+            os.mkfifo(file)
+        else:
+            file.mkdir() if harm == "folder" else file.touch()
+        if "names" not in file.name:  # symbols are not needed
+            assert outcome(tmp_path / "x") is None
+        file.rmdir() if harm == "folder" else file.unlink()
+        file.write_bytes(content)
+    assert outcome(tmp_path / "x") is not None
 
 
 @fuzz(max_examples=40)

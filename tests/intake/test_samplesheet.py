@@ -67,6 +67,7 @@ def test_values_and_defaults(tmp_path):
         "tissue": "brain",
         "expected_doublet_rate": 0.06,
         "labels": "Y",
+        "overrides": {},
         "extra": {"donor": "D 1"},
     }
     assert second == {
@@ -78,8 +79,38 @@ def test_values_and_defaults(tmp_path):
         "tissue": "blood",
         "expected_doublet_rate": None,
         "labels": None,
+        "overrides": {},
         "extra": {"donor": ""},
     }
+
+
+def test_overrides_are_typed_and_no_extra_columns(tmp_path):
+    head = "sample,counts,min_genes,max_pct_mt,mad_genes,cell_calling,round_counts,doublet_action,donor"
+    first, second = read(tmp_path, f"{head}\na,x,300,7.5,5,none,TRUE,annotate,D1\nb,y,,,,,,,\n")
+    assert first["overrides"] == {
+        "min_genes": 300,
+        "max_pct_mt": 7.5,
+        "mad_genes": 5.0,
+        "cell_calling": "none",
+        "round_counts": True,
+        "doublet_action": "annotate",
+    }
+    assert second["overrides"] == {}
+    assert [sample["extra"] for sample in (first, second)] == [{"donor": "D1"}, {"donor": ""}]
+
+
+def test_every_override_has_the_rule_of_its_parameter():
+    parameters = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"]
+    rules = ("type", "enum", "minimum", "exclusiveMinimum", "maximum")
+    columns = SCHEMA["items"]["properties"]
+    for group in ("intake_options", "quality_options"):
+        for name, parameter in parameters[group]["properties"].items():
+            assert {key: columns[name].get(key) for key in rules} == {key: parameter.get(key) for key in rules}, name
+
+
+@pytest.mark.parametrize("name", ["min_gene", "minGenes", "MAX_PCT_MT", "mad_gene"])
+def test_near_misses_of_overrides(tmp_path, name):
+    only(tmp_path, f"sample,counts,{name}\na,x,5\n", f"line 1, column {name}", "Did you mean")
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
@@ -203,6 +234,17 @@ def test_values_without_a_column(tmp_path):
         ("expected_doublet_rate", "nan"),
         ("expected_doublet_rate", "1e999"),
         ("expected_doublet_rate", "-0.1"),
+        ("min_genes", "-1"),
+        ("min_genes", "200.5"),
+        ("max_genes", "0"),
+        ("max_pct_mt", "101"),
+        ("max_pct_mt", "5 %"),
+        ("mad_genes", "0"),
+        ("doublet_threshold", "1.1"),
+        ("doublet_action", "keep"),
+        ("cell_calling", "yes"),
+        ("qc_preset", "shallow"),
+        ("round_counts", "1"),
     ],
 )
 def test_values(tmp_path, column, value):
@@ -256,9 +298,11 @@ def test_all_at_once_in_the_order_of_lines(tmp_path):
 
 
 def test_a_thousand_rows_in_time(tmp_path):
-    rows = "".join(f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number}\n" for number in range(1000))
+    rows = "".join(
+        f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number},{number % 100}\n" for number in range(1000)
+    )
     start = time.perf_counter()
-    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor\n" + rows)) == 1000
+    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor,max_pct_mt\n" + rows)) == 1000
     assert time.perf_counter() - start < 5
 
 

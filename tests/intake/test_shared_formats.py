@@ -13,7 +13,7 @@ import pytest
 import scanpy as sc
 from scipy import io
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_sample
+from scsiameseclu.intake import read_matrix, read_sample
 
 pytestmark = pytest.mark.shared
 
@@ -102,6 +102,18 @@ def test_kb(shared, name, genes):
         read(folder)
 
 
+def test_alevin(shared):
+    folder = shared / "raw_formats/alevin/mouse1_unst_50"
+    summary = pd.read_csv(folder / "alevin/featureDump.txt", sep="\t", index_col=0)
+    found = read_matrix(folder)
+    assert found.matrix.shape == (50, 54309)
+    summary = summary.loc[found.barcodes]
+    np.testing.assert_array_equal(found.matrix.getnnz(axis=1), summary["NumGenesExpressed"])
+    np.testing.assert_allclose(found.matrix.sum(axis=1).A1, summary["DeduplicatedReads"], rtol=1e-5)
+    rounded, _ = read_sample(folder, settings={}, round_counts=True)
+    assert rounded.X.sum() == np.rint(found.matrix.data).sum()
+
+
 @pytest.mark.parametrize("name", ["test_10X.zip", "test_10X_no_subdir.zip"])
 def test_archives(shared, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
@@ -164,8 +176,8 @@ def test_hdf5_with_x_and_y(shared, name):
     ("name", "words"),
     [
         ("scprep/test_10X_invalid.zip", "archive is empty"),
-        ("alevin/mouse1_unst_50", "alevin"),
-        ("alevin/mouse1_unst_50/alevin/quants_mat.gz", "alevin"),
+        ("alevin/mouse1_unst_50", "round_counts"),
+        ("alevin/mouse1_unst_50/alevin/quants_tier_mat.gz", "alevin"),
         ("soupx_toy/metaData.tsv", "negative"),
         ("scprep/gene_symbols.csv", "one line"),
         ("scprep/barcodes.tsv", "one column"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.stats import multinomial
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.formats import read_matrix
-from scsiameseclu.quality import call_cells, looks_unfiltered, read_ledger
+from scsiameseclu.quality import call_cells, cell_metrics, looks_unfiltered, read_ledger
 from scsiameseclu.quality.cells import (
     FDR,
     LOWER,
@@ -53,6 +55,24 @@ def run(adata: ad.AnnData, folder: Path, **options: Any) -> tuple[Any, dict[str,
 
 def totals_of(counts: Any) -> np.ndarray:
     return np.asarray(counts.sum(axis=1)).ravel()
+
+
+def test_an_unfiltered_matrix_takes_less_than_twice_its_memory() -> None:
+    rng = np.random.default_rng(0)
+    n_empty, n_cells, n_genes = 250_000, 300, 3000
+    sizes = np.r_[rng.integers(1, 30, n_empty), rng.integers(2000, 4000, n_cells)]
+    genes = rng.integers(0, n_genes, sizes.sum())
+    droplet = np.repeat(np.arange(len(sizes)), sizes)
+    ones = np.ones(len(genes), dtype=np.int32)
+    counts = sparse.coo_matrix((ones, (droplet, genes)), (len(sizes), n_genes)).tocsr()
+    adata = ad.AnnData(counts, var=pd.DataFrame(index=["MT-ND1", *(f"GENE{number}" for number in range(1, n_genes))]))
+    held = sum(part.nbytes for part in (counts.data, counts.indices, counts.indptr))
+    tracemalloc.start()
+    metrics = cell_metrics(adata)
+    assert call_cells(counts, n_simulations=20).totals.tolist() == metrics["total_counts"].tolist() == sizes.tolist()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held + peak < 2 * held
 
 
 def test_cells_are_found_among_empty_droplets() -> None:

@@ -142,7 +142,7 @@ def test_more_than_half_removed_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("n_genes", "expected", "note"),
-    [(500, 200, None), (300, 60, "Shallow sample"), (116, 23, "Shallow sample"), (10, 200, "unfiltered")],
+    [(500, 200, None), (300, 60, "Shallow sample"), (116, 23, "Shallow sample"), (10, 2, "Shallow sample")],
 )
 def test_default_of_min_genes_follows_the_depth(n_genes: int, expected: int, note: str | None) -> None:
     counts = np.zeros((5, 600))
@@ -151,6 +151,43 @@ def test_default_of_min_genes_follows_the_depth(n_genes: int, expected: int, not
     _, summary = run(as_intake(counts))
     assert summary["thresholds"]["min_genes"] == expected
     assert [note for text in summary["notes"] if note and note in text] == ([note] if note else [])
+
+
+@pytest.mark.parametrize(("n_genes", "expected"), [(500, 50), (120, 50), (90, 18)])
+def test_the_preset_for_low_depth_asks_for_fewer_genes(n_genes: int, expected: int) -> None:
+    counts = np.zeros((5, 600))
+    counts[:, :n_genes] = 1
+    _, summary = run(as_intake(counts), qc_preset="low_depth")
+    assert summary["thresholds"]["min_genes"] == expected
+
+
+def test_the_samplesheet_wins_over_the_parameters_and_is_told() -> None:
+    overrides = {"min_genes": 4, "max_genes": 7, "max_pct_mt": 5.0, "doublet_threshold": 0.3}
+    ledger, summary = run(as_intake(COUNTS, genes=GENES, overrides=overrides), min_genes=100, max_counts=500)
+    assert fates(ledger) == ["empty", "min_genes", "max_pct_mt", "", "max_genes", "max_counts"]
+    assert summary["overrides"] == overrides
+    assert summary["thresholds"]["max_pct_mt"] == 5
+    assert "From the samplesheet: min_genes 4, max_genes 7, max_pct_mt 5, doublet_threshold 0.3." in summary["notes"]
+
+
+def test_the_samplesheet_chooses_preset_and_mads() -> None:
+    counts = np.zeros((5, 600))
+    counts[:, :500] = 1
+    counts[4, 500:] = 50
+    _, summary = run(as_intake(counts, overrides={"qc_preset": "low_depth", "mad_counts": 3.0}))
+    assert summary["thresholds"]["min_genes"] == 50
+    assert any("mad_counts" in note for note in summary["notes"])
+
+
+def test_a_sample_without_a_cell_keeps_its_ledger() -> None:
+    with pytest.raises(InputError):
+        run(as_intake(COUNTS, genes=GENES), min_genes=100)
+    ledger, account = read_ledger("s1.cell_ledger.tsv.gz"), read_json("s1.qc.json")
+    assert tuple(ledger.columns) == LEDGER_COLUMNS
+    assert len(ledger) == account["n_barcodes"] == sum(account["removed"].values()) == len(COUNTS)
+    assert not ledger["kept"].any()
+    assert (account["status"], account["n_kept"]) == ("failed", 0)
+    assert not Path("s1.healthy.h5ad").exists()
 
 
 def test_min_genes_given_is_taken_as_it_is() -> None:

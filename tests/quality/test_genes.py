@@ -42,10 +42,15 @@ def test_names_stand_in_for_missing_columns() -> None:
 
 def test_ribosomal() -> None:
     assert is_ribosomal(var(RIBOSOMAL)).all()
-    assert is_ribosomal(var(["Rpl13a", "Rps4l", "Rplp0", "RPS4Y1", "RPL36AL", "RPS27L", "RPL7L1"])).all()
+    assert is_ribosomal(var(["Rpl13a", "Rps4l", "Rplp0", "RPS4Y1", "RPL36AL", "RPS27L", "RPL7L1", "Rps3a1"])).all()
     assert not is_ribosomal(var([*HOUSEKEEPING, "RPS6KA1", "RPL23AP7", "MRPL3", "RPS19BP1"])).any()
 
 
 def test_hemoglobin_of_human_and_mouse() -> None:
     assert is_hemoglobin(var(["HBA1", "HBB", "HBG2", "HBZ", "Hba-a1", "Hbb-bs", "Hbb.bt", "mm10___Hbb-y"])).all()
+    assert is_hemoglobin(var(["ENSG00000244734.3", "ENSG00000206172", "ENSG00000198888"])).tolist() == [
+        True,
+        True,
+        False,
+    ]
     assert not is_hemoglobin(var([*HOUSEKEEPING, "HBEGF", "HBP1", "HBS1L", "HBZP1", "Hbegf", "AHBB"])).any()

@@ -79,6 +79,14 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
         {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove"}, directory / "params.json"
     )
     write_json(_schema(), directory / "schema.json")
+    needs = {"reading": 300, "filter": 400, "doublets": 9000}
+    size = {"n_barcodes": plan.n_cells, "n_genes": 2000, "n_stored": 10**6, "n_cells": plan.n_cells}
+    estimates = [
+        {"sample": row["sample"], **size, "needs_mb": needs, "warning": "too much"}
+        for row in rows
+        if row["sample"] in kept
+    ]
+    write_json({"limit_mb": 8000, "samples": estimates}, directory / "samples" / "memory.json")
     versions = {"CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"}, "Workflow": {"Nextflow": "25.04.4"}}
     (directory / "versions.yml").write_text(yaml.safe_dump(versions))
     return {
@@ -176,6 +184,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_kept": len(kept),
             "removed": removed,
             "cell_calling": _calling(ledger) if plan.unfiltered or sample == "sample_1" else None,
+            "species": {"human": len(kept) - 30, "mouse": 20, "mixed": 10} if sample == "sample_1" else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.files import read_json, read_table
+from scsiameseclu.files import read_json, read_table, write_json, write_table
 from scsiameseclu.report import tell_failures, write_tables
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
@@ -139,6 +139,44 @@ def test_thresholds_are_those_of_the_summaries(three):
     thresholds = read_json(inputs / "samples" / "sample_1.qc.json")["thresholds"]
     assert {rule: row.get(rule) for rule in thresholds} == thresholds
     assert "max_counts" not in content(outputs, "thresholds")["headers"]
+
+
+def test_a_sample_without_a_cell_is_in_the_ledger_and_reconciles(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    ledger = read_table(paths["samples"] / "sample_1.cell_ledger.tsv.gz").head(120)
+    ledger = ledger.assign(sample="sample_3", kept=False, step="filter", rule="min_genes")
+    write_table(ledger, paths["samples"] / "sample_3.cell_ledger.tsv.gz")
+    account = {
+        "sample": "sample_3", "group": "group_1", "status": "failed", "format": "h5ad", "n_barcodes": 120, "n_kept": 0,
+        "removed": {"empty": 0, "min_genes": 120}, "cell_calling": None, "thresholds": {"min_genes": 9000}, "notes": [],
+    }  # fmt: skip
+    write_json(account, paths["samples"] / "sample_3.qc.json")
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    assert content(tmp_path, "cell_ledger")["data"][0]["sample_3"] == {"kept": 0, "min_genes": 120}
+    sums = content(tmp_path, "ledger_sums")["data"]["sample_3"]
+    assert (sums["in"], sums["kept"], sums["sum"]) == (120, 0, 0)
+    verdict = content(tmp_path, "verdict_table")["data"]["sample_3"]
+    assert (verdict["status"], verdict["cells_in"], verdict["cells_kept"]) == ("FAILED", 120, 0)
+    assert "2 of 3 ok, 1 failed" in (tmp_path / "summary.txt").read_text()
+
+
+def test_species_are_shown_where_there_are_two(three):
+    inputs, outputs = three
+    species = read_json(inputs / "samples" / "sample_1.qc.json")["species"]
+    assert content(outputs, "species")["data"] == [{"sample_1": species}]
+
+
+def test_genes_of_another_organism_are_a_warning(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    summary = paths["samples"] / "sample_1.qc.json"
+    warning = "The genes look like those of mouse (20 of 20 genes, by id), but the organism is given as human."
+    summary.write_text(json.dumps(read_json(summary) | {"organism": {"warning": warning}}))
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    row = content(tmp_path, "verdict_table")["data"]["sample_1"]
+    assert row["status"] == "WARN"
+    assert warning in row["reason"]
 
 
 def test_barcode_ranks_are_drawn_where_cells_were_called(three):
@@ -310,6 +348,14 @@ def test_changed_parameters_come_first(three):
     rows = content(three[1], "parameters")["data"]
     assert next(iter(rows)) == "--n_top_genes"
     assert [name for name, row in rows.items() if row.get("changed")] == ["--n_top_genes"]
+
+
+def test_the_memory_expected_is_told(three):
+    section = content(three[1], "memory_estimate")
+    row = section["data"]["sample_1"]
+    assert (row["reading"], row["filter"], row["doublets"]) == (300, 400, 9000)
+    assert "too much" in row["warning"]
+    assert "8,000 MB" in section["description"]
 
 
 def test_versions_and_methods_tell_this_run(three):

@@ -16,6 +16,7 @@ from scipy import sparse
 from ..errors import InputError, quoted
 from ..files import set_settings
 from .names import GENE_EXPRESSION, fill_missing, gene_expression, numbered, unique
+from .organism import infer_organism
 
 LARGEST = 2**53
 """Counts beyond this are damage: floating point cannot tell them from their neighbors."""
@@ -129,8 +130,8 @@ def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
     -------
     AnnData of cells x genes with raw counts (CSR, int32 or int64) in ``X``; ``obs_names`` the barcodes and
     ``var_names`` the symbols, both made unique; ``var['gene_ids']`` and ``var['gene_symbols']`` as in the input;
-    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, notes). ``obs`` has no column:
-    labels never travel along.
+    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, organism, notes). ``obs`` has no
+    column: labels never travel along.
     """
     barcodes, repeated_barcodes = unique(counts.barcodes)
     genes, repeated_genes = unique(counts.gene_symbols)
@@ -142,7 +143,11 @@ def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
     var = pd.DataFrame({"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes)
     adata = ad.AnnData(counts.matrix, obs=pd.DataFrame(index=barcodes), var=var)
     set_settings(adata, settings)
-    intake = {"format": counts.format, "n_barcodes": adata.n_obs, "n_genes": adata.n_vars, "notes": notes}
+    organism = infer_organism(var).summary(settings.get("organism"))
+    if organism["warning"]:
+        notes.append(organism["warning"])
+    size = {"n_barcodes": adata.n_obs, "n_genes": adata.n_vars}
+    intake = {"format": counts.format, **size, "organism": organism, "notes": notes}
     adata.uns["intake"] = json.dumps(intake, ensure_ascii=False)
     return adata
 

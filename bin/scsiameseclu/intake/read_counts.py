@@ -57,7 +57,8 @@ def read_sample(
     labels_file
         CSV ``barcode,label``; wins over the column.
     round_counts
-        Round fractional counts instead of refusing them. Default: False.
+        Round fractional counts instead of refusing them, unless the settings' ``overrides`` say otherwise. Default:
+        False.
 
     Returns
     -------
@@ -69,6 +70,7 @@ def read_sample(
     InputError
         If the counts or labels cannot be used.
     """
+    round_counts = settings.get("overrides", {}).get("round_counts", round_counts)
     counts = check_counts(read_matrix(path), path, round_counts=round_counts)
     column = settings.get("labels")
     labels = gold_labels(counts, path, column=column, labels_file=labels_file) if column or labels_file else None

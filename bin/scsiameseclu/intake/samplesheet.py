@@ -101,7 +101,8 @@ def read_samplesheet(
     Returns
     -------
     Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
-    expected_doublet_rate labels extra``.
+    expected_doublet_rate labels overrides extra``. ``overrides`` holds what the sheet gives of the schema's other
+    columns, each named as the parameter that it wins over for this sample.
 
     Raises
     ------
@@ -273,6 +274,8 @@ def _typed(value: str, rule: Mapping[str, Any]) -> Any:
     types = {rule.get("type"), *(option.get("type") for option in rule.get("anyOf", []))}
     if "integer" in types and _INTEGER.fullmatch(value):
         return int(value)
+    if "boolean" in types and value.lower() in ("true", "false"):
+        return value.lower() == "true"
     return float(value) if "number" in types and _NUMBER.fullmatch(value) else value
 
 
@@ -331,7 +334,7 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row], paths: Mapping[str, bool])
 def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
-    return {
+    own = {
         "sample": values.get("sample", ""),
         "counts": values.get("counts", ""),
         "group": values.get("group", values.get("sample", "")),
@@ -340,8 +343,9 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
         "tissue": values.get("tissue"),
         "expected_doublet_rate": values.get("expected_doublet_rate"),
         "labels": values.get("labels"),
-        "extra": row.extra,
     }
+    overrides = {column: value for column, value in row.values.items() if column not in own}
+    return {**own, "overrides": overrides, "extra": row.extra}
 
 
 def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
     from .ledger import LEDGER_COLUMNS, read_ledger
     from .mad import mad_bounds
+    from .species import species_counts
 
 __all__ = [
     "LEDGER_COLUMNS",
@@ -29,6 +30,7 @@ __all__ = [
     "mad_bounds",
     "read_ledger",
     "score_doublets",
+    "species_counts",
 ]
 
 # On demand: a step is a process of its own and pays for every import.
@@ -41,5 +43,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "genes": ["is_hemoglobin", "is_mitochondrial", "is_ribosomal"],
         "ledger": ["LEDGER_COLUMNS", "read_ledger"],
         "mad": ["mad_bounds"],
+        "species": ["species_counts"],
     },
 )

@@ -24,6 +24,7 @@ _MIN_BARCODES = 500
 _MAX_ABOVE_LOWER = 0.2
 _MIN_RATIO = 10
 _BATCH = 500
+_ROWS = 50_000
 _CURVE_POINTS = 200
 
 
@@ -129,7 +130,7 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
         If all barcodes have more than 100 counts, or none has: there is nothing to compare.
     """
     counts = sparse.csr_matrix(counts)
-    totals = np.asarray(counts.sum(axis=1), dtype=np.int64).ravel()
+    totals = barcode_totals(counts)
     above = np.flatnonzero(totals > LOWER)
     if not len(above) or not totals[totals <= LOWER].any():
         raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
@@ -144,6 +145,12 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     fdr[above] = false_discovery_control(p_values[above], method="bh")
     unresolved = (p_values[tested] < 1.5 / (n_simulations + 1)) & (fdr[tested] > FDR)
     return CellCalls(totals, fdr, knee, certain, len(tested), int(unresolved.sum()))
+
+
+def barcode_totals(counts: sparse.csr_matrix) -> np.ndarray:
+    """Return the counts of each barcode (int64)."""
+    parts = [np.asarray(rows.sum(axis=1), dtype=np.int64).ravel() for rows in _parts(counts)]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def knee_point(totals: np.ndarray) -> int:
@@ -176,8 +183,8 @@ def ambient_profile(counts: sparse.csr_matrix, totals: np.ndarray) -> np.ndarray
     Genes that no such barcode holds share, evenly, the probability that Good and Turing give to what was not seen: the
     number of genes seen once over the number of counts.
     """
-    ambient = np.asarray(counts[totals <= LOWER].sum(axis=0), dtype=np.float64).ravel()
-    unseen = (ambient == 0) & (np.asarray(counts.sum(axis=0)).ravel() > 0)
+    ambient, seen = _gene_totals(counts[totals <= LOWER]), _gene_totals(counts) > 0
+    unseen = (ambient == 0) & seen
     total = ambient.sum()
     # Where no gene was seen once, as if one had been: a probability of 0 would make any cell with the gene impossible.
     reserved = min(max((ambient == 1).sum(), 1) / total, 0.5) if unseen.any() else 0.0
@@ -191,6 +198,19 @@ def barcode_ranks(totals: np.ndarray) -> dict[str, list[int]]:
     ranked = np.sort(totals[totals > 0])[::-1]
     ranks = np.unique(np.geomspace(1, len(ranked), _CURVE_POINTS).round().astype(np.int64))
     return {"rank": ranks.tolist(), "counts": ranked[ranks - 1].tolist()}
+
+
+def _parts(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
+    """Yield some rows at a time: a sum makes a copy of the values in its own, wider type."""
+    for start in range(0, counts.shape[0], _ROWS):
+        yield counts[start : start + _ROWS]
+
+
+def _gene_totals(counts: sparse.csr_matrix) -> np.ndarray:
+    total = np.zeros(counts.shape[1])
+    for rows in _parts(counts):
+        total += np.asarray(rows.sum(axis=0), dtype=np.float64).ravel()
+    return total
 
 
 def _monte_carlo(counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int) -> np.ndarray:

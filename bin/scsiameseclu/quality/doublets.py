@@ -14,10 +14,12 @@ import scanpy as sc
 from scipy import sparse
 from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..errors import InputError, quoted
-from ..files import read_json, settings, write_h5ad, write_json, write_table
+from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
+from .species import count_species
 
 STEP = "doublets"
 RULE = "doublet"
@@ -104,7 +106,8 @@ def flag_doublets(
 ) -> None:
     """Score the doublets of a sample, remove them or not, and complete its ledger.
 
-    Writes ``<prefix>.filtered.h5ad``, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
+    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.filtered.h5ad``, unless no cell
+    is left, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
 
     Parameters
     ----------
@@ -125,19 +128,26 @@ def flag_doublets(
     """
     adata = ad.read_h5ad(healthy)
     given = settings(adata)
+    chosen = overridden(adata, doublet_action=doublet_action, doublet_threshold=doublet_threshold)
     doublets = score_doublets(
-        adata, expected_rate=given["expected_doublet_rate"], threshold=doublet_threshold, random_state=seed
+        adata,
+        expected_rate=given["expected_doublet_rate"],
+        threshold=chosen["doublet_threshold"],
+        random_state=seed,
     )
-    removed = doublets.predicted if doublet_action == "remove" else np.zeros(adata.n_obs, dtype=bool)
-    if removed.all():
-        raise _nothing_left(given, doublets)
+    removed = doublets.predicted if chosen["doublet_action"] == "remove" else np.zeros(adata.n_obs, dtype=bool)
     adata.obs["doublet_score"] = doublets.scores
     adata.obs["predicted_doublet"] = doublets.predicted
     kept = adata[~removed].copy()
-    write_h5ad(kept, f"{prefix}.filtered.h5ad")
-    write_table(complete_ledger(read_ledger(ledger), doublets, removed), f"{prefix}.cell_ledger.tsv.gz")
+    completed = complete_ledger(read_ledger(ledger), doublets, removed)
+    write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
     account = complete_summary(read_json(summary), kept, doublets, n_removed=int(removed.sum()))
-    write_json(account | {"doublet_action": doublet_action}, f"{prefix}.qc.json")
+    account |= {"species": count_species(completed), "doublet_action": chosen["doublet_action"]}
+    account |= {"status": "ok" if kept.n_obs else "failed"}
+    write_json(account, f"{prefix}.qc.json")
+    if not kept.n_obs:
+        raise _nothing_left(given, doublets)
+    write_h5ad(kept, f"{prefix}.filtered.h5ad")
 
 
 def score_doublets(
@@ -218,7 +228,7 @@ def _variable_genes(adata: ad.AnnData) -> ad.AnnData:
     counts = sparse.csr_matrix(adata.X, dtype=np.float32)
     counts = counts[:, counts.getnnz(axis=0) >= 3]
     log = _normalized(ad.AnnData(counts))
-    varying = _variance(log.X) > 1e-6
+    varying = mean_variance_axis(log.X, axis=0)[1] > 1e-6
     if varying.sum() < MIN_GENES:
         return ad.AnnData(counts[:, varying])
     log, counts = log[:, varying].copy(), counts[:, varying]
@@ -237,7 +247,8 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         _normalized(simulated),
         expected_doublet_rate=rate,
         n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
-        # Exact neighbours: the approximate ones differ by machine.
+        # Exact neighbours: the approximate ones differ by machine, and with the many neighbours that Scrublet looks at
+        # they are slower (75,000 points, 240 neighbours: 186 s against 44 s).
         use_approx_neighbors=False,
         # Any number: the caller chooses.
         threshold=0.0,
@@ -297,12 +308,6 @@ def _normalized(adata: ad.AnnData) -> ad.AnnData:
         sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
     return adata
-
-
-def _variance(matrix: sparse.csr_matrix) -> np.ndarray:
-    matrix = matrix.astype(np.float64)
-    mean, square = (np.asarray(power.mean(axis=0)).ravel() for power in (matrix, matrix.multiply(matrix)))
-    return np.asarray(square - mean**2)
 
 
 def _median(values: pd.Series[float]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,22 +15,22 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import InputError, quoted
-from ..files import settings, write_h5ad, write_json, write_table
-from .cells import FDR, CellCalls, call_cells, looks_unfiltered
+from ..files import overridden, settings, write_h5ad, write_json, write_table
+from .cells import FDR, CellCalls, barcode_totals, call_cells, looks_unfiltered
 from .cells import RULE as NOT_A_CELL
 from .cells import STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
+from .species import count_species, species_counts
 
 STEP = "filter"
-MIN_GENES = 200
-"""Fewest genes in a cell, unless the sample is shallow."""
+MIN_GENES = {"default": 200, "low_depth": 50}
+"""Preset -> fewest genes in a cell, unless the sample is shallow even for that."""
 SHALLOW_SHARE = 0.2
 """Fewest genes in a cell of a shallow sample, as a share of the median barcode's."""
-UNFILTERED_MEDIAN = 20
-"""A median of fewer genes than this speaks of empty droplets, not of shallow sequencing."""
 
+_UNCALLED = "The matrix looks unfiltered, but no cells were called (--cell_calling none)."
 _OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt", "max_pct_hb")
 _METRICS = {
     "genes": "n_genes_by_counts",
@@ -82,12 +83,15 @@ def filter_sample(
     mad_genes: float | None = None,
     mad_counts: float | None = None,
     mad_pct_mt: float | None = None,
+    qc_preset: Literal["default", "low_depth"] = "default",
     cell_calling: Literal["auto", "none"] = "auto",
     seed: int = 0,
 ) -> None:
     """Remove the barcodes of a sample that hold no cell, or no healthy one.
 
-    Writes ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``.
+    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.healthy.h5ad``,
+    ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``; where no cell is left, the final account
+    (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def filter_sample(
     counts
         Counts of the sample (``<sample>.counts.h5ad``).
     min_genes
-        Fewest genes in a cell. Default: 200, or a fifth of the median where the sample is shallow.
+        Fewest genes in a cell. Default: the preset's, or a fifth of the median where the sample is shallow.
     max_genes
         Most genes in a cell. Default: no bound.
     min_counts
@@ -114,36 +118,70 @@ def filter_sample(
         The same for counts in a cell.
     mad_pct_mt
         The mitochondrial share may lie this many MADs above the sample's median.
+    qc_preset
+        ``default`` asks for 200 genes, ``low_depth`` for 50, where ``min_genes`` is not given.
     cell_calling
         ``auto`` tells cells from empty droplets first where the matrix looks unfiltered; ``none`` never does.
     seed
         Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
+    chosen = overridden(
+        adata,
+        min_genes=min_genes,
+        max_genes=max_genes,
+        min_counts=min_counts,
+        max_counts=max_counts,
+        max_pct_mt=max_pct_mt,
+        max_pct_hb=max_pct_hb,
+        mad_genes=mad_genes,
+        mad_counts=mad_counts,
+        mad_pct_mt=mad_pct_mt,
+        qc_preset=qc_preset,
+        cell_calling=cell_calling,
+    )
     metrics = cell_metrics(adata)
-    calls, calling_notes = _call_cells(adata, metrics, cell_calling, seed)
-    cells = metrics if calls is None else metrics[calls.is_cell]
-    min_genes, notes = (min_genes, []) if min_genes is not None else choose_min_genes(cells)
-    fixed = {
-        "min_genes": min_genes,
-        "max_genes": max_genes,
-        "min_counts": min_counts,
-        "max_counts": max_counts,
-        "max_pct_mt": max_pct_mt,
-        "max_pct_hb": max_pct_hb,
-    }
-    mads = {"mad_genes": mad_genes, "mad_counts": mad_counts, "mad_pct_mt": mad_pct_mt}
-    thresholds, options, told = tighten(cells, fixed, mads)
-    rules = choose_rules(cells, options=options, **thresholds)
-    ledger = apply_rules(prefix, metrics, rules, calls)
-    summary = summarize(adata, cells, ledger, rules, [*calling_notes, *notes, *told], calls)
-    if not summary["n_kept"]:
-        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
-    healthy = adata[ledger["kept"].to_numpy()].copy()
-    healthy.obs = metrics.loc[healthy.obs_names]
+    ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
+    kept = ledger["kept"].to_numpy()
+    # Not adata[kept].copy(), which holds the cells twice for a while.
+    healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
+    # An AnnData refers to itself and would stay: unfiltered, it is large beside its cells.
+    del adata
+    gc.collect()
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
+
+
+def _judge(
+    sample: str, adata: ad.AnnData, metrics: pd.DataFrame, chosen: Mapping[str, Any], seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the ledger and the account; where no cell is left, write both and raise."""
+    unfiltered = looks_unfiltered(metrics["total_counts"].to_numpy())
+    wanted = unfiltered and chosen["cell_calling"] == "auto"
+    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed) if wanted else None
+    cells = metrics if calls is None else metrics[calls.is_cell]
+    notes = [calls.note] if calls else [_UNCALLED] if unfiltered else []
+    rules, told = _rules_of(cells, chosen, mostly_empty=unfiltered and calls is None)
+    ledger = apply_rules(sample, metrics, rules, calls)
+    if (species := species_counts(adata)) is not None:
+        ledger = pd.concat([ledger, species], axis=1)
+    summary = summarize(adata, cells, ledger, rules, [*notes, *told], calls)
+    if not summary["n_kept"]:
+        write_table(ledger, f"{sample}.cell_ledger.tsv.gz")
+        write_json(summary | {"status": "failed"}, f"{sample}.qc.json")
+        raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
+    return ledger, summary
+
+
+def _rules_of(cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool) -> tuple[list[Rule], list[str]]:
+    """Return the rules that the `chosen` options make for these cells, and notes for the reader."""
+    fixed: dict[str, Any] = {name: chosen[name] for name in _OPTIONS}
+    notes: list[str] = []
+    if fixed["min_genes"] is None:
+        fixed["min_genes"], notes = choose_min_genes(cells, preset=chosen["qc_preset"], mostly_empty=mostly_empty)
+    thresholds, options, told = tighten(cells, fixed, chosen)
+    return choose_rules(cells, options=options, **thresholds), [*notes, *told]
 
 
 def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
@@ -162,33 +200,44 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     """
     genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var), "hb": is_hemoglobin(adata.var)}
     counts = sparse.csr_matrix(adata.X)
+    if not counts.data.all():  # stored zeros are no counts
+        counts = counts.copy()
+        counts.eliminate_zeros()
     metrics = pd.DataFrame(index=adata.obs_names)
-    metrics["n_genes_by_counts"] = np.asarray((counts > 0).sum(axis=1), dtype=np.int64).ravel()
-    metrics["total_counts"] = np.asarray(counts.sum(axis=1), dtype=np.int64).ravel()
+    metrics["n_genes_by_counts"] = counts.getnnz(axis=1).astype(np.int64)
+    metrics["total_counts"] = barcode_totals(counts)
     for name, mask in genes.items():
-        percent = 100 * (counts @ mask.astype(np.float64)) / metrics["total_counts"].clip(lower=1)
-        metrics[f"pct_counts_{name}"] = percent if mask.any() else np.nan
+        # Columns first: a product with a vector of another type would copy the whole matrix.
+        of_these = np.asarray(counts[:, mask].sum(axis=1), dtype=np.float64).ravel()
+        metrics[f"pct_counts_{name}"] = 100 * of_these / metrics["total_counts"].clip(lower=1) if mask.any() else np.nan
     return metrics
 
 
-def choose_min_genes(metrics: pd.DataFrame) -> tuple[int, list[str]]:
+def choose_min_genes(
+    metrics: pd.DataFrame, *, preset: str = "default", mostly_empty: bool = False
+) -> tuple[int, list[str]]:
     """Return the fewest genes a cell of this sample must have, and notes for the reader.
 
-    200, as is common for 10x data. Where that is more than half of what the median barcode has, the sample is shallow
-    or the matrix holds few genes, and a fifth of the median is asked for instead; a median below 20 means empty
-    droplets, and 200 stands.
+    200 by default, as is common for 10x data. Where that is more than half of what the median barcode has, the sample
+    is shallow or the matrix holds few genes, and a fifth of the median is asked for instead.
+
+    Parameters
+    ----------
+    metrics
+        Of the sample, from :func:`cell_metrics`; barcodes without counts are left aside.
+    preset
+        Key of :data:`MIN_GENES`.
+    mostly_empty
+        True: most barcodes are empty droplets, whose median says nothing about cells, and the preset's number stands.
     """
+    usual = MIN_GENES[preset]
     found = metrics.loc[metrics["total_counts"] > 0, "n_genes_by_counts"]
     median = float(found.median()) if len(found) else 0.0
-    if median >= 2 * MIN_GENES:
-        return MIN_GENES, []
-    if median < UNFILTERED_MEDIAN:
-        return MIN_GENES, [
-            f"The median barcode has {median:g} genes: the matrix looks unfiltered, most of it empty droplets."
-        ]
-    lowered = int(SHALLOW_SHARE * median)
+    if mostly_empty or not median or median >= 2 * usual:
+        return usual, []
+    lowered = max(int(SHALLOW_SHARE * median), 1)
     return lowered, [
-        f"Shallow sample (the median barcode has {median:g} genes): cells need {lowered} genes instead of {MIN_GENES}."
+        f"Shallow sample (the median barcode has {median:g} genes): cells need {lowered} genes instead of {usual}."
     ]
 
 
@@ -254,6 +303,11 @@ def summarize(
     n_kept = int(ledger["kept"].sum())
     thresholds = {rule.name: rule.threshold for rule in rules}
     called = [] if calls is None else [NOT_A_CELL]
+    own = given.get("overrides", {})
+    told = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in own.items()
+    )
+    from_sheet = [f"From the samplesheet: {told}."] if own else []
     return {
         "sample": given["sample"],
         "group": given["group"],
@@ -264,7 +318,10 @@ def summarize(
         "removed": count_removed(ledger, [*called, *(rule.name for rule in rules)]),
         "cell_calling": None if calls is None else calls.summary(),
         "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
-        "notes": [*intake["notes"], *notes, *_notes(metrics, n_kept)],
+        "overrides": own,
+        "organism": intake.get("organism"),
+        "species": count_species(ledger),
+        "notes": [*intake["notes"], *from_sheet, *notes, *_notes(metrics, n_kept)],
     }
 
 
@@ -281,27 +338,17 @@ def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, An
     )
 
 
-def _call_cells(
-    adata: ad.AnnData, metrics: pd.DataFrame, cell_calling: Literal["auto", "none"], seed: int
-) -> tuple[CellCalls | None, list[str]]:
-    """Return the calls, None where there is no need for them or none are wanted, and notes for the reader."""
-    if not looks_unfiltered(metrics["total_counts"].to_numpy()):
-        return None, []
-    if cell_calling == "none":
-        return None, ["The matrix looks unfiltered, but no cells were called (--cell_calling none)."]
-    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed)
-    return calls, [calls.note]
-
-
 def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
     if rule.name == "empty":
         return "check that this is the matrix of raw counts: its barcodes have no counts at all"
     values = metrics.loc[metrics["total_counts"] > 0, rule.metric]
+    option, change = rule.option or rule.name, "lower" if rule.side == "min" else "raise"
+    known = f"highest value in this sample is {values.max():g}"
+    if rule.side == "max":
+        known = f"lowest value in this sample is {values.min():g}"
     if rule.option:
-        return f"raise --{rule.option} (the median of this sample is {values.median():g}) or leave the sample out"
-    if rule.side == "min":
-        return f"lower --{rule.name} (the highest value in this sample is {values.max():g}) or leave the sample out"
-    return f"raise --{rule.name} (the lowest value in this sample is {values.min():g}) or leave the sample out"
+        change, known = "raise", f"median of this sample is {values.median():g}"
+    return f"{change} --{option} (the {known}), for this sample alone by a column {option}, or leave the sample out"
 
 
 def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:

@@ -31,7 +31,7 @@ _MOUSE = (*range(64336, 64362), *range(64363, 64373), 65947)
 _MITOCHONDRIAL_IDS = frozenset([f"ENSG{i:011d}" for i in _HUMAN] + [f"ENSMUSG{i:011d}" for i in _MOUSE])
 
 # Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
-_RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A|X|Y\d)?(?:L\d?)?|P[012]|A)$"
+_RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A1?|X|Y\d)?(?:L\d?)?|P[012]|A)$"
 
 # The genes of the two globin clusters that make hemoglobin, without pseudogenes; neither HBEGF, HBP1 nor HBS1L.
 _HEMOGLOBIN = frozenset(
@@ -41,6 +41,8 @@ _HEMOGLOBIN = frozenset(
         *("HBQ1A", "HBQ1B"),
     )
 )
+_HEMOGLOBIN_HUMAN = (206172, 188536, 244734, 223609, 213931, 213934, 196565, 206177, 86506, 130656)
+_HEMOGLOBIN_IDS = frozenset(f"ENSG{i:011d}" for i in _HEMOGLOBIN_HUMAN)
 
 
 def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
@@ -58,7 +60,7 @@ def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
     genes, or the Ensembl ids of the human and murine genes (37 each; versions are ignored).
     """
     symbols = _names(var, "gene_symbols")
-    ids = _names(var, "gene_ids").str.replace(r"\.\d+$", "", regex=True)
+    ids = _ids(var)
     by_symbol = symbols.str.contains(_MITOCHONDRIAL_SYMBOL, regex=True) | symbols.isin(_MITOCHONDRIAL_REFSEQ)
     return np.asarray(by_symbol | ids.isin(_MITOCHONDRIAL_IDS), dtype=bool)
 
@@ -69,9 +71,14 @@ def is_ribosomal(var: pd.DataFrame) -> np.ndarray:
 
 
 def is_hemoglobin(var: pd.DataFrame) -> np.ndarray:
-    """Return which genes encode chains of hemoglobin, by symbol; parameters as in :func:`is_mitochondrial`."""
+    """Return which genes encode chains of hemoglobin, by symbol or human Ensembl id; see :func:`is_mitochondrial`."""
     symbols = _names(var, "gene_symbols").str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
-    return np.asarray(symbols.str.replace(".", "-", regex=False).str.upper().isin(_HEMOGLOBIN), dtype=bool)
+    by_symbol = symbols.str.replace(".", "-", regex=False).str.upper().isin(_HEMOGLOBIN)
+    return np.asarray(by_symbol | _ids(var).isin(_HEMOGLOBIN_IDS), dtype=bool)
+
+
+def _ids(var: pd.DataFrame) -> pd.Series[str]:
+    return _names(var, "gene_ids").str.replace(r"\.\d+$", "", regex=True)
 
 
 def _names(var: pd.DataFrame, column: str) -> pd.Series[str]:

@@ -26,7 +26,10 @@ LEDGER_COLUMNS = (
     "doublet_score",
     "doublet",
 )
-"""`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one."""
+"""`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one.
+
+Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow.
+"""
 
 
 def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
@@ -56,5 +59,5 @@ def count_removed(ledger: pd.DataFrame, rules: list[str]) -> dict[str, int]:
 
 def read_ledger(path: Path | str) -> pd.DataFrame:
     """Read a ledger as it was written, to the bit: barcodes are text whatever they look like."""
-    text = dict.fromkeys(("sample", "barcode", "step", "rule"), object)
+    text = dict.fromkeys(("sample", "barcode", "step", "rule", "species"), object)
     return read_table(path, dtype=text, float_precision="round_trip")

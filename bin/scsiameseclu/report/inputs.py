@@ -171,6 +171,8 @@ class Run:
     parameters: Mapping[str, Any]
     schema: Mapping[str, Any]
     versions: Mapping[str, Mapping[str, str]]
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """What the samples were expected to take of memory, from ``memory.json``; empty where it was not estimated."""
 
     @property
     def finished(self) -> list[Group]:
@@ -198,7 +200,7 @@ def read_run(
     Parameters
     ----------
     samples, groups, failures
-        Folders with ``<sample>.*``, ``<group>.*`` and ``*.failure.json``.
+        Folders with ``<sample>.*`` and ``memory.json``, ``<group>.*``, and ``*.failure.json``.
     samplesheet
         The resolved settings of all samples, JSON.
     parameters
@@ -219,6 +221,7 @@ def read_run(
         parameters=read_json(parameters),
         schema=read_json(schema) if schema else {},
         versions=yaml.safe_load(versions.read_text(encoding="utf-8")) or {},
+        memory=read_json(memory) if (memory := samples / "memory.json").exists() else {},
     )
 
 

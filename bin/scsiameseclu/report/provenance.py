@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from .inputs import Run, Sample
 
+_STEPS = {"reading": "Reading", "filter": "Cell calling and filter", "doublets": "Doublets"}
+"""Steps on a sample whose memory is estimated, and what the report calls them."""
 _SHEET = {
     "group": "Group",
     "organism": "Organism",
@@ -39,6 +41,7 @@ def sections(run: Run, *, methods: Path) -> list[Section]:
     """
     return [
         _samplesheet(run),
+        *_memory(run),
         *_resources(run),
         *_parameters(run),
         *_versions(run),
@@ -77,6 +80,34 @@ def _reading(sample: Sample) -> dict[str, Any]:
     quality = sample.quality or {}
     notes = " ".join(str(note) for note in quality.get("notes", []))
     return {"format": text(quality.get("format", "")), "notes": paragraph(notes) if notes else None}
+
+
+def _memory(run: Run) -> Iterator[Section]:
+    labels = {sample.id: sample.label for sample in run.samples}
+    rows = {labels[row["sample"]]: _memory_row(row) for row in run.memory.get("samples", [])}
+    if not rows:
+        return
+    steps = {name: word for name, word in _STEPS.items() if any(name in row for row in rows.values())}
+    columns = {
+        "barcodes": Column("Barcodes", "By the header of the matrix", format="{:,d}"),
+        "stored": Column("Counts stored", "By the header of the matrix", format="{:,d}"),
+        **{name: Column(word, "Peak memory, about", format="{:,.0f}", suffix="MB") for name, word in steps.items()},
+        "warning": Column("Too much", "Where a task cannot get as much"),
+    }
+    limit = run.memory.get("limit_mb")
+    yield Section(
+        "memory_estimate",
+        "Memory expected",
+        "What the steps on each sample were expected to take, from the headers of the matrices before they ran. "
+        + (f"A task gets {limit:,} MB at most." if limit else "No limit was known."),
+        PROVENANCE,
+        table(rows, columns, id="memory_estimate", title="Memory expected", first="Sample"),
+    )
+
+
+def _memory_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = {"barcodes": row["n_barcodes"], "stored": row["n_stored"], **row["needs_mb"]}
+    return sizes | ({"warning": paragraph(row["warning"])} if row["warning"] else {})
 
 
 def _resources(run: Run) -> Iterator[Section]:
@@ -223,7 +254,7 @@ def _facts(run: Run) -> dict[str, str]:
     found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
     facts = {
         "samples": _number_of(len(run.samples), "sample"),
-        "passed": _number_of(len(qualities), "sample"),
+        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
         "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
         "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
         "groups": _number_of(len(run.finished), "group"),

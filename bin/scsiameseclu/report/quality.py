@@ -57,6 +57,7 @@ def sections(run: Run) -> list[Section]:
     return [
         *_barcode_ranks(samples),
         *_ledger(samples),
+        *_species(samples),
         *_thresholds(samples),
         *_distributions(samples),
         *_doublets(samples),
@@ -184,6 +185,29 @@ def _sum_columns(rules: list[str]) -> dict[str, Column]:
     }
 
 
+def _species(samples: list[Sample]) -> Iterator[Section]:
+    counts = {sample.label: found for sample in samples if (found := (sample.quality or {}).get("species"))}
+    if not counts:
+        return
+    names = {name: name.capitalize() for name in dict.fromkeys(name for row in counts.values() for name in row)}
+    yield Section(
+        "species",
+        "Species",
+        "Samples whose matrix holds the genes of two species: kept cells by the species of at least 90 % of their "
+        "counts. Mixed ones are droplets of two cells; of equal parts of two species, as many droplets again hold two "
+        "cells of one species, which this cannot show. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
+        QUALITY,
+        bars(
+            {"Cells": counts},
+            {name: cluster_color(index) for index, name in enumerate(names)},
+            id="species",
+            title="Species of the kept cells",
+            label="Cells",
+            names=names,
+        ),
+    )
+
+
 def _thresholds(samples: list[Sample]) -> Iterator[Section]:
     rows = {sample.label: _thresholds_of(sample) for sample in samples}
     used = [rule for rule in _BOUNDS if any(rule in row for row in rows.values())]
@@ -215,7 +239,7 @@ def _thresholds_of(sample: Sample) -> dict[str, Any]:
     quality = sample.quality or {}
     bounds = {rule: value for rule, value in quality.get("thresholds", {}).items() if value is not None}
     notes = quality.get("notes")
-    return bounds | ({"notes": paragraph(" ".join(notes))} if notes else {})
+    return bounds | ({"notes": paragraph(" ".join(notes), length=1200)} if notes else {})
 
 
 def _distributions(samples: list[Sample]) -> Iterator[Section]:

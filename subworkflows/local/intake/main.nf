@@ -1,6 +1,7 @@
 // Intake: check the samplesheet, read the counts of each sample.
 
 include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_samplesheet'
+include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
 
 // Relative paths in a samplesheet are relative to it. Names are taken as they are: a file may be called a[1].h5.
@@ -33,6 +34,19 @@ def packageChecksum() {
     sources.collect { source -> source.text }.join('\n').md5()
 }
 
+// Says on the console, before the step is there, where a task cannot get the memory that it may take.
+def warnOfMemory(record) {
+    new groovy.json.JsonSlurper().parse(record).samples.findAll { sample -> sample.warning }.each { sample ->
+        log.warn("Memory: ${sample.warning}")
+    }
+    record
+}
+
+// Headers are only looked at where that costs no download.
+def isLocal(path) {
+    [path, workflow.workDir].every { place -> place.toUri().scheme == 'file' }
+}
+
 workflow INTAKE {
     take:
     samplesheet // file: CSV or TSV, one row a sample
@@ -55,11 +69,17 @@ workflow INTAKE {
             def meta = [id: row.sample, group: row.group, software: software]
             [meta, resolve(samplesheet, row.counts), labels, groovy.json.JsonOutput.toJson(row)]
         }
+    def local = rows.filter { _meta, counts, _labels, _settings -> isLocal(counts) }
+    INTAKE_ESTIMATE_MEMORY(
+        local.map { meta, _counts, _labels, _settings -> meta.id }.toList().filter { ids -> ids },
+        local.map { _meta, counts, _labels, _settings -> counts }.toList().filter { files -> files },
+    )
     INTAKE_READ_COUNTS(rows)
 
     emit:
     counts   = INTAKE_READ_COUNTS.out.counts // [meta, counts.h5ad]
     labels   = INTAKE_READ_COUNTS.out.labels // [meta, labels.tsv], only where a gold standard was named
+    memory   = INTAKE_ESTIMATE_MEMORY.out.memory.map { record -> warnOfMemory(record) } // what each sample may take
     samples  = INTAKE_CHECK_SAMPLESHEET.out.samples // samples.json: the settings of all samples
     failures = INTAKE_READ_COUNTS.out.failure
 }

@@ -13,7 +13,8 @@ workflow QUALITY {
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
-    tables   = QUALITY_DOUBLETS.out.ledger.mix(QUALITY_DOUBLETS.out.summary.map { account -> tell(account) }) // for the report
+    tables   = QUALITY_DOUBLETS.out.ledger // for the report
+        .mix(QUALITY_DOUBLETS.out.summary.map { account -> tell(account) }, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
 }
 

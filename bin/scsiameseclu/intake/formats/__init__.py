@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from . import archive, foreign, h5ad, hdf5, loom, matrix_market, tenx_hdf5, text
+from . import alevin, archive, foreign, h5ad, hdf5, loom, matrix_market, tenx_hdf5, text
 from ._bytes import GZIP, damaged, head
 
 
@@ -32,7 +32,7 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (foreign, tenx_hdf5, h5ad, loom, hdf5, matrix_market, archive, text)
+READERS: tuple[Reader, ...] = (foreign, tenx_hdf5, h5ad, loom, hdf5, alevin, matrix_market, archive, text)
 """All readers, asked in this order: text comes last, since nearly anything can be text."""
 
 
@@ -109,5 +109,5 @@ def _unknown(path: Path) -> InputError:
     return InputError.of(
         what="The file is of no format that is known here.",
         where=path,
-        remedy="Give 10x HDF5, a 10x, STARsolo or kb folder, .h5ad, .loom, HDF5 with X, or a table as csv or tsv.",
+        remedy="Give 10x HDF5, a folder of 10x, STARsolo, kb or alevin, .h5ad, .loom, HDF5 with X, or a csv or tsv.",
     )

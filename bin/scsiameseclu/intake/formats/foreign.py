@@ -13,10 +13,6 @@ from ._bytes import head
 from ._hdf5 import members
 
 NAME = "another program's format"
-ALEVIN_REMEDY = (
-    "Convert it, in Python with vpolo.alevin.parser or in R with tximport, and run with --round_counts, since it is "
-    "fractional; or run alevin-fry, which writes quants_mat.mtx."
-)
 _R_REMEDY = (
     "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', X_name = 'counts'), "
     "or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = 'counts'), version = '3')."
@@ -52,8 +48,8 @@ def _remedy(path: Path) -> tuple[str, str] | None:
         return "The file is h5Seurat, which only R can read.", _R_REMEDY
     if start.startswith(b"BAM\1") or (start.startswith(b"@") and b"\n+" in start):
         return "The file holds reads, not counts.", "Count them first (Cell Ranger, STARsolo, kb, alevin-fry)."
-    if path.name in ("quants_mat.gz", "quants_tier_mat.gz"):
-        return "The file is alevin's binary matrix, which is not read yet.", ALEVIN_REMEDY
+    if path.name == "quants_tier_mat.gz":
+        return "The file holds alevin's tiers, not counts.", "Give the folder, or quants_mat.gz beside it."
     return None
 
 

@@ -1,4 +1,4 @@
-"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin-fry.
+"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin(-fry).
 
 The matrix is known by its content. Which file beside it lists barcodes and which genes can be known by their names
 only; the number of their lines must fit the matrix, and tells whether it is genes x cells or, as of kb, cells x genes.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from scipy import sparse
@@ -20,10 +22,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ...errors import InputError, quoted
 from ..counts import Counts, compact
 from ..names import ids_and_symbols
-from . import tenx_hdf5
+from . import alevin, tenx_hdf5
 from ._bytes import damaged, head, lines, open_bytes
 from ._hdf5 import is_hdf5
-from .foreign import ALEVIN_REMEDY
 
 NAME = "Matrix Market folder"
 BANNER = b"%%MatrixMarket"
@@ -45,8 +46,9 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Counts:
     """Read a matrix file, or the one matrix in a folder, with the names beside it."""
-    matrix, others = _find_matrix(path) if path.is_dir() else (path, 0)
-    counts = tenx_hdf5.read(matrix) if is_hdf5(matrix) else _read_with_names(matrix)
+    matrix, others = find_matrix(path) if path.is_dir() else (path, 0)
+    others_of = next((format_ for format_ in (tenx_hdf5, alevin) if format_.recognizes(matrix)), None)
+    counts = others_of.read(matrix) if others_of else _read_with_names(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         counts.notes.insert(
             0, f"Of the folder, {quoted(matrix.relative_to(path))} was read; other matrices in it: {others}."
@@ -61,12 +63,13 @@ def _is_matrix_market(path: Path) -> bool:
 # --- finding the matrix in a folder ---
 
 
-def _find_matrix(folder: Path) -> tuple[Path, int]:
-    """Return the matrix to read and how many others there are."""
+def find_matrix(folder: Path) -> tuple[Path, int]:
+    """Return the matrix of a folder that is read, and how many others there are."""
     everything = list(_matrices(folder))
     found = everything
-    for prefer in (_directly_in(folder), _is_called_matrix, _is_filtered, is_hdf5):
-        found = [path for path in found if prefer(path)] or found  # Cell Ranger writes the same as .h5 and as folder
+    # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
+    for prefer in (_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered, is_hdf5, _is_matrix_market):
+        found = [path for path in found if prefer(path)] or found
     if len(found) == 1:
         return found[0], len(everything) - 1
     raise _several(folder, found) if found else _none(folder)
@@ -79,7 +82,8 @@ def _matrices(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             path = Path(where, name)
             named = name.removesuffix(".gz").endswith(".mtx")  # one that is damaged shall be told as such
-            if path.is_file() and (named or _is_matrix_market(path) or tenx_hdf5.recognizes(path)):
+            other = tenx_hdf5.recognizes(path) or alevin.recognizes(path)
+            if path.is_file() and (named or other or _is_matrix_market(path)):
                 yield path
 
 
@@ -100,6 +104,11 @@ def _is_called_matrix(path: Path) -> bool:
     return "matrix" in _words(path.name) or is_hdf5(path)
 
 
+def _is_of_genes(path: Path) -> bool:
+    # STARsolo counts the same reads over genes, whole genes with introns, and splice junctions.
+    return "Gene" in path.parts[-3:-1]
+
+
 def _is_filtered(path: Path) -> bool:
     return any("filtered" in part and "unfiltered" not in part for part in path.parts[-4:])
 
@@ -116,12 +125,6 @@ def _several(folder: Path, found: list[Path]) -> InputError:
 def _none(folder: Path) -> InputError:
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
     listing = ", ".join(quoted(name) for name in names[:_LISTING]) or "nothing"
-    if any(path.name in ("quants_mat.gz", "alevin") for path in folder.rglob("*")):
-        return InputError.of(
-            what="The folder holds alevin's binary matrix (quants_mat.gz), which is not read yet.",
-            where=folder,
-            remedy=ALEVIN_REMEDY,
-        )
     return InputError.of(
         what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), and 10x HDF5, "
         f"also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
@@ -156,7 +159,22 @@ def _read_with_names(path: Path) -> Counts:
     counts = Counts(_to_csr(oriented, path, notes), names[0], ids, symbols, NAME, source=path.name, notes=notes)
     if len(features) > 2:
         counts.keep_genes(features[2], path)
+    _add_up_splicing(counts)
     return counts
+
+
+def _add_up_splicing(counts: Counts) -> None:
+    """Make one gene of each three that alevin-fry's USA mode writes (spliced, unspliced ``-U``, ambiguous ``-A``)."""
+    n_genes, rest = divmod(len(counts.gene_ids), 3)
+    names = counts.gene_ids[:n_genes]
+    if rest or not names or counts.gene_ids[n_genes:] != [f"{name}{end}" for end in ("-U", "-A") for name in names]:
+        return
+    unspliced = _total(counts.matrix[:, n_genes : 2 * n_genes])
+    counts.matrix = counts.matrix[:, :n_genes] + counts.matrix[:, 2 * n_genes :]
+    counts.gene_ids, counts.gene_symbols = names, counts.gene_symbols[:n_genes]
+    counts.notes.append(
+        f"alevin-fry's USA mode: spliced and ambiguous counts were added up, {unspliced:,.0f} unspliced ones left out."
+    )
 
 
 def _is_cells_first(barcodes: Path) -> bool:
@@ -249,12 +267,33 @@ def _entries(path: Path) -> sparse.coo_matrix:
     _check_header(path)
     try:
         with open_bytes(path) as stream, threadpool_limits(limits=1):
-            matrix = mmread(stream)
+            quiet = _Quiet(stream)
+            matrix = mmread(quiet)
+            quiet.tell_error()
     except (ValueError, OSError, EOFError, OverflowError, TypeError, RuntimeError) as error:
         raise damaged(path, error) from error
     matrix = sparse.coo_matrix(matrix)
     matrix.data = compact(matrix).data
     return matrix
+
+
+class _Quiet:
+    """A stream that ends where it cannot be read: an exception in the middle of compiled code aborts Python."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._error: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            self._error = error
+            return b""
+
+    def tell_error(self) -> None:
+        if self._error is not None:
+            raise OSError(str(self._error))
 
 
 def _check_header(path: Path) -> None:
@@ -269,7 +308,7 @@ def _check_header(path: Path) -> None:
             where=path,
             remedy="Give a general matrix of integers.",
         )
-    sizes = next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+    sizes = _size_line(text)
     limit = 1100 * path.stat().st_size  # gzip packs at most 1032 to 1
     numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
     stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)  # a dense matrix writes every entry
@@ -279,6 +318,17 @@ def _check_header(path: Path) -> None:
             where=path,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
+
+
+def _size_line(text: str) -> list[str]:
+    return next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+
+
+def sizes(path: Path) -> tuple[int, int, int]:
+    """Return barcodes, genes and stored counts by a matrix' header; its name tells whether kb or alevin wrote it."""
+    n_rows, n_columns, n_stored = (int(size) for size in _size_line(head(path).decode(errors="replace")))
+    cells_first = {"cells", "quants"} & set(_words(path.name))
+    return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)
 
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:

@@ -8,6 +8,8 @@ process QUALITY_FILTER {
 
     output:
     tuple val(meta), path("${meta.id}.healthy.h5ad"), path("${meta.id}.filter_ledger.tsv.gz"), path("${meta.id}.filter.json"), optional: true, emit: healthy
+    path("${meta.id}.cell_ledger.tsv.gz"), optional: true,                                                                                     emit: ledger
+    path("${meta.id}.qc.json"), optional: true,                                                                                                emit: summary
     path("*.failure.json"), optional: true,                                                                                                    emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions

@@ -1,0 +1,116 @@
+"""The organism that genes belong to, told by their Ensembl ids, the genome in front of their names, or their case."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .names import ENSEMBL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORGANISMS = ("human", "mouse")
+# GRCh38_MT-ND1, mm10___Xkr4: Cell Ranger's names where the reference holds several genomes.
+_GENOMES = {
+    "human": re.compile(r"^(?:GRCh3[78]|hg(?:19|38))(?:[.-][^_]*)?_+", re.IGNORECASE),
+    "mouse": re.compile(r"^(?:GRCm3[89]|mm(?:9|10|39))(?:[.-][^_]*)?_+", re.IGNORECASE),
+}
+_ENSEMBL = {"human": re.compile(r"^ENSG\d"), "mouse": re.compile(r"^ENSMUSG\d")}
+_UPPER = re.compile(r"^[A-Z][A-Z0-9.-]*[A-Z][A-Z0-9.-]*$")
+_TITLE = re.compile(r"^(?:mt-)?[A-Z][a-z0-9.-]*[a-z][a-z0-9.-]*$")
+_MIN_GENES = 20
+"""From fewer genes than this nothing is concluded."""
+_MIN_SHARE = 0.8
+"""Share of the genes whose names must agree, and of ids that must be known at all."""
+_MIN_SECOND = 0.05
+"""Share of the genes of a second organism from which on a matrix holds both."""
+
+
+@dataclass(frozen=True)
+class Organism:
+    """What the names of the genes say of their organism.
+
+    Parameters
+    ----------
+    found
+        ``human``, ``mouse``, ``mixed`` (both), ``other``, or None: they do not tell.
+    evidence
+        On what grounds, in words; empty where they do not tell.
+    """
+
+    found: str | None
+    evidence: str = ""
+
+    def check(self, given: str | None) -> str:
+        """Return what to tell a user who said that the organism is `given`; empty where nothing contradicts it."""
+        if self.found == "mixed":
+            return (
+                f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's share is in the ledger."
+            )
+        if self.found is None or given in (None, "other", self.found):
+            return ""
+        if self.found == "other":
+            return f"The genes are not of {given} ({self.evidence}): give 'other' as organism, or the right matrix."
+        return f"The genes look like those of {self.found} ({self.evidence}), but the organism is given as {given}."
+
+    def summary(self, given: str | None) -> dict[str, Any]:
+        """Return the account in ``<sample>.qc.json``."""
+        return {"given": given, "found": self.found, "evidence": self.evidence, "warning": self.check(given)}
+
+
+def gene_organisms(var: pd.DataFrame) -> np.ndarray:
+    """Return the organism of each gene (object: ``human``, ``mouse``, or empty where its name does not tell for sure).
+
+    Parameters
+    ----------
+    var
+        ``AnnData.var`` with ``gene_ids`` and ``gene_symbols``, of which either may have the genome in front.
+    """
+    ids, symbols = var["gene_ids"].astype(str), var["gene_symbols"].astype(str)
+    organisms = np.full(len(var), "", dtype=object)
+    for organism in ORGANISMS:
+        genome, bare = _GENOMES[organism], _ENSEMBL[organism]
+        of_it = ids.str.match(genome) | symbols.str.match(genome) | ids.str.match(bare) | symbols.str.match(bare)
+        organisms[of_it.to_numpy(dtype=bool)] = organism
+    return organisms
+
+
+def infer_organism(var: pd.DataFrame) -> Organism:
+    """Tell the organism by the names of the genes; parameters as in :func:`gene_organisms`.
+
+    Genomes and Ensembl ids are sure. Where there are none, symbols all in capitals are written as those of human, and
+    capitalized ones as those of mouse; so are those of other organisms, which cannot be told apart.
+    """
+    organisms = gene_organisms(var)
+    n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
+    if min(n_of.values()) >= max(_MIN_SECOND * len(var), _MIN_GENES):
+        return Organism("mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items()))
+    ids = var["gene_ids"].astype(str).str.match(ENSEMBL).to_numpy(dtype=bool)
+    n_sure = int((ids | (organisms != "")).sum())
+    if n_sure >= max(_MIN_SHARE * len(var), _MIN_GENES):
+        return _by_sure(n_of, n_sure)
+    return _by_case(var["gene_symbols"].astype(str))
+
+
+def _by_sure(n_of: dict[str, int], n_sure: int) -> Organism:
+    n_of = {**n_of, "other": n_sure - sum(n_of.values())}
+    found = max(n_of, key=lambda organism: n_of[organism])
+    return (
+        Organism(found, f"{n_of[found]:,} of {n_sure:,} genes, by id") if n_of[found] >= _MIN_SHARE * n_sure else _NONE
+    )
+
+
+def _by_case(symbols: pd.Series[str]) -> Organism:
+    n_of = {"human": int(symbols.str.match(_UPPER).sum()), "mouse": int(symbols.str.match(_TITLE).sum())}
+    n_told = sum(n_of.values())
+    found = max(n_of, key=lambda organism: n_of[organism])
+    if n_told < max(len(symbols) / 2, _MIN_GENES) or n_of[found] < _MIN_SHARE * n_told:
+        return _NONE
+    return Organism(found, f"{n_of[found]:,} of {n_told:,} symbols, by upper and lower case")
+
+
+_NONE = Organism(None)

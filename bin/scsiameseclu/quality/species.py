@@ -1,0 +1,55 @@
+"""Which species a barcode's counts come from, where a matrix holds the genes of two (a barnyard experiment)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..intake.organism import ORGANISMS, gene_organisms, infer_organism
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+PURE = 0.9
+"""Share of a barcode's counts from which on it is of one species; below, it is mixed."""
+MIXED = "mixed"
+
+
+def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
+    """Return the counts of each barcode by species, and its species.
+
+    Parameters
+    ----------
+    adata
+        Raw counts in ``X`` (barcodes x genes), genes named in ``var['gene_ids']`` and ``var['gene_symbols']``.
+
+    Returns
+    -------
+    One row a barcode, in their order: ``counts_human`` and ``counts_mouse`` (int64) and ``species``: ``human`` or
+    ``mouse`` with at least 90 % of these counts, else ``mixed``; missing without any. None where the genes are not of
+    both species.
+    """
+    if not {"gene_ids", "gene_symbols"} <= set(adata.var) or infer_organism(adata.var).found != MIXED:
+        return None
+    organisms, counts = gene_organisms(adata.var), sparse.csr_matrix(adata.X)
+    columns = {
+        f"counts_{organism}": np.asarray(counts[:, organisms == organism].sum(axis=1), dtype=np.int64).ravel()
+        for organism in ORGANISMS
+    }
+    table = pd.DataFrame(columns)
+    total, largest = table.sum(axis=1), table.max(axis=1)
+    species = np.asarray(ORGANISMS, dtype=object)[table.to_numpy().argmax(axis=1)]
+    species[(largest < PURE * total).to_numpy()] = MIXED
+    table["species"] = pd.Series(species).where(total > 0)
+    return table
+
+
+def count_species(ledger: pd.DataFrame) -> dict[str, int] | None:
+    """Return how many of the kept barcodes are of each species and mixed; None where the ledger has no species."""
+    if "species" not in ledger:
+        return None
+    kept = ledger.loc[ledger["kept"], "species"].value_counts()
+    return {name: int(kept.get(name, 0)) for name in (*ORGANISMS, MIXED)}
