@@ -47,7 +47,7 @@ lock: ## compile containers/*/requirements.in to hashed locks
 
 images: ## build the container images
 	for family in core scsiameseclu report; do \
-	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg VERSION=$(VERSION) -f containers/$$family/Dockerfile -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
+	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg FAMILY=$$family --build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
 	done
 
 clean: ## remove what runs leave behind in this folder (not .venv)

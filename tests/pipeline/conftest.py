@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +34,19 @@ class Run:
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
-def run_pipeline(folder: Path, *arguments: object, profile: str = "venv", timeout: int = 1800) -> Run:
-    """Run the pipeline in `folder`, with results in ``folder/results``."""
+def pipeline_command(folder: Path, *arguments: object, profile: str = "venv") -> list[str]:
+    """Return the command that runs the pipeline with results in ``folder/results``."""
     command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
-    command += ["--outdir", str(folder / "results"), *map(str, arguments)]
+    return [*command, "--outdir", str(folder / "results"), *map(str, arguments)]
+
+
+def run_pipeline(
+    folder: Path, *arguments: object, profile: str = "venv", timeout: int = 1800, within: Sequence[str] = ()
+) -> Run:
+    """Run the pipeline in `folder`, with results in ``folder/results``; `within` is a command that runs a command."""
     environment = os.environ | {"NXF_ANSI_LOG": "false"}
     done = subprocess.run(
-        command,
+        [*within, *pipeline_command(folder, *arguments, profile=profile)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -49,6 +56,14 @@ def run_pipeline(folder: Path, *arguments: object, profile: str = "venv", timeou
         check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, folder)
+
+
+def assert_same_clusters(run: Run, demo: Run) -> None:
+    """Fail unless `run` ended well with the bundled data's clusters, byte for byte those of `demo`."""
+    assert run.status == 0, run.output
+    for group in ["blood", "pancreas"]:
+        path = Path("groups") / group / "clusters.tsv"
+        assert (run.results / path).read_bytes() == (demo.results / path).read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_labels_change_nothing_but_the_scores(tmp_path: Path) -> None:
 
 
 def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
-    run = run_pipeline(tmp_path, "-stub", profile="test,venv")
+    run = run_pipeline(tmp_path, "-stub", "--device", "cuda", profile="test,venv")
     assert run.status == 0, run.output
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
     modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in _module_files()}

@@ -81,7 +81,7 @@ def _reading(sample: Sample) -> dict[str, Any]:
 def _resources(run: Run) -> Iterator[Section]:
     rows = {
         group.label: {
-            "device": text(group.metrics.get("device", "")),
+            "device": text(_device(group.metrics.get("device", ""), run.parameters.get("device"))),
             "seconds": group.metrics.get("seconds"),
             "memory": group.metrics.get("peak_memory_mb"),
             "cells": group.metrics.get("n_cells"),
@@ -111,6 +111,10 @@ def _resources(run: Run) -> Iterator[Section]:
             first="Group",
         ),
     )
+
+
+def _device(used: str, asked: str | None) -> str:
+    return f"{used} (no GPU was found)" if (used, asked) == ("cpu", "auto") else used
 
 
 def _parameters(run: Run) -> Iterator[Section]:

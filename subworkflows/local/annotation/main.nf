@@ -18,9 +18,9 @@ workflow ANNOTATION {
     main:
     def clustered = expression.join(clustering)
     def gold_standard = labels
-        .map { meta, table -> [[id: meta.group, software: meta.software], table] }
+        .map { meta, table -> [meta.group, table] }
         .groupTuple()
-        .map { meta, tables -> [meta, tables.sort { table -> table.name }] }
+        .map { group, tables -> [group, tables.sort { table -> table.name }] }
 
     ANNOTATION_UMAP(clustered)
     ANNOTATION_MARKERS(clustered)
@@ -47,8 +47,8 @@ workflow ANNOTATION {
 // Most groups have no gold standard: an empty list of files stands for it.
 def withGoldStandard(groups, gold_standard) {
     groups
-        .map { group -> [group[0], group.tail()] }
+        .map { group -> [group[0].id, group] }
         .join(gold_standard, remainder: true)
-        .filter { _meta, group, _labels -> group }
-        .map { meta, group, labels -> [meta] + group + [labels ?: []] }
+        .filter { _id, group, _labels -> group }
+        .map { _id, group, labels -> group + [labels ?: []] }
 }
