@@ -24,12 +24,15 @@ def tasks(run: Run, process: str) -> list[dict[str, str]]:
     return [task for task in run.tasks() if task["name"].split(" ")[0].endswith(f":{process}")]
 
 
-def test_more_cells_ask_for_more_memory(demo: Run) -> None:
-    blood, pancreas = (
-        next(task for task in tasks(demo, "CLUSTERING_SCSIAMESECLU") if f"({group})" in task["name"])
-        for group in ["blood", "pancreas"]
-    )
-    assert memory(blood) > memory(pancreas) > 2 * UNITS["GB"], "two samples are more than one"
+def test_larger_data_ask_for_more_memory(tmp_path: Path) -> None:
+    with (tmp_path / "large.h5").open("wb") as file:
+        file.truncate(100 * UNITS["MB"])
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"sample,counts\nlarge,large.h5\nsmall,{DEMO / 'pancreas.h5ad'}\n")
+    run = run_pipeline(tmp_path, "-stub", "--input", sheet)
+    assert run.status == 0, run.output
+    large, small = sorted(tasks(run, "INTAKE_READ_COUNTS"), key=lambda task: task["name"])
+    assert (memory(large) / UNITS["GB"], memory(small) / UNITS["GB"]) == (4, 2)
 
 
 def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
