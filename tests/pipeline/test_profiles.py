@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, run_pipeline
 
 GPU = "process.'withLabel:process_gpu'"
 ON, OFF = "true", "false"
@@ -32,10 +32,10 @@ PROFILES: dict[str, dict[str, str]] = {
 ELSEWHERE = {"slurm", "lsf", "sge", "awsbatch", "googlebatch", "k8s"}
 
 
-def config(*arguments: str) -> dict[str, str]:
+def config(profiles: str) -> dict[str, str]:
     """Return Nextflow's own reading of the configuration, flat."""
     done = subprocess.run(
-        [ROOT / "nextflow", *arguments[1:], "config", str(ROOT), "-profile", arguments[0], "-flat"],
+        [ROOT / "nextflow", "config", str(ROOT), "-profile", profiles, "-flat"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
@@ -60,6 +60,6 @@ def test_no_profile_is_left_out() -> None:
 
 @pytest.mark.pipeline
 def test_profiles_of_institutions_come_from_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "nfcore_custom.config").write_text("profiles { here { process.queue = 'long' } }\n")
-    (tmp_path / "site.config").write_text(f"params.custom_config_base = '{tmp_path}'\n")
-    assert config("here", "-c", str(tmp_path / "site.config"))["process.queue"] == "'long'"
+    (tmp_path / "nfcore_custom.config").write_text("profiles { here { params.organism = 'of the institution' } }\n")
+    run = run_pipeline(tmp_path, "--custom_config_base", tmp_path, profile="test,here")
+    assert "--organism is 'of the institution'" in run.output
