@@ -34,8 +34,8 @@ lint: ## style, types, workflow files and parameter schema
 	$(BIN)/ruff check bin tests
 	$(BIN)/ruff format --check bin tests
 	$(BIN)/mypy bin/scsiameseclu
-	@# Nextflow's linter does not know the variables that a publishDir closure sees, of which modules.config is made.
-	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config .
+	@# Nextflow's linter does not know the variables that closures of directives see, of which these two files are made.
+	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config,conf/base.config .
 	$(BIN)/python -m pytest -q tests/pipeline/test_schema.py -m "not pipeline"
 
 format: ## put the Python code into the house style

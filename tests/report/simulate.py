@@ -73,7 +73,8 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
             _write_group(directory / "groups", group, {name: kept[name] for name in members}, plan, rng)
     (directory / "samples.json").write_text(_json(rows), encoding="utf-8")
     write_json(
-        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove"}, directory / "params.json"
+        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove", "device": "auto"},
+        directory / "params.json",
     )
     write_json(_schema(), directory / "schema.json")
     versions = {"CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"}, "Workflow": {"Nextflow": "25.04.4"}}
