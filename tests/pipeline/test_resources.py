@@ -26,7 +26,7 @@ def tasks(run: Run, process: str) -> list[dict[str, str]]:
 
 def test_larger_data_ask_for_more_memory(tmp_path: Path) -> None:
     with (tmp_path / "large.h5").open("wb") as file:
-        file.truncate(100 * UNITS["MB"])
+        file.truncate(UNITS["GB"] // 6)
     sheet = tmp_path / "sheet.csv"
     sheet.write_text(f"sample,counts\nlarge,large.h5\nsmall,{DEMO / 'pancreas.h5ad'}\n")
     run = run_pipeline(tmp_path, "-stub", "--input", sheet)
