@@ -32,10 +32,10 @@ PROFILES: dict[str, dict[str, str]] = {
 ELSEWHERE = {"slurm", "lsf", "sge", "awsbatch", "googlebatch", "k8s"}
 
 
-def config(profiles: str) -> dict[str, str]:
+def config(profiles: str, *options: str) -> dict[str, str]:
     """Return Nextflow's own reading of the configuration, flat."""
     done = subprocess.run(
-        [ROOT / "nextflow", "config", str(ROOT), "-profile", profiles, "-flat"],
+        [ROOT / "nextflow", *options, "config", str(ROOT), "-profile", profiles, "-flat"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
@@ -56,6 +56,22 @@ def test_no_profile_is_left_out() -> None:
     assert named == {name for profiles in PROFILES for name in profiles.split(",")}
     told = (ROOT / "README.md").read_text() + (ROOT / "docs" / "usage.md").read_text()
     assert all(f"`{name}`" in told for name in named)
+
+
+@pytest.mark.pipeline
+def test_examples_of_the_usage_page_parse(tmp_path: Path) -> None:
+    examples = re.findall(r"(?s)```groovy\n(.*?)```", (ROOT / "docs" / "usage.md").read_text())
+    options = []
+    for number, example in enumerate(examples):
+        (tmp_path / f"{number}.config").write_text(example)
+        options += ["-c", str(tmp_path / f"{number}.config")]
+    settings = config("venv", *options)
+    assert settings["k8s.storageClaimName"] == "'work'"
+    assert settings["google.location"] == "'europe-west4'"
+    assert settings["aws.region"] == "'eu-central-1'"
+    assert {key for key in settings if key.startswith(GPU)} >= {
+        f"{GPU}.{name}" for name in ("queue", "accelerator", "pod")
+    }
 
 
 @pytest.mark.pipeline
