@@ -38,8 +38,8 @@ lint: ## style, types, workflow files and parameter schema
 	$(BIN)/ruff check bin tests
 	$(BIN)/ruff format --check bin tests
 	$(BIN)/mypy bin/scsiameseclu
-	@# Nextflow's linter does not know the variables that a publishDir closure sees, of which modules.config is made.
-	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config .
+	@# Nextflow's linter does not know the variables that closures of directives see, of which these two files are made.
+	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config,conf/base.config .
 	$(BIN)/python -m pytest -q tests/pipeline/test_schema.py -m "not pipeline"
 
 format: ## put the Python code into the house style
@@ -51,7 +51,7 @@ lock: ## compile containers/*/requirements.in to hashed locks
 
 images: ## build the container images
 	for family in core scsiameseclu report; do \
-	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg VERSION=$(VERSION) -f containers/$$family/Dockerfile -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
+	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg FAMILY=$$family --build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
 	done
 
 clean: ## remove what runs leave behind in this folder (not .venv)

@@ -2,7 +2,7 @@
 // scSiameseClu: from raw single-cell RNA counts to annotated clusters and a report.
 
 include { SCSIAMESECLU                  } from './workflows/scsiameseclu'
-include { checkParameters ; helpMessage } from './subworkflows/local/parameters'
+include { checkParameters ; helpMessage } from './subworkflows/local/parameters/parameters'
 include { goodbye                       } from './subworkflows/local/report/goodbye'
 
 workflow {

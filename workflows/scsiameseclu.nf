@@ -19,7 +19,7 @@ workflow SCSIAMESECLU {
 
     // Group by group. The gold standard, where there is one, passes the clustering by: it only scores the result.
     def gold_standard = byGroup(INTAKE.out.labels)
-    EXPRESSION(byGroup(QUALITY.out.cells))
+    EXPRESSION(QUALITY.out.cells)
     CLUSTERING(EXPRESSION.out.expression)
     ANNOTATION(
         EXPRESSION.out.expression,
@@ -51,12 +51,12 @@ workflow SCSIAMESECLU {
     report = REPORT.out.report
 }
 
-// Samples arrive in any order; -resume and the bytes of the results ask for one.
+// [id of the group, files of its samples], in an order that does not hang on which came first.
 def byGroup(files) {
     files
-        .map { meta, file -> [[id: meta.group, software: meta.software], file] }
+        .map { meta, file -> [meta.group, file] }
         .groupTuple()
-        .map { meta, members -> [meta, members.sort { member -> member.name }] }
+        .map { group, members -> [group, members.sort { member -> member.name }] }
 }
 
 def announce(record) {

@@ -67,6 +67,11 @@ def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
     adata.write_h5ad(path, compression="gzip")
 
 
+def write_size(adata: ad.AnnData, path: Path | str) -> None:
+    """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory."""
+    write_json({"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}, path)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -13,6 +13,7 @@ import torch
 from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering import Components, Training
+from scsiameseclu.clustering.check_device import check_device
 from scsiameseclu.clustering.consensus import cluster_stability
 from scsiameseclu.clustering.estimator import (
     Expression,
@@ -241,6 +242,15 @@ def test_a_gpu_that_is_not_there_is_refused():
         resolve_device("cuda")
     assert "'auto' or 'cpu'" in caught.value.problems[0].remedy
     assert resolve_device("auto") == "cpu"
+    with pytest.raises(InputError, match="torch finds none"):
+        check_device(device="cuda")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_device_that_is_there_is_written_down(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_device(device="auto")
+    assert read_json("device.json") == {"device": "cpu", "name": None}
 
 
 @pytest.mark.parametrize(

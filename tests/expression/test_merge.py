@@ -12,7 +12,7 @@ import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.expression import merge
 from scsiameseclu.expression.merge import merge_samples
-from scsiameseclu.files import settings
+from scsiameseclu.files import read_json, settings
 
 from tests.data.as_intake import as_intake, demo_sample
 
@@ -136,3 +136,4 @@ def test_command_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     merged = ad.read_h5ad("blood.merged.h5ad")
     assert merged.shape == (sum(adata.n_obs for adata in adatas), 1500)
     assert merged.X.sum() == sum(adata.X.sum() for adata in adatas)
+    assert read_json("blood.size.json") == {"n_cells": merged.n_obs, "n_genes": 1500, "n_values": merged.X.nnz}

@@ -43,6 +43,8 @@ def test_writes_counts_and_labels_the_same_each_time(source, example, tmp_path):
     assert json.loads(found.uns["intake"])["n_barcodes"] == 12
     labels = pd.read_csv(tmp_path / "one/s.labels.tsv", sep="\t")
     assert list(labels.columns) == ["barcode", "label"]
+    size = json.loads((tmp_path / "one/s.size.json").read_text())
+    assert size == {"n_cells": 12, "n_genes": found.n_vars, "n_values": int((found.X.toarray() > 0).sum())}
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,19 +34,27 @@ class Run:
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
+def pipeline_command(folder: Path, *arguments: object, profile: str = "venv") -> list[str]:
+    """Return the command that runs the pipeline with results in ``folder/results``."""
+    command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
+    return [*command, "--outdir", str(folder / "results"), *map(str, arguments)]
+
+
 def run_pipeline(
     folder: Path,
     *arguments: object,
     profile: str = "venv",
     timeout: int = 1800,
     variables: dict[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Run:
-    """Run the pipeline in `folder`, with results in ``folder/results``; `variables` are added to the environment."""
-    command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
-    command += ["--outdir", str(folder / "results"), *map(str, arguments)]
+    """Run the pipeline in `folder`, with results in ``folder/results``.
+
+    `variables` are added to the environment; `within` is a command that runs a command.
+    """
     environment = os.environ | {"NXF_ANSI_LOG": "false"} | (variables or {})
     done = subprocess.run(
-        command,
+        [*within, *pipeline_command(folder, *arguments, profile=profile)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -55,6 +64,14 @@ def run_pipeline(
         check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, folder)
+
+
+def assert_same_clusters(run: Run, demo: Run) -> None:
+    """Fail unless `run` ended well with the bundled data's clusters, byte for byte those of `demo`."""
+    assert run.status == 0, run.output
+    for group in ["blood", "pancreas"]:
+        path = Path("groups") / group / "clusters.tsv"
+        assert (run.results / path).read_bytes() == (demo.results / path).read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -89,20 +89,22 @@ def bad_batch(tmp_path: Path) -> Path:
         "negative,negative.csv",
         "fractional,fractional.csv",
         "nothing,empty_cells.h5",
+        "crumbs,a good [file].h5ad,9999",
     ]
     sheet = tmp_path / "sheet.csv"
-    sheet.write_text("sample,counts\n" + "\n".join(rows) + "\n")
+    sheet.write_text("sample,counts,n_clusters\n" + "".join(f"{row}{',' * (row.count(',') < 2)}\n" for row in rows))
     return sheet
 
 
 def test_bad_samples_do_not_sink_the_batch(tmp_path: Path, bad_batch: Path) -> None:
     run = run_pipeline(tmp_path, "--input", bad_batch)
-    for sample in ["truncated", "hollow", "negative", "fractional", "nothing"]:
+    for sample in ["truncated", "hollow", "negative", "fractional", "nothing", "crumbs"]:
         assert_told(run, f"{sample} FAILED")
     assert (run.results / "groups" / "good" / "good.h5ad").exists()
     report = (run.results / "multiqc" / "multiqc_report.html").read_text()
     assert "FAILED" in report
-    assert not any((run.results / "groups" / name).exists() for name in ["truncated", "hollow", "negative"])
+    assert {path.name for path in (run.results / "groups").iterdir()} == {"good"}
+    assert {path.name for path in (run.results / "samples").iterdir()} == {"good", "crumbs"}
 
 
 def test_a_strict_run_stops_at_the_first_bad_sample(tmp_path: Path, bad_batch: Path) -> None:

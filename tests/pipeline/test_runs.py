@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import anndata as ad
@@ -15,8 +18,35 @@ from .conftest import DEMO, Run, run_pipeline
 pytestmark = pytest.mark.pipeline
 
 
-def test_a_second_run_gives_the_same_bytes(demo: Run, tmp_path: Path) -> None:
-    again = run_pipeline(tmp_path, profile="test,venv")
+OFFLINE = next(
+    (
+        command
+        for command in (["unshare", "--net"], ["unshare", "--net", "--map-root-user"])
+        if shutil.which("unshare")
+        and not subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+    ),
+    [],
+)
+"""A command that runs another in a network namespace without routes, where that is permitted."""
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run the bundled data once more: without a network, and on another file system, where there are such."""
+    folder = tmp_path_factory.mktemp("again")
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else folder) as work:
+        yield run_pipeline(folder, "-work-dir", work, profile="test,venv", within=OFFLINE)
+
+
+@pytest.mark.skipif(not OFFLINE, reason="network namespaces are not permitted here")
+def test_no_network_is_needed(again: Run) -> None:
+    routes = subprocess.run([*OFFLINE, "cat", "/proc/net/route"], capture_output=True, text=True, check=True).stdout
+    assert len(routes.splitlines()) <= 1, "a header and no route"
+    assert again.status == 0, again.output
+
+
+def test_a_second_run_gives_the_same_bytes(demo: Run, again: Run) -> None:
     assert again.status == 0, again.output
     for group in ["blood", "pancreas"]:
         for name in ["clusters.tsv", "markers.tsv", "annotation.tsv", "training_history.tsv", "model.safetensors"]:
@@ -46,15 +76,8 @@ def test_labels_change_nothing_but_the_scores(tmp_path: Path) -> None:
 
 
 def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
-    options = [
-        "--condition",
-        "donor",
-        "--reference",
-        DEMO / "pancreas.h5ad",
-        "--reference_label",
-        "type",
-        "--benchmark",
-    ]
+    options = ["--device", "cuda", "--benchmark", "--condition", "donor"]
+    options += ["--reference", DEMO / "pancreas.h5ad", "--reference_label", "type"]
     run = run_pipeline(tmp_path, "-stub", *options, profile="test,venv")
     assert run.status == 0, run.output
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -14,21 +13,11 @@ import scsiameseclu
 import yaml
 
 from .conftest import ROOT
+from .test_profiles import config
 
 MODULES = sorted((ROOT / "modules" / "local").glob("*/*/main.nf"))
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 PARAMETERS = {name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()}
-PROFILES = ["venv", "docker", "podman", "singularity", "apptainer", "charliecloud", "conda", "gpu", "slurm",
-            "awsbatch", "k8s", "test", "test_full", "debug", "test,docker", "slurm,singularity,gpu"]  # fmt: skip
-
-
-def config(profile: str) -> dict[str, str]:
-    """Return Nextflow's own reading of the configuration, flat."""
-    done = subprocess.run(
-        [ROOT / "nextflow", "config", str(ROOT), "-profile", profile, "-flat"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
 
 
 def test_the_schema_is_a_json_schema() -> None:
@@ -53,14 +42,6 @@ def test_parameters_of_schema_and_configuration_agree() -> None:
             assert configured[name] == (
                 "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
             )
-
-
-@pytest.mark.pipeline
-@pytest.mark.parametrize("profile", PROFILES)
-def test_every_profile_parses(profile: str) -> None:
-    settings = config(profile)
-    for engine in {"docker", "podman", "singularity", "apptainer", "charliecloud", "conda"} & set(profile.split(",")):
-        assert settings[f"{engine}.enabled"] == "true"
 
 
 def test_the_version_is_one() -> None:

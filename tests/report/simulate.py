@@ -76,7 +76,8 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
             _write_group(directory / "groups", group, {name: kept[name] for name in members}, plan, rng)
     (directory / "samples.json").write_text(_json(rows), encoding="utf-8")
     write_json(
-        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove"}, directory / "params.json"
+        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove", "device": "auto"},
+        directory / "params.json",
     )
     write_json(_schema(), directory / "schema.json")
     needs = {"reading": 300, "filter": 400, "doublets": 9000}

@@ -358,6 +358,11 @@ def test_the_memory_expected_is_told(three):
     assert "8,000 MB" in section["description"]
 
 
+def test_a_gpu_that_was_not_found_is_told(three):
+    devices = {row["device"] for row in content(three[1], "resources")["data"].values()}
+    assert devices == {"cpu (no GPU was found)"}
+
+
 def test_versions_and_methods_tell_this_run(three):
     inputs, outputs = three
     assert content(outputs, "versions")["data"]["torch"]["version"] == "2.15.0"

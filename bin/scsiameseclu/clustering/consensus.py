@@ -21,7 +21,7 @@ from sklearn.preprocessing import normalize as unit_rows
 
 from ..errors import InputError
 from .agreement import Agreement, cluster_totals, exchange, mean_agreement, one_hot
-from .distinct import merge_indistinct
+from .distinct import merge_indistinct, n_indistinct
 from .graph import shared_neighbor_graph
 from .linkage import average_linkage, cut
 from .number_of_clusters import Rung, choose_n_clusters
@@ -105,8 +105,8 @@ def consensus_clustering(
     views
         Normalizations of the same cells with their principal components, from :func:`.views.expression_views`.
     counts
-        Raw counts of the cells. Where they are given and the number of clusters is not, clusters that no marker genes
-        tell apart are joined (:mod:`.distinct`).
+        Raw counts of the cells, by whose marker genes a cut is judged. Where the number of clusters is not given,
+        clusters that no marker genes tell apart are joined (:mod:`.distinct`).
     n_clusters
         Number of clusters, or ``"auto"`` for the rule of :mod:`.number_of_clusters`. Where fewer distinct cells exist
         than clusters wanted, as with duplicates, the clusters are as many as the distinct signatures.
@@ -128,7 +128,7 @@ def consensus_clustering(
     judges = _judges(n, random_state)
     curve = rungs(network, partitions[judges], resolutions, judges, random_state=random_state)
     wanted, rule = (choose_n_clusters(curve), "auto") if n_clusters == "auto" else (n_clusters, "given")
-    labels, evidence = consensus_cut(partitions, wanted, random_state=random_state)
+    labels, evidence = consensus_cut(partitions, wanted, counts=counts, random_state=random_state)
     merged: list[dict[str, Any]] = []
     if rule == "auto" and counts is not None:
         labels, merged = merge_indistinct(counts, labels)
@@ -278,12 +278,13 @@ def rungs(
 
 
 def consensus_cut(
-    partitions: NDArray[np.int32], n_clusters: int, *, random_state: int = 0
+    partitions: NDArray[np.int32], n_clusters: int, *, counts: csr_matrix | None = None, random_state: int = 0
 ) -> tuple[NDArray[np.int64], dict[str, Any]]:
     """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma.
 
     Of the linkages for all `GAMMAS` it is the cut with the highest mean ARI with the partitions, the smallest gamma
-    where several are equal, improved by exchanges (:func:`.agreement.exchange`).
+    where several are equal, improved by exchanges (:func:`.agreement.exchange`). With `counts`, the improvement does
+    not stand if it leaves more pairs of clusters without marker genes that tell them apart (:mod:`.distinct`).
 
     Returns
     -------
@@ -296,7 +297,9 @@ def consensus_cut(
     candidates = [cut(average_linkage(similarity, agreement.sizes, gamma=gamma), n_clusters) for gamma in GAMMAS]
     agreements = [agreement.of(candidate) for candidate in candidates]
     best = int(np.argmax(agreements))
-    labels = exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS)
+    labels, improved = candidates[best], exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS)
+    if counts is None or n_indistinct(counts, improved[micro]) <= n_indistinct(counts, labels[micro]):
+        labels = improved
     evidence = {
         "gamma": GAMMAS[best],
         "gammas": [{"gamma": gamma, "agreement": found} for gamma, found in zip(GAMMAS, agreements, strict=True)],

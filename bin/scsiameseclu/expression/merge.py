@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import InputError, quoted
-from ..files import set_settings, settings, write_h5ad
+from ..files import set_settings, settings, write_h5ad, write_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ RESERVED = frozenset(
 
 
 def merge_samples(*, prefix: str, samples: list[Path]) -> None:
-    """Join the samples of a group; writes ``<prefix>.merged.h5ad``.
+    """Join the samples of a group; writes ``<prefix>.merged.h5ad`` and ``<prefix>.size.json``.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ def merge_samples(*, prefix: str, samples: list[Path]) -> None:
     """
     merged = merge([ad.read_h5ad(path) for path in samples], group=prefix)
     write_h5ad(merged, f"{prefix}.merged.h5ad")
+    write_size(merged, f"{prefix}.size.json")
 
 
 def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:

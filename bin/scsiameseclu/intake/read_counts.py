@@ -12,14 +12,14 @@ import anndata as ad
 import pandas as pd
 
 from ..errors import InputError
-from ..files import write_h5ad, write_table
+from ..files import write_h5ad, write_size, write_table
 from .counts import check_counts, to_adata
 from .formats import read_matrix
 from .labels import gold_labels
 
 
 def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, round_counts: bool = False) -> None:
-    """Write <prefix>.counts.h5ad and, with gold labels, <prefix>.labels.tsv; the settings come as JSON on stdin.
+    """Write <prefix>.counts.h5ad, <prefix>.size.json and, with gold labels, <prefix>.labels.tsv; JSON comes on stdin.
 
     Parameters
     ----------
@@ -39,6 +39,7 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
         # The task sees the files under the names they were staged as; the user knows them by the samplesheet's.
         raise error.renamed({str(counts): settings["counts"], str(labels_file): str(settings.get("labels"))}) from None
     write_h5ad(adata, f"{prefix}.counts.h5ad")
+    write_size(adata, f"{prefix}.size.json")
     if labels is not None:
         write_table(labels, f"{prefix}.labels.tsv")
 

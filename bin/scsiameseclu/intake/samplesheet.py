@@ -323,6 +323,10 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row], paths: Mapping[str, bool])
         counts, labels = row.values.get("counts", ""), row.values.get("labels", "")
         if counts and not paths.get(counts, True):
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
+            if "://" in counts:
+                remedy = (
+                    "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
+                )
             sheet.report(f"There is no file or folder {quoted(counts)}.", remedy, line=row.line, column="counts")
         if labels and PATH_LIKE.search(labels) and not paths.get(labels, True):
             remedy = (

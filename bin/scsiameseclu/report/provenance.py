@@ -113,7 +113,7 @@ def _memory_row(row: Mapping[str, Any]) -> dict[str, Any]:
 def _resources(run: Run) -> Iterator[Section]:
     rows = {
         group.label: {
-            "device": text(group.metrics.get("device", "")),
+            "device": text(_device(group.metrics.get("device", ""), run.parameters.get("device"))),
             "seconds": group.metrics.get("seconds"),
             "memory": group.metrics.get("peak_memory_mb"),
             "cells": group.metrics.get("n_cells"),
@@ -143,6 +143,10 @@ def _resources(run: Run) -> Iterator[Section]:
             first="Group",
         ),
     )
+
+
+def _device(used: str, asked: str | None) -> str:
+    return f"{used} (no GPU was found)" if (used, asked) == ("cpu", "auto") else used
 
 
 def _parameters(run: Run) -> Iterator[Section]:

@@ -16,7 +16,7 @@ workflow ANNOTATION {
     clustering // [meta, clustering.h5ad] per group
     summary // [meta, clustering.json] per group
     comparison // [meta, comparison.tsv] per group
-    gold_standard // [meta, [labels.tsv]] per group that has one
+    gold_standard // [id, [labels.tsv]] per group that has one
     samples // file: settings of all samples
 
     main:
@@ -68,8 +68,8 @@ def given(path) {
 // Most groups have no gold standard: an empty list of files stands for it.
 def withGoldStandard(groups, gold_standard) {
     groups
-        .map { group -> [group[0], group.tail()] }
+        .map { group -> [group[0].id, group] }
         .join(gold_standard, remainder: true)
-        .filter { _meta, group, _labels -> group }
-        .map { meta, group, labels -> [meta] + group + [labels ?: []] }
+        .filter { _id, group, _labels -> group }
+        .map { _id, group, labels -> group + [labels ?: []] }
 }

@@ -6,11 +6,15 @@ include { BENCHMARK_PAGE    } from '../../../modules/local/benchmark/page'
 workflow BENCHMARK {
     take:
     expression // [meta, expression.h5ad] per group
-    gold_standard // [meta, [labels.tsv]] per group that has one
+    gold_standard // [id, [labels.tsv]] per group that has one
 
     main:
     def seeds = channel.fromList(params.benchmark ? (0..<params.benchmark_seeds).toList() : [])
-    BENCHMARK_COMPARE(expression.join(gold_standard).combine(seeds))
+    def labelled = expression
+        .map { meta, adata -> [meta.id, meta, adata] }
+        .join(gold_standard)
+        .map { _id, meta, adata, labels -> [meta, adata, labels] }
+    BENCHMARK_COMPARE(labelled.combine(seeds))
     BENCHMARK_PAGE(BENCHMARK_COMPARE.out.results.toSortedList { table -> table.name }.filter { tables -> tables })
 
     emit:

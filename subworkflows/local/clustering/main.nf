@@ -1,5 +1,6 @@
 // Clustering: scSiameseClu, and the methods that it is held against. No label comes here.
 
+include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
@@ -8,6 +9,7 @@ workflow CLUSTERING {
     expression // [meta, expression.h5ad] per group
 
     main:
+    CLUSTERING_CHECK_DEVICE(channel.of(params.device).filter { device -> device == 'cuda' })
     CLUSTERING_SCSIAMESECLU(expression)
     CLUSTERING_COMPARISON(expression.join(CLUSTERING_SCSIAMESECLU.out.clustering))
 

@@ -47,6 +47,24 @@ def isLocal(path) {
     [path, workflow.workDir].every { place -> place.toUri().scheme == 'file' }
 }
 
+// The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for memory by them.
+def withSize(meta, size) {
+    meta + new groovy.json.JsonSlurper().parse(size)
+}
+
+// Bytes of the counts, compressed or not. Beside the matrices of a folder may lie anything, alignments too.
+def bytes(counts) {
+    def sizes = counts.isDirectory() ? [] : [counts.size()]
+    if (counts.isDirectory()) {
+        counts.eachFileRecurse { file ->
+            if (file.name ==~ /.*\.mtx(\.gz)?/) {
+                sizes << file.size()
+            }
+        }
+    }
+    sizes.sum() ?: 0
+}
+
 workflow INTAKE {
     take:
     samplesheet // file: CSV or TSV, one row a sample
@@ -66,8 +84,9 @@ workflow INTAKE {
         .flatMap { samples -> new groovy.json.JsonSlurper().parse(samples) }
         .map { row ->
             def labels = row.labels && pathExists(samplesheet, row.labels) ? resolve(samplesheet, row.labels) : []
-            def meta = [id: row.sample, group: row.group, software: software]
-            [meta, resolve(samplesheet, row.counts), labels, groovy.json.JsonOutput.toJson(row)]
+            def counts = resolve(samplesheet, row.counts)
+            def meta = [id: row.sample, group: row.group, software: software, n_bytes: bytes(counts)]
+            [meta, counts, labels, groovy.json.JsonOutput.toJson(row)]
         }
     def local = rows.filter { _meta, counts, _labels, _settings -> isLocal(counts) }
     INTAKE_ESTIMATE_MEMORY(
@@ -77,7 +96,7 @@ workflow INTAKE {
     INTAKE_READ_COUNTS(rows)
 
     emit:
-    counts   = INTAKE_READ_COUNTS.out.counts // [meta, counts.h5ad]
+    counts   = INTAKE_READ_COUNTS.out.counts.map { meta, counts, size -> [withSize(meta, size), counts] } // [meta, counts.h5ad]
     labels   = INTAKE_READ_COUNTS.out.labels // [meta, labels.tsv], only where a gold standard was named
     memory   = INTAKE_ESTIMATE_MEMORY.out.memory.map { record -> warnOfMemory(record) } // what each sample may take
     samples  = INTAKE_CHECK_SAMPLESHEET.out.samples // samples.json: the settings of all samples

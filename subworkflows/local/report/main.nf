@@ -45,7 +45,8 @@ workflow REPORT {
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
         file("${projectDir}/nextflow_schema.json"),
-        versions.toList().map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
+        // A run that stops before any step has none; Nextflow would complain about a file that it can no longer write.
+        versions.toList().filter { rows -> rows }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
     )
     REPORT_MULTIQC(

@@ -1,6 +1,6 @@
 process ANNOTATION_CHECK {
     tag "annotation"
-    label 'process_medium'
+    label 'process_single'
     label 'family_core'
 
     input:

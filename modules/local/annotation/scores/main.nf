@@ -1,6 +1,6 @@
 process ANNOTATION_SCORES {
     tag "${meta.id}"
-    label 'process_single'
+    label 'process_medium'
     label 'family_core'
 
     input:

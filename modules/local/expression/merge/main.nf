@@ -7,8 +7,8 @@ process EXPRESSION_MERGE {
     tuple val(meta), path(samples, stageAs: 'samples/*')
 
     output:
-    tuple val(meta), path("${meta.id}.merged.h5ad"), optional: true, emit: merged
-    path("*.failure.json"), optional: true,                          emit: failure
+    tuple val(meta), path("${meta.id}.merged.h5ad"), path("${meta.id}.size.json"), optional: true, emit: merged
+    path("*.failure.json"), optional: true,                                                        emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
 
@@ -24,5 +24,6 @@ process EXPRESSION_MERGE {
     stub:
     """
     touch '${meta.id}.merged.h5ad'
+    echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """
 }

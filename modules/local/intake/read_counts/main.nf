@@ -7,9 +7,9 @@ process INTAKE_READ_COUNTS {
     tuple val(meta), path(counts, stageAs: 'counts/*'), path(labels, stageAs: 'labels/*'), val(settings)
 
     output:
-    tuple val(meta), path("${meta.id}.counts.h5ad"), optional: true, emit: counts
-    tuple val(meta), path("${meta.id}.labels.tsv"), optional: true,  emit: labels
-    path("*.failure.json"), optional: true,                          emit: failure
+    tuple val(meta), path("${meta.id}.counts.h5ad"), path("${meta.id}.size.json"), optional: true, emit: counts
+    tuple val(meta), path("${meta.id}.labels.tsv"), optional: true,                                emit: labels
+    path("*.failure.json"), optional: true,                                                        emit: failure
     tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
     tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
     tuple val("${task.process}"), val('h5py'), eval('version_of.py h5py'), topic: versions
@@ -31,5 +31,6 @@ process INTAKE_READ_COUNTS {
     stub:
     """
     touch '${meta.id}.counts.h5ad' '${meta.id}.labels.tsv'
+    echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """
 }

@@ -1,6 +1,6 @@
 process REPORT_FIGURES {
     tag "${meta.id}"
-    label 'process_single'
+    label 'process_medium'
     label 'family_core'
 
     input:

@@ -1,0 +1,7 @@
+#!/usr/bin/env python3
+"""Finds out whether the device that was asked for is there."""
+
+from scsiameseclu.command import run
+from scsiameseclu.clustering.check_device import check_device
+
+run(check_device)

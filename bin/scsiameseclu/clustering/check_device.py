@@ -1,0 +1,27 @@
+"""Whether the device that was asked for is there: told before any data are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from ..files import write_json
+from .estimator import resolve_device
+
+
+def check_device(*, device: Literal["auto", "cpu", "cuda"]) -> None:
+    """Write ``device.json``: ``device`` ("cpu" or "cuda") and ``name``, that of the GPU or None.
+
+    Parameters
+    ----------
+    device
+        What was asked for.
+
+    Raises
+    ------
+    InputError
+        A GPU was asked for and there is none.
+    """
+    found = resolve_device(device)
+    write_json({"device": found, "name": torch.cuda.get_device_name() if found == "cuda" else None}, "device.json")

@@ -1,0 +1,25 @@
+// Runs only where a GPU is asked for, before everything else: a missing one is told in seconds, not after the quality control.
+process CLUSTERING_CHECK_DEVICE {
+    tag "${device}"
+    label 'process_single'
+    label 'process_gpu'
+    label 'family_scsiameseclu'
+
+    input:
+    val device
+
+    output:
+    path('device.json'), emit: device
+    tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    clustering_check_device.py --device ${device} ${args}
+    """
+
+    stub:
+    """
+    touch device.json
+    """
+}

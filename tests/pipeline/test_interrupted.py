@@ -1,0 +1,123 @@
+"""A run that is cut off, however rudely, is finished by -resume: nothing twice, nothing by halves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import DEMO, Run, pipeline_command, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+QUICK = ("--method", "consensus")
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    """Write a samplesheet with one of the bundled samples."""
+    path = tmp_path / "sheet.csv"
+    path.write_text(f"sample,counts,tissue\na,{DEMO / 'pancreas.h5ad'},pancreas\n")
+    return path
+
+
+def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        pipeline_command(folder, *arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ | {"NXF_ANSI_LOG": "false"},
+    )  # fmt: skip
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> None:
+    """Read what `process` prints until `word` is in it."""
+    assert process.stdout
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if word in line:
+            return
+    pytest.fail(f"{word} was never printed:\n{seen}")
+
+
+def finished(work: Path) -> set[str]:
+    """Return the hashes of the tasks that have ended well."""
+    return {f"{path.parts[-3]}/{path.parts[-2][:6]}" for path in work.glob("??/*/.exitcode") if path.read_text() == "0"}
+
+
+def assert_nothing_by_halves(run: Run) -> None:
+    """Fail unless each published result of a task is, byte for byte, what the task wrote."""
+    written = {path.read_bytes() for path in (run.folder / "work").glob("??/*/**/*") if path.is_file()}
+    published = [path for name in ["samples", "groups"] for path in (run.results / name).rglob("*") if path.is_file()]
+    assert [path for path in published if path.read_bytes() not in written] == []
+
+
+@pytest.mark.parametrize("death", [signal.SIGTERM, signal.SIGKILL])
+def test_a_launcher_that_is_killed_is_resumed(tmp_path: Path, sheet: Path, death: signal.Signals) -> None:
+    process = start(tmp_path, "--input", sheet, *QUICK)
+    wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
+    done = finished(tmp_path / "work")
+    assert len(done) >= 5, "from the samplesheet to the principal components"
+    process.send_signal(death)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    run = run_pipeline(tmp_path, "-resume", "--input", sheet, *QUICK)
+    assert run.status == 0, run.output
+    assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
+    assert (run.results / "groups" / "a" / "a.h5ad").exists()
+    assert_nothing_by_halves(run)
+
+
+def test_a_task_that_is_killed_is_tried_again(tmp_path: Path, sheet: Path) -> None:
+    process = start(tmp_path, "--input", sheet, *QUICK)
+    wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
+    victim = next(path for path in _wait_for_tasks("clustering_scsiameseclu.py", within=tmp_path))
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=600)
+    run = Run(process.returncode, output, tmp_path)
+    assert run.status == 0, output
+    tries = [task["status"] for task in run.tasks() if "CLUSTERING_SCSIAMESECLU" in task["name"]]
+    assert sorted(tries) == ["COMPLETED", "FAILED"]
+    assert_nothing_by_halves(run)
+
+
+def _wait_for_tasks(script: str, *, within: Path) -> Iterator[int]:
+    """Yield the ids of the processes that run `script` in a folder below `within`."""
+    for _ in range(300):
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().split(b"\0")
+                here = (folder / "cwd").resolve().is_relative_to(within.resolve())
+            except OSError:
+                continue
+            if here and any(part.endswith(script.encode()) for part in command):
+                yield int(folder.name)
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk that the results of some steps fill."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_resumed(tmp_path: Path, sheet: Path, small_disk: Path) -> None:
+    full = run_pipeline(tmp_path, "--input", sheet, *QUICK)
+    assert full.status != 0
+    assert "o space left on device" in full.output, full.output
+    assert not (full.results / "multiqc").exists()
+    done = finished(small_disk)
+    subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)
+    run = run_pipeline(tmp_path, "-resume", "--input", sheet, *QUICK)
+    assert run.status == 0, run.output
+    assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
+    assert_nothing_by_halves(run)

@@ -1,0 +1,58 @@
+"""Inputs that are not on this machine, and places that are not on this disk."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import DEMO, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Serve the bundled data on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(DEMO))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_counts_are_fetched_from_an_address(tmp_path: Path, address: str) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"sample,counts,labels\na,{address}/pancreas.h5ad,{address}/pancreas.labels.csv\n")
+    run = run_pipeline(tmp_path, "-stub", "--input", sheet)
+    assert run.status == 0, run.output
+    staged = [path.resolve() for path in (tmp_path / "work").glob("??/*/counts/pancreas.h5ad")]
+    assert [path.read_bytes() for path in staged] == [(DEMO / "pancreas.h5ad").read_bytes()]
+
+
+def test_a_samplesheet_at_an_address_names_its_neighbors(tmp_path: Path, address: str) -> None:
+    run = run_pipeline(tmp_path, "-stub", "--input", f"{address}/samplesheet.csv")
+    assert run.status == 0, run.output
+    staged = [path.resolve() for path in (tmp_path / "work").glob("??/*/counts/blood_2.h5")]
+    assert [path.read_bytes() for path in staged] == [(DEMO / "blood_2.h5").read_bytes()]
+
+
+def test_addresses_that_lead_nowhere_are_told(tmp_path: Path, address: str) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"sample,counts\na,{address}/absent.h5ad\nb,s3://bucket/of/nobody.h5ad\n")
+    run = run_pipeline(tmp_path, "-stub", "--input", sheet)
+    assert run.status != 0
+    assert "line 2" in run.output
+    assert "line 3" in run.output
+    assert "plugin" in run.output, "what else can keep Nextflow from a bucket"
+    assert "remedy" in run.output
+    assert "Exception" not in run.output

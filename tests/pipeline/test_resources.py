@@ -1,0 +1,71 @@
+"""What tasks ask for: by the size of the data, more after a kill, never more than there is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from .conftest import DEMO, ROOT, Run, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+
+
+def memory(task: dict[str, str]) -> float:
+    """Return the memory that a task of the trace asked for, in bytes."""
+    number, unit = task["memory"].split()
+    return float(number) * UNITS[unit]
+
+
+def tasks(run: Run, process: str) -> list[dict[str, str]]:
+    return [task for task in run.tasks() if task["name"].split(" ")[0].endswith(f":{process}")]
+
+
+def test_larger_data_ask_for_more_memory(tmp_path: Path) -> None:
+    with (tmp_path / "large.h5").open("wb") as file:
+        file.truncate(UNITS["GB"] // 6)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"sample,counts\nlarge,large.h5\nsmall,{DEMO / 'pancreas.h5ad'}\n")
+    run = run_pipeline(tmp_path, "-stub", "--input", sheet)
+    assert run.status == 0, run.output
+    large, small = sorted(tasks(run, "INTAKE_READ_COUNTS"), key=lambda task: task["name"])
+    assert (memory(large) / UNITS["GB"], memory(small) / UNITS["GB"]) == (4, 2)
+
+
+def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for task in demo.tasks():
+        assert memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+
+
+@pytest.mark.parametrize("death", ["exit 137", "kill -9 $$"])
+def test_a_task_killed_for_memory_gets_more_and_succeeds(tmp_path: Path, death: str) -> None:
+    config = tmp_path / "death.config"
+    config.write_text(
+        f"""process.resourceLimits = [cpus: 1, memory: 3.GB]
+        process {{ withName: QUALITY_FILTER {{
+            beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (task.attempt == 1 ? '{death}' : '') }}
+        }} }}"""
+    )
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
+    run = run_pipeline(tmp_path, "-stub", "-c", config, "--input", sheet)
+    assert run.status == 0, run.output
+    first, second = sorted(tasks(run, "QUALITY_FILTER"), key=lambda task: task["attempt"])
+    assert (first["status"], first["exit"], second["status"]) == ("FAILED", "137", "COMPLETED")
+    assert memory(first) == 2 * UNITS["GB"]
+    assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told_before_the_data_are_read(tmp_path: Path) -> None:
+    run = run_pipeline(tmp_path, profile="test,venv,gpu")
+    assert run.status != 0
+    assert "A GPU was asked for" in run.output
+    assert "remedy" in run.output
+    assert "Traceback" not in run.output
+    assert not tasks(run, "CLUSTERING_SCSIAMESECLU")
+    assert not (run.results / "multiqc").exists()
