@@ -20,6 +20,14 @@ _TOP = 50
 _LARGEST_P = 0.05
 _MAX_NOTES = 10
 _MAX_CONTINGENCY = 60
+_SHARE_COLUMNS = {
+    "pct_1": Column("In cluster", "Cells of the cluster with the first marker", format="{:,.1f}", suffix="%"),
+    "pct_2": Column("Elsewhere", "Other cells with the first marker", format="{:,.1f}", suffix="%"),
+}
+_EVIDENCE_COLUMNS = {
+    "runner_up": Column("Runner-up", "Second best type"),
+    "evidence": Column("Evidence", "Marker genes that speak for the type"),
+}
 _REFERENCE_COLUMNS = {
     "reference": Column("By the reference", "Cell type transferred from the labelled reference"),
     "probability": Column("Probability", "Of the reference's type, mean over the cells", format="{:,.2f}"),
@@ -40,8 +48,7 @@ def sections(run: Run) -> list[Section]:
 
 
 def _markers(run: Run) -> Iterator[Section]:
-    many = sum(len(group.cluster_names) for group in run.finished) > MANY_ROWS
-    top_n = _SHOWN_OF_MANY if many else int(run.parameters.get("top_n_markers", _TOP))
+    top_n = _SHOWN_OF_MANY if _many_clusters(run) else int(run.parameters.get("top_n_markers", _TOP))
     rows = {
         f"{group.label}, cluster {text(cluster)}": _marker_row(group, cluster, genes, top_n)
         for group in run.finished
@@ -63,10 +70,7 @@ def _markers(run: Run) -> Iterator[Section]:
                 "cell_type": Column("Cell type", "What the cluster is taken for"),
                 "genes": Column("Top markers", "Strongest first"),
                 "log2fc": Column("log2 fold change", "Of the first marker", format="{:,.2f}"),
-                "pct_1": Column(
-                    "In cluster", "Cells of the cluster with the first marker", format="{:,.1f}", suffix="%"
-                ),
-                "pct_2": Column("Elsewhere", "Other cells with the first marker", format="{:,.1f}", suffix="%"),
+                **({} if _many_clusters(run) else _SHARE_COLUMNS),
                 "p_adjusted": Column("Adjusted p", "Of the first marker, Bonferroni over all genes", format="{:.1e}"),
                 "count": Column("Markers", "Markers in markers.tsv", format="{:,d}"),
             },
@@ -98,6 +102,11 @@ def _gene_list(genes: pd.Series[str]) -> str:
     return f'<span class="wrapped">{shown}{others}</span>'
 
 
+def _many_clusters(run: Run) -> bool:
+    """Whether tables with a row a cluster are too long to say everything at sight."""
+    return sum(len(group.cluster_names) for group in run.finished) > MANY_ROWS
+
+
 def _cell_types(run: Run) -> Iterator[Section]:
     rows = {
         f"{group.label}, cluster {text(row['cluster'])}": _type_row(row)
@@ -121,9 +130,8 @@ def _cell_types(run: Run) -> Iterator[Section]:
                 "cells": Column("Cells", "Cells of the cluster", format="{:,d}"),
                 "score": Column("Score", "Of the best type", format="{:,.2f}"),
                 "margin": Column("Margin", "Lead over the runner-up", format="{:,.2f}"),
-                "runner_up": Column("Runner-up", "Second best type"),
-                "evidence": Column("Evidence", "Marker genes that speak for the type"),
             }
+            | ({} if _many_clusters(run) else _EVIDENCE_COLUMNS)
             | (_REFERENCE_COLUMNS if any("reference" in row for row in rows.values()) else {}),
             id="cell_types",
             title="Cell types",
@@ -209,7 +217,7 @@ def _marker_agreement(run: Run) -> Iterator[Section]:
         if not clusters:
             continue
         rows[f"{group.label}, mean"] = {"share": _percent(agreement["mean"])}
-        for cluster, about in clusters.items():
+        for cluster, about in () if _many_clusters(run) else clusters.items():
             label = None if about["label"] is None else text(about["label"])
             rows[f"{group.label}, cluster {text(cluster)}"] = {"label": label, "share": _percent(about["share"])}
     if not rows:

@@ -41,7 +41,7 @@ _LEVELS_TOLD = (
     "genes differ from the ambient RNA; the others are empty droplets. "
 )
 _KEPT = "kept"
-_MANY = 24
+_MANY, _POINTS_OF_MANY = 24, 60
 _LIMITS = {
     "n_genes_by_counts": ("min_genes", "max_genes"),
     "total_counts": ("min_counts", "max_counts"),
@@ -104,7 +104,7 @@ def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[s
         for sample, calling in called.items()
     }
     if len(called) > _MANY:
-        return {"Counts": {sample.label: curve for sample, curve in curves.items()}}
+        return {"Counts": {sample.label: _thinned(curve) for sample, curve in curves.items()}}
     return {
         sample.label: {
             "Barcodes": curve,
@@ -112,6 +112,12 @@ def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[s
         }
         for sample, curve in curves.items()
     }
+
+
+def _thinned(curve: Curve) -> Curve:
+    """Return the points of a curve that are seen where many curves share a plot with a logarithmic axis."""
+    places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
+    return [curve[place] for place in places]
 
 
 def _level(curve: Curve, height: float) -> Curve:
