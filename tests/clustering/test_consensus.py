@@ -12,6 +12,7 @@ from scsiameseclu.clustering.consensus import (
     by_falling_size,
     co_association,
     consensus_clustering,
+    consensus_cut,
     micro_clusters,
     micro_co_association,
 )
@@ -154,3 +155,26 @@ def test_micro_co_association_is_the_mean_over_the_cells():
 
 def test_labels_by_falling_size_keep_their_order_among_equals():
     assert by_falling_size(np.array([5, 2, 2, 9, 9, 7])).tolist() == [2, 0, 0, 1, 1, 3]
+
+
+def test_an_exchange_that_the_genes_object_to_does_not_stand(monkeypatch):
+    partitions = random_partitions()
+    plain, _ = consensus_cut(partitions, 3)
+    monkeypatch.setattr(module, "exchange", lambda labels, *_args, **_options: np.roll(labels, 1))
+    exchanged, _ = consensus_cut(partitions, 3)
+    assert adjusted_rand_score(plain, exchanged) < 1
+    for pairs, kept in ((iter([1, 0]), False), (iter([0, 1]), True)):
+        monkeypatch.setattr(module, "n_indistinct", lambda _counts, _labels, pairs=pairs: next(pairs))
+        found, _ = consensus_cut(partitions, 3, counts=csr_matrix((60, 1)))
+        assert adjusted_rand_score(exchanged, found) == 1 if kept else adjusted_rand_score(exchanged, found) < 1
+
+
+def test_auto_joins_what_no_genes_tell_apart_and_says_so(monkeypatch):
+    adata = simulated(n_genes=300)
+    monkeypatch.setattr(module, "choose_n_clusters", lambda _curve: 6)
+    counts = csr_matrix(adata.X)
+    found = consensus_clustering(views_of(adata.X), counts=counts)
+    assert found.selection["n_clusters_wanted"] == 6
+    assert found.n_clusters == 3 == 6 - len(found.selection["merged"])
+    assert adjusted_rand_score(adata.obs["label"].to_numpy(), found.labels) > 0.95
+    assert consensus_clustering(views_of(adata.X), counts=counts, n_clusters=6).n_clusters == 6
