@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..command import run  # isort: skip  # first: it caps the threads
+if __name__ == "__main__":
+    from ..command import run  # isort: skip  # first: it caps the threads
 
 import shutil
 import subprocess
