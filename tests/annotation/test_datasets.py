@@ -53,6 +53,16 @@ RIGHT: dict[str, dict[str, tuple[str, ...]]] = {
 """Names that are right for a label: the type or its parent."""
 
 
+def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.AnnData]:
+    """Return a data set beside the checkout and its expression, or skip the test where it is not there."""
+    path = DATASETS / f"{name}.h5ad"
+    if not path.is_file():
+        pytest.skip(f"{name}.h5ad is not beside the checkout")
+    dataset = benchmark_datasets.read_dataset(path, scratch=folder)
+    assert dataset is not None
+    return dataset, ad.read_h5ad(dataset.expression)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "tissue", "organism", "share"),
@@ -64,22 +74,17 @@ RIGHT: dict[str, dict[str, tuple[str, ...]]] = {
     ],
 )
 def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, tissue, organism, share):
-    path = DATASETS / f"{name}.h5ad"
-    if not path.is_file():
-        pytest.skip(f"{name}.h5ad is not beside the checkout")
-    dataset = benchmark_datasets.read_dataset(path, scratch=tmp_path)
-    assert dataset is not None
-    adata = ad.read_h5ad(dataset.expression)
+    dataset, adata = labelled(name, tmp_path)
     found = ScSiameseClu(method="consensus", random_state=0, device="cpu").fit(adata)
     adata.obs["cluster"] = pd.Categorical(found.labels_.astype(str))
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism=organism)
 
     names = annotate_clusters(adata, types).set_index("cluster")["cell_type"]
 
-    labelled = dataset.gold.notna().to_numpy()
-    given = adata.obs["cluster"].astype(str).map(names)[labelled]
+    known = dataset.gold.notna().to_numpy()
+    given = adata.obs["cluster"].astype(str).map(names)[known]
     right = np.mean(
-        [cell in RIGHT[name].get(label, ()) for cell, label in zip(given, dataset.gold[labelled], strict=True)]
+        [cell in RIGHT[name].get(label, ()) for cell, label in zip(given, dataset.gold[known], strict=True)]
     )
     record_property("share", round(float(right), 4))
     shared = marker_agreement(adata, dataset.gold)["mean"]
@@ -91,12 +96,7 @@ def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["kang8", "panc8_200"])
 def test_random_clusters_and_permuted_genes_of_real_data_are_unknown(tmp_path, name):
-    path = DATASETS / f"{name}.h5ad"
-    if not path.is_file():
-        pytest.skip(f"{name}.h5ad is not beside the checkout")
-    dataset = benchmark_datasets.read_dataset(path, scratch=tmp_path)
-    assert dataset is not None
-    adata = ad.read_h5ad(dataset.expression)
+    dataset, adata = labelled(name, tmp_path)
     tissue = "blood" if name == "kang8" else "pancreas"
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism="human")
     rng = np.random.default_rng(0)

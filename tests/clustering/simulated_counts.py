@@ -35,3 +35,8 @@ def with_components(adata: ad.AnnData, *, n_pcs: int = 10) -> ad.AnnData:
     adata.var["highly_variable"] = True
     adata.layers["counts"] = adata.X.copy()
     return adata
+
+
+def random_partitions(n: int = 60, p: int = 8, k: int = 5, seed: int = 0) -> np.ndarray:
+    """Return clusterings of n cells without any structure, int32 of shape (n, p)."""
+    return np.random.default_rng(seed).integers(k, size=(n, p)).astype(np.int32)

@@ -9,9 +9,7 @@ import pytest
 from scsiameseclu.clustering.agreement import Agreement, adjusted_rand_index, exchange, mean_agreement
 from sklearn.metrics import adjusted_rand_score
 
-
-def random_partitions(n=60, p=8, k=5, seed=0):
-    return np.random.default_rng(seed).integers(k, size=(n, p)).astype(np.int32)
+from tests.clustering.simulated_counts import random_partitions
 
 
 def test_adjusted_rand_index_is_scikit_learns():

@@ -20,16 +20,12 @@ from scsiameseclu.clustering.views import View, expression_views
 from scsiameseclu.errors import InputError
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.simulated_counts import simulated
+from tests.clustering.simulated_counts import random_partitions, simulated
 
 
 def views_of(counts, n_pcs=20):
     matrix = csr_matrix(counts)
     return expression_views(matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), n_pcs=n_pcs)
-
-
-def random_partitions(n=60, p=8, k=5, seed=0):
-    return np.random.default_rng(seed).integers(k, size=(n, p)).astype(np.int32)
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,10 @@ def exchange(
         Similarity of the micro-clusters, (m, m).
     gammas
         Exponents of the linkage's size factor.
+
+    Returns
+    -------
+    The clusters after all exchanges; `labels` itself where none raises the agreement.
     """
     best = agreement.of(labels)
     splits: dict[bytes, list[NDArray[np.bool_]]] = {}

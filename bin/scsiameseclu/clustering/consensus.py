@@ -298,7 +298,8 @@ def consensus_cut(
     agreements = [agreement.of(candidate) for candidate in candidates]
     best = int(np.argmax(agreements))
     labels, improved = candidates[best], exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS)
-    if counts is None or n_indistinct(counts, improved[micro]) <= n_indistinct(counts, labels[micro]):
+    unchanged = improved is labels
+    if unchanged or counts is None or n_indistinct(counts, improved[micro]) <= n_indistinct(counts, labels[micro]):
         labels = improved
     evidence = {
         "gamma": GAMMAS[best],

@@ -89,7 +89,7 @@ def merge_indistinct(counts: csr_matrix, labels: NDArray[np.int64]) -> tuple[NDA
     Returns
     -------
     labels, merges
-        The labels, 0 .. (fewer) by first cell's order of number, and per merge ``sizes`` (cells of the two) and
+        The labels, renumbered from 0 in their old order, and per merge ``sizes`` (cells of the two) and
         ``markers`` (numbers of marker genes of the one and the other), ready for JSON.
     """
     profiles = dict(enumerate(cluster_profiles(counts, labels)))
