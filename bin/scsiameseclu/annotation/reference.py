@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from ..errors import InputError, quoted
-from ..expression.normalize import raw_counts
+from ..expression.normalize import log_normalize, raw_counts
 from ..files import write_table
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, read_clustered
@@ -219,10 +219,7 @@ def _places(names: pd.Index) -> pd.Series[int]:
 
 def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     adata = ad.AnnData(counts.astype(np.float64))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Some cells have zero counts")
-        sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
+    log_normalize(adata, 1e4)
     return sparse.csr_matrix(adata.X)
 
 

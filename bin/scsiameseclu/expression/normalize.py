@@ -115,7 +115,7 @@ def normalize(
         counts[:, kept].astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
     )
     result.layers["counts"] = counts[:, kept]
-    _log_normalize(result, target_sum)
+    log_normalize(result, target_sum)
     _choose_genes(result, n_top_genes)
     _principal_components(result, n_pcs, random_state)
     account = json.loads(adata.uns.get(NOTES, '{"notes": []}'))
@@ -155,7 +155,8 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
     return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64)
 
 
-def _log_normalize(adata: ad.AnnData, target_sum: float) -> None:
+def log_normalize(adata: ad.AnnData, target_sum: float) -> None:
+    """Replace raw counts in ``X`` by log1p of counts per `target_sum`; sets ``uns['log1p']``."""
     with warnings.catch_warnings():
         # A cell may have had counts only in genes that are left out; it stays at zero.
         warnings.filterwarnings("ignore", message="Some cells have zero counts")
