@@ -35,7 +35,7 @@ def fit(*, expression: Path, method: str, n_clusters: str, seed: int, switches: 
         File to write: ``labels``, ``trained``, ``seconds`` (of the method, without reading), ``peak_rss_mb`` (of the
         process).
     """
-    adata = ad.read_h5ad(expression)
+    adata = ad.read_h5ad(expression, backed="r")  # no method reads the normalized expression
     wanted = n_clusters if n_clusters == "auto" else int(n_clusters)
     started = time.monotonic()
     found = METHODS[method].function(adata, n_clusters=wanted, seed=seed, **json.loads(switches))

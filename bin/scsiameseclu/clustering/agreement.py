@@ -50,9 +50,13 @@ def one_hot(partitions: NDArray[np.int32]) -> csr_matrix:
 
 def cluster_totals(labels: NDArray[np.int64], n_labels: int, partitions: NDArray[np.int32]) -> Floats:
     """Cells of each label in each cluster of each partition: labels x clusters of all partitions."""
+    return np.asarray((membership(labels, n_labels) @ one_hot(partitions)).toarray(), dtype=np.float64)
+
+
+def membership(labels: NDArray[np.int64], n_labels: int) -> csr_matrix:
+    """Return which cell has which label: 1 or 0, float64 CSR of shape (n_labels, n_cells)."""
     n = labels.size
-    membership = csr_matrix((np.ones(n, dtype=np.float64), (labels, np.arange(n))), shape=(n_labels, n))
-    return np.asarray((membership @ one_hot(partitions)).toarray(), dtype=np.float64)
+    return csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(n_labels, n))
 
 
 class Agreement:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+from .agreement import membership
+from .views import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 PSEUDOCOUNT = 0.5
 """Added to each gene's count in a cluster's profile (Jeffreys' prior)."""
@@ -18,8 +21,8 @@ def held_out_likelihood(counts: csr_matrix, labels: NDArray[np.int64]) -> float:
     """Return the mean log-likelihood per count of each cell under the profile of the *other* cells of its cluster.
 
     Leave-one-out cross-validation of a multinomial model: a cell's own counts are taken out of its cluster's profile
-    before they are scored by it, so that neither more freedom nor a cluster of one cell is rewarded. One pass over the
-    counts, whatever the number of clusters.
+    before they are scored by it, so that neither more freedom nor a cluster of one cell is rewarded. Two passes over
+    the counts, whatever the number of clusters.
 
     Parameters
     ----------
@@ -33,14 +36,19 @@ def held_out_likelihood(counts: csr_matrix, labels: NDArray[np.int64]) -> float:
     Nats per count; 0 if there are no counts.
     """
     n, n_genes = counts.shape
-    rows = np.repeat(np.arange(n), np.diff(counts.indptr))
-    values, genes, clusters = counts.data.astype(np.float64), counts.indices, labels[rows]
+    k = int(labels.max()) + 1
+    profiles = np.zeros((k, n_genes))
+    for rows in row_blocks(n):
+        profiles += (membership(labels[rows], k) @ counts[rows]).toarray()
     depths = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    members = csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(int(labels.max()) + 1, n))
-    profiles = np.asarray((members @ counts.astype(np.float64)).todense())
-    others = np.log(profiles[clusters, genes] - values + PSEUDOCOUNT)
     totals = np.log(profiles.sum(axis=1)[labels] - depths + PSEUDOCOUNT * n_genes)
-    return float((values @ others - depths @ totals) / max(depths.sum(), 1.0))
+    likelihood = -float(depths @ totals)
+    for rows in row_blocks(n):
+        block = counts[rows]
+        clusters = np.repeat(labels[rows], np.diff(block.indptr))
+        others = np.log(profiles[clusters, block.indices] - block.data + PSEUDOCOUNT)
+        likelihood += float(block.data.astype(np.float64) @ others)
+    return likelihood / max(float(depths.sum()), 1.0)
 
 
 def choose(counts: csr_matrix, *, trained: NDArray[np.int64], consensus: NDArray[np.int64]) -> dict[str, Any]:

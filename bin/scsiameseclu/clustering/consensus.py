@@ -27,7 +27,7 @@ from .linkage import average_linkage, cut
 from .number_of_clusters import Rung, choose_n_clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .views import View
 
@@ -49,6 +49,8 @@ N_MICRO_CLUSTERS = 800
 """Micro-clusters by k-means where there are more."""
 KMEANS_SIGNATURES = 20_000
 """Signatures from which k-means learns its centers; all are assigned."""
+EDGES_AT_A_TIME = 500_000
+"""Edges added to an igraph at a time."""
 JUDGED_CELLS = 50_000
 """Cells on which partitions are compared; a random sample where there are more."""
 
@@ -122,11 +124,9 @@ def consensus_clustering(
     _check_n_clusters(n_clusters, n)
     graphs = view_graphs(views, random_state=random_state)
     average = average_graph(graphs)
-    networks, network = [as_igraph(graph) for graph in graphs], as_igraph(average)
-    resolutions = resolution_ladder(network, n_clusters, random_state=random_state)
-    partitions = view_partitions(networks, resolutions, random_state=random_state)
-    judges = _judges(n, random_state)
-    curve = rungs(network, partitions[judges], resolutions, judges, random_state=random_state)
+    whole = ladder(as_igraph(average), n_clusters, random_state=random_state)
+    partitions = view_partitions(graphs, list(whole), random_state=random_state)
+    curve = rungs(whole, partitions, _judges(n, random_state))
     wanted, rule = (choose_n_clusters(curve), "auto") if n_clusters == "auto" else (n_clusters, "given")
     labels, evidence = consensus_cut(partitions, wanted, counts=counts, random_state=random_state)
     merged: list[dict[str, Any]] = []
@@ -141,7 +141,7 @@ def consensus_clustering(
         selection={
             "rule": rule,
             "n_clusters_wanted": wanted,
-            "resolutions": resolutions,
+            "resolutions": list(whole),
             "curve": [rung.as_dict() for rung in curve],
             **evidence,
             "merged": merged,
@@ -191,7 +191,12 @@ def as_igraph(graph: csr_matrix) -> igraph.Graph:
     """Return a symmetric matrix of weights as an undirected graph with the edge attribute ``weight``."""
     upper = coo_matrix(triu(graph, k=1))
     edges = np.column_stack([upper.row, upper.col])
-    return igraph.Graph(n=graph.shape[0], edges=edges, edge_attrs={"weight": upper.data.astype(np.float64)})
+    network = igraph.Graph(n=graph.shape[0])
+    # Adding edges takes several times their memory for a while: a part at a time.
+    for start in range(0, len(edges), EDGES_AT_A_TIME):
+        network.add_edges(edges[start : start + EDGES_AT_A_TIME])
+    network.es["weight"] = upper.data.astype(np.float64).tolist()
+    return network
 
 
 @contextmanager
@@ -217,63 +222,60 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
     return np.asarray(found.membership, dtype=np.int32)
 
 
-def resolution_ladder(
+def ladder(
     network: igraph.Graph, n_clusters: int | Literal["auto"], *, random_state: int = 0
-) -> list[float]:
-    """Return the resolutions to ask, extended until they reach round the number of clusters wanted.
+) -> dict[float, NDArray[np.int32]]:
+    """Return the averaged graph's partition at each resolution to ask, in ascending order of the resolutions.
 
-    Finer rungs are added while the averaged graph's finest partition has fewer than two thirds of the clusters wanted,
-    coarser ones while its coarsest has more.
+    Finer rungs are added while the finest partition has fewer than two thirds of the clusters wanted, coarser ones
+    while the coarsest has more.
     """
-    ladder = list(RESOLUTIONS)
-    if n_clusters == "auto":
-        return ladder
 
-    def found(resolution: float) -> int:
-        return int(leiden(network, resolution=resolution, random_state=random_state).max()) + 1
+    def ask(resolution: float) -> NDArray[np.int32]:
+        return leiden(network, resolution=resolution, random_state=random_state)
 
-    lowest, highest = EXTREME_RESOLUTIONS
-    while ladder[-1] < highest and found(ladder[-1]) < 2 * n_clusters / 3:
-        ladder.append(ladder[-1] * FINER)
-    while ladder[0] > lowest and found(ladder[0]) > n_clusters:
-        ladder.insert(0, ladder[0] * COARSER)
-    return ladder
+    found = {resolution: ask(resolution) for resolution in RESOLUTIONS}
+    if n_clusters != "auto":
+        (low, high), (lowest, highest) = (RESOLUTIONS[0], RESOLUTIONS[-1]), EXTREME_RESOLUTIONS
+        while high < highest and found[high].max() + 1 < 2 * n_clusters / 3:
+            high *= FINER
+            found[high] = ask(high)
+        while low > lowest and found[low].max() + 1 > n_clusters:
+            low *= COARSER
+            found[low] = ask(low)
+    return dict(sorted(found.items()))
 
 
 def view_partitions(
-    networks: Sequence[igraph.Graph], resolutions: Sequence[float], *, random_state: int = 0
+    graphs: Sequence[csr_matrix], resolutions: Sequence[float], *, random_state: int = 0
 ) -> NDArray[np.int32]:
-    """Return the partitions of each graph at each resolution, cells x (starts x graphs x resolutions).
+    """Return the partitions of each graph at each resolution, cells x (graphs x starts x resolutions).
 
     The resolutions change fastest.
     """
+    seeds = np.random.SeedSequence(random_state).generate_state(N_STARTS)
+    # An igraph takes several times the matrix's memory: there is one at a time.
     return np.column_stack(
         [
             leiden(network, resolution=resolution, random_state=int(seed))
-            for seed in np.random.SeedSequence(random_state).generate_state(N_STARTS)
-            for network in networks
+            for network in map(as_igraph, graphs)
+            for seed in seeds
             for resolution in resolutions
         ]
     )
 
 
 def rungs(
-    network: igraph.Graph,
-    partitions: NDArray[np.int32],
-    resolutions: Sequence[float],
-    judges: NDArray[np.int64],
-    *,
-    random_state: int = 0,
+    whole: Mapping[float, NDArray[np.int32]], partitions: NDArray[np.int32], judges: NDArray[np.int64]
 ) -> list[Rung]:
-    """Return, per resolution, how the averaged graph's partition agrees with the single views'.
+    """Return, per resolution, how the averaged graph's partition agrees on the cells `judges` with the single views'.
 
-    `partitions` are those of :func:`view_partitions`, of the cells `judges` only.
+    `whole` are the partitions of :func:`ladder`, `partitions` those of :func:`view_partitions`.
     """
     curve = []
-    for rung, resolution in enumerate(resolutions):
-        whole = leiden(network, resolution=resolution, random_state=random_state)
-        agreement = mean_agreement(whole[judges], partitions[:, rung :: len(resolutions)])
-        curve.append(Rung(resolution=resolution, sizes=tuple(np.bincount(whole).tolist()), agreement=agreement))
+    for rung, (resolution, partition) in enumerate(whole.items()):
+        agreement = mean_agreement(partition[judges], partitions[judges, rung :: len(whole)])
+        curve.append(Rung(resolution=resolution, sizes=tuple(np.bincount(partition).tolist()), agreement=agreement))
     return curve
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix
 from scipy.stats import ttest_ind_from_stats
 
+from .agreement import membership
 from .number_of_clusters import SMALLEST
-from .views import TARGET_SUM
+from .views import TARGET_SUM, log_normalize, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,14 +117,14 @@ def n_indistinct(counts: csr_matrix, labels: NDArray[np.int64]) -> int:
 
 def cluster_profiles(counts: csr_matrix, labels: NDArray[np.int64]) -> Sequence[Profile]:
     """Return the profile of each cluster 0 .. k - 1, in one pass over the counts."""
-    n = labels.size
-    depths = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
-    logs = csr_matrix(diags_array(TARGET_SUM / depths) @ counts)
-    logs.data = np.log2(1 + logs.data)
-    members = csr_matrix((np.ones(n), (labels, np.arange(n))), shape=(int(labels.max()) + 1, n))
-    sums = [(members @ matrix).toarray() for matrix in (logs, logs.power(2), logs.astype(bool).astype(np.float64))]
-    sizes = np.bincount(labels).astype(np.float64)
-    return [Profile(*cluster) for cluster in zip(sizes.tolist(), *sums, strict=True)]
+    depths = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    sizes = np.bincount(labels)
+    sums = np.zeros((3, sizes.size, counts.shape[1]))
+    for rows in row_blocks(labels.size):
+        logs = log_normalize(counts[rows], depths[rows], target=TARGET_SUM) / np.float32(np.log(2))
+        members = membership(labels[rows], sizes.size)
+        sums += [(members @ matrix).toarray() for matrix in (logs, logs.power(2), logs.sign())]
+    return [Profile(*cluster) for cluster in zip(sizes.astype(np.float64).tolist(), *sums, strict=True)]
 
 
 def n_markers(first: Profile, second: Profile) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from .consensus import Consensus, cluster_stability, consensus_clustering
 from .graph import EXACT_UP_TO
 from .progress import Progress
 from .train import TERMS, Components, Trained, Training, TrainingData, cluster_agreement, train
-from .views import expression_views
+from .views import columns, expression_views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,7 +280,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         start = _consensus_result(consensus, unit_rows(views.diffused), reason)
         if reason:
             return start
-        counts = expression.counts[:, np.flatnonzero(expression.highly_variable)]
+        counts = columns(expression.counts, np.flatnonzero(expression.highly_variable))
         progress.stage(f"Training on {self.device_}")
         trained = train(
             TrainingData(
@@ -350,7 +350,7 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
             where=where,
             remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
         )
-    return checked(adata).astype(np.float32)
+    return checked(adata).astype(np.float32, copy=False)
 
 
 def prepare_expression(adata: ad.AnnData, counts: csr_matrix, *, random_state: int = 0) -> Expression:
@@ -363,7 +363,7 @@ def prepare_expression(adata: ad.AnnData, counts: csr_matrix, *, random_state: i
 
         bare = ad.AnnData(X=counts, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))
         adata = normalize(bare, random_state=random_state)
-        counts = csr_matrix(adata.layers["counts"]).astype(np.float32)
+        counts = csr_matrix(adata.layers["counts"]).astype(np.float32, copy=False)
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
     if not np.isfinite(scores).all():
         raise InputError.of(

@@ -83,7 +83,7 @@ def cluster(
         Subsets of the cells on which the stability is measured; 0 measures none.
     """
     started = time.monotonic()
-    adata = ad.read_h5ad(expression)
+    adata = ad.read_h5ad(expression, backed="r")  # the counts are read, the normalized expression is not
     requested = settings(adata)["n_clusters"]
     model = ScSiameseClu(
         n_clusters=requested,

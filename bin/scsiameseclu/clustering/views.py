@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import eigsh
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 N_PCS = 30
 """Principal components of a view."""
@@ -79,7 +80,7 @@ def expression_views(
     depths = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     occupied = depths[depths > 0]
     median_depth = float(np.median(occupied)) if occupied.size else 1.0
-    chosen = counts[:, np.flatnonzero(highly_variable)].astype(np.float32)
+    chosen = columns(counts.astype(np.float32, copy=False), np.flatnonzero(highly_variable))
     views = []
     for name, target in (("log", TARGET_SUM), ("median", median_depth)):
         logs = log_normalize(chosen, depths, target=target)
@@ -95,23 +96,24 @@ def expression_views(
 
 
 def log_normalize(counts: csr_matrix, depths: NDArray[np.float64], *, target: float) -> csr_matrix:
-    """Return log1p(counts x target / depth), sparse float32; rows of depth 0 stay 0."""
-    factors = np.divide(target, depths, out=np.zeros_like(depths), where=depths > 0)
-    logs = csr_matrix(diags_array(factors.astype(np.float32)) @ counts)
-    logs.data = np.log1p(logs.data)
-    return logs
+    """Return log1p(counts x target / depth), sparse float32; rows of depth 0 stay 0. Where the counts are is shared."""
+    factors = np.divide(target, depths, out=np.zeros_like(depths), where=depths > 0).astype(np.float32)
+    data = counts.data * np.repeat(factors, np.diff(counts.indptr))
+    return csr_matrix((np.log1p(data, out=data), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def column_moments(matrix: csr_matrix) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean and the standard deviation (n - 1) of each column; 1 for a column that does not vary."""
     n = matrix.shape[0]
-    values = matrix.astype(np.float64)
-    mean = np.asarray(values.sum(axis=0)).ravel() / n
-    squares = np.asarray(values.multiply(values).sum(axis=0)).ravel()
-    variance = np.maximum(squares - n * mean**2, 0.0) / max(n - 1, 1)
-    deviation = np.sqrt(variance)
+    mean, variance = mean_variance_axis(matrix, axis=0)
+    deviation = np.sqrt(variance * (n / max(n - 1, 1)))
     deviation[variance <= 1e-12 * np.maximum(mean**2, 1e-12)] = 1.0
     return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def columns(matrix: csr_matrix, chosen: NDArray[np.int64]) -> csr_matrix:
+    """Return the chosen columns, in ascending order: the matrix itself, not a copy, where these are all."""
+    return matrix if chosen.size == matrix.shape[1] else csr_matrix(matrix[:, chosen])
 
 
 def pearson_genes(counts: csr_matrix, *, n_top: int = N_PEARSON_GENES) -> NDArray[np.int64]:
@@ -179,14 +181,15 @@ def _leading_eigenvectors(covariance: NDArray[np.float64], k: int, random_state:
     return np.asarray(vectors * np.sign(vectors[largest, np.arange(order.size)]))
 
 
-def _rows(n: int) -> Iterator[slice]:
+def row_blocks(n: int) -> Iterator[slice]:
+    """Yield slices of `BLOCK` rows that cover `n`."""
     for start in range(0, n, BLOCK):
         yield slice(start, min(start + BLOCK, n))
 
 
 def _centered(logs: csr_matrix, mean: NDArray[np.float32]) -> Blocks:
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for rows in _rows(logs.shape[0]):
+        for rows in row_blocks(logs.shape[0]):
             yield logs[rows].toarray() - mean
 
     return blocks
@@ -194,7 +197,7 @@ def _centered(logs: csr_matrix, mean: NDArray[np.float32]) -> Blocks:
 
 def _scaled(logs: csr_matrix, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> Blocks:
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for rows in _rows(logs.shape[0]):
+        for rows in row_blocks(logs.shape[0]):
             block = (logs[rows].toarray() - mean) / deviation
             yield np.clip(block, -CLIP, CLIP, out=block)
 
@@ -203,14 +206,14 @@ def _scaled(logs: csr_matrix, mean: NDArray[np.float32], deviation: NDArray[np.f
 
 def _residuals(counts: csr_matrix, genes: NDArray[np.int64]) -> Blocks:
     """Analytic Pearson residuals (x - mu) / sqrt(mu + mu^2 / theta), mu = depth x gene total / total, of `genes`."""
-    chosen = counts[:, genes].astype(np.float32)
+    chosen = columns(counts.astype(np.float32, copy=False), genes)
     depths = np.asarray(chosen.sum(axis=1, dtype=np.float64)).ravel()
     totals = np.asarray(chosen.sum(axis=0, dtype=np.float64)).ravel()
     shares = (totals / max(totals.sum(), 1.0)).astype(np.float32)
     clip = np.float32(np.sqrt(counts.shape[0]))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for rows in _rows(chosen.shape[0]):
+        for rows in row_blocks(chosen.shape[0]):
             mu = depths[rows, None].astype(np.float32) * shares
             block = chosen[rows].toarray() - mu
             deviation = np.sqrt(mu + mu**2 / np.float32(THETA))

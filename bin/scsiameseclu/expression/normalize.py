@@ -152,7 +152,7 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
     if values.size and values.min() < 0:
         raise _no_counts(where, "negative")
     largest = values.max(initial=0)
-    return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64)
+    return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False)
 
 
 def log_normalize(adata: ad.AnnData, target_sum: float) -> None:
