@@ -356,9 +356,9 @@ def _benchmark(run: Run) -> str:
     seeds = _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed")
     return (
         f"As a benchmark, {_number_of(len(groups), 'labelled group')} went through scSiameseClu, its consensus, "
-        f"Leiden, Louvain (Blondel et al., J Stat Mech, P10008, 2008) and k-means with {seeds} each, with the true number of "
-        "clusters and without, and the labels were compared by accuracy, normalized mutual information and the "
-        "adjusted Rand index (Hubert and Arabie, J Classif 2, 193-218, 1985)."
+        f"Leiden, Louvain (Blondel et al., J Stat Mech, P10008, 2008) and k-means with {seeds} each, with the true "
+        "number of clusters and without, and the labels were compared by accuracy, normalized mutual information and "
+        "the adjusted Rand index (Hubert and Arabie, J Classif 2, 193-218, 1985)."
     )
 
 
