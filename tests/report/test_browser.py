@@ -145,6 +145,14 @@ def test_the_verdict_comes_first_and_nothing_is_wider_than_the_page(opened):
     assert wide == []
 
 
+def test_headings_of_the_verdict_stand_on_one_line(opened):
+    headings = opened[2].page.locator("#verdict_table_table_table thead th")
+    lowest = headings.evaluate_all(
+        "headings => headings.map(h => (h.querySelector('.mqc_table_tooltip') ?? h).getBoundingClientRect().bottom)"
+    )
+    assert max(lowest) - min(lowest) < 10
+
+
 def test_legends_and_labels_are_not_cut(opened):
     cut = opened[2].page.evaluate(
         """() => [...document.querySelectorAll('.hc-plot.js-plotly-plot')].flatMap(plot => {
