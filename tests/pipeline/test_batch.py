@@ -23,7 +23,7 @@ def statuses(run: Run) -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for task in run.tasks():
         process, _, tag = task["name"].partition(" ")
-        found[process.split(":")[-1]][tag.strip("()")].add(task["status"])
+        found[process.split(":")[-1]][tag.strip("()").split(",")[0]].add(task["status"])
     return found
 
 

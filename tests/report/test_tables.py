@@ -373,6 +373,50 @@ def test_versions_and_methods_tell_this_run(three):
     assert "$" not in methods
 
 
+def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> str:
+    """Return the methods text of a run with these parameters, and without its markup."""
+    paths = simulate(tmp_path / "in", plan or Plan())
+    write_json(read_json(paths["parameters"]) | parameters, paths["parameters"])
+    versions = {"ANNOTATION_REFERENCE": {"scikit-learn": "1.8.9"}, "ANNOTATION_DIFFERENTIAL": {"pydeseq2": "0.5.9"}}
+    paths["versions"].write_text(json.dumps(versions))
+    for group in failures:
+        problem = {"what": "no fit", "where": group, "remedy": "look"}
+        record = {"id": group, "step": "benchmark.group", "problems": [problem]}
+        write_json(record, paths["failures"] / f"{group}.failure.json")
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    return " ".join(content(tmp_path, "methods")["data"].split())
+
+
+def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
+    methods = methods_of(tmp_path, monkeypatch, reference_label="<i>cell</i> type")
+    assert "(its labels &#39;&lt;i&gt;cell&lt;/i&gt; type&#39;) named 10 of 10 clusters;" in methods
+    assert "markers and reference agree on 0 of the 10 that both name" in methods
+    assert "scikit-learn 1.8.9" in methods
+    assert "Platt" in methods
+
+
+def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
+    methods = methods_of(tmp_path, monkeypatch)
+    assert "Conditions (column &#39;x&#39; of the samplesheet)" in methods
+    assert "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes" in methods
+    assert "adjusted p-value below 0.05; 2 could not be made." in methods
+    assert "Love et al." in methods
+
+
+def test_methods_name_the_benchmark_of_the_groups_that_went_through_it(tmp_path, monkeypatch):
+    methods = methods_of(tmp_path, monkeypatch, failures=["group_2"], benchmark=True, benchmark_seeds=3)
+    assert "As a benchmark, 1 labelled group went through" in methods
+    assert "k-means with 3 seeds each" in methods
+    assert "Blondel" in methods
+
+
+def test_methods_name_nothing_that_was_not_used(tmp_path, monkeypatch):
+    methods = methods_of(tmp_path, monkeypatch, plan=Plan(labelled=False), benchmark=True)
+    for word in ("reference,", "DESeq2", "benchmark", "Blondel", "Platt"):
+        assert word not in methods, word
+
+
 def test_the_summary_has_five_lines(three):
     lines = (three[1] / "summary.txt").read_text().splitlines()
     assert len(lines) == 5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN, _SHOWN_OF_MANY = 10, 3
 _TOP = 50
-_LARGEST_P = 0.05
+LARGEST_P = 0.05
 _MAX_NOTES = 10
 _MAX_CONTINGENCY = 60
 _SHARE_COLUMNS = {
@@ -189,7 +189,7 @@ def _differential(run: Run) -> Iterator[Section]:
                 "baseline": Column("Against", "Condition that the fold changes are relative to"),
                 "up": Column("Higher", "Strongest genes that are higher in the condition"),
                 "down": Column("Lower", "Strongest genes that are lower in the condition"),
-                "count": Column("Genes", f"Genes with an adjusted p-value below {_LARGEST_P}", format="{:,d}"),
+                "count": Column("Genes", f"Genes with an adjusted p-value below {LARGEST_P}", format="{:,d}"),
             },
             id="differential_expression",
             title="Differences between conditions",
@@ -199,7 +199,7 @@ def _differential(run: Run) -> Iterator[Section]:
 
 
 def _differential_row(genes: pd.DataFrame) -> dict[str, Any]:
-    differ = genes[genes["p_value_adjusted"] < _LARGEST_P]
+    differ = genes[genes["p_value_adjusted"] < LARGEST_P]
     up = differ["log2_fold_change"] > 0
     return {
         "baseline": text(genes["baseline"].iloc[0]),

@@ -5,9 +5,13 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import yaml
 
+from ..annotation.agreement import UNKNOWN
+from ..errors import quoted
 from . import reopening
+from .annotation import LARGEST_P
 from .content import Column, Section, html, paragraph, table, text
 from .rooms import PROVENANCE
 
@@ -265,6 +269,9 @@ def _facts(run: Run) -> dict[str, str]:
         "labels": _label_source(run),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
         "calling": _calling(qualities),
+        "reference": _reference(run),
+        "differential": _differential(run),
+        "benchmark": _benchmark(run),
         "filters": _filters(qualities),
         "doublets": "scored and kept" if run.parameters.get("doublet_action") == "annotate" else "removed",
         **{
@@ -273,7 +280,7 @@ def _facts(run: Run) -> dict[str, str]:
         },
     }
     given = {key: run.parameters.get(key) for key in ("min_cells_per_gene", "n_top_genes", "n_pcs", "seed")}
-    return {key: text(value, length=200) for key, value in facts.items()} | {
+    return {key: text(value, length=1000) for key, value in facts.items()} | {
         key: "a default number of" if value is None else text(value) for key, value in given.items()
     }
 
@@ -300,6 +307,58 @@ def _calling(qualities: list[Mapping[str, Any]]) -> str:
     return (
         f"In {_number_of(count, 'sample')} cells were told from empty droplets by their place on the barcode-rank "
         "curve and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
+    )
+
+
+def _reference(run: Run) -> str:
+    """Return how the labelled reference named the clusters, or nothing where there was none."""
+    tables = [group.annotation for group in run.finished if group.annotation is not None]
+    rows = [row for table in tables if "reference_type" in table for _, row in table.iterrows()]
+    if not rows:
+        return ""
+    named = sum(pd.notna(row["reference_type"]) and row["reference_type"] != UNKNOWN for row in rows)
+    judged = [row["reference_agrees"] for row in rows if pd.notna(row["reference_agrees"])]
+    agreement = f"; markers and reference agree on {judged.count('yes')} of the {len(judged)} that both name"
+    return (
+        f"Beside the markers, a labelled reference (its labels {quoted(run.parameters.get('reference_label'))}) named "
+        f"{named} of {_number_of(len(rows), 'cluster')}{agreement if judged else ''}: cells were projected onto the "
+        "principal components of the reference, and a multinomial logistic regression there (scikit-learn "
+        f"{_version(run, 'scikit-learn')}), with probabilities calibrated by cross-validation (Platt, Advances in "
+        "Large Margin Classifiers, 61-74, 1999), was averaged over the cells of each cluster."
+    )
+
+
+def _differential(run: Run) -> str:
+    """Return how conditions were compared and what differed, or nothing where they were not."""
+    compared = [group for group in run.finished if group.differential is not None]
+    if not compared:
+        return ""
+    tables = [group.differential for group in compared if group.differential is not None]
+    tested = sum(len(table[["cluster", "condition"]].drop_duplicates()) for table in tables)
+    found = sum(int((table["p_value_adjusted"] < LARGEST_P).sum()) for table in tables)
+    left_out = sum(len(group.differential_notes.get("notes", [])) for group in compared)
+    return (
+        f"Conditions (column {quoted(compared[0].differential_notes.get('condition'))} of the samplesheet) were "
+        "compared within clusters on counts summed by sample, so that samples, not cells, are the replicates (Squair "
+        "et al., Nat Commun 12, 5692, 2021), by the test of DESeq2 (Love et al., Genome Biol 15, 550, 2014) in "
+        f"pydeseq2 {_version(run, 'pydeseq2')} (Muzellec et al., Bioinformatics 39, btad547, 2023): "
+        f"{_number_of(tested, 'comparison')} with {_number_of(found, 'gene')} at a Benjamini-Hochberg adjusted p-value "
+        f"below {LARGEST_P}" + (f"; {left_out} could not be made." if left_out else ".")
+    )
+
+
+def _benchmark(run: Run) -> str:
+    """Return what the benchmark compared, or nothing where it was not asked for or no group has labels."""
+    failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
+    groups = [group for group in run.finished if group.scored and group.id not in failed]
+    if not (run.parameters.get("benchmark") and groups):
+        return ""
+    seeds = _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed")
+    return (
+        f"As a benchmark, {_number_of(len(groups), 'labelled group')} went through scSiameseClu, its consensus, "
+        f"Leiden, Louvain (Blondel et al., J Stat Mech, P10008, 2008) and k-means with {seeds} each, with the true "
+        "number of clusters and without, and the labels were compared by accuracy, normalized mutual information and "
+        "the adjusted Rand index (Hubert and Arabie, J Classif 2, 193-218, 1985)."
     )
 
 

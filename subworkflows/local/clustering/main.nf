@@ -4,12 +4,24 @@ include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/chec
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
+// A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up to 30,000 cells.
+def expectedTime(n_cells, method) {
+    def seconds = method == 'consensus' ? 5 + 0.0035 * n_cells : 20 + 0.004 * n_cells
+    def shown = seconds <= 90 ? "${Math.ceil(seconds / 10) as int}0 s" : "${Math.ceil(seconds / 60) as int} min"
+    "${n_cells > 30000 ? 'more than' : 'about'} ${shown}"
+}
+
 workflow CLUSTERING {
     take:
     expression // [meta, expression.h5ad] per group
 
     main:
     CLUSTERING_CHECK_DEVICE(channel.of(params.device).filter { device -> device == 'cuda' })
+    // The first ten are told one by one; of more, the tasks' names and counts tell enough.
+    expression.take(10).subscribe { meta, _adata ->
+        def unless_cached = workflow.resume ? ', unless it is cached' : ''
+        log.info("Clustering of ${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
+    }
     CLUSTERING_SCSIAMESECLU(expression)
     CLUSTERING_COMPARISON(expression.join(CLUSTERING_SCSIAMESECLU.out.clustering))
 

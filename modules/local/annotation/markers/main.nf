@@ -1,5 +1,5 @@
 process ANNOTATION_MARKERS {
-    tag "${meta.id}"
+    tag "${meta.id}, ${meta.n_cells} cells"
     label 'process_high'
     label 'family_core'
 

@@ -1,5 +1,5 @@
 process CLUSTERING_SCSIAMESECLU {
-    tag "${meta.id}"
+    tag "${meta.id}, ${meta.n_cells} cells"
     label 'process_high'
     label 'process_gpu'
     label 'family_scsiameseclu'

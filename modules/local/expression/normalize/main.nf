@@ -1,5 +1,5 @@
 process EXPRESSION_NORMALIZE {
-    tag "${meta.id}"
+    tag "${meta.id}, ${meta.n_cells} cells"
     label 'process_medium'
     label 'family_core'
 

@@ -1,5 +1,5 @@
 process REPORT_PROFILES {
-    tag "${meta.id}"
+    tag "${meta.id}, ${meta.n_cells} cells"
     label 'process_single'
     label 'family_core'
 

@@ -1,0 +1,42 @@
+"""While a run goes on the console says what runs, how many cells that has, and about how long it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Run
+
+pytestmark = pytest.mark.pipeline
+TIMES = {
+    (0, "scsiameseclu"): "about 20 s",
+    (2638, "scsiameseclu"): "about 40 s",
+    (2638, "consensus"): "about 20 s",
+    (10_000, "scsiameseclu"): "about 60 s",
+    (30_000, "scsiameseclu"): "about 3 min",
+    (30_000, "consensus"): "about 2 min",
+    (100_000, "scsiameseclu"): "more than 7 min",
+}
+
+
+@pytest.mark.parametrize("group", ["blood", "pancreas"])
+def test_cells_and_time_of_each_group_are_told(demo: Run, group: str) -> None:
+    n_cells = json.loads((demo.results / "groups" / group / "metrics.json").read_text())["n_cells"]
+    assert demo.output.count(f"Clustering of {group}: {n_cells:,} cells, about ") == 1
+    tags = {task["name"].partition(" ")[2] for task in demo.tasks() if "CLUSTERING_SCSIAMESECLU" in task["name"]}
+    assert f"({group}, {n_cells} cells)" in tags
+
+
+def test_the_time_expected_is_rounded_up(tmp_path: Path) -> None:
+    calls = "\n".join(f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES)
+    script = tmp_path / "main.nf"
+    script.write_text(
+        f"include {{ expectedTime }} from '{ROOT}/subworkflows/local/clustering'\nworkflow {{\n{calls}\n}}\n"
+    )
+    command = [str(ROOT / "nextflow"), "-q", "run", str(script), "-ansi-log", "false"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
+    told = [line for line in done.stdout.splitlines() if line.startswith(("about", "more"))]
+    assert told == list(TIMES.values()), done.stdout + done.stderr
