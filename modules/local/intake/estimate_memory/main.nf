@@ -14,15 +14,19 @@ process INTAKE_ESTIMATE_MEMORY {
     script:
     def args = task.ext.args ?: ''
     // What each step asks for, from conf/base.config, in plain numbers.
-    def bytes = task.ext.bytes.collectEntries { step, each -> [step, each.collectEntries { what, size -> [what, (size as MemoryUnit).toBytes()] }] }
+    def bytes = task.ext.bytes.collectEntries { step, sizes ->
+        [step, sizes.collectEntries { what, size -> [what, (size as MemoryUnit).toBytes()] }]
+    }
     def given = groovy.json.JsonOutput.toJson([samples: samples, bytes: bytes])
     def limit = task.resourceLimits?.memory ? "--limit-mb ${(task.resourceLimits.memory as MemoryUnit).toMega()}" : ''
     """
+    # JSON on one line; the quoted here-document keeps every character of it from the shell.
     intake_estimate_memory.py \\
-        --sample-ids ${ids.join(' ')} \\
         --counts counts \\
         ${limit} \\
-        ${args}
+        ${args} <<'GIVEN'
+    ${given}
+    GIVEN
     """
 
     stub:
