@@ -537,6 +537,18 @@ def test_loom(example, tmp_path, names):
     example.check(read(tmp_path / "x.loom"))
 
 
+@pytest.mark.parametrize("name", ["col_attrs/CellID", "row_attrs/Gene"])
+def test_loom_with_more_names_than_counts(example, tmp_path, name):
+    with h5py.File(tmp_path / "x.loom", "w") as file:
+        file["matrix"] = example.dense.T
+        file["col_attrs/CellID"] = np.array(example.barcodes, dtype="S")
+        file["row_attrs/Gene"] = np.array(example.symbols, dtype="S")
+        names = file[name][()]
+        del file[name]
+        file[name] = np.append(names, names[:1])
+    refused(tmp_path / "x.loom", f"/{name} is not as long as the matrix", "again")
+
+
 def test_loom_with_counts_in_a_layer(example, tmp_path):
     with h5py.File(tmp_path / "x.loom", "w") as file:
         file["matrix"] = example.dense.T * 0.3
