@@ -115,6 +115,16 @@ def test_kb_is_transposed(example, write_kb, tmp_path):
     assert "cells x genes" in notes(adata)
 
 
+@pytest.mark.parametrize("end", ["", " ", " \t", "\r", "\n\n", "\2", " x", " 7"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_whatever_the_last_line_ends_with(example, write_mtx, tmp_path, end, zipped):
+    folder = write_mtx(tmp_path, zipped=False)
+    content = (folder / "matrix.mtx").read_bytes().rstrip() + end.encode()
+    (folder / "matrix.mtx").unlink()
+    (folder / f"matrix.mtx{'.gz' * zipped}").write_bytes(gzip.compress(content) if zipped else content)
+    example.check(read(folder))
+
+
 def test_kb_with_as_many_cells_as_genes(example, write_kb, tmp_path):
     example.dense = example.dense[:7]
     example.barcodes = example.barcodes[:7]

@@ -327,18 +327,26 @@ def _entries(path: Path) -> sparse.coo_matrix:
 
 
 class _Quiet:
-    """A stream that ends where it cannot be read: an exception in the middle of compiled code aborts Python."""
+    """A stream that ends where it cannot be read, and with the end of a line.
+
+    An exception in the middle of compiled code aborts Python, and so does a last line with anything after its number.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._error: Exception | None = None
+        self._last = b"\n"
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._stream.read(size)
+            block = self._stream.read(size)
         except (OSError, EOFError, zlib.error) as error:
             self._error = error
-            return b""
+            block = b""
+        if not block and self._last != b"\n":
+            block = b"\n"
+        self._last = block[-1:] or self._last
+        return block
 
     def tell_error(self) -> None:
         if self._error is not None:
