@@ -115,10 +115,107 @@ def test_kb_is_transposed(example, write_kb, tmp_path):
     assert "cells x genes" in notes(adata)
 
 
+@pytest.mark.parametrize("end", ["", " ", " \t", "\r", "\n\n", "\2", " x", " 7"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_whatever_the_last_line_ends_with(example, write_mtx, tmp_path, end, zipped):
+    folder = write_mtx(tmp_path, zipped=False)
+    content = (folder / "matrix.mtx").read_bytes().rstrip() + end.encode()
+    (folder / "matrix.mtx").unlink()
+    (folder / f"matrix.mtx{'.gz' * zipped}").write_bytes(gzip.compress(content) if zipped else content)
+    example.check(read(folder))
+
+
 def test_kb_with_as_many_cells_as_genes(example, write_kb, tmp_path):
     example.dense = example.dense[:7]
     example.barcodes = example.barcodes[:7]
     np.testing.assert_array_equal(read(write_kb(tmp_path)).X.toarray(), example.dense)
+
+
+def test_what_the_folders_above_are_called_does_not_count(example, write_mtx, tmp_path):
+    outs = tmp_path / "filtered_samples/outs"
+    write_mtx(outs / "raw_feature_bc_matrix")
+    write_mtx(outs / "filtered_feature_bc_matrix")
+    adata = read(outs)
+    example.check(adata)
+    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices in it: 1" in notes(adata)
+
+
+@pytest.fixture
+def kb_nac(example, write_kb, tmp_path):
+    """Return a folder as of ``kb count --workflow nac``, and its matrices by kind."""
+    folder = write_kb(tmp_path / "kb/counts_unfiltered")
+    (folder / "cells_x_genes.mtx").unlink()
+    kinds = {"ambiguous": example.sparse * 3, "mature": example.sparse, "nascent": example.sparse[::-1] * 2}
+    for kind, matrix in kinds.items():
+        io.mmwrite(folder / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(matrix))
+    return folder, {kind: matrix.toarray() for kind, matrix in kinds.items()}
+
+
+def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
+    folder, kinds = kb_nac
+    for given in (folder, tmp_path / "kb"):
+        adata = read(given)
+        np.testing.assert_array_equal(adata.X.toarray(), sum(kinds.values()))
+        assert list(adata.var["gene_ids"]) == example.ids
+        for words in ("were added up", f"'cells_x_genes.nascent.mtx' {kinds['nascent'].sum():,}", "--sum"):
+            assert words in notes(adata)
+    assert "'counts_unfiltered/cells_x_genes.ambiguous.mtx', " in notes(adata)
+
+
+def test_kb_one_part_is_read_where_it_is_given(kb_nac):
+    folder, kinds = kb_nac
+    adata = read(folder / "cells_x_genes.mature.mtx")
+    np.testing.assert_array_equal(adata.X.toarray(), kinds["mature"])
+    assert "added up" not in notes(adata)
+
+
+@pytest.mark.parametrize("wanted", ["cell", "nucleus", "total"])
+def test_kb_sum_that_was_asked_for_is_read_and_told(example, kb_nac, wanted):
+    folder, kinds = kb_nac
+    sums = {
+        "cell": kinds["mature"] + kinds["ambiguous"],
+        "nucleus": kinds["nascent"] + kinds["ambiguous"],
+        "total": sum(kinds.values()),
+    }
+    for kind in sums if wanted == "total" else [wanted]:  # kb writes all three with --sum total
+        io.mmwrite(folder / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(sums[kind]))
+    adata = read(folder)
+    np.testing.assert_array_equal(adata.X.toarray(), sums[wanted])
+    others = 5 if wanted == "total" else 3
+    assert f"'cells_x_genes.{wanted}.mtx' was read; other matrices in it: {others}" in notes(adata)
+
+
+def test_kb_filtered_parts_are_preferred(example, kb_nac):
+    folder, kinds = kb_nac
+    filtered = shutil.copytree(folder, folder.parent / "counts_filtered")
+    for kind, matrix in kinds.items():
+        io.mmwrite(filtered / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(matrix * 5))
+    adata = read(folder.parent)
+    np.testing.assert_array_equal(adata.X.toarray(), 5 * sum(kinds.values()))
+    assert "other matrices in it: 3" in notes(adata)
+
+
+def test_kb_parts_that_are_not_all_there_are_not_guessed_at(kb_nac):
+    folder, _ = kb_nac
+    (folder / "cells_x_genes.ambiguous.mtx").unlink()
+    refused(folder, "2 matrices", "the path of the one that is meant")
+    shutil.copy(folder / "cells_x_genes.mature.mtx", folder / "other_cells_x_genes.ambiguous.mtx")
+    refused(folder, "3 matrices", "the path of the one that is meant")
+
+
+def test_kb_parts_that_do_not_fit_each_other_are_told(example, kb_nac):
+    folder, _ = kb_nac
+    io.mmwrite(folder / "cells_x_genes.nascent.mtx", sparse.coo_matrix(example.sparse[:-1]))
+    refused(folder, "matrix is", "as one program wrote them together")
+
+
+def test_kb_parts_never_add_up_past_the_largest_integer(example, kb_nac):
+    folder, _ = kb_nac
+    for kind in ("mature", "nascent"):
+        dense = example.dense.copy()
+        dense[0, 0] = 2**31 - 5
+        io.mmwrite(folder / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(dense))
+    refused(folder, "add up to more than 2,147,483,647", "Copy or download")
 
 
 def test_alevin_fry_fractions_only_on_request(example, write_kb, tmp_path):
@@ -448,6 +545,18 @@ def test_loom(example, tmp_path, names):
         file[f"row_attrs/{names[1]}"] = np.array(example.symbols, dtype="S")
         file["row_attrs/Accession"] = np.array(example.ids, dtype="S")
     example.check(read(tmp_path / "x.loom"))
+
+
+@pytest.mark.parametrize("name", ["col_attrs/CellID", "row_attrs/Gene"])
+def test_loom_with_more_names_than_counts(example, tmp_path, name):
+    with h5py.File(tmp_path / "x.loom", "w") as file:
+        file["matrix"] = example.dense.T
+        file["col_attrs/CellID"] = np.array(example.barcodes, dtype="S")
+        file["row_attrs/Gene"] = np.array(example.symbols, dtype="S")
+        names = file[name][()]
+        del file[name]
+        file[name] = np.append(names, names[:1])
+    refused(tmp_path / "x.loom", f"/{name} is not as long as the matrix", "again")
 
 
 def test_loom_with_counts_in_a_layer(example, tmp_path):

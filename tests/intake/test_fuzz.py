@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 import zipfile
 from datetime import timedelta
 from functools import partial
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import io, sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_sample
 
@@ -59,9 +62,26 @@ def sources(example, write_mtx, write_kb, write_10x, write_alevin, tmp_path):
     example.table().to_csv(folder / "csv.gz", compression="gzip")
     with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / "csv", "counts.csv")
+    with tarfile.open(folder / "tar.gz", "w:gz") as archive:
+        archive.add(folder / "csv", "counts.csv")
+    with h5py.File(folder / "hdf5", "w") as file:
+        file["X"] = example.dense
+    with h5py.File(folder / "loom", "w") as file:
+        file["matrix"] = example.dense.T
+        file["row_attrs/Gene"] = [symbol.encode() for symbol in example.symbols]
+        file["col_attrs/CellID"] = [barcode.encode() for barcode in example.barcodes]
+    nac = write_kb(folder / "nac", matrix=example.sparse * 0)
+    (nac / "cells_x_genes.mtx").rename(nac / "cells_x_genes.nascent.mtx")
+    for kind in ("mature", "ambiguous"):
+        shutil.copy(nac / "cells_x_genes.nascent.mtx", nac / f"cells_x_genes.{kind}.mtx")
+    io.mmwrite(nac / "cells_x_genes.mature.mtx", sparse.coo_matrix(example.sparse))
     return {
         "alevin": write_alevin(folder / "alevin"),
         "zip": folder / "zip",
+        "tar.gz": folder / "tar.gz",
+        "hdf5": folder / "hdf5",
+        "loom": folder / "loom",
+        "kb nac": nac,
         "10x v2": write_10x(folder / "v2.h5", version=2),
         "10x v3": write_10x(folder / "v3.h5"),
         "mtx": write_mtx(folder / "mtx", zipped=False),
@@ -113,7 +133,7 @@ def test_truncated(sources, example, tmp_path, data):
 
 @fuzz(max_examples=300)
 @given(data=st.data())
-def test_bits_flipped(sources, tmp_path, data):
+def test_bits_flipped(sources, example, tmp_path, data):
     kind = data.draw(st.sampled_from(sorted(sources)))
     file = data.draw(st.sampled_from(copy(sources[kind], tmp_path / "x")))
     content = bytearray(file.read_bytes())
@@ -123,6 +143,8 @@ def test_bits_flipped(sources, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None:
         assert adata.X.data.min() > 0
+    if adata is not None and kind in ("mtx.gz", "csv.gz", "tar.gz", "zip"):  # their checksums tell what was changed
+        np.testing.assert_array_equal(adata.X.toarray(), example.dense)
 
 
 @fuzz(max_examples=60)
@@ -144,6 +166,46 @@ def test_lines_of_text(sources, example, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None and change == "swap" and "mtx" not in file.name:  # names or rows in another order
         assert adata.X.sum() == example.dense.sum()
+
+
+@fuzz(max_examples=40)
+@given(data=st.data())
+def test_wrong_dimensions(sources, tmp_path, data):
+    """A matrix that has not the dimensions that its names or its header give it is refused."""
+    kind = data.draw(st.sampled_from(["mtx", "kb", "kb nac", "10x v2", "10x v3", "loom", "h5ad"]))
+    grown = data.draw(st.sampled_from([-1, 1, 1000, 2**40]))
+    files = copy(sources[kind], tmp_path / "x")
+    if kind in ("mtx", "kb", "kb nac"):
+        file = next(file for file in files if file.suffix == ".mtx" and "ambiguous" not in file.name)
+        lines = file.read_text().splitlines(keepends=True)
+        place = next(number for number, line in enumerate(lines) if not line.startswith("%"))
+        sizes = [int(size) for size in lines[place].split()]
+        which = data.draw(st.integers(0, 2))
+        sizes[which] = max(sizes[which] + grown, 0)
+        lines[place] = " ".join(map(str, sizes)) + "\n"
+        file.write_text("".join(lines))
+    else:
+        with h5py.File(files[0], "r+") as file:
+            name = {"loom": "matrix", "h5ad": "X"}.get(kind) or next(iter(file))
+            _resize(file, name, data.draw(st.integers(0, 1)), grown)
+    assert outcome(tmp_path / "x") is None
+
+
+def _resize(file, name, which, grown):
+    """Change one of the two dimensions that a matrix in HDF5 has, or says it has."""
+    matrix = file[name]
+    if isinstance(matrix, h5py.Dataset):
+        shape = list(matrix.shape)
+        shape[which] += min(grown, 1000)
+        values = np.resize(matrix[()], shape)
+        del file[name]
+        file[name] = values
+    elif "shape" in matrix:
+        matrix["shape"][which] = max(int(matrix["shape"][which]) + min(grown, 2**30), 0)
+    else:
+        shape = matrix.attrs["shape"]
+        shape[which] = max(shape[which] + grown, 0)
+        matrix.attrs["shape"] = shape
 
 
 @fuzz(max_examples=25)
@@ -209,6 +271,17 @@ def test_files_that_are_none(sources, tmp_path, kind, harm):
         file.rmdir() if harm == "folder" else file.unlink()
         file.write_bytes(content)
     assert outcome(tmp_path / "x") is not None
+
+
+def test_links_in_a_loop(sources, example, tmp_path):
+    """A link to itself is refused; one within a folder that leads back up is not followed."""
+    (tmp_path / "x").symlink_to(tmp_path / "x")
+    assert outcome(tmp_path / "x") is None
+    (tmp_path / "x").unlink()
+    (tmp_path / "x").mkdir()
+    copy(sources["mtx"], tmp_path / "x/y")
+    (tmp_path / "x/y/up").symlink_to(tmp_path / "x")
+    example.check(outcome(tmp_path / "x"))
 
 
 @fuzz(max_examples=40)

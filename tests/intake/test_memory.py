@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import shutil
 
 import h5py
@@ -11,6 +13,15 @@ import pytest
 from scipy import sparse
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.memory import Size, estimate_memory, matrix_size
+
+MB = 2**20
+RATES = {
+    "reading": {"fixed": 1000 * MB, "n_bytes": 10 * MB / 1e6},
+    "filter": {"fixed": 1000 * MB, "n_cells": MB / 1e3, "n_values": 10 * MB / 1e6},
+    "doublets": {"fixed": 1000 * MB, "n_cells": MB / 100, "n_values": 100 * MB / 1e6},
+    "group": {"fixed": 1000 * MB, "n_cells": MB / 100, "n_values": 50 * MB / 1e6},
+    "clustering": {"fixed": 3000 * MB, "n_cells": MB / 10, "n_values": 50 * MB / 1e6},
+}
 
 
 def expected(example):
@@ -60,25 +71,95 @@ def test_cells_of_an_unfiltered_matrix_are_as_many_as_the_counts_suffice_for():
     assert Size(10_000, 30_000, 20_000_000).n_cells == 10_000
 
 
-def test_needs_are_near_what_was_measured():
-    needs = Size(700_000, 30_000, 40_713_377).needs()
-    assert needs["reading"] == pytest.approx(1030, rel=0.1)
-    assert needs["filter"] == pytest.approx(1050, rel=0.1)
-    assert Size(9_981, 30_000, 20_000_000).needs()["doublets"] == pytest.approx(3250, rel=0.1)
+def test_each_step_asks_by_its_rates():
+    needs = Size(10_000, 30_000, 20_000_000).needs(RATES, n_bytes=10**8)
+    assert needs == {"reading": 2000, "filter": 1210, "doublets": 3100}
 
 
-def test_only_what_a_task_cannot_hold_is_warned_of(write_mtx, write_10x, tmp_path, monkeypatch):
+def test_of_an_unfiltered_matrix_the_filter_sees_barcodes_and_doublets_are_sought_among_cells():
+    needs = Size(700_000, 30_000, 40_000_000).needs(RATES)
+    assert needs == {"reading": 1000, "filter": 2100, "doublets": 5200}
+
+
+@pytest.fixture
+def write_headers(tmp_path, monkeypatch):
+    """Return a function that estimates samples (id, group, barcodes, counts), of which only headers are there."""
     monkeypatch.chdir(tmp_path)
-    write_mtx(tmp_path / "in/1/a b")
-    (tmp_path / "in/2").mkdir()
-    shutil.copy(write_10x(tmp_path / "y"), tmp_path / "in/2/y.h5")
-    (tmp_path / "in/3").mkdir()
-    with gzip.open(tmp_path / "in/3/huge.mtx.gz", "wt") as file:
-        file.write("%%MatrixMarket matrix coordinate integer general\n%\n30000 800000 900000000\n1 1 1\n")
-    estimate_memory(sample_ids=["a", "b", "c"], counts=tmp_path / "in", limit_mb=8000)
-    found = {row["sample"]: row for row in read_json("memory.json")["samples"]}
-    assert [bool(row["warning"]) for row in found.values()] == [False, False, True]
-    for words in ("c: doublets may take", "900,000,000 counts", "8.0 GB at most", "resourceLimits"):
-        assert words in found["c"]["warning"]
-    estimate_memory(sample_ids=["a", "b", "c"], counts=tmp_path / "in")
-    assert not any(row["warning"] for row in read_json("memory.json")["samples"])
+
+    def estimate(*samples, limit_mb=None):
+        for number, (_, _, n_barcodes, n_stored) in enumerate(samples, start=1):
+            if n_barcodes is not None:
+                (tmp_path / f"in/{number}").mkdir(parents=True)
+                with gzip.open(tmp_path / f"in/{number}/a b.mtx.gz", "wt") as file:
+                    file.write(f"%%MatrixMarket matrix coordinate integer general\n%\n30000 {n_barcodes} {n_stored}\n")
+        given = [{"id": sample, "group": group, "n_bytes": 1} for sample, group, *_ in samples]
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"samples": given, "bytes": RATES})))
+        estimate_memory(counts=tmp_path / "in", limit_mb=limit_mb)
+        return read_json("memory.json")
+
+    return estimate
+
+
+HUGE = (800_000, 900_000_000)
+UNFILTERED = (700_000, 100_000_000)
+USUAL = (10_000, 20_000_000)
+
+
+def test_only_what_a_task_cannot_hold_is_warned_of(write_headers):
+    found = write_headers(("a", "g", *USUAL), ("b", "h", *HUGE), limit_mb=8000)
+    assert [bool(row["warning"]) for row in found["samples"]] == [False, True]
+    assert [bool(row["warning"]) for row in found["groups"]] == [False, True]
+    for words in (
+        "b: the search for doublets asks for up to 96.7 GB",
+        "900,000,000 counts",
+        "7.8 GB",
+        "resourceLimits",
+    ):
+        assert words in found["samples"][1]["warning"]
+    for words in ("Group h: each of clustering and markers asks for up to 125.0 GB", "the filter leaves fewer"):
+        assert words in found["groups"][1]["warning"]
+
+
+def test_without_a_limit_nothing_is_too_much(write_headers):
+    found = write_headers(("b", "h", *HUGE))
+    assert not any(row["warning"] for row in found["samples"] + found["groups"])
+
+
+def test_a_group_asks_for_the_sum_of_its_samples(write_headers):
+    (group,) = write_headers(("a", "g", *USUAL), ("b", "g", *USUAL), limit_mb=6000)["groups"]
+    assert (group["n_cells"], group["n_values"]) == (20_000, 40_000_000)
+    assert group["needs_mb"] == {"group": 3200, "clustering": 7000}
+    assert "Group g" in group["warning"], "neither sample alone is too large"
+
+
+def test_of_unfiltered_samples_what_is_not_known_is_said_and_not_warned_of(write_headers):
+    found = write_headers(("a", "g", *UNFILTERED), ("b", "g", *USUAL), limit_mb=8000)
+    raw, filtered = found["samples"]
+    assert raw["needs_mb"]["doublets"] > 8000
+    assert not raw["warning"]
+    assert "not known" in raw["note"]
+    assert "50,000 are assumed" in raw["note"]
+    assert not filtered["note"]
+    assert found["groups"][0]["needs_mb"]["clustering"] > 8000
+    assert not found["groups"][0]["warning"]
+
+
+def test_an_unfiltered_sample_too_large_to_be_filtered_is_warned_of(write_headers):
+    (row,) = write_headers(("a", "g", *UNFILTERED), limit_mb=2500)["samples"]
+    assert row["warning"].startswith("a: the filter asks for up to 2.6 GB, but a task gets 2.4 GB at most")
+
+
+def test_a_group_of_which_a_sample_is_not_known_is_not_estimated(write_headers):
+    found = write_headers(("a", "g", *USUAL), ("b", "h", *USUAL), ("elsewhere", "g", None, None))
+    assert [row["sample"] for row in found["samples"]] == ["a", "b"]
+    assert [row["group"] for row in found["groups"]] == ["h"]
+
+
+def test_sizes_of_other_files_count_too(write_10x, example, tmp_path, monkeypatch):
+    (tmp_path / "in/1").mkdir(parents=True)
+    shutil.copy(write_10x(tmp_path / "y"), tmp_path / "in/1/y.h5")
+    monkeypatch.chdir(tmp_path)
+    given = {"samples": [{"id": "a", "group": "g", "n_bytes": 1}], "bytes": RATES}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
+    estimate_memory(counts=tmp_path / "in")
+    assert read_json("memory.json")["samples"][0]["n_stored"] == np.count_nonzero(example.dense)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scsiameseclu.files import read_json
 
 from .conftest import DEMO, ROOT, Run, run_pipeline
 
@@ -39,6 +40,29 @@ def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for task in demo.tasks():
         assert memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+
+
+def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
+    (estimate,) = [read_json(path) for path in demo.folder.glob("work/*/*/memory.json")]
+    asked = {
+        task["name"].rpartition(":")[2]: memory(task) / UNITS["MB"] for task in demo.tasks() if task["attempt"] == "1"
+    }
+    steps = {"reading": "INTAKE_READ_COUNTS", "filter": "QUALITY_FILTER", "doublets": "QUALITY_DOUBLETS"}
+    told = {
+        f"{steps[step]} ({row['sample']})": need
+        for row in estimate["samples"]
+        for step, need in row["needs_mb"].items()
+    }
+    steps = {"group": "EXPRESSION_MERGE", "clustering": "CLUSTERING_SCSIAMESECLU"}
+    told |= {
+        f"{steps[step]} ({row['group']})": need for row in estimate["groups"] for step, need in row["needs_mb"].items()
+    }
+    assert len(estimate["samples"]) >= 2
+    assert estimate["groups"]
+    for name, need in told.items():
+        # The trace tells one digit after the point.
+        assert asked[name] <= need + 0.06 * UNITS["KB"], name
+        assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), "demo data are small: little is filtered"
 
 
 @pytest.mark.parametrize("death", ["exit 137", "kill -9 $$"])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.quality import is_hemoglobin, is_mitochondrial, is_ribosomal
@@ -54,3 +59,37 @@ def test_hemoglobin_of_human_and_mouse() -> None:
         False,
     ]
     assert not is_hemoglobin(var([*HOUSEKEEPING, "HBEGF", "HBP1", "HBS1L", "HBZP1", "Hbegf", "AHBB"])).any()
+
+
+def test_hemoglobin_of_mouse_by_id() -> None:
+    ids = [
+        "ENSMUSG00000069919",
+        "ENSMUSG00000069917.8",
+        "ENSMUSG00000073940",
+        "ENSMUSG00000052305",
+        "ENSMUSG00000064351",
+    ]
+    assert is_hemoglobin(var(ids)).tolist() == [True, True, True, True, False]
+
+
+def test_ribosomal_of_human_by_id() -> None:
+    ids = [
+        "ENSG00000142541",
+        "ENSG00000089157.16",
+        "ENSG00000198888",
+        "ENSG00000117676",
+    ]  # RPL13A, RPLP0, MT-ND1, RPS6KA1
+    assert is_ribosomal(var(ids)).tolist() == [True, True, False, False]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("find", [is_mitochondrial, is_ribosomal, is_hemoglobin])
+def test_ids_find_the_very_genes_that_symbols_find(find: Callable[[pd.DataFrame], np.ndarray]) -> None:
+    path = Path(__file__).parents[3] / "shared" / "datasets" / "pbmc3k.h5ad"
+    if not path.exists():
+        pytest.skip("the shared data sets are not beside the checkout")
+    genes = ad.read_h5ad(path, backed="r").var
+    symbols, ids = genes.index.astype(str).tolist(), genes["gene_ids"].astype(str).tolist()
+    by_symbol, by_id = find(var(symbols)), find(var(ids))
+    assert by_id.any()
+    np.testing.assert_array_equal(by_symbol, by_id)

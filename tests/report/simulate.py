@@ -83,11 +83,15 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
     needs = {"reading": 300, "filter": 400, "doublets": 9000}
     size = {"n_barcodes": plan.n_cells, "n_genes": 2000, "n_stored": 10**6, "n_cells": plan.n_cells}
     estimates = [
-        {"sample": row["sample"], **size, "needs_mb": needs, "warning": "too much"}
+        {"sample": row["sample"], "group": row["group"], **size, "needs_mb": needs, "warning": "too much", "note": ""}
         for row in rows
         if row["sample"] in kept
     ]
-    write_json({"limit_mb": 8000, "samples": estimates}, directory / "samples" / "memory.json")
+    groups = [
+        {"group": name, "needs_mb": {"group": 2100, "clustering": 8100}, "warning": "far too much"}
+        for name in dict.fromkeys(row["group"] for row in rows)
+    ]
+    write_json({"limit_mb": 8000, "samples": estimates, "groups": groups}, directory / "samples" / "memory.json")
     versions = {"CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"}, "Workflow": {"Nextflow": "25.04.4"}}
     (directory / "versions.yml").write_text(yaml.safe_dump(versions))
     return {

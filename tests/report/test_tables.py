@@ -353,8 +353,9 @@ def test_changed_parameters_come_first(three):
 def test_the_memory_expected_is_told(three):
     section = content(three[1], "memory_estimate")
     row = section["data"]["sample_1"]
-    assert (row["reading"], row["filter"], row["doublets"]) == (300, 400, 9000)
-    assert "too much" in row["warning"]
+    needs = [row[step] for step in ("reading", "filter", "doublets", "group", "clustering")]
+    assert needs == [300, 400, 9000, 2100, 8100]
+    assert "too much far too much" in row["remark"]
     assert "8,000 MB" in section["description"]
 
 

@@ -22,7 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from ..errors import InputError, quoted
-from ..expression.normalize import log_normalize, raw_counts
+from ..depth import log_normalize
+from ..expression.normalize import raw_counts
 from ..files import write_table
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, read_clustered
@@ -219,7 +220,7 @@ def _places(names: pd.Index) -> pd.Series[int]:
 
 def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     adata = ad.AnnData(counts.astype(np.float64))
-    log_normalize(adata, 1e4)
+    log_normalize(adata)
     return sparse.csr_matrix(adata.X)
 
 

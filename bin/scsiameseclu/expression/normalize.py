@@ -11,6 +11,7 @@ import numpy as np
 import scanpy as sc
 from scipy import sparse
 
+from ..depth import log_normalize
 from ..errors import InputError
 from ..files import write_h5ad
 from .merge import NOTES
@@ -153,17 +154,6 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
         raise _no_counts(where, "negative")
     largest = values.max(initial=0)
     return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False)
-
-
-def log_normalize(adata: ad.AnnData, target_sum: float) -> None:
-    """Replace raw counts in ``X`` by log1p of counts per `target_sum`; sets ``uns['log1p']``."""
-    with warnings.catch_warnings():
-        # A cell may have had counts only in genes that are left out; it stays at zero.
-        warnings.filterwarnings("ignore", message="Some cells have zero counts")
-        sc.pp.normalize_total(adata, target_sum=target_sum)
-    sc.pp.log1p(adata)
-    # scanpy's None (natural logarithm) is a type that older readers of h5ad do not know; absent means the same.
-    adata.uns["log1p"] = {}
 
 
 def _choose_genes(adata: ad.AnnData, n_top_genes: int) -> None:

@@ -1,7 +1,10 @@
-"""What the steps on each sample will take of memory, from the headers of its matrix alone: told before they take it."""
+"""What the steps on each sample and group will ask for of memory, from the matrices' headers: told before they do."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +15,25 @@ from ..files import write_json
 from .formats import matrix_market
 from .formats._hdf5 import is_hdf5, is_matrix, items, matrix_shape, opened
 
-# Measured at 700,000 barcodes with 41 million stored counts, 10,000 cells: 630 MB (10x HDF5) or 1,030 MB (MTX) to read,
-# 1,050 MB to filter, 3,250 MB to score doublets.
-_PYTHON = 2e8
-_PER_COUNT = {"reading": 20.0, "filter": 13.0}
-_PER_BARCODE = {"reading": 100.0, "filter": 500.0}
-_PER_CELL = 3e5
-"""Bytes that Scrublet takes for a cell and its two simulated doublets, of 2,000 genes."""
+OF_A_SAMPLE = {"reading": "reading", "filter": "the filter", "doublets": "the search for doublets"}
+"""Steps on a sample, and how a warning calls them."""
+OF_A_GROUP = {
+    "group": "each step from the merging of samples to the cell types",
+    "clustering": "each of clustering and markers",
+}
+"""The same of a group."""
+_OF_BARCODES = frozenset(("reading", "filter"))
 _MANY_BARCODES = 100_000
 _FEW_GENES = 200
 _GENES_OF_A_CELL = 2000
 _DENSE_SHARE = 0.1
 """Share of a dense matrix that is taken to be more than 0."""
+_MEGABYTE = 2**20
+"""As Nextflow, which asks for it, reckons."""
+_REMEDY = "Run it on a larger machine (or raise resourceLimits)"
+
+Rates = Mapping[str, Mapping[str, float]]
+"""Step -> bytes that it asks for: ``fixed``, and for each of ``n_bytes`` (of the file), ``n_cells``, ``n_values``."""
 
 
 @dataclass(frozen=True)
@@ -35,42 +45,53 @@ class Size:
     n_stored: int
 
     @property
+    def is_unfiltered(self) -> bool:
+        """Whether the barcodes are so many, with so few genes each, that most must be empty droplets."""
+        return self.n_barcodes > _MANY_BARCODES and self.n_stored < _FEW_GENES * self.n_barcodes
+
+    @property
     def n_cells(self) -> int:
-        """How many barcodes may be cells: all, or, of many with few genes each, as many as the counts suffice for."""
-        if self.n_barcodes > _MANY_BARCODES and self.n_stored < _FEW_GENES * self.n_barcodes:
-            return self.n_stored // _GENES_OF_A_CELL
-        return self.n_barcodes
+        """How many barcodes may be cells: all, or, of an unfiltered matrix, as many as the counts suffice for."""
+        return self.n_stored // _GENES_OF_A_CELL if self.is_unfiltered else self.n_barcodes
 
-    def needs(self) -> dict[str, int]:
-        """Return the MB that each step on a sample may take."""
-        steps = {
-            step: _PYTHON + each * self.n_stored + _PER_BARCODE[step] * self.n_barcodes
-            for step, each in _PER_COUNT.items()
-        }
+    def needs(self, rates: Rates, *, n_bytes: int = 0) -> dict[str, int]:
+        """Return the MB that each step on the sample will ask for at most, its file being `n_bytes` large."""
         return {
-            step: int(need / 1e6) for step, need in (steps | {"doublets": _PYTHON + _PER_CELL * self.n_cells}).items()
+            step: _megabytes(
+                rates[step],
+                n_bytes=n_bytes,
+                n_cells=self.n_barcodes if step in _OF_BARCODES else self.n_cells,
+                n_values=self.n_stored,
+            )
+            for step in OF_A_SAMPLE
         }
 
 
-def estimate_memory(*, sample_ids: list[str], counts: Path, limit_mb: int | None = None) -> None:
+def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     """Write memory.json: what the matrices' headers say of size and memory, with a warning where it is too much.
+
+    JSON comes on stdin: ``samples``, of each its ``id``, ``group`` and ``n_bytes`` (of the file of counts), and
+    ``bytes``, the rates by which the steps ask for memory (:data:`Rates`).
 
     Parameters
     ----------
-    sample_ids
-        Ids of the samples.
     counts
-        Folder with one folder for each of them, named 1, 2, …, that holds its file or folder of raw counts.
+        Folder with one folder for each sample, named 1, 2, … in their order, that holds its file or folder of raw
+        counts; none where these lie elsewhere.
     limit_mb
         Memory that a task can get at most. Default: unknown, and nothing is too much.
     """
-    samples = []
-    for number, sample in enumerate(sample_ids, start=1):
-        (path,) = (counts / str(number)).iterdir()
-        size = matrix_size(path)
+    given = json.load(sys.stdin)
+    sizes: dict[str, list[Size | None]] = {}
+    rows = []
+    for number, sample in enumerate(given["samples"], start=1):
+        path = next((counts / str(number)).glob("*"), None)
+        size = matrix_size(path) if path else None
+        sizes.setdefault(sample["group"], []).append(size)
         if size is not None:
-            samples.append(_account(sample, size, limit_mb))
-    write_json({"limit_mb": limit_mb, "samples": samples}, "memory.json")
+            rows.append(_sample(sample, size, given["bytes"], limit_mb))
+    groups = [_group(name, members, given["bytes"], limit_mb) for name, members in sizes.items() if all(members)]
+    write_json({"limit_mb": limit_mb, "samples": rows, "groups": groups}, "memory.json")
 
 
 def matrix_size(path: Path) -> Size | None:
@@ -82,25 +103,53 @@ def matrix_size(path: Path) -> Size | None:
         File or folder with raw counts.
     """
     try:
-        file = matrix_market.find_matrix(path)[0] if path.is_dir() else path
+        (file, *parts) = matrix_market.find_matrices(path)[0] if path.is_dir() else [path]
         if is_hdf5(file):
             return _hdf5_size(file)
-        return Size(*matrix_market.sizes(file)) if matrix_market.recognizes(file) else None
+        if not matrix_market.recognizes(file):
+            return None
+        n_barcodes, n_genes, n_stored = matrix_market.sizes(file)
+        return Size(n_barcodes, n_genes, n_stored + sum(matrix_market.sizes(part)[2] for part in parts))
     except Exception:  # whatever is wrong with it: the step that reads it says so, in words
         return None
 
 
-def _account(sample: str, size: Size, limit: int | None) -> dict[str, Any]:
-    needs = size.needs()
-    step = max(needs, key=lambda name: needs[name])
+def _megabytes(rates: Mapping[str, float], **sizes: int) -> int:
+    return round(sum(each * sizes.get(what, 1) for what, each in rates.items()) / _MEGABYTE)
+
+
+def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | None) -> dict[str, Any]:
+    needs = size.needs(rates, n_bytes=sample["n_bytes"])
+    # What is asked for once cells are called is not known before.
+    known = {step: need for step, need in needs.items() if step in _OF_BARCODES or not size.is_unfiltered}
+    step = max(known, key=lambda name: known[name])
     warning = ""
-    if limit is not None and needs[step] > limit:
+    if limit is not None and known[step] > limit:
         warning = (
-            f"{sample}: {step} may take about {needs[step] / 1000:.1f} GB for {size.n_barcodes:,} barcodes with "
-            f"{size.n_stored:,} counts, of which some {size.n_cells:,} may be cells, but a task gets "
-            f"{limit / 1000:.1f} GB at most. Run it on a larger machine (or raise resourceLimits), or split the sample."
+            f"{sample['id']}: {OF_A_SAMPLE[step]} asks for {_at_most(needs[step], limit)}; by its header it has "
+            f"{size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, or split the sample."
         )
-    return {"sample": sample, **vars(size), "n_cells": size.n_cells, "needs_mb": needs, "warning": warning}
+    note = f"Cells are not known before they are called; {size.n_cells:,} are assumed." if size.is_unfiltered else ""
+    row = {"sample": sample["id"], "group": sample["group"], **vars(size), "n_cells": size.n_cells}
+    return row | {"needs_mb": needs, "warning": warning, "note": note}
+
+
+def _group(name: str, members: list[Size | None], rates: Rates, limit: int | None) -> dict[str, Any]:
+    sizes = [size for size in members if size is not None]
+    n_cells, n_values = sum(size.n_cells for size in sizes), sum(size.n_stored for size in sizes)
+    needs = {step: _megabytes(rates[step], n_cells=n_cells, n_values=n_values) for step in OF_A_GROUP}
+    step = max(needs, key=lambda step: needs[step])
+    warning = ""
+    if limit is not None and needs[step] > limit and not any(size.is_unfiltered for size in sizes):
+        warning = (
+            f"Group {name}: {OF_A_GROUP[step]} asks for {_at_most(needs[step], limit)}, if all {n_cells:,} barcodes "
+            f"with {n_values:,} counts are kept; the filter leaves fewer. {_REMEDY}, or make the group smaller."
+        )
+    return {"group": name, "n_cells": n_cells, "n_values": n_values, "needs_mb": needs, "warning": warning}
+
+
+def _at_most(need: int, limit: int) -> str:
+    return f"up to {need / 1024:.1f} GB, but a task gets {limit / 1024:.1f} GB at most"
 
 
 def _size(shape: tuple[int, int], n_stored: int, *, cells_first: bool) -> Size:

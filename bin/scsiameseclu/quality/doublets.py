@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
@@ -31,6 +31,9 @@ MIN_GENES = 30
 """Fewer varying genes than this span no space in which a doublet lies between two types."""
 MAX_VARIABLE_GENES = 2000
 N_PCS = 30
+LARGE = 20_000
+"""Of more cells than this, genes are not centered before their components are found, which would make the matrix dense,
+and no more neighbours are looked at than among so many: memory stays proportional to the cells."""
 HISTOGRAM_BINS = 50
 
 # The valley between the two modes of the simulated doublets' scores is sought on the scale of Scrublet's default prior:
@@ -161,7 +164,8 @@ def score_doublets(
 
     Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
     simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
-    2000) is used.
+    2000) is used. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
+    principal components (the genes scaled but not centered), and the neighbours of 20,000 cells.
 
     Parameters
     ----------
@@ -247,6 +251,8 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         _normalized(simulated),
         expected_doublet_rate=rate,
         n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
+        mean_center=observed.n_obs <= LARGE,
+        n_neighbors=round(0.5 * np.sqrt(min(observed.n_obs, LARGE))),
         # Exact neighbours: the approximate ones differ by machine, and with the many neighbours that Scrublet looks at
         # they are slower (75,000 points, 240 neighbours: 186 s against 44 s).
         use_approx_neighbors=False,
@@ -302,11 +308,7 @@ def _bound_for(scores: np.ndarray, n_wanted: int) -> tuple[float, int]:
 def _normalized(adata: ad.AnnData) -> ad.AnnData:
     """Return a copy with log1p(counts per 10,000) in ``X``."""
     adata = adata.copy()
-    with warnings.catch_warnings():
-        # A cell may have no counts in the chosen genes; it stays at zero.
-        warnings.filterwarnings("ignore", message="Some cells have zero counts")
-        sc.pp.normalize_total(adata, target_sum=1e4)
-    sc.pp.log1p(adata)
+    log_normalize(adata)
     return adata
 
 

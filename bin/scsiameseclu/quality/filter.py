@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import InputError, quoted
-from ..files import overridden, settings, write_h5ad, write_json, write_table
+from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
 from .cells import FDR, CellCalls, barcode_totals, call_cells, looks_unfiltered
 from .cells import RULE as NOT_A_CELL
 from .cells import STEP as CALLING
@@ -90,8 +90,8 @@ def filter_sample(
     """Remove the barcodes of a sample that hold no cell, or no healthy one.
 
     What the samplesheet says for this sample wins over the options. Writes ``<prefix>.healthy.h5ad``,
-    ``<prefix>.filter_ledger.tsv.gz`` and ``<prefix>.filter.json``; where no cell is left, the final account
-    (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
+    ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and ``<prefix>.size.json``; where no cell is left, the
+    final account (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
 
     Parameters
     ----------
@@ -149,6 +149,7 @@ def filter_sample(
     del adata
     gc.collect()
     write_h5ad(healthy, f"{prefix}.healthy.h5ad")
+    write_size(healthy, f"{prefix}.size.json")
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
 

@@ -33,6 +33,19 @@ _MITOCHONDRIAL_IDS = frozenset([f"ENSG{i:011d}" for i in _HUMAN] + [f"ENSMUSG{i:
 # Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
 _RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A1?|X|Y\d)?(?:L\d?)?|P[012]|A)$"
 
+# The same genes of human, 88 as Cell Ranger's hg19 annotation has them.
+_RIBOSOMAL_HUMAN = (
+    *(8988, 37241, 63177, 71082, 83845, 89009, 89157, 100316, 105193, 105372, 105640, 108107),
+    *(108298, 109475, 110700, 112306, 114391, 115268, 116251, 118181, 122026, 122406, 124614, 125691),
+    *(129824, 130255, 131469, 134419, 136942, 137154, 137818, 138326, 140986, 140988, 142534, 142541),
+    *(142676, 142937, 143947, 144713, 145425, 145592, 146223, 147403, 147604, 148303, 149273, 156482),
+    *(157828, 161016, 161970, 162244, 163584, 163682, 163923, 164587, 165496, 165502, 166441, 167526),
+    *(168028, 170889, 171858, 171863, 172809, 174444, 174748, 177600, 177954, 182774, 182899, 184779),
+    *(185088, 186468, 188846, 197728, 197756, 197958, 198034, 198242, 198755, 198918, 213741, 229117),
+    *(231500, 233927, 241343, 265681),
+)
+_RIBOSOMAL_IDS = frozenset(f"ENSG{i:011d}" for i in _RIBOSOMAL_HUMAN)
+
 # The genes of the two globin clusters that make hemoglobin, without pseudogenes; neither HBEGF, HBP1 nor HBS1L.
 _HEMOGLOBIN = frozenset(
     (
@@ -42,7 +55,11 @@ _HEMOGLOBIN = frozenset(
     )
 )
 _HEMOGLOBIN_HUMAN = (206172, 188536, 244734, 223609, 213931, 213934, 196565, 206177, 86506, 130656)
-_HEMOGLOBIN_IDS = frozenset(f"ENSG{i:011d}" for i in _HEMOGLOBIN_HUMAN)
+# Hba-a1, Hba-a2, Hba-x, Hbb-bs, Hbb-bt, Hbb-y, Hbb-bh1.
+_HEMOGLOBIN_MOUSE = (69919, 69917, 55609, 52305, 73940, 52187, 52217)
+_HEMOGLOBIN_IDS = frozenset(
+    [f"ENSG{i:011d}" for i in _HEMOGLOBIN_HUMAN] + [f"ENSMUSG{i:011d}" for i in _HEMOGLOBIN_MOUSE]
+)
 
 
 def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
@@ -66,12 +83,16 @@ def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
 
 
 def is_ribosomal(var: pd.DataFrame) -> np.ndarray:
-    """Return which genes encode cytosolic ribosomal proteins, by symbol; parameters as in :func:`is_mitochondrial`."""
-    return np.asarray(_names(var, "gene_symbols").str.contains(_RIBOSOMAL_SYMBOL, regex=True), dtype=bool)
+    """Return which genes encode cytosolic ribosomal proteins, by symbol or human Ensembl id.
+
+    Parameters as in :func:`is_mitochondrial`.
+    """
+    by_symbol = _names(var, "gene_symbols").str.contains(_RIBOSOMAL_SYMBOL, regex=True)
+    return np.asarray(by_symbol | _ids(var).isin(_RIBOSOMAL_IDS), dtype=bool)
 
 
 def is_hemoglobin(var: pd.DataFrame) -> np.ndarray:
-    """Return which genes encode chains of hemoglobin, by symbol or human Ensembl id; see :func:`is_mitochondrial`."""
+    """Return which genes encode chains of hemoglobin, by symbol or Ensembl id; see :func:`is_mitochondrial`."""
     symbols = _names(var, "gene_symbols").str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
     by_symbol = symbols.str.replace(".", "-", regex=False).str.upper().isin(_HEMOGLOBIN)
     return np.asarray(by_symbol | _ids(var).isin(_HEMOGLOBIN_IDS), dtype=bool)

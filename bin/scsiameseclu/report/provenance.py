@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
     from .inputs import Run, Sample
 
-_STEPS = {"reading": "Reading", "filter": "Cell calling and filter", "doublets": "Doublets"}
-"""Steps on a sample whose memory is estimated, and what the report calls them."""
+_STEPS = {
+    "reading": "Reading",
+    "filter": "Cell calling and filter",
+    "doublets": "Doublets",
+    "group": "Merging to cell types",
+    "clustering": "Clustering, markers",
+}
+"""Steps on a sample, and on the group that it is in, whose memory is estimated, and what the report calls them."""
 _SHEET = {
     "group": "Group",
     "organism": "Organism",
@@ -88,30 +94,36 @@ def _reading(sample: Sample) -> dict[str, Any]:
 
 def _memory(run: Run) -> Iterator[Section]:
     labels = {sample.id: sample.label for sample in run.samples}
-    rows = {labels[row["sample"]]: _memory_row(row) for row in run.memory.get("samples", [])}
+    groups = {row["group"]: row for row in run.memory.get("groups", [])}
+    rows = {
+        labels[row["sample"]]: _memory_row(row, groups.get(row["group"], {})) for row in run.memory.get("samples", [])
+    }
     if not rows:
         return
     steps = {name: word for name, word in _STEPS.items() if any(name in row for row in rows.values())}
     columns = {
         "barcodes": Column("Barcodes", "By the header of the matrix", format="{:,d}"),
         "stored": Column("Counts stored", "By the header of the matrix", format="{:,d}"),
-        **{name: Column(word, "Peak memory, about", format="{:,.0f}", suffix="MB") for name, word in steps.items()},
-        "warning": Column("Too much", "Where a task cannot get as much"),
+        **{name: Column(word, "Asked for at most", format="{:,.0f}", suffix="MB") for name, word in steps.items()},
+        "remark": Column("Remarks", "Where a task cannot get as much"),
     }
     limit = run.memory.get("limit_mb")
     yield Section(
         "memory_estimate",
         "Memory expected",
-        "What the steps on each sample were expected to take, from the headers of the matrices before they ran. "
+        "What each step on a sample, and on the group that it is in, was expected to ask for at most, from the headers "
+        "of the matrices before they ran. The filter leaves fewer cells, and later steps ask for less. "
         + (f"A task gets {limit:,} MB at most." if limit else "No limit was known."),
         PROVENANCE,
         table(rows, columns, id="memory_estimate", title="Memory expected", first="Sample"),
     )
 
 
-def _memory_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = {"barcodes": row["n_barcodes"], "stored": row["n_stored"], **row["needs_mb"]}
-    return sizes | ({"warning": paragraph(row["warning"])} if row["warning"] else {})
+def _memory_row(row: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    needs = {**row["needs_mb"], **group.get("needs_mb", {})}
+    remarks = " ".join(filter(None, (row["warning"], group.get("warning"), row["note"])))
+    sizes = {"barcodes": row["n_barcodes"], "stored": row["n_stored"], **needs}
+    return sizes | ({"remark": paragraph(remarks)} if remarks else {})
 
 
 def _resources(run: Run) -> Iterator[Section]:

@@ -34,17 +34,22 @@ def packageChecksum() {
     sources.collect { source -> source.text }.join('\n').md5()
 }
 
-// Says on the console, before the step is there, where a task cannot get the memory that it may take.
+// Says on the console, before the step is there, where a task cannot get the memory that it will ask for.
 def warnOfMemory(record) {
-    new groovy.json.JsonSlurper().parse(record).samples.findAll { sample -> sample.warning }.each { sample ->
-        log.warn("Memory: ${sample.warning}")
-    }
+    def estimate = new groovy.json.JsonSlurper().parse(record)
+    (estimate.samples + estimate.groups).findAll { row -> row.warning }.each { row -> log.warn("Memory: ${row.warning}") }
     record
 }
 
 // Headers are only looked at where that costs no download.
 def isLocal(path) {
     [path, workflow.workDir].every { place -> place.toUri().scheme == 'file' }
+}
+
+// What the estimate of memory asks for: all samples, those first whose counts are given along.
+def localFirst(rows) {
+    def (local, remote) = rows.split { row -> isLocal(row[1]) }
+    [(local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }, local.collect { row -> row[1] }]
 }
 
 // The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for memory by them.
@@ -88,11 +93,7 @@ workflow INTAKE {
             def meta = [id: row.sample, group: row.group, software: software, n_bytes: bytes(counts)]
             [meta, counts, labels, groovy.json.JsonOutput.toJson(row)]
         }
-    def local = rows.filter { _meta, counts, _labels, _settings -> isLocal(counts) }
-    INTAKE_ESTIMATE_MEMORY(
-        local.map { meta, _counts, _labels, _settings -> meta.id }.toList().filter { ids -> ids },
-        local.map { _meta, counts, _labels, _settings -> counts }.toList().filter { files -> files },
-    )
+    INTAKE_ESTIMATE_MEMORY(rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts })
     INTAKE_READ_COUNTS(rows)
 
     emit:

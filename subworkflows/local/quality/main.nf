@@ -1,5 +1,6 @@
 // Quality: keep healthy single cells, with an account of every barcode.
 
+include { withSize         } from '../intake'
 include { QUALITY_FILTER   } from '../../../modules/local/quality/filter'
 include { QUALITY_DOUBLETS } from '../../../modules/local/quality/doublets'
 
@@ -9,7 +10,8 @@ workflow QUALITY {
 
     main:
     QUALITY_FILTER(counts)
-    QUALITY_DOUBLETS(QUALITY_FILTER.out.healthy)
+    // From here on cells are counted, not barcodes.
+    QUALITY_DOUBLETS(QUALITY_FILTER.out.healthy.map { meta, healthy, ledger, summary, size -> [withSize(meta, size), healthy, ledger, summary] })
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample

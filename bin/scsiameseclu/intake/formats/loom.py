@@ -10,6 +10,7 @@ import pandas as pd
 from ...errors import quoted
 from ..counts import Counts
 from ..names import ids_and_symbols
+from ._bytes import damaged
 from ._hdf5 import check_size, dense, items, members, opened, strings
 from .h5ad import choose
 
@@ -42,18 +43,21 @@ def read(path: Path) -> Counts:
         candidates |= {f"layer {quoted(name)}": item for name, item in layers.items()}
         name, notes = choose(candidates)
         matrix = dense(candidates[name]).T.tocsr()
-        cells = _attributes(file["col_attrs"], matrix.shape[0])
-        genes = _attributes(file["row_attrs"], matrix.shape[1])
+        cells = _attributes(path, file["col_attrs"], matrix.shape[0], names=_CELLS)
+        genes = _attributes(path, file["row_attrs"], matrix.shape[1], names=_GENES)
     barcodes = next((cells[column] for column in _CELLS if column in cells), [])
     names = next((genes[column] for column in _GENES if column in genes), [])
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
     return Counts(matrix, barcodes, ids, symbols, NAME, source=name, columns=pd.DataFrame(cells), notes=notes)
 
 
-def _attributes(group: h5py.Group, size: int) -> dict[str, list[str]]:
+def _attributes(path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the attributes with one value for each row or column; `names` that are not so many are no names."""
     found = {}
     for name, item in items(group).items():
         if isinstance(item, h5py.Dataset) and item.shape == (size,):
             check_size(item)
             found[name] = strings(item)
+        elif isinstance(item, h5py.Dataset) and name in names:
+            raise damaged(path, f"{item.name} is not as long as the matrix, {size}")
     return found

@@ -35,6 +35,9 @@ _ROLES = {
     "barcodes": {"barcodes", "barcode", "cells", "rows"},
     "genes": {"features", "genes", "gene", "feature", "cols"},
 }
+_SUMS = ({"total"}, {"cell", "nucleus"})
+"""What kb's ``--sum`` calls the matrix that it adds up from those of ``--workflow nac``: the one that was asked for."""
+_PARTS = {"mature", "nascent", "ambiguous"}
 _ENDINGS = {"gz", "tsv", "txt", "csv", "mtx"}
 _LISTING = 12
 
@@ -45,14 +48,15 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a matrix file, or the one matrix in a folder, with the names beside it."""
-    matrix, others = find_matrix(path) if path.is_dir() else (path, 0)
+    """Read a matrix file, or the one matrix in a folder (or kb's three parts of it), with the names beside it."""
+    (matrix, *parts), others = find_matrices(path) if path.is_dir() else ([path], 0)
     others_of = next((format_ for format_ in (tenx_hdf5, alevin) if format_.recognizes(matrix)), None)
     counts = others_of.read(matrix) if others_of else _read_with_names(matrix)
     if path.is_dir() and (others or matrix.parent != path):
-        counts.notes.insert(
-            0, f"Of the folder, {quoted(matrix.relative_to(path))} was read; other matrices in it: {others}."
-        )
+        read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
+        counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
+    if parts:
+        _add_parts(counts, parts)
     return counts
 
 
@@ -63,15 +67,19 @@ def _is_matrix_market(path: Path) -> bool:
 # --- finding the matrix in a folder ---
 
 
-def find_matrix(folder: Path) -> tuple[Path, int]:
-    """Return the matrix of a folder that is read, and how many others there are."""
+def find_matrices(folder: Path) -> tuple[list[Path], int]:
+    """Return the matrix of a folder that is read, or kb's three whose sum it is, and how many others there are."""
     everything = list(_matrices(folder))
     found = everything
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
-    for prefer in (_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered, is_hdf5, _is_matrix_market):
+    for prefer in (
+        *(_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered(folder)),
+        *(_is_kb_sum(kinds) for kinds in _SUMS),
+        *(is_hdf5, _is_matrix_market),
+    ):
         found = [path for path in found if prefer(path)] or found
-    if len(found) == 1:
-        return found[0], len(everything) - 1
+    if len(found) == 1 or _are_parts(found):
+        return found, len(everything) - len(found)
     raise _several(folder, found) if found else _none(folder)
 
 
@@ -109,8 +117,25 @@ def _is_of_genes(path: Path) -> bool:
     return "Gene" in path.parts[-3:-1]
 
 
-def _is_filtered(path: Path) -> bool:
-    return any("filtered" in part and "unfiltered" not in part for part in path.parts[-4:])
+def _is_filtered(folder: Path) -> Callable[[Path], bool]:
+    # What the folders above are called does not count.
+    return lambda path: any("filtered" in part and "unfiltered" not in part for part in path.relative_to(folder).parts)
+
+
+def _kb_kind(path: Path) -> str:
+    """Return what is counted in ``cells_x_genes.<kind>.mtx``, empty of another file."""
+    *_, cells, x, genes, kind = ["", "", "", *_words(path.name)]
+    return kind if (cells, x, genes) == ("cells", "x", "genes") else ""
+
+
+def _is_kb_sum(kinds: set[str]) -> Callable[[Path], bool]:
+    return lambda path: _kb_kind(path) in kinds
+
+
+def _are_parts(found: list[Path]) -> bool:
+    """Return whether these are the mature, nascent and ambiguous counts of one run of kb."""
+    runs = {(path.parent, *_words(path.name)[:-1]) for path in found}
+    return len(runs) == 1 and sorted(map(_kb_kind, found)) == sorted(_PARTS)
 
 
 def _several(folder: Path, found: list[Path]) -> InputError:
@@ -161,6 +186,30 @@ def _read_with_names(path: Path) -> Counts:
         counts.keep_genes(features[2], path)
     _add_up_splicing(counts)
     return counts
+
+
+def _add_parts(counts: Counts, parts: list[Path]) -> None:
+    """Add the counts of `parts`, over the same barcodes and genes, to those of the first."""
+    sums = {counts.source: _total(counts.matrix)}
+    for path in parts:
+        part = _read_with_names(path)
+        if (part.barcodes, part.gene_ids) != (counts.barcodes, counts.gene_ids):
+            raise damaged(path, f"its barcodes or genes are not those of {counts.source}")
+        sums[path.name] = _total(part.matrix)
+        counts.matrix = _sum(counts.matrix, part.matrix, path)
+    told = ", ".join(f"{quoted(name)} {total:,.0f}" for name, total in sums.items())
+    counts.notes.append(
+        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({told}). If others are meant, give "
+        "the path of one file, or run kb with --sum."
+    )
+
+
+def _sum(one: sparse.csr_matrix, other: sparse.csr_matrix, path: Path) -> sparse.csr_matrix:
+    """Add two matrices of counts, but never past the largest integer."""
+    added = one + other
+    if added.data.dtype.kind in "iu" and _total(added) != _total(one) + _total(other):
+        raise _overflow(path)
+    return added
 
 
 def _add_up_splicing(counts: Counts) -> None:
@@ -278,18 +327,26 @@ def _entries(path: Path) -> sparse.coo_matrix:
 
 
 class _Quiet:
-    """A stream that ends where it cannot be read: an exception in the middle of compiled code aborts Python."""
+    """A stream that ends where it cannot be read, and with the end of a line.
+
+    An exception in the middle of compiled code aborts Python, and so does a last line with anything after its number.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._error: Exception | None = None
+        self._last = b"\n"
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._stream.read(size)
+            block = self._stream.read(size)
         except (OSError, EOFError, zlib.error) as error:
             self._error = error
-            return b""
+            block = b""
+        if not block and self._last != b"\n":
+            block = b"\n"
+        self._last = block[-1:] or self._last
+        return block
 
     def tell_error(self) -> None:
         if self._error is not None:
@@ -340,12 +397,16 @@ def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.c
             f"Counts of a gene and barcode that were there before: {stored - converted.nnz}; they were added up."
         )
         if converted.data.dtype.kind in "iu" and _total(converted) != total:
-            raise InputError.of(
-                what="Counts that are there more than once add up to more than 2,147,483,647.",
-                where=path,
-                remedy="The file is damaged: copy or download it again and compare checksums.",
-            )
+            raise _overflow(path)
     return converted
+
+
+def _overflow(path: Path) -> InputError:
+    return InputError.of(
+        what="Counts of one gene and barcode add up to more than 2,147,483,647.",
+        where=path,
+        remedy="The file is damaged: copy or download it again and compare checksums.",
+    )
 
 
 def _total(matrix: sparse.spmatrix) -> int | float:

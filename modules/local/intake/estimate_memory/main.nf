@@ -4,8 +4,7 @@ process INTAKE_ESTIMATE_MEMORY {
     label 'family_core'
 
     input:
-    val ids
-    path counts, stageAs: 'counts/?/*'
+    tuple val(samples), path(counts, stageAs: 'counts/?/*')
 
     output:
     path('memory.json'), emit: memory
@@ -14,17 +13,24 @@ process INTAKE_ESTIMATE_MEMORY {
 
     script:
     def args = task.ext.args ?: ''
+    // What each step asks for, from conf/base.config, in plain numbers.
+    def bytes = task.ext.bytes.collectEntries { step, sizes ->
+        [step, sizes.collectEntries { what, size -> [what, (size as MemoryUnit).toBytes()] }]
+    }
+    def given = groovy.json.JsonOutput.toJson([samples: samples, bytes: bytes])
     def limit = task.resourceLimits?.memory ? "--limit-mb ${(task.resourceLimits.memory as MemoryUnit).toMega()}" : ''
     """
+    # JSON on one line; the quoted here-document keeps every character of it from the shell.
     intake_estimate_memory.py \\
-        --sample-ids ${ids.join(' ')} \\
         --counts counts \\
         ${limit} \\
-        ${args}
+        ${args} <<'GIVEN'
+    ${given}
+    GIVEN
     """
 
     stub:
     """
-    echo '{"limit_mb": null, "samples": []}' > memory.json
+    echo '{"limit_mb": null, "samples": [], "groups": []}' > memory.json
     """
 }
