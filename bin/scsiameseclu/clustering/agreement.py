@@ -94,8 +94,7 @@ class Agreement:
         return first, second, self._index(met, together[:, None])
 
     def _clusters(self, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        totals = np.zeros((int(labels.max()) + 1, self._members.shape[1]))
-        np.add.at(totals, labels, self._members)
+        totals = np.asarray(membership(labels, int(labels.max()) + 1) @ self._members)
         return totals, np.bincount(labels, weights=self.sizes).astype(np.float64)
 
     def _per_partition(self, values: Floats) -> Floats:
