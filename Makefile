@@ -35,7 +35,7 @@ benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two c
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
 
 lint: ## style, types, workflow files and parameter schema
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
