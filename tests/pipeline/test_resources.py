@@ -39,6 +39,7 @@ def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for task in demo.tasks():
         assert memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+        assert task["cpus"] == "1", "few cells leave the other core to the next group"
 
 
 @pytest.mark.parametrize("death", ["exit 137", "kill -9 $$"])
