@@ -146,7 +146,7 @@ def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
     The overhead is the time that the samples' tasks, back to back on all cores, would not have needed: starting
     Nextflow, submitting, staging, publishing, and cores that stand idle.
     """
-    tasks = pd.read_csv(folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t")
+    tasks = pd.read_csv(folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t", na_values=["-"])
     reserved = float((tasks["realtime"] * tasks["cpus"]).sum()) / 1000
     clusters = [read_table(path) for path in sorted((folder / "results" / "groups").glob("*/clusters.tsv"))]
     n_samples = len(list((folder / "results" / "samples").iterdir()))
