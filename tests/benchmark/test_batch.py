@@ -43,7 +43,8 @@ def launcher(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("groups", ["each", "one"])
 def test_copies_are_like_their_samples_but_not_the_same(tmp_path, groups):
-    sheet = pd.read_csv(write_sheet(tmp_path, samples=4, groups=groups), keep_default_na=False)
+    write_sheet(tmp_path / "sheet.csv", samples=4, groups=groups)
+    sheet = pd.read_csv(tmp_path / "sheet.csv", keep_default_na=False)
     assert list(sheet["sample"]) == ["blood_1_0", "blood_2_1", "pancreas_2", "blood_1_3"]
     assert sheet["group"].nunique() == {"each": 4, "one": 1}[groups]
     assert sheet["tissue"].tolist()[2] == "pancreas" if groups == "each" else "tissue" not in sheet
@@ -80,6 +81,20 @@ def test_a_run_that_fails_is_told(launcher, tmp_path):
     with pytest.raises(InputError, match="the disk is full"):
         benchmark_batch(output=tmp_path / "bench", samples=1)
     assert not (tmp_path / "bench" / "batch.tsv").exists()
+
+
+def test_an_interrupted_run_goes_on(launcher, tmp_path):
+    whole = launcher.read_text()
+    launcher.write_text("#!/bin/sh\nsleep 1; exit 143\n")
+    options = {"output": tmp_path / "bench", "samples": 2, "groups": "one", "runs": tmp_path / "runs"}
+    with pytest.raises(InputError):
+        benchmark_batch(**options)
+    sheet = tmp_path / "runs" / "2_one_2" / "samplesheet.csv"
+    written = sheet.stat().st_mtime_ns
+    launcher.write_text(whole)
+    benchmark_batch(**options)
+    assert sheet.stat().st_mtime_ns == written
+    assert read_table(tmp_path / "bench" / "batch.tsv")["seconds"][0] > 1.8
 
 
 def test_unknown_groups_are_told(tmp_path):

@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..files import read_table, write_h5ad, write_table
+from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..intake.read_counts import read_sample
 from ..threads import THREAD_POOLS
 from .page import template, with_part
@@ -46,9 +46,19 @@ class Watched:
     peak_mb: float
     nextflow_mb: float
 
+    def with_look(self, seconds: float, resident: dict[int, float], nextflow: int) -> Watched:
+        """Return this after one more look, at `seconds`, at the processes' memory."""
+        peaks = max(self.peak_mb, sum(resident.values())), max(self.nextflow_mb, resident.get(nextflow, 0.0))
+        return Watched(seconds, *peaks)
+
 
 def benchmark_batch(
-    *, output: Path = Path("docs/benchmarks"), samples: int = 24, cores: int = 2, groups: str = "each,one"
+    *,
+    output: Path = Path("docs/benchmarks"),
+    samples: int = 24,
+    cores: int = 2,
+    groups: str = "each,one",
+    runs: Path | None = None,
 ) -> None:
     """Run copies of the bundled samples in one sheet; write OUTPUT/batch.tsv and its part of OUTPUT.md.
 
@@ -62,6 +72,8 @@ def benchmark_batch(
         Processor cores that the runs may use.
     groups
         How the samples are grouped, with commas: each (a group each), one (all in one group).
+    runs
+        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary one.
     """
     wanted = groups.split(",")
     if not set(wanted) <= set(GROUPS):
@@ -71,31 +83,32 @@ def benchmark_batch(
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
     for name in wanted:
-        with tempfile.TemporaryDirectory() as folder:
-            sheet = write_sheet(Path(folder), samples=samples, groups=name)
-            watched = run_pipeline(sheet, Path(folder))
-            row = {"samples": samples, "groups": GROUPS[name], "cores": cores} | costs(
-                Path(folder), watched, cores=cores
-            )
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = (runs or Path(temporary)).absolute() / f"{samples}_{name}_{cores}"
+            sheet = folder / "samplesheet.csv"
+            if not sheet.is_file():
+                write_sheet(sheet, samples=samples, groups=name)
+            watched = run_pipeline(sheet)
+            row = {"samples": samples, "groups": GROUPS[name], "cores": cores}
+            row |= costs(folder, watched, cores=cores)
         write_table(with_row(output / TABLE, row), output / TABLE)
     page = output.with_name(f"{output.name}.md")
     text = page.read_text(encoding="utf-8") if page.is_file() else template()
     page.write_text(with_part(text, PART, part(read_table(output / TABLE))), encoding="utf-8")
 
 
-def write_sheet(folder: Path, *, samples: int, groups: str) -> Path:
+def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
     """Write copies of the bundled samples, in turn, each with a seeded share of the counts, and their samplesheet."""
+    sheet.parent.mkdir(parents=True, exist_ok=True)
     demo = pd.read_csv(DEMO)
     rows = []
     for number in range(samples):
         original = demo.iloc[number % len(demo)]
         name = f"{original['sample']}_{number}"
-        write_h5ad(thinned(DEMO.parent / original["counts"], seed=number), folder / f"{name}.h5ad")
+        write_h5ad(thinned(DEMO.parent / original["counts"], seed=number), sheet.parent / f"{name}.h5ad")
         row = {"sample": name, "counts": f"{name}.h5ad", "organism": original["organism"]}
         rows.append(row | ({"group": "all"} if groups == "one" else {"group": name, "tissue": original["tissue"]}))
-    sheet = folder / "samplesheet.csv"
     pd.DataFrame(rows).to_csv(sheet, index=False)
-    return sheet
 
 
 def thinned(path: Path, *, seed: int) -> ad.AnnData:
@@ -106,23 +119,30 @@ def thinned(path: Path, *, seed: int) -> ad.AnnData:
     return adata
 
 
-def run_pipeline(sheet: Path, folder: Path) -> Watched:
-    """Run the pipeline with results in ``folder/results`` and watch it; raises InputError if the run fails."""
+def run_pipeline(sheet: Path) -> Watched:
+    """Run the pipeline beside the sheet, results in ``results``, and watch it; raises InputError if the run fails.
+
+    What was watched of an interrupted run is kept in ``watched.json`` and counts.
+    """
+    folder = sheet.parent
     (folder / "trace.config").write_text(TRACE)
     command = [str(ROOT / "nextflow"), "-c", "trace.config", "run", str(ROOT), "-profile", "venv", "-ansi-log", "false"]
-    command += ["--input", str(sheet), "--outdir", "results", "--trace_report_suffix", "batch"]
+    command += ["--input", str(sheet), "--outdir", "results", "--trace_report_suffix", "batch", "-resume"]
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_POOLS}
-    log, begun, peak, alone = folder / "run.log", time.perf_counter(), 0.0, 0.0
+    kept, log = folder / "watched.json", folder / "run.log"
+    before = watched = Watched(**read_json(kept)) if kept.is_file() else Watched(0.0, 0.0, 0.0)
+    begun = time.perf_counter()
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
         while process.poll() is None:
-            resident = resident_mb(process.pid)
-            peak, alone = max(peak, sum(resident.values())), max(alone, resident.get(process.pid, 0.0))
+            seconds = before.seconds + time.perf_counter() - begun
+            watched = watched.with_look(seconds, resident_mb(process.pid), process.pid)
+            write_json(asdict(watched), kept)
             time.sleep(INTERVAL)
     if process.returncode:
         last = log.read_text(errors="replace")[-2000:]
         raise InputError.of(what=f"the run failed:\n{last}", where=sheet, remedy="mend that and repeat the command")
-    return Watched(time.perf_counter() - begun, peak, alone)
+    return watched
 
 
 def resident_mb(root: int) -> dict[int, float]:
