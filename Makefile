@@ -19,7 +19,7 @@ setup: ## the Python environment that the venv profile runs in
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
 
 demo: setup ## run the pipeline on the bundled data and print where the report is
-	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume
+	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work $(if $(wildcard $(DEMO)/work),-resume)
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
 benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5; writes docs/benchmarks.md
