@@ -5,11 +5,12 @@ ENVIRONMENT := .venv
 BIN         := $(ENVIRONMENT)/bin
 DEMO        := results/demo
 SEEDS       ?= 5
+SAMPLES     ?= 24
 REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-markers test lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-markers benchmark-batch test lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -18,7 +19,7 @@ setup: ## the Python environment that the venv profile runs in
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
 
 demo: setup ## run the pipeline on the bundled data and print where the report is
-	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work -resume
+	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work $(if $(wildcard $(DEMO)/work),-resume)
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
 benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5; writes docs/benchmarks.md
@@ -29,9 +30,12 @@ benchmark-markers: setup ## time the marker test on DATA=labelled.h5ad beside Se
 	@test -n "$(DATA)" || { echo "Say what the labelled data set is: make benchmark-markers DATA=file.h5ad" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.markers --data "$(DATA)" --output docs/benchmarks
 
+benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two cores; writes its part of docs/benchmarks.md
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch --samples $(SAMPLES) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
 
 lint: ## style, types, workflow files and parameter schema
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

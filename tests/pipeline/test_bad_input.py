@@ -97,7 +97,7 @@ def bad_batch(tmp_path: Path) -> Path:
 
 
 def test_bad_samples_do_not_sink_the_batch(tmp_path: Path, bad_batch: Path) -> None:
-    run = run_pipeline(tmp_path, "--input", bad_batch)
+    run = run_pipeline(tmp_path, "--input", bad_batch, "--method", "consensus")
     for sample in ["truncated", "hollow", "negative", "fractional", "nothing", "crumbs"]:
         assert_told(run, f"{sample} FAILED")
     assert (run.results / "groups" / "good" / "good.h5ad").exists()

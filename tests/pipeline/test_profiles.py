@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,9 @@ ELSEWHERE = {"slurm", "lsf", "sge", "awsbatch", "googlebatch", "k8s"}
 
 def config(profiles: str, *options: str) -> dict[str, str]:
     """Return Nextflow's own reading of the configuration, flat."""
-    done = subprocess.run(
-        [ROOT / "nextflow", *options, "config", str(ROOT), "-profile", profiles, "-flat"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+    command = [ROOT / "nextflow", *options, "config", str(ROOT), "-profile", profiles, "-flat"]
+    with tempfile.TemporaryDirectory() as folder:  # for the log
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
     return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
 
 

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.pipeline
 UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
 
 
-def memory(task: dict[str, str]) -> float:
-    """Return the memory that a task of the trace asked for, in bytes."""
-    number, unit = task["memory"].split()
+def memory(task: dict[str, str], field: str = "memory") -> float:
+    """Return the memory that a task of the trace asked for, or took by another `field`, in bytes."""
+    number, unit = task[field].split()
     return float(number) * UNITS[unit]
 
 
@@ -39,7 +39,8 @@ def test_larger_data_ask_for_more_memory(tmp_path: Path) -> None:
 def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for task in demo.tasks():
-        assert memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+        assert 0 < memory(task, "peak_rss") < memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+        assert task["cpus"] == "1", "few cells leave the other core to the next group"
 
 
 def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:

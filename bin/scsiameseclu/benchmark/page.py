@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOT_MADE = "Not measured yet."
-ELSEWHERE = ("markers",)
+ELSEWHERE = ("markers", "batch")
 """Parts of the page that other commands write."""
 _BLOCK = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 

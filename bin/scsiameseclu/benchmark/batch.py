@@ -1,0 +1,217 @@
+"""Times a samplesheet of many samples on few cores, and watches its memory: ``python -m`` this module."""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from ..command import run  # isort: skip  # first: it caps the threads
+
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..files import read_json, read_table, write_h5ad, write_json, write_table
+from ..intake.read_counts import read_sample
+from ..threads import THREAD_POOLS
+from .page import template, with_part
+from .tables import markdown
+
+ROOT = Path(__file__).resolve().parents[3]
+DEMO = ROOT / "tests" / "data" / "demo" / "samplesheet.csv"
+TABLE = "batch.tsv"
+PART = "batch"
+"""Name of the part of the page that this command writes."""
+SHARE = 0.9
+"""Share of a bundled sample's counts that each copy keeps: no two copies are the same."""
+INTERVAL = 0.5
+"""Seconds between two looks at the memory."""
+MB = 2**20
+TRACE = "trace { raw = true; fields = 'name,status,realtime,cpus,%cpu,peak_rss' }\n"
+GROUPS = {"each": "a group each", "one": "one group"}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a run took: seconds, and the largest resident memory, in MB, of everything and of Nextflow alone."""
+
+    seconds: float
+    peak_mb: float
+    nextflow_mb: float
+
+    def with_look(self, seconds: float, resident: dict[int, float], nextflow: int) -> Watched:
+        """Return this after one more look, at `seconds`, at the processes' memory."""
+        peaks = max(self.peak_mb, sum(resident.values())), max(self.nextflow_mb, resident.get(nextflow, 0.0))
+        return Watched(seconds, *peaks)
+
+
+def benchmark_batch(
+    *,
+    output: Path = Path("docs/benchmarks"),
+    samples: int = 24,
+    cores: int = 2,
+    groups: str = "each,one",
+    runs: Path | None = None,
+) -> None:
+    """Run copies of the bundled samples in one sheet; write OUTPUT/batch.tsv and its part of OUTPUT.md.
+
+    Parameters
+    ----------
+    output
+        Folder of tables; the page is beside it, with .md at its end.
+    samples
+        Number of samples in the sheet.
+    cores
+        Processor cores that the runs may use.
+    groups
+        How the samples are grouped, with commas: each (a group each), one (all in one group).
+    runs
+        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary one.
+    """
+    wanted = groups.split(",")
+    if not set(wanted) <= set(GROUPS):
+        raise InputError.of(
+            what=f"there is no such grouping: {groups}", where="--groups", remedy="give each, one or both"
+        )
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    output.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = (runs or Path(temporary)).absolute() / f"{samples}_{name}_{cores}"
+            sheet = folder / "samplesheet.csv"
+            if not sheet.is_file():
+                write_sheet(sheet, samples=samples, groups=name)
+            watched = run_pipeline(sheet)
+            row = {"samples": samples, "groups": GROUPS[name], "cores": cores}
+            row |= costs(folder, watched, cores=cores)
+        write_table(with_row(output / TABLE, row), output / TABLE)
+    page = output.with_name(f"{output.name}.md")
+    text = page.read_text(encoding="utf-8") if page.is_file() else template()
+    page.write_text(with_part(text, PART, part(read_table(output / TABLE))), encoding="utf-8")
+
+
+def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
+    """Write copies of the bundled samples, in turn, each with a seeded share of the counts, and their samplesheet."""
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    demo = pd.read_csv(DEMO)
+    rows = []
+    for number in range(samples):
+        original = demo.iloc[number % len(demo)]
+        name = f"{original['sample']}_{number}"
+        write_h5ad(thinned(DEMO.parent / original["counts"], seed=number), sheet.parent / f"{name}.h5ad")
+        row = {"sample": name, "counts": f"{name}.h5ad", "organism": original["organism"]}
+        rows.append(row | ({"group": "all"} if groups == "one" else {"group": name, "tissue": original["tissue"]}))
+    pd.DataFrame(rows).to_csv(sheet, index=False)
+
+
+def thinned(path: Path, *, seed: int) -> ad.AnnData:
+    """Return the counts of a sample, of which each single one is kept with the probability ``SHARE``."""
+    adata, _ = read_sample(path, settings={})
+    adata.X.data = np.random.default_rng(seed).binomial(adata.X.data.astype(np.int64), SHARE).astype(adata.X.dtype)
+    adata.X.eliminate_zeros()
+    return adata
+
+
+def run_pipeline(sheet: Path) -> Watched:
+    """Run the pipeline beside the sheet, results in ``results``, and watch it; raises InputError if the run fails.
+
+    What was watched of an interrupted run is kept in ``watched.json`` and counts.
+    """
+    folder = sheet.parent
+    (folder / "trace.config").write_text(TRACE)
+    command = [str(ROOT / "nextflow"), "-c", "trace.config", "run", str(ROOT), "-profile", "venv", "-ansi-log", "false"]
+    command += ["--input", str(sheet), "--outdir", "results", "--trace_report_suffix", "batch", "-resume"]
+    environment = {name: value for name, value in os.environ.items() if name not in THREAD_POOLS}
+    kept, log = folder / "watched.json", folder / "run.log"
+    before = watched = Watched(**read_json(kept)) if kept.is_file() else Watched(0.0, 0.0, 0.0)
+    begun = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            seconds = before.seconds + time.perf_counter() - begun
+            watched = watched.with_look(seconds, resident_mb(process.pid), process.pid)
+            write_json(asdict(watched), kept)
+            time.sleep(INTERVAL)
+    if process.returncode:
+        last = log.read_text(errors="replace")[-2000:]
+        raise InputError.of(what=f"the run failed:\n{last}", where=sheet, remedy="mend that and repeat the command")
+    return watched
+
+
+def resident_mb(root: int) -> dict[int, float]:
+    """Return the resident memory, in MB, of a process and all that descend from it. What they share counts for each."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
+        except (OSError, IndexError):
+            continue  # it has ended meanwhile
+    tree = {root}
+    while more := {process for process, parent in parents.items() if parent in tree} - tree:
+        tree |= more
+    return {process: size for process, size in sizes.items() if process in tree}
+
+
+def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
+    """Return what a run took, from its trace and from watching it.
+
+    The overhead is the time that the samples' tasks, back to back on all cores, would not have needed: starting
+    Nextflow, submitting, staging, publishing, and cores that stand idle.
+    """
+    tasks = pd.read_csv(folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t", na_values=["-"])
+    reserved = float((tasks["realtime"] * tasks["cpus"]).sum()) / 1000
+    clusters = [read_table(path) for path in sorted((folder / "results" / "groups").glob("*/clusters.tsv"))]
+    n_samples = len(list((folder / "results" / "samples").iterdir()))
+    return {
+        "clustered_groups": len(clusters),
+        "cells": sum(len(table) for table in clusters),
+        "tasks": len(tasks),
+        "seconds": round(watched.seconds, 1),
+        "task_seconds": round(reserved, 1),
+        "cpu_seconds": round(float((tasks["realtime"] * tasks["%cpu"]).sum()) / 1e5, 1),
+        "overhead_per_sample": round((watched.seconds - reserved / cores) / n_samples, 2),
+        "peak_mb": round(watched.peak_mb),
+        "nextflow_mb": round(watched.nextflow_mb),
+        "largest_task_mb": round(float(tasks["peak_rss"].max()) / MB),
+    }
+
+
+def with_row(path: Path, row: dict[str, Any]) -> pd.DataFrame:
+    """Return the table of `path` with one row more, in the place of that of the same samples, groups and cores."""
+    new = pd.DataFrame([row])
+    if not path.is_file():
+        return new
+    keys = ["samples", "groups", "cores"]
+    return pd.concat([read_table(path), new]).drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
+
+
+def part(table: pd.DataFrame) -> str:
+    """Return the section of the page from the table of results."""
+    told = pd.DataFrame(
+        {
+            "cores": table["cores"],
+            "cells": table["cells"].map("{:,}".format),
+            "tasks": table["tasks"],
+            "seconds": table["seconds"].map("{:.0f}".format),
+            "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
+            "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
+            "peak memory, MB": table["peak_mb"],
+            "of Nextflow, MB": table["nextflow_mb"],
+            "of the largest task, MB": table["largest_task_mb"],
+        },
+        dtype=object,
+    )
+    names = table["samples"].astype(str) + " samples, " + table["groups"]
+    return markdown(told.set_axis(names), first="sheet")
+
+
+if __name__ == "__main__":
+    run(benchmark_batch)

@@ -1,0 +1,40 @@
+"""How the tests are shared out among processes (``pytest -n``)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+ROOT = Path(__file__).parents[1]
+
+
+@cache
+def reads_demo(path: str) -> bool:
+    """Tell whether tests of a file, named from the root, read the run of the bundled data."""
+    return "demo: Run" in (ROOT / path).read_text(encoding="utf-8")
+
+
+class ByFile(LoadFileScheduling):
+    """The tests of a file share a process, and so do those that read the run of the bundled data: it is made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = super()._split_scope(nodeid)
+        return "demo" if reads_demo(path) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the runs of the pipeline come first, for they take longest; of these, those that read the bundled data's."""
+    items.sort(
+        key=lambda item: (not reads_demo(item.nodeid.split("::")[0]), item.get_closest_marker("pipeline") is None)
+    )
