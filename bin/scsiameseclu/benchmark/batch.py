@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..intake.read_counts import read_sample
 from ..threads import THREAD_POOLS
-from .page import template, with_part
+from .page import write_part
 from .tables import markdown
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,9 +92,7 @@ def benchmark_batch(
             row = {"samples": samples, "groups": GROUPS[name], "cores": cores}
             row |= costs(folder, watched, cores=cores)
         write_table(with_row(output / TABLE, row), output / TABLE)
-    page = output.with_name(f"{output.name}.md")
-    text = page.read_text(encoding="utf-8") if page.is_file() else template()
-    page.write_text(with_part(text, PART, part(read_table(output / TABLE))), encoding="utf-8")
+    write_part(output, PART, part(read_table(output / TABLE)))
 
 
 def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:

@@ -27,7 +27,7 @@ from ..annotation.markers import exact_expression, find_markers
 from ..errors import InputError
 from ..expression.normalize import raw_counts
 from ..files import read_table, write_table
-from .page import template, with_part
+from .page import write_part
 from .tables import markdown
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), rep
     output.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows).assign(dataset=data.name, cells=expression.n_obs, genes=expression.n_vars)
     write_table(table, output / TABLE)
-    page = output.with_name(f"{output.name}.md")
-    text = page.read_text(encoding="utf-8") if page.is_file() else template()
-    page.write_text(with_part(text, PART, part(read_table(output / TABLE))), encoding="utf-8")
+    write_part(output, PART, part(read_table(output / TABLE)))
 
 
 def labelled_expression(path: Path) -> ad.AnnData:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOT_MADE = "Not measured yet."
-ELSEWHERE = ("markers", "batch")
+ELSEWHERE = ("published", "markers", "batch")
 """Parts of the page that other commands write."""
 _BLOCK = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 
@@ -54,9 +54,32 @@ def write_page(output: Path, *, results: pd.DataFrame, ablation: pd.DataFrame, s
     measured = pd.concat([table for table in (results, ablation, scaling) if len(table)] or [results])
     blocks["versions"] = "\n".join(f"- {version}" for version in sorted(measured["versions"].unique())) or NOT_MADE
     draw_figures(output, results=whole, scaling=scaling)
-    page = output.with_name(f"{output.name}.md")
-    text = page.read_text(encoding="utf-8") if page.is_file() else template()
-    page.write_text(filled(text, blocks), encoding="utf-8")
+    page = _page(output)
+    page.write_text(filled(_text(page), blocks), encoding="utf-8")
+
+
+def write_part(output: Path, part: str, content: str) -> None:
+    """Write one part of ``OUTPUT.md``, as :func:`write_page` writes the others.
+
+    Parameters
+    ----------
+    output
+        Folder of the tables; the page is beside it.
+    part
+        Name of the part, one of ``ELSEWHERE``.
+    content
+        Markdown.
+    """
+    page = _page(output)
+    page.write_text(with_part(_text(page), part, content), encoding="utf-8")
+
+
+def _page(output: Path) -> Path:
+    return output.with_name(f"{output.name}.md")
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8") if page.is_file() else template()
 
 
 def template() -> str:

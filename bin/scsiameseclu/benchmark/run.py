@@ -236,18 +236,40 @@ def _rounded(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_fit(job: Job, *, scratch: Path, threads: int) -> dict[str, Any] | None:
     """Run :func:`scsiameseclu.benchmark.fit.fit` in a process of its own."""
-    output = scratch / "fit.json"
-    output.unlink(missing_ok=True)
     options = {
         "expression": job.dataset.expression,
         "method": job.function,
         "n-clusters": job.dataset.n_types if job.k_mode == "true" else "auto",
         "seed": job.seed,
         "switches": json.dumps(job.switches),
-        "output": output,
     }
-    command = [sys.executable, "-m", f"{__package__}.fit"]
-    command += [f"--{name}={value}" for name, value in options.items()]
+    return run_module("fit", options, what=" ".join(map(str, job.key)), scratch=scratch, threads=threads)
+
+
+def run_module(
+    name: str, options: Mapping[str, Any], *, what: str, scratch: Path, threads: int
+) -> dict[str, Any] | None:
+    """Run a module of this package in a process of its own and return what it wrote.
+
+    None if it failed, which is told on stderr.
+
+    Parameters
+    ----------
+    name
+        The module. Its command takes `options`, and ``--output``, a JSON file to write.
+    options
+        Names and values.
+    what
+        What is run, for the message.
+    scratch
+        Folder that it runs in.
+    threads
+        Threads that it may use.
+    """
+    output = scratch / "fit.json"
+    output.unlink(missing_ok=True)
+    command = [sys.executable, "-m", f"{__package__}.{name}"]
+    command += [f"--{option}={value}" for option, value in {**options, "output": output}.items()]
     done = subprocess.run(
         command,
         cwd=scratch,
@@ -258,7 +280,7 @@ def run_fit(job: Job, *, scratch: Path, threads: int) -> dict[str, Any] | None:
         check=False,
     )
     if done.returncode or not output.is_file():
-        _tell(f"exit status {done.returncode} of {' '.join(map(str, job.key))}\n{done.stderr}{_traceback(scratch)}")
+        _tell(f"exit status {done.returncode} of {what}\n{done.stderr}{_traceback(scratch)}")
         return None
     return read_json(output)
 

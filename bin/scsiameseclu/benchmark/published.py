@@ -1,0 +1,129 @@
+"""Times scSiameseClu beside the paper's published code: ``python -m`` this module.
+
+The published code is no part of this project: a checkout of it is given. It runs without labels.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from ..command import run  # isort: skip  # first: it caps the threads
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import kneighbors_graph
+from sklearn.preprocessing import scale
+
+from ..errors import InputError
+from ..files import read_table, write_table
+from .datasets import Dataset, read_dataset
+from .page import write_part
+from .run import Job, run_fit, run_module
+from .tables import markdown
+
+TABLE = "published.tsv"
+PART = "published"
+"""Name of the part of the page that this command writes."""
+MODULES = ("MODEL.py", "opt.py", "train.py", "utils.py")
+"""Files of the published code that are run."""
+NEIGHBORS = 10
+"""Neighbors of a cell in the graph, as in the published preparation."""
+OURS, THEIRS = "this pipeline", "the published code"
+
+
+def benchmark_published(
+    *, code: Path, name: str, data: Path, output: Path = Path("docs/benchmarks"), threads: int = 1
+) -> None:
+    """Time both on the same cells, one after the other, and write OUTPUT/published.tsv and its part of OUTPUT.md.
+
+    Parameters
+    ----------
+    code
+        Checkout of the published code.
+    name
+        Name of the data set there, by which its settings and its pretrained weights are found.
+    data
+        The data set: .h5ad (labels in obs['label']) or .h5 (X and Y). Of the labels only the number of types is used.
+    output
+        Folder of tables; the page is beside it, with .md at its end.
+    threads
+        Threads of each.
+    """
+    for part_of_it in (*MODULES, f"model_pretrain/{name}_pretrain.pkl"):
+        if not (code / part_of_it).is_file():
+            raise InputError.of(
+                what=f"the published code has no {part_of_it} here",
+                where=code,
+                remedy="give a checkout of its repository, and the name of a data set with weights there",
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        dataset = read_dataset(data, scratch=scratch)
+        if dataset is None:
+            raise InputError.of(
+                what="no cell has a label", where=data, remedy="give a labelled data set: the number of types is taken"
+            )
+        rows = [ours(dataset, scratch, threads), theirs(dataset, scratch, threads, code=code.resolve(), name=name)]
+    output.mkdir(parents=True, exist_ok=True)
+    write_table(pd.DataFrame(rows), output / TABLE)
+    write_part(output, PART, part(read_table(output / TABLE)))
+
+
+def ours(dataset: Dataset, scratch: Path, threads: int) -> dict[str, Any]:
+    """Return the seconds, from principal components to labels, and the peak memory of this pipeline's method."""
+    job = Job(dataset, "scsiameseclu", "true", 0, function="scsiameseclu")
+    return _row(dataset, OURS, threads, run_fit(job, scratch=scratch, threads=threads))
+
+
+def theirs(dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: str) -> dict[str, Any]:
+    """Return the same of the published code, from PCA to the end of its training.
+
+    Its graph, of the nearest neighbors without a look at labels, is made before and not timed.
+    """
+    expression = ad.read_h5ad(dataset.expression)
+    expression = expression[:, expression.var["highly_variable"].to_numpy()]
+    depth = np.asarray(expression.layers["counts"].sum(axis=1), dtype=np.float64).ravel()
+    data = scratch / "published.npz"
+    np.savez(
+        data,
+        features=scale(expression.X.toarray().astype(np.float64)),
+        adjacency=kneighbors_graph(dataset.scores, NEIGHBORS).toarray(),
+        size_factors=depth / np.median(depth),
+        n_clusters=dataset.n_types,
+    )
+    options = {"code": code, "name": name, "data": data}
+    found = run_module("train_published", options, what=f"{dataset.name}, {THEIRS}", scratch=scratch, threads=threads)
+    return _row(dataset, THEIRS, threads, found)
+
+
+def _row(dataset: Dataset, method: str, threads: int, found: dict[str, Any] | None) -> dict[str, Any]:
+    if found is None:
+        raise InputError.of(
+            what=f"{method} failed on it, as told above", where=dataset.name, remedy="mend that and repeat the command"
+        )
+    cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
+    return {"dataset": dataset.name, "cells": dataset.n_cells, "method": method, "threads": threads} | cost
+
+
+def part(table: pd.DataFrame) -> str:
+    """Return the section of the page from the table of results."""
+    first = table.iloc[0]
+    told = pd.DataFrame(
+        {
+            "seconds": table["seconds"].map("{:.1f}".format),
+            "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
+            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format),
+            "peak memory, MB": table["peak_rss_mb"],
+        },
+        dtype=object,
+    )
+    about = f"{first['dataset']}: {first['cells']:,} cells; {first['threads']} thread(s) each."
+    return f"{about}\n\n{markdown(told.set_axis(table['method']), first='scSiameseClu by')}"
+
+
+if __name__ == "__main__":
+    run(benchmark_published)

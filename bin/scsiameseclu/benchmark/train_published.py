@@ -1,0 +1,92 @@
+"""The paper's published code on one data set, in a process of its own: ``python -m`` this module.
+
+It works inside a checkout of that code, whose modules are found by their bare names and keep their files below the
+working folder. What is mended and what is left out is told where it is done, and in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+from ..command import run  # isort: skip  # first: it caps the threads
+
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..files import write_json
+from .fit import peak_rss_mb
+
+PACKAGE, WEIGHTS = "scSiameseClu", "model_pretrain"
+"""Folder, below the working one, in which the published code looks for its files, and that of the weights in it."""
+
+
+def train_published(*, code: Path, name: str, data: Path, output: Path) -> None:
+    """Run preparation and training as the code's main.py does; writes seconds and peak memory as JSON.
+
+    Parameters
+    ----------
+    code
+        Folder with the published modules (opt, utils, MODEL and train) and, in model_pretrain, their weights.
+    name
+        Name of the data set in the published code, which has settings and pretrained weights for each.
+    data
+        ``.npz`` with ``features`` (cells x genes), ``adjacency`` (dense, cells x cells), ``size_factors`` and
+        ``n_clusters``.
+    output
+        File to write: ``seconds`` (from PCA to the end of the training), ``peak_rss_mb`` (of the process).
+    """
+    args, utils, train, model = _mended(code)
+    given = np.load(data)
+    features, adjacency = given["features"], given["adjacency"]
+    args.cuda, args.name = False, name
+    utils.setup()
+    args.beta_value, args.lambda_value = args.sigma_value, args.mu_value  # read, not defined; named so in its print-out
+    args.n_clusters, args.n_input = int(given["n_clusters"]), min(args.n_input, *features.shape)
+    network = model.scSiameseClu(n_node=len(features))
+    for weights in network.parameters():
+        weights.register_hook(torch.nan_to_num)  # its propagation loss divides by probabilities that underflow
+
+    started = time.monotonic()
+    scores = utils.PCA(n_components=args.n_input).fit_transform(features)
+    normalized = utils.normalize_adj(adjacency, self_loop=True, symmetry=False)
+    diffused = utils.diffusion_adj(adjacency, mode="ppr", transport_rate=args.alpha_value)
+    tensors = (utils.numpy_to_torch(normalized, sparse=True), utils.numpy_to_torch(diffused))
+    no_labels = np.zeros(len(features), dtype=int)
+    train.train(network, utils.numpy_to_torch(scores), no_labels, adjacency, *tensors, given["size_factors"])
+    write_json({"seconds": time.monotonic() - started, "peak_rss_mb": peak_rss_mb()}, output, indent=None)
+
+
+def _mended(code: Path) -> tuple[Any, ModuleType, ModuleType, ModuleType]:
+    """Import the published code, mend what keeps it from running, and take the labels out of it."""
+    # A log, and a library that pairs clusters with labels: not in our environment, and not needed to cluster.
+    loguru, munkres = ModuleType("loguru"), ModuleType("munkres")
+    vars(loguru)["logger"], vars(munkres)["Munkres"] = _NoLog(), None
+    sys.modules |= {"loguru": loguru, "munkres": munkres}
+    Path(PACKAGE).mkdir()
+    Path(PACKAGE, WEIGHTS).symlink_to(code / WEIGHTS)
+    sys.path.insert(0, str(code))
+    sys.argv = sys.argv[:1]  # opt reads the command line when it is imported
+    args = import_module("opt").args
+    utils, model, train = (import_module(name) for name in ("utils", "MODEL", "train"))
+    vars(train)["x"] = utils.dicr_loss  # called by a name that is defined nowhere
+    sinkhorn = train.sinkhorn  # torch no longer takes its mixture of torch's and numpy's arrays
+    vars(train)["sinkhorn"] = lambda p, power, row, col: sinkhorn(p, power, np.asarray(row), np.asarray(col))
+    vars(utils)["eva"] = lambda *_, **__: (0.0, 0.0, 0.0, 0.0)  # the scores against labels, after each epoch
+    return args, utils, train, model
+
+
+class _NoLog:
+    """Takes and drops what is logged."""
+
+    def add(self, *_: Any, **__: Any) -> None: ...
+
+    def info(self, *_: Any, **__: Any) -> None: ...
+
+
+if __name__ == "__main__":
+    run(train_published)

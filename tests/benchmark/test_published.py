@@ -1,0 +1,113 @@
+"""The benchmark beside the published code: driven with a small stand-in for that code, which is not ours to keep."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scsiameseclu.benchmark import published as module
+from scsiameseclu.benchmark.page import NOT_MADE, filled, template
+from scsiameseclu.benchmark.published import OURS, THEIRS, benchmark_published
+from scsiameseclu.errors import InputError
+from scsiameseclu.files import read_table
+
+STAND_IN = {
+    "opt.py": """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", default=1)
+args = parser.parse_args()
+args.n_input, args.alpha_value, args.sigma_value, args.mu_value = 100, 0.5, 2, 10
+""",
+    "utils.py": """
+import munkres
+import numpy as np
+from loguru import logger
+from sklearn.decomposition import PCA
+import opt
+logger.add("scSiameseClu/log", level="INFO")
+def setup(): assert opt.args.name == "Known" and not opt.args.cuda
+def normalize_adj(adj, self_loop, symmetry): return adj / adj.sum(axis=0)
+def diffusion_adj(adj, mode, transport_rate): return adj * transport_rate
+def numpy_to_torch(array, sparse=False): return array
+def dicr_loss(): return 0.0
+def eva(truth, found): raise AssertionError("scored against labels")
+""",
+    "MODEL.py": """
+class scSiameseClu:
+    def __init__(self, n_node): self.n = n_node
+    def parameters(self): return []
+""",
+    "train.py": """
+from utils import *
+import utils
+def sinkhorn(pred, power, row, col):
+    assert type(row) is type(col) is np.ndarray
+def train(model, X, y, A, A_norm, Ad, scale_factor):
+    assert model.n == len(X) == len(A) == len(scale_factor) and not y.any()
+    assert opt.args.n_clusters == 2 and opt.args.beta_value == 2 and opt.args.lambda_value == 10
+    assert A.sum() == 10 * len(A) and open("scSiameseClu/model_pretrain/Known_pretrain.pkl").read() == "weights"
+    sinkhorn(X, 1, [1], [1])
+    x(), utils.eva(y, y)
+""",
+}
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.5, (150, 80))
+    counts[:50, :20] += rng.poisson(3, (50, 20))
+    obs = pd.DataFrame({"label": np.repeat(["a", "b", "b"], 50)}, index=[f"c{i}" for i in range(150)])
+    var = pd.DataFrame(index=[f"g{i}" for i in range(80)])
+    ad.AnnData(counts.astype(np.float32), obs=obs, var=var).write_h5ad(tmp_path / "data.h5ad")
+    return tmp_path / "data.h5ad"
+
+
+@pytest.fixture
+def code(tmp_path):
+    folder = tmp_path / "code"
+    (folder / "model_pretrain").mkdir(parents=True)
+    (folder / "model_pretrain" / "Known_pretrain.pkl").write_text("weights")
+    for name, text in STAND_IN.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_both_are_timed_and_nothing_else_of_the_page_changes(code, data, tmp_path, monkeypatch):
+    (tmp_path / "bench.md").write_text(filled(template(), {"coverage": "as it was"}))
+    monkeypatch.setattr(module, "run_fit", lambda job, scratch, threads: {"seconds": 2.0, "peak_rss_mb": 500.0})
+    before = sorted(path.name for path in code.iterdir())
+    benchmark_published(code=code, name="Known", data=data, output=tmp_path / "bench")
+
+    table = read_table(tmp_path / "bench" / "published.tsv").set_index("method")
+    assert list(table.index) == [OURS, THEIRS]
+    assert set(table["cells"]) == {150}
+    assert 0 < table.loc[THEIRS, "seconds"] < 60
+    text = (tmp_path / "bench.md").read_text()
+    assert "| this pipeline | 2.0 | 13.3 | 1.0 | 500 |" in text
+    assert "as it was" in text
+    assert text.count(NOT_MADE) == text.count("<!-- begin ") - 2
+    assert sorted(path.name for path in code.iterdir()) == before, "the checkout is left as it is"
+
+
+def test_a_code_that_fails_is_one_clear_error(code, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "run_fit", lambda job, scratch, threads: {"seconds": 2.0, "peak_rss_mb": 500.0})
+    (code / "train.py").write_text("def sinkhorn(): ...\ndef train(*_): raise ValueError('lost')\n")
+    with pytest.raises(InputError, match="the published code failed on it"):
+        benchmark_published(code=code, name="Known", data=data, output=tmp_path / "bench")
+    assert "lost" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_named(code, data, tmp_path):
+    with pytest.raises(InputError, match=r"model_pretrain/Other_pretrain\.pkl"):
+        benchmark_published(code=code, name="Other", data=data, output=tmp_path / "bench")
+    (code / "train.py").unlink()
+    with pytest.raises(InputError, match=r"train\.py"):
+        benchmark_published(code=code, name="Known", data=data, output=tmp_path / "bench")
+    plain = tmp_path / "plain.h5ad"
+    ad.AnnData(np.ones((60, 5), dtype=np.float32)).write_h5ad(plain)
+    (code / "train.py").touch()
+    with pytest.raises(InputError, match="no cell has a label"):
+        benchmark_published(code=code, name="Known", data=plain, output=tmp_path / "bench")
