@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scsiameseclu.benchmark import published as module
 from scsiameseclu.benchmark.page import NOT_MADE, filled, template
-from scsiameseclu.benchmark.published import OURS, THEIRS, benchmark_published
+from scsiameseclu.benchmark.published import OURS, THEIRS, benchmark_published, with_rows
 from scsiameseclu.errors import InputError
-from scsiameseclu.files import read_table
+from scsiameseclu.files import read_table, write_table
 
 STAND_IN = {
     "opt.py": """
@@ -86,10 +86,18 @@ def test_both_are_timed_and_nothing_else_of_the_page_changes(code, data, tmp_pat
     assert set(table["cells"]) == {150}
     assert 0 < table.loc[THEIRS, "seconds"] < 60
     text = (tmp_path / "bench.md").read_text()
-    assert "| this pipeline | 2.0 | 13.3 | 1.0 | 500 |" in text
+    assert "| data.h5ad | 150 | this pipeline | 1 | 2.0 | 13.3 | 1.0 | 500 |" in text
     assert "as it was" in text
     assert text.count(NOT_MADE) == text.count("<!-- begin ") - 2
     assert sorted(path.name for path in code.iterdir()) == before, "the checkout is left as it is"
+
+
+def test_other_data_sets_stay_in_the_table(tmp_path):
+    path = tmp_path / "published.tsv"
+    rows = [{"dataset": name, "cells": cells, "method": OURS, "seconds": 1.0} for name, cells in [("a", 9), ("b", 5)]]
+    write_table(with_rows(path, rows), path)
+    table = with_rows(path, [rows[0] | {"seconds": 3.0}])
+    assert list(zip(table["dataset"], table["seconds"], strict=True)) == [("b", 1.0), ("a", 3.0)]
 
 
 def test_a_code_that_fails_is_one_clear_error(code, data, tmp_path, monkeypatch, capsys):

@@ -40,6 +40,8 @@ def benchmark_published(
 ) -> None:
     """Time both on the same cells, one after the other, and write OUTPUT/published.tsv and its part of OUTPUT.md.
 
+    What the table has of other data sets stays.
+
     Parameters
     ----------
     code
@@ -69,7 +71,7 @@ def benchmark_published(
             )
         rows = [ours(dataset, scratch, threads), theirs(dataset, scratch, threads, code=code.resolve(), name=name)]
     output.mkdir(parents=True, exist_ok=True)
-    write_table(pd.DataFrame(rows), output / TABLE)
+    write_table(with_rows(output / TABLE, rows), output / TABLE)
     write_part(output, PART, part(read_table(output / TABLE)))
 
 
@@ -109,20 +111,31 @@ def _row(dataset: Dataset, method: str, threads: int, found: dict[str, Any] | No
     return {"dataset": dataset.name, "cells": dataset.n_cells, "method": method, "threads": threads} | cost
 
 
+def with_rows(path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the table of `path` with the rows of one data set more, in the place of those that it had of it."""
+    new = pd.DataFrame(rows)
+    if not path.is_file():
+        return new
+    kept = pd.concat([read_table(path), new]).drop_duplicates(["dataset", "method"], keep="last")
+    return kept.sort_values(["cells", "dataset"], kind="stable", ignore_index=True)
+
+
 def part(table: pd.DataFrame) -> str:
     """Return the section of the page from the table of results."""
-    first = table.iloc[0]
+    of_ours = table["dataset"].map(table[table["method"] == OURS].set_index("dataset")["seconds"])
     told = pd.DataFrame(
         {
+            "cells": table["cells"].map("{:,}".format),
+            "scSiameseClu by": table["method"],
+            "threads": table["threads"],
             "seconds": table["seconds"].map("{:.1f}".format),
             "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
-            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format),
+            "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
             "peak memory, MB": table["peak_rss_mb"],
         },
         dtype=object,
     )
-    about = f"{first['dataset']}: {first['cells']:,} cells; {first['threads']} thread(s) each."
-    return f"{about}\n\n{markdown(told.set_axis(table['method']), first='scSiameseClu by')}"
+    return markdown(told.set_axis(table["dataset"]), first="data set")
 
 
 if __name__ == "__main__":
