@@ -58,27 +58,39 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
     app.default(step)
     command, bound, _ = app.parse_args(arguments)
     try:
-        command(*bound.args, **bound.kwargs)
+        status = _status_of(step, lambda: command(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
     except MemoryError:
         print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
-        sys.exit(EXIT_MEMORY)
+        status = EXIT_MEMORY
     except OSError as error:
-        # Not the input's fault and perhaps gone next time: never kept as the sample's verdict.
+        # Not the input's fault and perhaps gone next time: never kept as the sample's verdict. On a full disk it may be
+        # the verdict itself that cannot be written.
         print(f"ERROR: {_unwritable(error)}", file=sys.stderr)
-        sys.exit(EXIT_IO)
+        status = EXIT_IO
+    sys.exit(status)
+
+
+def _status_of(
+    step: Callable[..., None], command: Callable[[], None], options: dict[str, Any], *, isolate: bool
+) -> int:
+    """Run the command, tell what is wrong with the input or with us, and return the exit status."""
+    try:
+        command()
+    except (MemoryError, OSError):
+        raise
     except Exception as error:
         problems = error.problems if isinstance(error, InputError) else [_defect(error, step)]
         print("\n".join(f"ERROR: {problem}" for problem in problems), file=sys.stderr)
         if not isolate:
-            sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_INTERNAL)
-        record_failure(step, bound.arguments, problems)
-    sys.exit(0)
+            return EXIT_INPUT if isinstance(error, InputError) else EXIT_INTERNAL
+        record_failure(step, options, problems)
+    return 0
 
 
 def _unwritable(error: OSError) -> Problem:
     return Problem(
         what=f"a file could not be read or written: {error}",
-        where=str(Path.cwd()),
+        where=os.environ.get("PWD", "."),  # the system is not asked: the folder itself may be gone
         remedy="check that the disk is not full and the file may be read, then repeat the command with -resume",
     )
 

@@ -61,6 +61,18 @@ def test_a_defect_keeps_its_traceback_for_us(tmp_path):
     assert "ZeroDivisionError" in (tmp_path / "traceback.txt").read_text()
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), BAD])
+def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(error, tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert ends_with(error, isolate=True) == EXIT_IO
+    told = capsys.readouterr().err
+    assert "could not be read or written" in told
+    assert "Traceback" not in told
+
+
 def test_places_are_told_under_the_users_names():
     renamed = BAD.renamed({"counts/x.h5": "/data/my x.h5"})
     assert renamed.problems[0].where == "/data/my x.h5"
