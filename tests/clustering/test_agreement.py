@@ -56,6 +56,22 @@ def test_exchange_takes_a_wrong_merge_back():
     assert adjusted_rand_score(types, found) == 1
 
 
+def test_the_best_exchange_that_is_allowed_is_made():
+    partitions, micro = random_partitions(), np.arange(60) % 20
+    agreement, similarity = Agreement(partitions, micro), np.eye(20)
+    labels = np.arange(20) % 5
+    asked: list[float] = []
+
+    def only_the_third(candidate):
+        asked.append(agreement.of(candidate))
+        return len(asked) == 3
+
+    found = exchange(labels, agreement, similarity, gammas=(0.0, 0.3), allowed=only_the_third)
+    assert asked[0] >= asked[1] >= asked[2] == agreement.of(found) > agreement.of(labels)
+    assert len(np.unique(found)) == 5 == found.max() + 1
+    assert exchange(labels, agreement, similarity, gammas=(0.0,), allowed=lambda _: False) is labels
+
+
 @pytest.mark.parametrize("k", [1, 5, 20])
 def test_exchange_never_lowers_the_agreement_and_keeps_the_number(k):
     partitions, micro = random_partitions(), np.arange(60) % 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from .linkage import average_linkage, cut
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
-MAX_EXCHANGES = 30
-"""Exchanges after which the search ends at the latest."""
+SMALLEST_GAIN = 1e-9
+"""Rise of the agreement below which an exchange changes nothing."""
+MAX_EXCHANGES, MAX_ASKED = 30, 10
+"""Exchanges after which the search ends at the latest, and after which, forbidden at one step, it ends there."""
 
 
 def mean_agreement(labels: Integers, partitions: NDArray[np.int32]) -> float:
@@ -111,12 +113,17 @@ class Agreement:
 
 
 def exchange(
-    labels: NDArray[np.int64], agreement: Agreement, similarity: Floats, *, gammas: Sequence[float]
+    labels: NDArray[np.int64],
+    agreement: Agreement,
+    similarity: Floats,
+    *,
+    gammas: Sequence[float],
+    allowed: Callable[[NDArray[np.int64]], bool] = lambda _: True,
 ) -> NDArray[np.int64]:
     """Split one cluster and join two, as long as the agreement rises; the number of clusters stays.
 
-    A greedy cut cannot take back a merge. Each step makes the best of all exchanges: a cluster split in two by average
-    linkage (with each of `gammas`), and any two clusters joined.
+    A greedy cut cannot take back a merge. Each step makes the best of all exchanges that is allowed: a cluster split in
+    two by average linkage (with each of `gammas`), and any two clusters joined.
 
     Parameters
     ----------
@@ -128,31 +135,44 @@ def exchange(
         Similarity of the micro-clusters, (m, m).
     gammas
         Exponents of the linkage's size factor.
+    allowed
+        Whether a clustering may be taken. It is asked of the best exchanges, one after the other, until one may.
 
     Returns
     -------
-    The clusters after all exchanges; `labels` itself where none raises the agreement.
+    The clusters after all exchanges; `labels` itself where none that is allowed raises the agreement.
     """
-    best = agreement.of(labels)
     splits: dict[bytes, list[NDArray[np.bool_]]] = {}
     for _ in range(MAX_EXCHANGES):
-        found = labels
-        for cluster in range(int(labels.max()) + 1):
-            members = labels == cluster
-            key = members.tobytes()
-            if key not in splits:
-                splits[key] = list(_halves(members, agreement.sizes, similarity, gammas))
-            for half in splits[key]:
-                candidate = np.where(half, labels.max() + 1, labels)
-                first, second, values = agreement.of_joins(candidate)
-                pair = int(values.argmax())
-                if values[pair] > best + 1e-9:
-                    best = float(values[pair])
-                    found = np.where(candidate == second[pair], first[pair], candidate)
-        if found is labels:
+        better = _better(labels, agreement, similarity, gammas, splits)
+        best = sorted(better, key=lambda found: -found[0])[:MAX_ASKED]
+        numbered = (np.unique(found, return_inverse=True)[1].astype(np.int64) for _, found in best)
+        taken = next(filter(allowed, numbered), None)
+        if taken is None:
             break
-        labels = np.unique(found, return_inverse=True)[1].astype(np.int64)
+        labels = taken
     return labels
+
+
+def _better(
+    labels: NDArray[np.int64],
+    agreement: Agreement,
+    similarity: Floats,
+    gammas: Sequence[float],
+    splits: dict[bytes, list[NDArray[np.bool_]]],
+) -> Iterator[tuple[float, NDArray[np.int64]]]:
+    """All exchanges that raise the agreement: it and the clusters after it. Splits of clusters are kept in `splits`."""
+    least = agreement.of(labels) + SMALLEST_GAIN
+    for cluster in range(int(labels.max()) + 1):
+        members = labels == cluster
+        key = members.tobytes()
+        if key not in splits:
+            splits[key] = list(_halves(members, agreement.sizes, similarity, gammas))
+        for half in splits[key]:
+            candidate = np.where(half, labels.max() + 1, labels)
+            first, second, values = agreement.of_joins(candidate)
+            for pair in np.flatnonzero(values > least):
+                yield float(values[pair]), np.where(candidate == second[pair], first[pair], candidate)
 
 
 def _halves(

@@ -285,8 +285,8 @@ def consensus_cut(
     """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma.
 
     Of the linkages for all `GAMMAS` it is the cut with the highest mean ARI with the partitions, the smallest gamma
-    where several are equal, improved by exchanges (:func:`.agreement.exchange`). With `counts`, the improvement does
-    not stand if it leaves more pairs of clusters without marker genes that tell them apart (:mod:`.distinct`).
+    where several are equal, improved by exchanges (:func:`.agreement.exchange`). With `counts`, no exchange is made
+    that leaves more pairs of clusters without marker genes that tell them apart (:mod:`.distinct`) than the cut had.
 
     Returns
     -------
@@ -299,10 +299,12 @@ def consensus_cut(
     candidates = [cut(average_linkage(similarity, agreement.sizes, gamma=gamma), n_clusters) for gamma in GAMMAS]
     agreements = [agreement.of(candidate) for candidate in candidates]
     best = int(np.argmax(agreements))
-    labels, improved = candidates[best], exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS)
-    unchanged = improved is labels
-    if unchanged or counts is None or n_indistinct(counts, improved[micro]) <= n_indistinct(counts, labels[micro]):
-        labels = improved
+    most = 0 if counts is None else n_indistinct(counts, candidates[best][micro])
+
+    def distinct_enough(labels: NDArray[np.int64]) -> bool:
+        return counts is None or n_indistinct(counts, labels[micro]) <= most
+
+    labels = exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS, allowed=distinct_enough)
     evidence = {
         "gamma": GAMMAS[best],
         "gammas": [{"gamma": gamma, "agreement": found} for gamma, found in zip(GAMMAS, agreements, strict=True)],
