@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .views import View
 
 N_STARTS = 5
-"""Random starts from which each view is asked at each resolution."""
+"""Random starts from which each view, and the averaged graph, is asked at each resolution."""
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
 """Resolutions of modularity at which each view is asked."""
 FINER, COARSER = 1.6, 0.5
@@ -225,14 +225,14 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
 def ladder(
     network: igraph.Graph, n_clusters: int | Literal["auto"], *, random_state: int = 0
 ) -> dict[float, NDArray[np.int32]]:
-    """Return the averaged graph's partition at each resolution to ask, in ascending order of the resolutions.
+    """Return the averaged graph's partitions, cells x starts, at each resolution to ask; resolutions ascend.
 
-    Finer rungs are added while the finest partition has fewer than two thirds of the clusters wanted, coarser ones
-    while the coarsest has more.
+    Finer rungs are added while the finest partitions have fewer than two thirds of the clusters wanted, coarser ones
+    while the coarsest have more.
     """
 
     def ask(resolution: float) -> NDArray[np.int32]:
-        return leiden(network, resolution=resolution, random_state=random_state)
+        return from_starts(network, [resolution], random_state=random_state)
 
     found = {resolution: ask(resolution) for resolution in RESOLUTIONS}
     if n_clusters != "auto":
@@ -240,10 +240,21 @@ def ladder(
         while high < highest and found[high].max() + 1 < 2 * n_clusters / 3:
             high *= FINER
             found[high] = ask(high)
-        while low > lowest and found[low].max() + 1 > n_clusters:
+        while low > lowest and found[low].max(axis=0).min() + 1 > n_clusters:
             low *= COARSER
             found[low] = ask(low)
     return dict(sorted(found.items()))
+
+
+def from_starts(network: igraph.Graph, resolutions: Sequence[float], *, random_state: int = 0) -> NDArray[np.int32]:
+    """Return the graph's Leiden partitions from each start at each resolution, cells x (starts x resolutions).
+
+    The resolutions change fastest.
+    """
+    seeds = np.random.SeedSequence(random_state).generate_state(N_STARTS)
+    return np.column_stack(
+        [leiden(network, resolution=resolution, random_state=int(seed)) for seed in seeds for resolution in resolutions]
+    )
 
 
 def view_partitions(
@@ -253,29 +264,27 @@ def view_partitions(
 
     The resolutions change fastest.
     """
-    seeds = np.random.SeedSequence(random_state).generate_state(N_STARTS)
     # An igraph takes several times the matrix's memory: there is one at a time.
-    return np.column_stack(
-        [
-            leiden(network, resolution=resolution, random_state=int(seed))
-            for network in map(as_igraph, graphs)
-            for seed in seeds
-            for resolution in resolutions
-        ]
-    )
+    return np.hstack([from_starts(as_igraph(graph), resolutions, random_state=random_state) for graph in graphs])
 
 
 def rungs(
     whole: Mapping[float, NDArray[np.int32]], partitions: NDArray[np.int32], judges: NDArray[np.int64]
 ) -> list[Rung]:
-    """Return, per resolution, how the averaged graph's partition agrees on the cells `judges` with the single views'.
+    """Return, per resolution, how the averaged graph's partitions agree on the cells `judges` with the single views'.
 
-    `whole` are the partitions of :func:`ladder`, `partitions` those of :func:`view_partitions`.
+    `whole` are the partitions of :func:`ladder`, `partitions` those of :func:`view_partitions`. A rung's sizes are
+    those of the partition whose number of clusters is in the middle.
     """
     curve = []
-    for rung, (resolution, partition) in enumerate(whole.items()):
-        agreement = mean_agreement(partition[judges], partitions[judges, rung :: len(whole)])
-        curve.append(Rung(resolution=resolution, sizes=tuple(np.bincount(partition).tolist()), agreement=agreement))
+    for place, (resolution, from_each) in enumerate(whole.items()):
+        single = partitions[judges, place :: len(whole)]
+        agreement = float(np.mean([mean_agreement(partition[judges], single) for partition in from_each.T]))
+        found = [
+            Rung(resolution=resolution, sizes=tuple(np.bincount(partition).tolist()), agreement=agreement)
+            for partition in from_each.T
+        ]
+        curve.append(sorted(found, key=lambda rung: rung.n_clusters)[len(found) // 2])
     return curve
 
 

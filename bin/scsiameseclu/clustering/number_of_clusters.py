@@ -29,9 +29,10 @@ class Rung:
     resolution
         Of modularity.
     sizes
-        Cells of each cluster of the averaged graph's partition.
+        Cells of each cluster of the averaged graph's partition: of those from several starts, the one whose number of
+        clusters is in the middle.
     agreement
-        Mean ARI of that partition with the single views' at the same resolution.
+        Mean ARI of the averaged graph's partitions with the single views' at the same resolution.
     """
 
     resolution: float
