@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scsiameseclu.benchmark import published as module
 from scsiameseclu.benchmark.page import NOT_MADE, filled, template
-from scsiameseclu.benchmark.published import OURS, THEIRS, benchmark_published, with_rows
+from scsiameseclu.benchmark.published import KEY, ORDER, OURS, THEIRS, benchmark_published
+from scsiameseclu.benchmark.tables import with_rows
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table, write_table
 
@@ -95,8 +96,8 @@ def test_both_are_timed_and_nothing_else_of_the_page_changes(code, data, tmp_pat
 def test_other_data_sets_stay_in_the_table(tmp_path):
     path = tmp_path / "published.tsv"
     rows = [{"dataset": name, "cells": cells, "method": OURS, "seconds": 1.0} for name, cells in [("a", 9), ("b", 5)]]
-    write_table(with_rows(path, rows), path)
-    table = with_rows(path, [rows[0] | {"seconds": 3.0}])
+    write_table(with_rows(path, rows, key=KEY, order=ORDER), path)
+    table = with_rows(path, [rows[0] | {"seconds": 3.0}], key=KEY, order=ORDER)
     assert list(zip(table["dataset"], table["seconds"], strict=True)) == [("b", 1.0), ("a", 3.0)]
 
 

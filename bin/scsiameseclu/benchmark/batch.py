@@ -22,11 +22,13 @@ from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..intake.read_counts import read_sample
 from ..threads import THREAD_POOLS
 from .page import write_part
-from .tables import markdown
+from .tables import markdown, with_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "tests" / "data" / "demo" / "samplesheet.csv"
 TABLE = "batch.tsv"
+KEY = ("samples", "groups", "cores")
+"""Columns of the table that tell a row from others, and that it is sorted by."""
 PART = "batch"
 """Name of the part of the page that this command writes."""
 SHARE = 0.9
@@ -91,7 +93,7 @@ def benchmark_batch(
             watched = run_pipeline(sheet)
             row = {"samples": samples, "groups": GROUPS[name], "cores": cores}
             row |= costs(folder, watched, cores=cores)
-        write_table(with_row(output / TABLE, row), output / TABLE)
+        write_table(with_rows(output / TABLE, [row], key=KEY, order=KEY), output / TABLE)
     write_part(output, PART, part(read_table(output / TABLE)))
 
 
@@ -180,15 +182,6 @@ def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
         "nextflow_mb": round(watched.nextflow_mb),
         "largest_task_mb": round(float(tasks["peak_rss"].max()) / MB),
     }
-
-
-def with_row(path: Path, row: dict[str, Any]) -> pd.DataFrame:
-    """Return the table of `path` with one row more, in the place of that of the same samples, groups and cores."""
-    new = pd.DataFrame([row])
-    if not path.is_file():
-        return new
-    keys = ["samples", "groups", "cores"]
-    return pd.concat([read_table(path), new]).drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
 
 def part(table: pd.DataFrame) -> str:

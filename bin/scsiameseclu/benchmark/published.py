@@ -23,9 +23,11 @@ from ..files import read_table, write_table
 from .datasets import Dataset, read_dataset
 from .page import write_part
 from .run import Job, run_fit, run_module
-from .tables import markdown
+from .tables import markdown, with_rows
 
 TABLE = "published.tsv"
+KEY, ORDER = ("dataset", "method"), ("cells", "dataset")
+"""Columns of the table that tell a row from others, and that it is sorted by."""
 PART = "published"
 """Name of the part of the page that this command writes."""
 MODULES = ("MODEL.py", "opt.py", "train.py", "utils.py")
@@ -71,7 +73,8 @@ def benchmark_published(
             )
         rows = [ours(dataset, scratch, threads), theirs(dataset, scratch, threads, code=code.resolve(), name=name)]
     output.mkdir(parents=True, exist_ok=True)
-    write_table(with_rows(output / TABLE, rows), output / TABLE)
+    table = with_rows(output / TABLE, rows, key=KEY, order=ORDER)
+    write_table(table, output / TABLE)
     write_part(output, PART, part(read_table(output / TABLE)))
 
 
@@ -109,15 +112,6 @@ def _row(dataset: Dataset, method: str, threads: int, found: dict[str, Any] | No
         )
     cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
     return {"dataset": dataset.name, "cells": dataset.n_cells, "method": method, "threads": threads} | cost
-
-
-def with_rows(path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return the table of `path` with the rows of one data set more, in the place of those that it had of it."""
-    new = pd.DataFrame(rows)
-    if not path.is_file():
-        return new
-    kept = pd.concat([read_table(path), new]).drop_duplicates(["dataset", "method"], keep="last")
-    return kept.sort_values(["cells", "dataset"], kind="stable", ignore_index=True)
 
 
 def part(table: pd.DataFrame) -> str:

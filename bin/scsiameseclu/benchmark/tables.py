@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..files import read_table
 from .methods import ABLATIONS, METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 SCORES = ("acc", "nmi", "ari")
 RIVALS = ("leiden_k", "kmeans")
@@ -28,6 +30,29 @@ def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.Dat
     known = results[pd.MultiIndex.from_frame(results[["method", "k_mode"]]).isin(expected)]
     found = known.groupby(["dataset", "seed"])["method"].transform("size")
     return known[found == len(expected)].reset_index(drop=True)
+
+
+def with_rows(
+    path: Path, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str], order: Sequence[str]
+) -> pd.DataFrame:
+    """Return the table of `path`, if there is one, with further rows in the place of those that have the same `key`.
+
+    Parameters
+    ----------
+    path
+        The table.
+    rows
+        The further rows, column -> value.
+    key
+        Columns that tell a row from others.
+    order
+        Columns to sort by; rows that are equal in them stay in their order.
+    """
+    new = pd.DataFrame(rows)
+    if not path.is_file():
+        return new
+    kept = pd.concat([read_table(path), new]).drop_duplicates(list(key), keep="last")
+    return kept.sort_values(list(order), kind="stable", ignore_index=True)
 
 
 def comparison_wanted() -> list[tuple[str, str]]:
