@@ -38,3 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (not reads_demo(item.nodeid.split("::")[0]), item.get_closest_marker("pipeline") is None)
     )
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a file's bytes by its argument: the processes must agree on the names, and a gzip header holds the time."""
+    return argname if isinstance(val, bytes) else None
