@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scsiameseclu.clustering.agreement import Agreement, adjusted_rand_index, exchange, mean_agreement
+from scsiameseclu.clustering.agreement import Agreement, Exchanges, adjusted_rand_index, mean_agreement
 from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import random_partitions
@@ -45,39 +45,40 @@ def test_agreement_with_partitions_into_one_cluster_is_defined():
     assert agreement.of(np.arange(6)) == 0
 
 
-def test_exchange_takes_a_wrong_merge_back():
+def test_exchanges_take_a_wrong_merge_back():
     types = np.repeat([0, 1, 2], 10)
     partitions = np.tile(types[:, None], (1, 5)).astype(np.int32)
     similarity = (types[:, None] == types).astype(float)
     wrong = np.where(types == 2, 1, types)
     wrong[:3] = 2  # two types in one cluster, one type in two
     agreement = Agreement(partitions, np.arange(30))
-    found = exchange(wrong, agreement, similarity, gammas=(0.0,))
+    found = Exchanges(agreement, similarity, gammas=(0.0,), merit=agreement.of).improve(wrong)
     assert adjusted_rand_score(types, found) == 1
 
 
-def test_the_best_exchange_that_is_allowed_is_made():
+def test_the_best_exchange_with_which_the_merit_rises_is_made():
     partitions, micro = random_partitions(), np.arange(60) % 20
     agreement, similarity = Agreement(partitions, micro), np.eye(20)
     labels = np.arange(20) % 5
     asked: list[float] = []
 
     def only_the_third(candidate):
+        if candidate is labels:
+            return 0.5
         asked.append(agreement.of(candidate))
-        return len(asked) == 3
+        return float(len(asked) == 3)
 
-    found = exchange(labels, agreement, similarity, gammas=(0.0, 0.3), allowed=only_the_third)
+    found = Exchanges(agreement, similarity, gammas=(0.0, 0.3), merit=only_the_third).improve(labels)
     assert asked[0] >= asked[1] >= asked[2] == agreement.of(found) > agreement.of(labels)
     assert len(np.unique(found)) == 5 == found.max() + 1
-    assert exchange(labels, agreement, similarity, gammas=(0.0,), allowed=lambda _: False) is labels
+    assert Exchanges(agreement, similarity, gammas=(0.0,), merit=lambda _: 1.0).improve(labels) is labels
 
 
 @pytest.mark.parametrize("k", [1, 5, 20])
-def test_exchange_never_lowers_the_agreement_and_keeps_the_number(k):
+def test_exchanges_never_lower_the_agreement_and_keep_the_number(k):
     partitions, micro = random_partitions(), np.arange(60) % 20
     agreement = Agreement(partitions, micro)
-    similarity = np.eye(20)
     labels = np.arange(20) % k
-    found = exchange(labels, agreement, similarity, gammas=(0.0, 0.3))
+    found = Exchanges(agreement, np.eye(20), gammas=(0.0, 0.3), merit=agreement.of).improve(labels)
     assert len(np.unique(found)) == k == found.max() + 1
     assert agreement.of(found) >= agreement.of(labels)

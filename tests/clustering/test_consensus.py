@@ -9,13 +9,16 @@ import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu.clustering import consensus as module
 from scsiameseclu.clustering.consensus import (
+    as_igraph,
     by_falling_size,
     co_association,
     consensus_clustering,
     consensus_cut,
+    from_starts,
     micro_clusters,
     micro_co_association,
 )
+from scsiameseclu.clustering.graph import shared_neighbor_graph
 from scsiameseclu.clustering.views import View, expression_views
 from scsiameseclu.errors import InputError
 from sklearn.metrics import adjusted_rand_score
@@ -74,7 +77,8 @@ def test_evidence_is_complete_and_fits_json(typed):
     assert told["n_clusters_wanted"] == 3
     assert [set(point) for point in told["curve"]] == [{"resolution", "n_clusters", "agreement"}] * 6
     assert told["gamma"] in [point["gamma"] for point in told["gammas"]]
-    assert told["agreement"] == max(point["agreement"] for point in told["gammas"])
+    assert {key: told[key] for key in ("gamma", "agreement", "merit")} in told["gammas"]
+    assert told["merit"] == max(point["merit"] for point in told["gammas"])
     assert found.cell_agreement.dtype == np.float32
     assert ((found.cell_agreement >= 0) & (found.cell_agreement <= 1)).all()
     assert set(found.cluster_stability) == set(range(found.n_clusters))
@@ -153,22 +157,42 @@ def test_labels_by_falling_size_keep_their_order_among_equals():
     assert by_falling_size(np.array([5, 2, 2, 9, 9, 7])).tolist() == [2, 0, 0, 1, 1, 3]
 
 
-@pytest.mark.parametrize(("pairs", "stands"), [((1, 0), True), ((1, 1), True), ((0, 1), False)])
-def test_an_exchange_that_the_genes_object_to_is_not_made(monkeypatch, pairs, stands):
-    def exchange(labels, *_args, allowed, **_options):
-        other = np.roll(labels, 1)
-        return other if allowed(other) else labels
+def test_the_cut_with_the_highest_merit_is_taken(monkeypatch):
+    cells = simulated()
+    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    chance = np.random.default_rng(0).permutation(truth)
+    partitions = np.column_stack([truth, chance, chance]).astype(np.int32)  # micro-cluster: 3 x truth + chance
+    monkeypatch.setattr(module.Exchanges, "improve", lambda _self, labels: labels)
 
-    partitions = random_partitions()
-    monkeypatch.setattr(module, "exchange", lambda labels, *_args, **_options: labels)
-    plain, _ = consensus_cut(partitions, 3)
-    found_pairs = iter(pairs)
-    monkeypatch.setattr(module, "exchange", exchange)
-    monkeypatch.setattr(module, "n_indistinct", lambda _counts, _labels: next(found_pairs))
-    found, _ = consensus_cut(partitions, 3, counts=csr_matrix((60, 1)))
-    assert (adjusted_rand_score(plain, found) < 1) == stands
-    without_counts, _ = consensus_cut(partitions, 3)
-    assert adjusted_rand_score(plain, without_counts) < 1
+    def taken(**options):
+        cuts = iter([np.arange(9) % 3] * (len(module.GAMMAS) - 1) + [np.arange(9) // 3])
+        monkeypatch.setattr(module, "cut", lambda _merges, _n_clusters: next(cuts))
+        return consensus_cut(partitions, 3, **options)
+
+    agreeing, told = taken()
+    assert adjusted_rand_score(chance, agreeing) == 1
+    assert told["gamma"] == module.GAMMAS[0]
+    predicting, told = taken(counts=csr_matrix(cells.X))
+    assert adjusted_rand_score(truth, predicting) == 1
+    assert told["gamma"] == module.GAMMAS[-1]
+
+
+def test_many_cells_are_asked_from_fewer_starts(monkeypatch):
+    network = as_igraph(shared_neighbor_graph(views_of(simulated().X)[0].scores))
+    counts = []
+    for asked in (network.vcount() * 100, network.vcount() * 3, 1):
+        monkeypatch.setattr(module, "CELLS_ASKED", asked)
+        counts.append(from_starts(network, [0.5, 1.0]).shape[1])
+    assert counts == [10, 6, 4]
+
+
+def test_clusterings_are_judged_on_a_sample_of_many_cells(monkeypatch):
+    cells = simulated()
+    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    partitions = np.column_stack([truth, truth]).astype(np.int32)
+    monkeypatch.setattr(module, "JUDGED_CELLS", cells.n_obs // 2)
+    found, _ = consensus_cut(partitions, 3, counts=csr_matrix(cells.X))
+    assert adjusted_rand_score(truth, found) == 1
 
 
 def test_auto_joins_what_no_genes_tell_apart_and_says_so(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from scsiameseclu.clustering.distinct import cluster_profiles, merge_indistinct, n_indistinct, n_markers
+from scsiameseclu.clustering.distinct import cluster_profiles, merge_indistinct, n_markers
 
 GENES = 100
 
@@ -54,16 +54,6 @@ def test_markers_on_one_side_do_not_make_two_clusters():
     mine, theirs = n_markers(*profiles)
     assert min(mine, theirs) < 3
     assert merge_indistinct(csr_matrix(mixed), kinds)[0].max() == 0
-
-
-def test_pairs_without_markers_are_counted_among_clusters_of_some_size():
-    counts, kinds = typed(n_cells=300)
-    assert n_indistinct(counts, kinds) == 0
-    split = np.where((kinds == 0) & (np.arange(300) < 150), 3, kinds)
-    assert n_indistinct(counts, split) == 1
-    few = kinds.copy()
-    few[np.flatnonzero(kinds == 0)[:7]] = 3
-    assert n_indistinct(counts, few) == 0
 
 
 def test_counts_of_zero_and_single_cells_do_no_harm():

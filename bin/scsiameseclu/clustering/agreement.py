@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from .linkage import average_linkage, cut
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 SMALLEST_GAIN = 1e-9
-"""Rise of the agreement below which an exchange changes nothing."""
+"""Rise of the agreement, and relative rise of the merit, below which an exchange changes nothing."""
 MAX_EXCHANGES, MAX_ASKED = 30, 10
-"""Exchanges after which the search ends at the latest, and after which, forbidden at one step, it ends there."""
+"""Exchanges after which the search ends at the latest, and those of which one step asks for the merit."""
 
 
 def mean_agreement(labels: Integers, partitions: NDArray[np.int32]) -> float:
@@ -112,67 +113,66 @@ class Agreement:
         return np.asarray(index.mean(axis=-1))
 
 
-def exchange(
-    labels: NDArray[np.int64],
-    agreement: Agreement,
-    similarity: Floats,
-    *,
-    gammas: Sequence[float],
-    allowed: Callable[[NDArray[np.int64]], bool] = lambda _: True,
-) -> NDArray[np.int64]:
-    """Split one cluster and join two, as long as the agreement rises; the number of clusters stays.
+class Exchanges:
+    """Improve clusterings of micro-clusters: split one cluster, join two; the number of clusters stays.
 
-    A greedy cut cannot take back a merge. Each step makes the best of all exchanges that is allowed: a cluster split in
-    two by average linkage (with each of `gammas`), and any two clusters joined.
+    A greedy cut cannot take back a merge; exchanges can.
 
     Parameters
     ----------
-    labels
-        Clusters of the micro-clusters, 0 .. k - 1, shape (m,).
     agreement
-        What is to rise.
+        Proposes the exchanges: those after which it is higher.
     similarity
-        Similarity of the micro-clusters, (m, m).
+        Similarity of the micro-clusters, (m, m), by which clusters are split in two (average linkage).
     gammas
-        Exponents of the linkage's size factor.
-    allowed
-        Whether a clustering may be taken. It is asked of the best exchanges, one after the other, until one may.
-
-    Returns
-    -------
-    The clusters after all exchanges; `labels` itself where none that is allowed raises the agreement.
+        Exponents of the linkage's size factor: a cluster is split with each.
+    merit
+        Decides: what is to rise, of clusters of the micro-clusters.
     """
-    splits: dict[bytes, list[NDArray[np.bool_]]] = {}
-    for _ in range(MAX_EXCHANGES):
-        better = _better(labels, agreement, similarity, gammas, splits)
-        best = sorted(better, key=lambda found: -found[0])[:MAX_ASKED]
-        numbered = (np.unique(found, return_inverse=True)[1].astype(np.int64) for _, found in best)
-        taken = next(filter(allowed, numbered), None)
-        if taken is None:
-            break
-        labels = taken
-    return labels
 
+    def __init__(
+        self,
+        agreement: Agreement,
+        similarity: Floats,
+        *,
+        gammas: Sequence[float],
+        merit: Callable[[NDArray[np.int64]], float],
+    ) -> None:
+        self._agreement, self._similarity, self._gammas, self._merit = agreement, similarity, gammas, merit
+        self._known_halves: dict[bytes, list[NDArray[np.bool_]]] = {}
 
-def _better(
-    labels: NDArray[np.int64],
-    agreement: Agreement,
-    similarity: Floats,
-    gammas: Sequence[float],
-    splits: dict[bytes, list[NDArray[np.bool_]]],
-) -> Iterator[tuple[float, NDArray[np.int64]]]:
-    """All exchanges that raise the agreement: it and the clusters after it. Splits of clusters are kept in `splits`."""
-    least = agreement.of(labels) + SMALLEST_GAIN
-    for cluster in range(int(labels.max()) + 1):
-        members = labels == cluster
+    def improve(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return clusters 0 .. k - 1, shape (m,), after all exchanges; `labels` itself where none is made.
+
+        Of the exchanges after which the agreement is highest each step makes the first with which the merit rises.
+        """
+        for _ in range(MAX_EXCHANGES):
+            least = self._merit(labels) * (1 + SMALLEST_GAIN)
+            best = nlargest(MAX_ASKED, self._better(labels), key=lambda found: found[0])
+            candidates = (np.where(split == second, first, split) for _, split, first, second in best)
+            numbered = (np.unique(candidate, return_inverse=True)[1].astype(np.int64) for candidate in candidates)
+            taken = next((candidate for candidate in numbered if self._merit(candidate) > least), None)
+            if taken is None:
+                break
+            labels = taken
+        return labels
+
+    def _better(self, labels: NDArray[np.int64]) -> Iterator[tuple[float, NDArray[np.int64], int, int]]:
+        """All exchanges that raise the agreement: it, the clusters after the split, and the two to join."""
+        least = self._agreement.of(labels) + SMALLEST_GAIN
+        for cluster in range(int(labels.max()) + 1):
+            for half in self._halves(labels == cluster):
+                split = np.where(half, labels.max() + 1, labels)
+                first, second, values = self._agreement.of_joins(split)
+                for pair in np.flatnonzero(values > least):
+                    yield float(values[pair]), split, int(first[pair]), int(second[pair])
+
+    def _halves(self, members: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
         key = members.tobytes()
-        if key not in splits:
-            splits[key] = list(_halves(members, agreement.sizes, similarity, gammas))
-        for half in splits[key]:
-            candidate = np.where(half, labels.max() + 1, labels)
-            first, second, values = agreement.of_joins(candidate)
-            for pair in np.flatnonzero(values > least):
-                yield float(values[pair]), np.where(candidate == second[pair], first[pair], candidate)
+        if key not in self._known_halves:
+            found = _halves(members, self._agreement.sizes, self._similarity, self._gammas)
+            self._known_halves[key] = list(found)
+        return self._known_halves[key]
 
 
 def _halves(

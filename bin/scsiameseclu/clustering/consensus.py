@@ -20,10 +20,11 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import normalize as unit_rows
 
 from ..errors import InputError
-from .agreement import Agreement, cluster_totals, exchange, mean_agreement, one_hot
-from .distinct import merge_indistinct, n_indistinct
+from .agreement import Agreement, Exchanges, cluster_totals, mean_agreement, one_hot
+from .distinct import merge_indistinct
 from .graph import shared_neighbor_graph
 from .linkage import average_linkage, cut
+from .merit import Merit
 from .number_of_clusters import Rung, choose_n_clusters
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
     from .views import View
 
-N_STARTS = 5
+MOST_STARTS, FEWEST_STARTS = 5, 2
 """Random starts from which each view, and the averaged graph, is asked at each resolution."""
+CELLS_ASKED = 100_000
+"""Cells times starts above which there are fewer starts: with many cells a start costs more and differs less."""
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
 """Resolutions of modularity at which each view is asked."""
 FINER, COARSER = 1.6, 0.5
@@ -40,7 +43,7 @@ FINER, COARSER = 1.6, 0.5
 EXTREME_RESOLUTIONS = (1e-3, 100.0)
 """Beyond these no rung is added."""
 GAMMAS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
-"""Exponents of the linkage's size factor among which the partitions' agreement chooses."""
+"""Exponents of the linkage's size factor; the merit chooses among the cuts."""
 EXCHANGE_GAMMAS = (0.0, 0.15, 0.3)
 """Those with which clusters are split when the cut is improved."""
 MAX_SIGNATURES = 1000
@@ -51,8 +54,8 @@ KMEANS_SIGNATURES = 20_000
 """Signatures from which k-means learns its centers; all are assigned."""
 EDGES_AT_A_TIME = 500_000
 """Edges added to an igraph at a time."""
-JUDGED_CELLS = 50_000
-"""Cells on which partitions are compared; a random sample where there are more."""
+JUDGED_CELLS = 20_000
+"""Cells on which partitions are compared and clusterings judged; a random sample where there are more."""
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -74,9 +77,10 @@ class Consensus:
         Mean of the views' shared-neighbor graphs, symmetric float32 CSR.
     selection
         What was chosen and why, ready for JSON: ``rule`` (how the number of clusters came about), ``resolutions``,
-        ``curve`` (per rung ``resolution``, ``n_clusters``, ``agreement``), ``gamma``, ``gammas`` (per candidate its
-        mean ARI with the partitions), ``agreement`` (that of the cut), ``n_clusters_wanted`` and ``merged`` (pairs of
-        clusters joined for want of marker genes: ``sizes``, ``markers``).
+        ``curve`` (per rung ``resolution``, ``n_clusters``, ``agreement``), ``gammas`` (per candidate ``gamma``,
+        ``agreement``, its mean ARI with the partitions, and ``merit``), ``gamma``, ``agreement`` and ``merit`` of the
+        one that was taken, ``n_clusters_wanted`` and ``merged`` (pairs of clusters joined for want of marker genes:
+        ``sizes``, ``markers``).
     cell_agreement
         Mean share of partitions in which a cell meets the other members of its cluster, float32 in [0, 1]: a confidence
         that no label entered. 1 for a cell alone.
@@ -107,8 +111,8 @@ def consensus_clustering(
     views
         Normalizations of the same cells with their principal components, from :func:`.views.expression_views`.
     counts
-        Raw counts of the cells, by whose marker genes a cut is judged. Where the number of clusters is not given,
-        clusters that no marker genes tell apart are joined (:mod:`.distinct`).
+        Raw counts of the cells, by whose likelihood a cut is judged (:mod:`.merit`). Where the number of clusters is
+        not given, clusters that no marker genes tell apart are joined (:mod:`.distinct`).
     n_clusters
         Number of clusters, or ``"auto"`` for the rule of :mod:`.number_of_clusters`. Where fewer distinct cells exist
         than clusters wanted, as with duplicates, the clusters are as many as the distinct signatures.
@@ -251,7 +255,8 @@ def from_starts(network: igraph.Graph, resolutions: Sequence[float], *, random_s
 
     The resolutions change fastest.
     """
-    seeds = np.random.SeedSequence(random_state).generate_state(N_STARTS)
+    n_starts = int(np.clip(CELLS_ASKED // max(network.vcount(), 1), FEWEST_STARTS, MOST_STARTS))
+    seeds = np.random.SeedSequence(random_state).generate_state(n_starts)
     return np.column_stack(
         [leiden(network, resolution=resolution, random_state=int(seed)) for seed in seeds for resolution in resolutions]
     )
@@ -293,33 +298,30 @@ def consensus_cut(
 ) -> tuple[NDArray[np.int64], dict[str, Any]]:
     """Return the cut of the co-association into `n_clusters`, and the evidence for its gamma.
 
-    Of the linkages for all `GAMMAS` it is the cut with the highest mean ARI with the partitions, the smallest gamma
-    where several are equal, improved by exchanges (:func:`.agreement.exchange`). With `counts`, no exchange is made
-    that leaves more pairs of clusters without marker genes that tell them apart (:mod:`.distinct`) than the cut had.
+    The cut of each linkage, for all `GAMMAS`, is improved by exchanges (:class:`.agreement.Exchanges`). The one with
+    the highest merit (:class:`.merit.Merit`) is taken, that of the smallest gamma where several are equal.
 
     Returns
     -------
     labels, evidence
-        Labels by falling size; ``gamma``, ``gammas`` and ``agreement`` of :class:`Consensus`'s selection.
+        Labels by falling size; ``gamma``, ``gammas``, ``agreement`` and ``merit`` of :class:`Consensus`'s selection.
     """
     micro = micro_clusters(partitions, at_least=n_clusters, random_state=random_state)
-    agreement = Agreement(partitions, micro)
-    similarity = micro_co_association(partitions, micro)
-    candidates = [cut(average_linkage(similarity, agreement.sizes, gamma=gamma), n_clusters) for gamma in GAMMAS]
-    agreements = [agreement.of(candidate) for candidate in candidates]
-    best = int(np.argmax(agreements))
-    most = 0 if counts is None else n_indistinct(counts, candidates[best][micro])
-
-    def distinct_enough(labels: NDArray[np.int64]) -> bool:
-        return counts is None or n_indistinct(counts, labels[micro]) <= most
-
-    labels = exchange(candidates[best], agreement, similarity, gammas=EXCHANGE_GAMMAS, allowed=distinct_enough)
-    evidence = {
-        "gamma": GAMMAS[best],
-        "gammas": [{"gamma": gamma, "agreement": found} for gamma, found in zip(GAMMAS, agreements, strict=True)],
-        "agreement": agreement.of(labels),
-    }
-    return by_falling_size(labels[micro]), evidence
+    agreement, similarity = Agreement(partitions, micro), micro_co_association(partitions, micro)
+    judges = _judges(micro.size, random_state)
+    judged = counts if counts is None or judges.size == micro.size else counts[judges]
+    merit = Merit(agreement, micro[judges], judged)
+    exchanges = Exchanges(agreement, similarity, gammas=EXCHANGE_GAMMAS, merit=merit.of)
+    candidates = [
+        exchanges.improve(cut(average_linkage(similarity, agreement.sizes, gamma=gamma), n_clusters))
+        for gamma in GAMMAS
+    ]
+    found = [
+        {"gamma": gamma, "agreement": agreement.of(candidate), "merit": merit.of(candidate)}
+        for gamma, candidate in zip(GAMMAS, candidates, strict=True)
+    ]
+    best = int(np.argmax([evidence["merit"] for evidence in found]))
+    return by_falling_size(candidates[best][micro]), {**found[best], "gammas": found}
 
 
 def _judges(n: int, random_state: int) -> NDArray[np.int64]:

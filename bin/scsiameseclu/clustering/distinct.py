@@ -16,7 +16,6 @@ from scipy.sparse import csr_matrix
 from scipy.stats import ttest_ind_from_stats
 
 from .agreement import membership
-from .number_of_clusters import SMALLEST
 from .views import TARGET_SUM, log_normalize, row_blocks
 
 if TYPE_CHECKING:
@@ -107,12 +106,6 @@ def merge_indistinct(counts: csr_matrix, labels: NDArray[np.int64]) -> tuple[NDA
         markers = {pair: count for pair, count in markers.items() if gone not in pair}
         markers |= {pair: n_markers(*(profiles[c] for c in pair)) for pair in markers if kept in pair}
     return np.unique(names[labels], return_inverse=True)[1].astype(np.int64), merges
-
-
-def n_indistinct(counts: csr_matrix, labels: NDArray[np.int64]) -> int:
-    """Return how many pairs of clusters, of at least 8 cells each, lack markers on one side or both."""
-    profiles = [profile for profile in cluster_profiles(counts, labels) if profile.n >= SMALLEST]
-    return sum(min(n_markers(*pair)) < MIN_MARKERS for pair in combinations(profiles, 2))
 
 
 def cluster_profiles(counts: csr_matrix, labels: NDArray[np.int64]) -> Sequence[Profile]:

@@ -243,7 +243,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def load(cls, path: Path | str) -> ScSiameseClu:
         """Return a model saved by :meth:`save`."""
-        return storage.load(path)
+        return storage.load(path, kind=cls)
 
     def components(self) -> Components:
         """Return the switches."""

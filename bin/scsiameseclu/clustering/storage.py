@@ -43,16 +43,14 @@ def plain_number(value: np.generic) -> Any:
     return value.item()
 
 
-def load(path: Path | str) -> ScSiameseClu:
-    """Return a model written by :func:`save`.
+def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
+    """Return a model of that class, written by :func:`save`.
 
     Raises
     ------
     InputError
         The file is no such model.
     """
-    from .estimator import ScSiameseClu
-
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads(file.metadata()[KEY])
@@ -64,7 +62,7 @@ def load(path: Path | str) -> ScSiameseClu:
             remedy="Give a file written by ScSiameseClu.save (<group>.model.safetensors).",
         ) from error
     training = metadata["parameters"].pop("training")
-    model = ScSiameseClu(**metadata["parameters"], training=None if training is None else Training(**training))
+    model = kind(**metadata["parameters"], training=None if training is None else Training(**training))
     for name in ARRAYS:
         setattr(model, name, tensors[name])
     for name in VALUES:
