@@ -337,7 +337,10 @@ def _write_evidence(
                 "curve": [
                     {"resolution": 0.1 * (step + 1), "n_clusters": 2 + step, "agreement": 0.9 - 0.02 * (step - 3) ** 2}
                     for step in range(7)
-                ]
+                ],
+                "gammas": [
+                    {"gamma": gamma, "agreement": 0.8 - gamma, "merit": 0.5 - gamma**2} for gamma in (0.0, 0.1, 0.3)
+                ],
             }
             if k > 1
             else {},

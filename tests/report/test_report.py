@@ -46,6 +46,7 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "doublet_scores",
         "variable_genes",
         "number_of_clusters",
+        "cuts",
         "training",
         "umap_cluster",
         "umap_cell_type",

@@ -244,10 +244,13 @@ def test_training_curves_and_selection_come_from_their_files(three):
     assert [y for _, y in total] == pytest.approx(history["total"], rel=1e-4)
     transport = training["data"][names.index("Transport (OTC)")]["group_1"]
     assert len(transport) == history["otc"].notna().sum()
-    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]["curve"]
+    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]
     agreement, number = (data["group_1"] for data in content(outputs, "number_of_clusters")["data"])
-    assert agreement == [[point["resolution"], point["agreement"]] for point in selection]
-    assert number == [[point["resolution"], point["n_clusters"]] for point in selection]
+    assert agreement == [[point["resolution"], point["agreement"]] for point in selection["curve"]]
+    assert number == [[point["resolution"], point["n_clusters"]] for point in selection["curve"]]
+    (merit,) = (data["group_1"] for data in content(outputs, "cuts")["data"])
+    best = max(point["merit"] for point in selection["gammas"])
+    assert merit == [[point["gamma"], pytest.approx(100 * point["merit"] / best)] for point in selection["gammas"]]
 
 
 def test_every_cell_is_drawn_where_it_lies(three):

@@ -14,7 +14,7 @@ from .palette import cluster_color
 from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,6 +65,7 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
         return []
     return [
         *_number_of_clusters(run),
+        *_cuts(run),
         *_training(run),
         *umaps.sections(run, max_points=max_points),
         *_sizes(run),
@@ -94,8 +95,11 @@ def convergence(total: NDArray[np.float64]) -> str:
 
 def _number_of_clusters(run: Run) -> Iterator[Section]:
     curves = {
-        name: {group.label: curve for group in run.finished if (curve := _selection_curve(group.summary, key))}
-        for name, key in {"Agreement (ARI)": "agreement", "Number of clusters": "n_clusters"}.items()
+        name: {group.label: curve for group in run.finished if (curve := _selection_curve(group, "curve", *axes))}
+        for name, axes in {
+            "Agreement (ARI)": ("resolution", "agreement"),
+            "Number of clusters": ("resolution", "n_clusters"),
+        }.items()
     }
     if any(curves.values()):
         yield Section(
@@ -143,10 +147,40 @@ def _number_row(group: Group) -> dict[str, Any]:
     }
 
 
-def _selection_curve(summary: Mapping[str, Any], key: str) -> Curve:
-    """Return (resolution, `key`) of the candidates among which the number of clusters was chosen."""
-    candidates = (summary.get("selection") or {}).get("curve", [])
-    return [(candidate["resolution"], candidate[key]) for candidate in candidates if candidate[key] is not None]
+def _cuts(run: Run) -> Iterator[Section]:
+    merits = {
+        group.label: curve for group in run.finished if (curve := _selection_curve(group, "gammas", "gamma", "merit"))
+    }
+    if not merits:
+        return
+    yield Section(
+        "cuts",
+        "Choice of the clusters",
+        "Candidates with the same number of clusters, that come about where large clusters are held back from joining "
+        "more or less strongly. The merit of a candidate is its agreement with the single views' clusterings times "
+        "what it adds to the likelihood of cells that were held out, without any label. The training starts from the "
+        "best one; a flat line means that all are the same, or nearly so. From "
+        "<code>groups/&#42;/clustering.json</code>.",
+        CLUSTERING,
+        lines(
+            {"Merit, % of the best": {name: _of_the_best(curve) for name, curve in merits.items()}},
+            id="cuts",
+            title="Merit of the candidate clusterings",
+            x_label="Exponent of the clusters' sizes (gamma)",
+            options={"ymin": 0, "ymax": 105, "style": "lines+markers"},
+        ),
+    )
+
+
+def _of_the_best(curve: Sequence[tuple[float, float]]) -> Curve:
+    best = max(value for _, value in curve)
+    return [(place, 100 * value / best if best > 0 else 0.0) for place, value in curve]
+
+
+def _selection_curve(group: Group, evidence: str, x: str, y: str) -> list[tuple[float, float]]:
+    """Return (x, y) of the candidates of a choice that was made, as far as they have a y."""
+    candidates = (group.summary.get("selection") or {}).get(evidence, [])
+    return [(candidate[x], candidate[y]) for candidate in candidates if candidate.get(y) is not None]
 
 
 def _training(run: Run) -> Iterator[Section]:
