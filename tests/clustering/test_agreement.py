@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scsiameseclu.clustering.agreement import Agreement, Exchanges, adjusted_rand_index, mean_agreement
+from scsiameseclu.clustering.agreement import MAX_ASKED, Agreement, Exchanges, adjusted_rand_index, mean_agreement
 from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import random_partitions
@@ -56,20 +56,24 @@ def test_exchanges_take_a_wrong_merge_back():
     assert adjusted_rand_score(types, found) == 1
 
 
-def test_the_best_exchange_with_which_the_merit_rises_is_made():
+def test_of_the_exchanges_that_agree_best_the_one_of_most_merit_is_made():
     partitions, micro = random_partitions(), np.arange(60) % 20
     agreement, similarity = Agreement(partitions, micro), np.eye(20)
     labels = np.arange(20) % 5
-    asked: list[float] = []
+    asked: list[np.ndarray] = []
 
-    def only_the_third(candidate):
+    def third_of_the_first(candidate):
         if candidate is labels:
             return 0.5
-        asked.append(agreement.of(candidate))
-        return float(len(asked) == 3)
+        if not any(candidate is known for known in asked):
+            asked.append(candidate)
+        return float(candidate is asked[2]) if len(asked) > 2 else 0.0
 
-    found = Exchanges(agreement, similarity, gammas=(0.0, 0.3), merit=only_the_third).improve(labels)
-    assert asked[0] >= asked[1] >= asked[2] == agreement.of(found) > agreement.of(labels)
+    found = Exchanges(agreement, similarity, gammas=(0.0, 0.3), merit=third_of_the_first).improve(labels)
+    agreements = [agreement.of(candidate) for candidate in asked[:MAX_ASKED]]
+    assert agreements == sorted(agreements, reverse=True)
+    assert agreements[-1] > agreement.of(labels)
+    assert found is asked[2]
     assert len(np.unique(found)) == 5 == found.max() + 1
     assert Exchanges(agreement, similarity, gammas=(0.0,), merit=lambda _: 1.0).improve(labels) is labels
 

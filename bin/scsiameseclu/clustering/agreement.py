@@ -144,15 +144,14 @@ class Exchanges:
     def improve(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return clusters 0 .. k - 1, shape (m,), after all exchanges; `labels` itself where none is made.
 
-        Of the exchanges after which the agreement is highest each step makes the first with which the merit rises.
+        Of the exchanges after which the agreement is highest each step makes the one after which the merit is highest.
         """
         for _ in range(MAX_EXCHANGES):
-            least = self._merit(labels) * (1 + SMALLEST_GAIN)
             best = nlargest(MAX_ASKED, self._better(labels), key=lambda found: found[0])
             candidates = (np.where(split == second, first, split) for _, split, first, second in best)
             numbered = (np.unique(candidate, return_inverse=True)[1].astype(np.int64) for candidate in candidates)
-            taken = next((candidate for candidate in numbered if self._merit(candidate) > least), None)
-            if taken is None:
+            taken = max(numbered, key=self._merit, default=labels)
+            if not self._merit(taken) > self._merit(labels) * (1 + SMALLEST_GAIN):
                 break
             labels = taken
         return labels
