@@ -40,3 +40,8 @@ def with_components(adata: ad.AnnData, *, n_pcs: int = 10) -> ad.AnnData:
 def random_partitions(n: int = 60, p: int = 8, k: int = 5, seed: int = 0) -> np.ndarray:
     """Return clusterings of n cells without any structure, int32 of shape (n, p)."""
     return np.random.default_rng(seed).integers(k, size=(n, p)).astype(np.int32)
+
+
+def planted_clusters(cells: ad.AnnData) -> np.ndarray:
+    """Return the types of simulated cells as clusters 0, 1, .., int64."""
+    return np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)

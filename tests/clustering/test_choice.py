@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scsiameseclu.clustering.choice import choose
 
-from tests.clustering.simulated_counts import simulated
+from tests.clustering.simulated_counts import planted_clusters, simulated
 
 
 def test_the_truth_is_preferred_to_errors_and_errors_are_not_preferred_to_it():
     cells = simulated()
-    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    truth = planted_clusters(cells)
     wrong = truth.copy()
     wrong[:20] = (wrong[:20] + 1) % 3
     mended = choose(cells.X, trained=truth, consensus=wrong)
@@ -22,7 +22,7 @@ def test_the_truth_is_preferred_to_errors_and_errors_are_not_preferred_to_it():
 
 def test_a_lost_cluster_is_not_accepted():
     cells = simulated()
-    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    truth = planted_clusters(cells)
     assert choose(cells.X, trained=np.minimum(truth, 1), consensus=truth)["reason"] == "training lost 1 of the clusters"
 
 

@@ -23,7 +23,7 @@ from scsiameseclu.clustering.views import View, expression_views
 from scsiameseclu.errors import InputError
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.simulated_counts import random_partitions, simulated
+from tests.clustering.simulated_counts import planted_clusters, random_partitions, simulated
 
 
 def views_of(counts, n_pcs=20):
@@ -159,7 +159,7 @@ def test_labels_by_falling_size_keep_their_order_among_equals():
 
 def test_the_cut_with_the_highest_merit_is_taken(monkeypatch):
     cells = simulated()
-    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    truth = planted_clusters(cells)
     chance = np.random.default_rng(0).permutation(truth)
     partitions = np.column_stack([truth, chance, chance]).astype(np.int32)  # micro-cluster: 3 x truth + chance
     monkeypatch.setattr(module.Exchanges, "improve", lambda _self, labels: labels)
@@ -188,7 +188,7 @@ def test_many_cells_are_asked_from_fewer_starts(monkeypatch):
 
 def test_clusterings_are_judged_on_a_sample_of_many_cells(monkeypatch):
     cells = simulated()
-    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    truth = planted_clusters(cells)
     partitions = np.column_stack([truth, truth]).astype(np.int32)
     monkeypatch.setattr(module, "JUDGED_CELLS", cells.n_obs // 2)
     found, _ = consensus_cut(partitions, 3, counts=csr_matrix(cells.X))

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from scsiameseclu.clustering.agreement import Agreement
 from scsiameseclu.clustering.merit import PSEUDOCOUNT, Merit, by_first_member, held_out_likelihood
 
-from tests.clustering.simulated_counts import random_partitions, simulated
+from tests.clustering.simulated_counts import planted_clusters, random_partitions, simulated
 
 
 def naive_likelihood(counts: np.ndarray, labels: np.ndarray) -> float:
@@ -41,7 +41,7 @@ def test_merit_is_agreement_times_what_is_added_to_the_likelihood():
 
 def test_of_clusterings_that_agree_alike_the_one_that_predicts_has_merit():
     cells = simulated()
-    truth = np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+    truth = planted_clusters(cells)
     chance = np.random.default_rng(0).permutation(truth)
     partitions = np.column_stack([truth, chance]).astype(np.int32)
     micro = np.arange(cells.n_obs)
