@@ -9,9 +9,9 @@ import lazy_loader
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .clustering import ScSiameseClu
+    from .clustering.estimator import ScSiameseClu
 
 __all__ = ["ScSiameseClu", "__version__"]
 
 # On demand: the network needs torch, which the steps before and after it run without.
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"clustering": ["ScSiameseClu"]})
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"clustering.estimator": ["ScSiameseClu"]})

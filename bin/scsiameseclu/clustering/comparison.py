@@ -15,7 +15,8 @@ from sklearn.cluster import KMeans
 
 from ..errors import InputError, quoted
 from ..files import write_table
-from .consensus import as_igraph, by_falling_size, leiden
+from .consensus.levels import by_falling_size
+from .consensus.partitions import as_igraph, leiden
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

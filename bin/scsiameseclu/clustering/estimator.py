@@ -11,7 +11,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -19,21 +19,21 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
-from .augment import graph_views
-from .choice import choose
-from .consensus import Consensus, cluster_stability, consensus_clustering
-from .graph import EXACT_UP_TO
+from .consensus.levels import DETAIL, Consensus, by_falling_size, consensus_clustering, levels
+from .consensus.partitions import cell_co_association
+from .network.augment import graph_views
+from .network.train import TERMS, Components, Trained, Training, TrainingData, train
 from .progress import Progress
-from .train import TERMS, Components, Trained, Training, TrainingData, cluster_agreement, train
-from .views import columns, expression_views
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from .network import SiameseNetwork
+    from .network.model import SiameseNetwork
 
+Counts = np.ndarray[Any, Any] | csr_matrix | pd.DataFrame
+"""A count matrix, cells x genes."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
 VERSIONED = ("anndata", "igraph", "numpy", "scikit-learn", "scipy", "torch")
@@ -67,7 +67,7 @@ class _Result:
     history: pd.DataFrame
     network: SiameseNetwork | None
     centroids: NDArray[np.float32]
-    evidence: dict[str, Any]
+    reason: str
 
 
 class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -80,6 +80,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     n_clusters
         Number of clusters, or ``"auto"``.
+    detail
+        Where ``"auto"`` cuts the dendrogram, from 0 (coarse) to 1 (fine).
     method
         ``"scsiameseclu"``, or ``"consensus"`` for its training-free start alone.
     random_state
@@ -91,7 +93,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     training
         Numbers of the training, see :class:`~scsiameseclu.clustering.train.Training`. Default: one set for all data.
     verbose
-        Tell the progress on stderr.
+        Report the progress on stderr.
 
     Attributes
     ----------
@@ -111,12 +113,17 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ``"scsiameseclu"`` or ``"consensus"``: whose labels these are.
     reason_ : str
         Why the labels are the consensus's although training was asked for; else empty.
-    selection_ : dict
-        Evidence for the number of clusters, and under ``"training"`` for the choice between trained and consensus.
+    coarse_labels_, fine_labels_ : int64 array of shape (n,)
+        The clusters at detail 0 and 1, as far as they nest with `labels_`.
+    dendrogram_ : Dendrogram
+        Nested clusters, of which `labels_` and every :meth:`cut` are cuts.
+    stability_ : float64 array of shape (2 n_leaves - 1,)
+        For each node of the dendrogram the mean, over the consensus's partitions, of its best
+        Jaccard index with one of their clusters.
     consensus_labels_ : int64 array of shape (n,)
         The training-free start.
     cluster_stability_ : dict of int to float
-        For each cluster the mean, over the consensus's partitions, of its best Jaccard index with one of theirs.
+        `stability_` of each cluster.
     device_ : str
         Where the network ran.
     n_features_in_ : int
@@ -131,6 +138,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         n_clusters: int | Literal["auto"] = "auto",
+        detail: float = DETAIL,
         method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
         random_state: int = 0,
         device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -150,6 +158,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         verbose: bool = False,
     ) -> None:
         self.n_clusters = n_clusters
+        self.detail = detail
         self.method = method
         self.random_state = random_state
         self.device = device
@@ -168,14 +177,16 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.training = training
         self.verbose = verbose
 
-    def fit(self, adata: ad.AnnData, y: object = None) -> ScSiameseClu:  # noqa: ARG002
+    def fit(self, adata: ad.AnnData | Counts, y: object = None) -> ScSiameseClu:  # noqa: ARG002
         """Cluster the cells; `adata` is not changed, and nothing in ``obs`` is read.
 
         Parameters
         ----------
         adata
-            Raw counts in ``layers['counts']`` or ``X``. ``obsm['X_pca']`` and ``var['highly_variable']`` are used where
-            both are there, else computed as by the pipeline.
+            AnnData with raw counts in ``layers['counts']`` or ``X``, in memory or backed; or the
+            count matrix itself, cells x genes: array, sparse matrix or DataFrame.
+            ``obsm['X_pca']`` and ``var['highly_variable']`` are used where both are there, else
+            computed as by the pipeline.
         y
             Ignored.
 
@@ -184,30 +195,71 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             The counts are no raw counts, the parameters do not fit, or ``device="cuda"`` and there is no GPU.
         """
+        adata = as_anndata(adata)
         counts = raw_counts(adata)
         self._check(counts.shape[0])
         self.device_ = resolve_device(self.device)
         self.n_features_in_ = adata.n_vars
-        seed, k = int(self.random_state), self.n_clusters if self.n_clusters == "auto" else int(self.n_clusters)
+        seed = int(self.random_state)
         progress = Progress(enabled=self.verbose)
-        # Up to the size where neighbours are searched exactly, one thread makes the sums' rounding reproducible.
-        with threadpool_limits(1 if counts.shape[0] <= EXACT_UP_TO else None):
+        # Sums that threads share are rounded by their number: one thread gives the same bytes everywhere.
+        with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
-            progress.stage(f"Consensus over views of {counts.shape[0]} cells")
-            views = expression_views(expression.counts, highly_variable=expression.highly_variable, random_state=seed)
-            consensus = consensus_clustering(views, counts=expression.counts, n_clusters=k, random_state=seed)
+            progress.stage(f"Consensus of partitions of {counts.shape[0]} cells")
+            consensus = consensus_clustering(
+                expression.counts,
+                highly_variable=expression.highly_variable,
+                n_clusters=self.n_clusters,
+                detail=self.detail,
+                random_state=seed,
+            )
             self._keep(consensus, self._refine(expression, consensus, progress))
         return self
 
-    def fit_predict(self, adata: ad.AnnData, y: object = None, **kwargs: object) -> NDArray[np.int64]:  # noqa: ARG002
+    def fit_predict(self, adata: ad.AnnData | Counts, y: object = None, **kwargs: object) -> NDArray[np.int64]:  # noqa: ARG002
         """Cluster the cells and return `labels_`."""
         labels: NDArray[np.int64] = self.fit(adata).labels_
         return labels
 
+    def cut(self, *, n_clusters: int | None = None, detail: float | None = None) -> NDArray[np.int64]:
+        """Return another cut of the fitted model's dendrogram, labels by falling size.
+
+        Parameters
+        ----------
+        n_clusters
+            Number of clusters.
+        detail
+            Or how fine the cut is, from 0 (coarse) to 1 (fine).
+
+        Raises
+        ------
+        InputError
+            Not exactly one of the two is given, the number exceeds the dendrogram's leaves, or the detail its range.
+        """
+        if (n_clusters is None) == (detail is None):
+            raise InputError.of(
+                what="A cut needs either a number of clusters or a detail.",
+                where="ScSiameseClu.cut",
+                remedy="Give one of n_clusters and detail.",
+            )
+        if detail is not None:
+            _check_detail(detail)
+            return by_falling_size(levels(self.dendrogram_, detail=detail)[1])
+        assert n_clusters is not None
+        _check_n_clusters(n_clusters)
+        if n_clusters > self.dendrogram_.n_leaves:
+            raise InputError.of(
+                what=f"{n_clusters} clusters were asked for, and the dendrogram has {self.dendrogram_.n_leaves}.",
+                where="ScSiameseClu.cut",
+                remedy=f"Ask for at most {self.dendrogram_.n_leaves}, or fit with n_clusters={n_clusters}.",
+            )
+        return by_falling_size(self.dendrogram_.into(n_clusters))
+
     def annotate(self, adata: ad.AnnData) -> None:
         """Write the result into the AnnData that was clustered.
 
-        Sets ``obs['cluster']`` (categories ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
+        Sets ``obs['cluster']``, ``obs['cluster_coarse']`` and ``obs['cluster_fine']`` (categories
+        ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
         ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions, seed, method).
         """
         if adata.n_obs != len(self.labels_):
@@ -216,10 +268,15 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 where="ScSiameseClu.annotate",
                 remedy="Pass the AnnData that was fitted, or fit the model on this one.",
             )
-        adata.obs["cluster"] = categorical(self.labels_, self.n_clusters_)
+        for name, labels in self.levels().items():
+            adata.obs[name] = categorical(labels)
         adata.obs["cluster_confidence"] = self.confidence_
         adata.obsm["X_scsiameseclu"] = self.embedding_
         adata.uns["scsiameseclu"] = json.dumps(self.description(), sort_keys=True, default=storage.plain_number)
+
+    def levels(self) -> dict[str, NDArray[np.int64]]:
+        """Return the labels of each level by the name of its column in ``obs``."""
+        return {"cluster": self.labels_, "cluster_coarse": self.coarse_labels_, "cluster_fine": self.fine_labels_}
 
     def description(self) -> dict[str, Any]:
         """Return parameters, seed, versions and the method whose labels these are, ready for JSON."""
@@ -250,15 +307,15 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return Components(**{field.name: getattr(self, field.name) for field in fields(Components)})
 
     def _check(self, n_cells: int) -> None:
-        k = self.n_clusters
-        if k != "auto" and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):
-            raise _bad_parameter("n_clusters", k, "Give an integer of at least 1, or 'auto'.")
-        if k != "auto" and k > n_cells:
-            raise InputError.of(
-                what=f"{k} clusters cannot be made of {n_cells} cells.",
-                where="n_clusters",
-                remedy=f"Ask for at most {n_cells} clusters, or for 'auto'; or filter fewer cells.",
-            )
+        if self.n_clusters != "auto":
+            _check_n_clusters(self.n_clusters)
+            if self.n_clusters > n_cells:
+                raise InputError.of(
+                    what=f"{self.n_clusters} clusters cannot be made of {n_cells} cells.",
+                    where="n_clusters",
+                    remedy=f"Ask for at most {n_cells} clusters, or for 'auto'; or filter fewer cells.",
+                )
+        _check_detail(self.detail)
         seed = self.random_state
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise _bad_parameter("random_state", seed, "Give an integer of at least 0.")
@@ -274,23 +331,21 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
         scores = expression.scores / max(float(expression.scores.std(axis=0).mean()), 1e-6)
         reason = self._no_training(consensus)
-        views = graph_views(
-            consensus.graph, scores, edge_dropping=self.edge_dropping, diffusion=self.diffusion or bool(reason)
-        )
+        graph = consensus.partitions.graph
+        views = graph_views(graph, scores, edge_dropping=self.edge_dropping, diffusion=self.diffusion or bool(reason))
         start = _consensus_result(consensus, unit_rows(views.diffused), reason)
         if reason:
             return start
-        counts = columns(expression.counts, np.flatnonzero(expression.highly_variable))
         progress.stage(f"Training on {self.device_}")
         trained = train(
             TrainingData(
                 scores=scores,
                 graph_views=views,
-                graph=consensus.graph,
-                counts=counts,
+                graph=graph,
+                counts=csr_matrix(expression.counts[:, np.flatnonzero(expression.highly_variable)]),
                 size_factors=_size_factors(expression.counts),
                 labels=consensus.labels,
-                partitions=consensus.partitions,
+                partitions=consensus.partitions.labels,
             ),
             components=self.components(),
             training=self.training or Training(),
@@ -298,7 +353,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device_,
             progress=progress.step,
         )
-        return _chosen(trained, counts, start)
+        return _chosen(trained, start)
 
     def _no_training(self, consensus: Consensus) -> str:
         n = len(consensus.labels)
@@ -315,21 +370,44 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return ""
 
     def _keep(self, consensus: Consensus, result: _Result) -> None:
-        order = np.argsort(-np.bincount(result.labels), kind="stable")
-        rank = np.argsort(order, kind="stable")
-        self.labels_ = rank[result.labels].astype(np.int64)
+        self.dendrogram_ = consensus.moved(result.labels)
+        coarse, nodes, fine = levels(self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail)
+        self.coarse_labels_, self.labels_, self.fine_labels_ = map(by_falling_size, (coarse, nodes, fine))
+        first = np.unique(self.labels_, return_index=True)[1]
+        order = result.labels[first]
+        self.n_clusters_ = len(order)
         self.soft_assignments_ = np.ascontiguousarray(result.soft[:, order])
         self.centroids_ = np.ascontiguousarray(result.centroids[order])
-        self.n_clusters_ = len(order)
         self.confidence_ = self.soft_assignments_[np.arange(len(self.labels_)), self.labels_]
         self.embedding_ = result.embedding
         self.history_ = result.history
         self.network_ = result.network
-        self.reason_ = result.evidence["reason"]
+        self.reason_ = result.reason
         self.method_ = "consensus" if self.reason_ else "scsiameseclu"
         self.consensus_labels_ = consensus.labels
-        self.selection_ = {**consensus.selection, "training": result.evidence}
-        self.cluster_stability_ = cluster_stability(self.labels_, consensus.partitions)
+        self.stability_ = self.dendrogram_.stability(consensus.partitions.labels)
+        self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
+
+
+def as_anndata(counts: ad.AnnData | Counts) -> ad.AnnData:
+    """Return an AnnData whose counts can be read: a backed ``X`` is loaded, a matrix becomes ``X``.
+
+    Raises
+    ------
+    InputError
+        It is neither an AnnData nor a matrix of numbers.
+    """
+    if isinstance(counts, ad.AnnData):
+        return counts.to_memory() if counts.isbacked and "counts" not in counts.layers else counts
+    matrix = counts if issparse(counts) or isinstance(counts, pd.DataFrame) else np.asarray(counts)
+    kinds = matrix.dtypes if isinstance(matrix, pd.DataFrame) else [matrix.dtype]
+    if matrix.ndim != 2 or not all(pd.api.types.is_numeric_dtype(kind) for kind in kinds):
+        raise InputError.of(
+            what=f"Counts are a {type(counts).__name__} that is no matrix of numbers.",
+            where="ScSiameseClu.fit",
+            remedy="Give an AnnData, or raw counts as an array, sparse matrix or DataFrame of cells x genes.",
+        )
+    return ad.AnnData(csr_matrix(matrix) if issparse(matrix) else matrix)
 
 
 def raw_counts(adata: ad.AnnData) -> csr_matrix:
@@ -395,19 +473,17 @@ def resolve_device(device: str) -> str:
     return "cuda"
 
 
-def categorical(labels: NDArray[np.int64], n_clusters: int) -> pd.Categorical:
-    """Return labels as categories ``'0'``, ``'1'`` ... in numerical order."""
-    return pd.Categorical.from_codes(
-        labels.tolist(), categories=pd.Index([str(cluster) for cluster in range(n_clusters)])
-    )
+def categorical(labels: NDArray[np.int64]) -> pd.Categorical:
+    """Return labels 0 .. k - 1 as categories ``'0'``, ``'1'`` ... in numerical order."""
+    return pd.Categorical.from_codes(labels.tolist(), categories=[str(c) for c in range(int(labels.max()) + 1)])
 
 
-def _chosen(trained: Trained, counts: csr_matrix, start: _Result) -> _Result:
+def _chosen(trained: Trained, start: _Result) -> _Result:
+    """Return the trained clusters, or the consensus's where training lost one of them."""
     labels = trained.soft_assignments.argmax(axis=1).astype(np.int64)
-    evidence = choose(counts, trained=labels, consensus=start.labels)
-    taught = replace(start, history=trained.history, network=trained.network, evidence=evidence)
-    if evidence["reason"]:
-        return taught
+    taught = replace(start, history=trained.history, network=trained.network)
+    if lost := len(np.unique(start.labels)) - len(np.unique(labels)):
+        return replace(taught, reason=f"training lost {lost} of the clusters")
     return replace(
         taught,
         labels=labels,
@@ -418,19 +494,28 @@ def _chosen(trained: Trained, counts: csr_matrix, start: _Result) -> _Result:
 
 
 def _consensus_result(consensus: Consensus, embedding: NDArray[np.float32], reason: str) -> _Result:
-    agreement = cluster_agreement(consensus.partitions, consensus.labels, consensus.n_clusters)
-    agreement += np.finfo(np.float32).tiny
+    met = cell_co_association(consensus.labels, consensus.partitions.labels) + np.finfo(np.float32).tiny
     means = np.zeros((consensus.n_clusters, embedding.shape[1]), dtype=np.float64)
     np.add.at(means, consensus.labels, embedding)
     return _Result(
         labels=consensus.labels,
-        soft=agreement / agreement.sum(axis=1, keepdims=True),
+        soft=met / met.sum(axis=1, keepdims=True),
         embedding=embedding,
         history=pd.DataFrame(columns=["step", "phase", *TERMS, "total"]),
         network=None,
         centroids=(means / np.bincount(consensus.labels)[:, None]).astype(np.float32),
-        evidence={"reason": reason},
+        reason=reason,
     )
+
+
+def _check_n_clusters(k: object) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise _bad_parameter("n_clusters", k, "Give an integer of at least 1, or 'auto'.")
+
+
+def _check_detail(detail: object) -> None:
+    if isinstance(detail, bool) or not isinstance(detail, int | float | np.number) or not 0 <= detail <= 1:
+        raise _bad_parameter("detail", detail, "Give a number from 0 (coarse) to 1 (fine).")
 
 
 def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 import torch
 
 from ..files import settings, write_h5ad, write_json, write_table
+from .consensus.levels import DETAIL
 from .estimator import ScSiameseClu, categorical, prepare_expression, raw_counts
 from .stability import resampling_stability
 
@@ -21,6 +23,7 @@ def cluster(
     *,
     prefix: str,
     expression: Path,
+    cluster_detail: float = DETAIL,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
@@ -40,8 +43,10 @@ def cluster(
 ) -> None:
     """Cluster a group's cells with scSiameseClu; the number of clusters is that of the group's settings.
 
-    Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_confidence, consensus; obsm X_scsiameseclu; uns
-    scsiameseclu), ``<prefix>.training_history.tsv``, ``<prefix>.model.safetensors`` and ``<prefix>.clustering.json``.
+    Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_coarse, cluster_fine,
+    cluster_confidence, consensus; obsm X_scsiameseclu; uns scsiameseclu),
+    ``<prefix>.training_history.tsv``, ``<prefix>.model.safetensors`` and
+    ``<prefix>.clustering.json``.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ def cluster(
         Id of the group.
     expression
         The group's normalised expression, with raw counts in layers['counts'].
+    cluster_detail
+        Where the dendrogram is cut if the number of clusters is ``auto``: 0 coarse, 1 fine.
     seed
         Seed of all random numbers.
     device
@@ -87,6 +94,7 @@ def cluster(
     requested = settings(adata)["n_clusters"]
     model = ScSiameseClu(
         n_clusters=requested,
+        detail=cluster_detail,
         method=method,
         random_state=seed,
         device=device,
@@ -120,28 +128,46 @@ def cluster(
 def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
     result = ad.AnnData(obs=pd.DataFrame(index=adata.obs_names))
     model.annotate(result)
-    k = int(model.consensus_labels_.max()) + 1
-    result.obs["consensus"] = categorical(model.consensus_labels_, k)
+    result.obs["consensus"] = categorical(model.consensus_labels_)
     return result
 
 
 def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> dict[str, Any]:
     notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
-    if joined := len(model.selection_["merged"]):
-        was = "1 cluster was" if joined == 1 else f"{joined} clusters were"
-        notes.append(f"{was} joined to others because no marker genes told them apart.")
     if requested not in ("auto", model.n_clusters_):
-        notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be told apart.")
+        notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished.")
     if stability is None:
         notes.append("Stability under resampling was not measured: one cluster, too few cells, or not asked for.")
     return {
         "n_clusters": model.n_clusters_,
         "n_clusters_requested": requested,
-        "selection": model.selection_,
         "stability_ari": stability,
         "cluster_stability": {str(cluster): value for cluster, value in model.cluster_stability_.items()},
+        "levels": {name: int(labels.max()) + 1 for name, labels in model.levels().items()},
+        "dendrogram": dendrogram_record(model),
         "method": model.method_,
         "notes": notes,
+    }
+
+
+def dendrogram_record(model: ScSiameseClu) -> dict[str, Any]:
+    """Return the dendrogram for JSON.
+
+    ``leaves``: per leaf its ``n_cells`` and its cluster at each level (None where training emptied
+    it). ``merges``: per merge the two nodes (as in :class:`.consensus.linkage.Dendrogram`) and
+    their mean ``co_association``. ``stability``: per node.
+    """
+    tree, levels = model.dendrogram_, model.levels()
+    sizes = np.bincount(tree.leaves, minlength=tree.n_leaves)
+    first = {int(leaf): cell for cell, leaf in reversed(list(enumerate(tree.leaves)))}
+    return {
+        "leaves": [
+            {"n_cells": int(size)}
+            | {name: int(labels[first[leaf]]) if leaf in first else None for name, labels in levels.items()}
+            for leaf, size in enumerate(sizes)
+        ],
+        "merges": [{"nodes": [int(a), int(b)], "co_association": float(met)} for a, b, met, _ in tree.merges],
+        "stability": [float(value) for value in model.stability_],
     }
 
 

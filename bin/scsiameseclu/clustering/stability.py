@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from .consensus import consensus_clustering
-from .views import expression_views
+from .consensus.levels import consensus_clustering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +26,10 @@ def resampling_stability(
 ) -> float | None:
     """Return the mean ARI of `labels` with clusterings of random subsets of the cells (Hennig 2007; Lange et al. 2004).
 
-    Each subset, drawn without replacement, is normalised, reduced and clustered afresh by the training-free consensus
-    at the same number of clusters, and compared with `labels` on its cells. No gold standard is involved. The size of
-    the subsets is bounded, so that the cost does not grow with the cells.
+    Each subset, drawn without replacement, is normalized, reduced and clustered afresh by the
+    consensus at the same number of clusters, and compared with `labels` on its cells. No gold
+    standard is involved. The size of the subsets is bounded, so that the cost does not grow with
+    the cells.
 
     Parameters
     ----------
@@ -54,12 +54,13 @@ def resampling_stability(
         return None
     rng = np.random.default_rng(random_state)
     scores = []
-    for resample in range(n_resamples):
+    for seed in range(random_state, random_state + n_resamples):
         cells = np.sort(rng.choice(n, size=size, replace=False))
-        seed = random_state + resample
-        views = expression_views(
-            expression.counts[cells], highly_variable=expression.highly_variable, random_state=seed
+        found = consensus_clustering(
+            expression.counts[cells],
+            highly_variable=expression.highly_variable,
+            n_clusters=k,
+            random_state=seed,
         )
-        found = consensus_clustering(views, n_clusters=k, random_state=seed)
         scores.append(adjusted_rand_score(labels[cells], found.labels))
     return float(np.mean(scores))

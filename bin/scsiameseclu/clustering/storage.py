@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from ..errors import InputError, quoted
-from .network import SiameseNetwork
-from .train import Training
+from .consensus.linkage import Dendrogram
+from .network.model import SiameseNetwork
+from .network.train import Training
 
 if TYPE_CHECKING:
     from .estimator import ScSiameseClu
@@ -24,13 +25,24 @@ KEY = "scsiameseclu"
 """The one key of the file's metadata: several would be written in any order."""
 NETWORK = "network."
 """Prefix of the network's parameters."""
-ARRAYS = ("labels_", "embedding_", "soft_assignments_", "confidence_", "consensus_labels_", "centroids_")
-VALUES = ("n_clusters_", "method_", "reason_", "selection_", "device_", "n_features_in_")
+ARRAYS = (
+    "labels_",
+    "coarse_labels_",
+    "fine_labels_",
+    "consensus_labels_",
+    "soft_assignments_",
+    "confidence_",
+    "centroids_",
+    "embedding_",
+    "stability_",
+)
+VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")
 
 
 def save(model: ScSiameseClu, path: Path | str) -> None:
     """Write a fitted model; the same model gives the same bytes."""
     tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in ARRAYS}
+    tensors |= {"merges": model.dendrogram_.merges, "leaves": model.dendrogram_.leaves}
     if model.network_ is not None:
         state = model.network_.state_dict()
         tensors |= {NETWORK + name: value.detach().cpu().numpy() for name, value in state.items()}
@@ -67,6 +79,7 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
         setattr(model, name, tensors[name])
     for name in VALUES:
         setattr(model, name, metadata[name])
+    model.dendrogram_ = Dendrogram(tensors["merges"], tensors["leaves"])
     columns = metadata["history_"]
     model.history_ = pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, dtype, values in columns})
     model.cluster_stability_ = {int(cluster): value for cluster, value in metadata["cluster_stability_"].items()}

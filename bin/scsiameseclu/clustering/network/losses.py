@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from .network import Zinb
+    from .model import Zinb
 
 TINY = 1e-8
 

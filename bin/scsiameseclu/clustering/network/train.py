@@ -16,9 +16,10 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from ..consensus.partitions import cell_co_association, one_hot
 from . import losses
 from .augment import GraphViews, noisy_view
-from .network import SiameseNetwork, Views
+from .model import SiameseNetwork, Views
 from .transport import clustering_divergence, log_student_t, sinkhorn
 
 if TYPE_CHECKING:
@@ -219,38 +220,17 @@ def train(
 @contextmanager
 def reproducible(device: torch.device | str) -> Iterator[None]:
     """Within it torch uses deterministic algorithms and, on the CPU, one thread; after it, what was set before."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     on_cpu = torch.device(device).type == "cpu"
     try:
         # A sum that is split over threads is rounded differently; batches are too small for threads to pay.
         torch.set_num_threads(1 if on_cpu else threads)
-        torch.use_deterministic_algorithms(on_cpu)
+        # use_deterministic_algorithms would do the same after seconds of imports for its compiler.
+        torch.set_deterministic_debug_mode("error" if on_cpu else "default")
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict, warn_only=lenient)
-
-
-def cluster_agreement(partitions: NDArray[np.int32], labels: NDArray[np.int64], n_clusters: int) -> NDArray[np.float32]:
-    """Return the mean co-association of each cell with the cells of each cluster, shape (n, n_clusters), in [0, 1].
-
-    Parameters
-    ----------
-    partitions
-        Clusterings of the n cells, shape (n, p).
-    labels
-        Clusters of the cells, 0..n_clusters-1, each with at least one cell.
-    n_clusters
-        Number of clusters.
-    """
-    sizes = np.bincount(labels, minlength=n_clusters)
-    agreement = np.zeros((len(labels), n_clusters))
-    for partition in partitions.T:
-        table = np.bincount(partition * n_clusters + labels, minlength=(partition.max() + 1) * n_clusters)
-        agreement += (table.reshape(-1, n_clusters) / sizes)[partition]
-    mean: NDArray[np.float32] = (agreement / partitions.shape[1]).astype(np.float32)
-    return mean
+        torch.set_deterministic_debug_mode(mode)
 
 
 class _Trainer:
@@ -277,8 +257,9 @@ class _Trainer:
         )
         self.labels = torch.from_numpy(data.labels).to(device)
         self.sizes: torch.Tensor = torch.bincount(self.labels, minlength=self.k).float() / self.n
-        agreement = cluster_agreement(data.partitions, data.labels, self.k)
-        self.log_agreement: torch.Tensor = torch.log(torch.from_numpy(agreement).to(device).clamp_min(1e-3))
+        met = torch.from_numpy(cell_co_association(data.labels, data.partitions)).to(device)
+        self.log_met: torch.Tensor = torch.log(met.clamp_min(1e-3))
+        self.signatures = one_hot(data.partitions) * np.float32(data.partitions.shape[1] ** -0.5)
         self.neighbors = _NeighborSampler(data.graph)
         self.queue = torch.empty(0, dtype=torch.int64)
         self.scale = torch.ones((), device=device)
@@ -357,18 +338,14 @@ class _Trainer:
 
     def logits(self, log_q: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """Return the scores of the clusters, from the embedding and from the consensus."""
-        taught: torch.Tensor = self.training.teaching * self.log_agreement[cells]
+        taught: torch.Tensor = self.training.teaching * self.log_met[cells]
         return log_q / self.training.epsilon + taught
 
     def memberships(self, cells: torch.Tensor) -> torch.Tensor | None:
         """Return the cells' one-hot partitions side by side, rows of length 1; None if CRR's target is the identity."""
         if self.components.cell_target == "identity":
             return None
-        partitions = self.data.partitions[cells.numpy()].astype(np.int64)
-        offsets = np.cumsum(np.concatenate([[0], partitions.max(axis=0) + 1]))
-        columns = torch.from_numpy(partitions + offsets[:-1])
-        one_hot = torch.zeros(len(cells), int(offsets[-1])).scatter_(1, columns, 1.0)
-        return (one_hot / math.sqrt(partitions.shape[1])).to(self.device)
+        return torch.from_numpy(self.signatures[cells.numpy()].toarray()).to(self.device)
 
     def noisy(self, scores: torch.Tensor) -> torch.Tensor:
         """Return a noisy view, or the scores themselves if noise is off."""

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-
-from .graph import diffuse, drop_weakest_edges, transition_matrix
+from scipy.sparse import coo_matrix, csr_matrix, diags_array, identity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 
 class GraphViews(NamedTuple):
@@ -69,3 +67,54 @@ def graph_views(
 
 def _propagate(graph: csr_matrix, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(transition_matrix(graph) @ scores, dtype=np.float32)
+
+
+def drop_weakest_edges(graph: csr_matrix, *, fraction: float = 0.1) -> csr_matrix:
+    """Return the graph without the given fraction of its weakest edges (the paper's edge perturbation).
+
+    Edges are pairs of cells, so the result is symmetric. Of equally weak edges those of lower row and column go first.
+    """
+    upper = coo_matrix(graph)
+    above = upper.row < upper.col
+    rows, columns, weights = upper.row[above], upper.col[above], upper.data[above]
+    order = np.lexsort((columns, rows, weights))[int(fraction * weights.size) :]
+    kept = coo_matrix((weights[order], (rows[order], columns[order])), shape=graph.shape)
+    result = csr_matrix(kept + kept.T)
+    result.sort_indices()
+    return result
+
+
+def transition_matrix(graph: csr_matrix) -> csr_matrix:
+    """Return the random walk's matrix P: the rows of W + I max W divided by their sums.
+
+    Without any edge P is the identity.
+    """
+    strongest = float(graph.max()) if graph.nnz else 0.0
+    looped = csr_matrix(graph + identity(graph.shape[0], dtype=np.float32) * np.float32(strongest or 1.0))
+    sums = np.asarray(looped.sum(axis=1), dtype=np.float64).ravel()
+    return csr_matrix(diags_array((1.0 / sums).astype(np.float32)) @ looped)
+
+
+def diffuse(
+    graph: csr_matrix, scores: NDArray[np.float32], *, steps: int = 8, restart: float = 0.35
+) -> NDArray[np.float32]:
+    """Return the scores smoothed by truncated personalized PageRank: Y <- (1 - restart) P Y + restart X from Y = X.
+
+    With many steps this is restart (I - (1 - restart) P)^-1 X, the paper's graph diffusion, without the inverse.
+
+    Parameters
+    ----------
+    graph
+        Weights, see :func:`transition_matrix`.
+    scores
+        X, cells x components.
+    steps
+        Applications of P.
+    restart
+        Probability with which the walk returns to its start.
+    """
+    walk = transition_matrix(graph)
+    smoothed = start = np.asarray(scores, dtype=np.float32)
+    for _ in range(steps):
+        smoothed = np.float32(1 - restart) * (walk @ smoothed) + np.float32(restart) * start
+    return smoothed

@@ -1,0 +1,236 @@
+"""Partitions of the cells by Leiden and k-means, and how often cells meet in them (docs/method.md).
+
+No partition is matched to the number of clusters wanted. Evidence accumulation: Fred & Jain 2005.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import igraph
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix, triu
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import normalize as unit_rows
+
+from .neighbors import shared_neighbor_graph
+from .normalizations import Normalization
+
+RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
+"""Resolutions of modularity at which each graph is partitioned by Leiden."""
+KMEANS_CLUSTERS = (4, 6, 9, 13, 20)
+"""Numbers of clusters of the k-means partitions of each normalization."""
+MAX_SIGNATURES = 1000
+"""Distinct signatures up to which each is a micro-cluster."""
+N_MICRO_CLUSTERS = 800
+"""Micro-clusters by k-means where there are more."""
+KMEANS_SIGNATURES = 20_000
+"""Signatures from which k-means learns its centers; all are assigned."""
+EDGES_AT_A_TIME = 500_000
+"""Edges added to an igraph at a time."""
+JUDGED_CELLS = 5_000
+"""Cells on which partitions are compared; a random sample where there are more."""
+
+Integers = NDArray[np.integer[Any]]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """Many clusterings of the same cells.
+
+    Parameters
+    ----------
+    labels
+        int32 of shape (n_cells, n_partitions), each column 0 .. its number of clusters - 1.
+    graph
+        Mean of the normalizations' shared-neighbor graphs, symmetric float32 CSR.
+    agreement
+        How well the normalizations agree, see :func:`agreement_of`.
+    """
+
+    labels: NDArray[np.int32]
+    graph: csr_matrix
+    agreement: float
+
+
+def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Partitions:
+    """Partition the cells by Leiden and by k-means on each normalization.
+
+    Points are the components at unit length, so that distances are those of the cosine.
+
+    Parameters
+    ----------
+    found
+        Normalizations of the same cells.
+    random_state
+        Seed of everything random. The same seed gives the same bytes.
+    """
+    n = len(found[0].components)
+    total = csr_matrix((n, n), dtype=np.float32)
+    by_leiden, by_kmeans = [], []
+    for normalization in found:
+        points = unit_rows(normalization.components)
+        graph = shared_neighbor_graph(points, random_state=random_state)
+        total = total + graph
+        by_leiden.append(leiden_partitions(graph, random_state=random_state))
+        by_kmeans.append(kmeans_partitions(points, random_state=random_state))
+    mean = csr_matrix(total * np.float32(1 / len(found)), dtype=np.float32)
+    mean.sort_indices()
+    return Partitions(
+        labels=np.hstack([*by_leiden, *by_kmeans]),
+        graph=mean,
+        agreement=agreement_of(by_leiden, random_state=random_state),
+    )
+
+
+def leiden_partitions(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int32]:
+    """Return the Leiden partitions of the graph at `RESOLUTIONS`, cells x resolutions."""
+    network = as_igraph(graph)
+    return np.column_stack([leiden(network, resolution=r, random_state=random_state) for r in RESOLUTIONS])
+
+
+def kmeans_partitions(points: NDArray[np.float32], *, random_state: int = 0) -> NDArray[np.int32]:
+    """Return one k-means partition for each of `KMEANS_CLUSTERS`, as far as there are distinct points."""
+    distinct = len(np.unique(points, axis=0)) if len(points) < 2 * max(KMEANS_CLUSTERS) else len(points)
+    return np.column_stack(
+        [KMeans(min(k, distinct), n_init=1, random_state=random_state).fit_predict(points) for k in KMEANS_CLUSTERS]
+    ).astype(np.int32)
+
+
+def agreement_of(by_graph: Sequence[NDArray[np.int32]], *, random_state: int = 0) -> float:
+    """Return the best mean ARI, over the resolutions, of the graphs' partitions with each other.
+
+    Structure that is real is found in every normalization; structure of noise anew in each. A
+    resolution at which a graph is one cluster is no evidence, and counts as 0.
+
+    Parameters
+    ----------
+    by_graph
+        For each graph its partitions, cells x resolutions.
+    random_state
+        Seed of the sample of cells that is looked at where there are many.
+    """
+    n = len(by_graph[0])
+    cells = np.arange(n)
+    if n > JUDGED_CELLS:
+        cells = np.random.default_rng(random_state).choice(n, JUDGED_CELLS, replace=False)
+    return max(
+        _mean_ari([labels[cells, resolution] for labels in by_graph]) for resolution in range(by_graph[0].shape[1])
+    )
+
+
+def _mean_ari(labelings: Sequence[Integers]) -> float:
+    if any(not np.ptp(labels) for labels in labelings):
+        return 0.0
+    return float(np.mean([adjusted_rand_score(first, second) for first, second in combinations(labelings, 2)]))
+
+
+def as_igraph(graph: csr_matrix) -> igraph.Graph:
+    """Return a symmetric matrix of weights as an undirected graph with the edge attribute ``weight``."""
+    upper = coo_matrix(triu(graph, k=1))
+    edges = np.column_stack([upper.row, upper.col])
+    network = igraph.Graph(n=graph.shape[0])
+    # Adding edges takes several times their memory for a while: a part at a time.
+    for start in range(0, len(edges), EDGES_AT_A_TIME):
+        network.add_edges(edges[start : start + EDGES_AT_A_TIME])
+    network.es["weight"] = upper.data.astype(np.float64).tolist()
+    return network
+
+
+@contextmanager
+def seeded(random_state: int) -> Iterator[None]:
+    """Give igraph, which knows one generator for all, one of this seed for a while."""
+    igraph.set_random_number_generator(random.Random(random_state))
+    try:
+        yield
+    finally:
+        igraph.set_random_number_generator(random)
+
+
+def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> NDArray[np.int32]:
+    """Return the Leiden partition (modularity, 2 iterations; Traag, Waltman & van Eck 2019).
+
+    igraph's own implementation, many times faster than the leidenalg package. A graph without
+    edges is one cluster: nothing there distinguishes cells.
+    """
+    if not graph.ecount():
+        return np.zeros(graph.vcount(), dtype=np.int32)
+    with seeded(random_state):
+        found = graph.community_leiden("modularity", weights="weight", resolution=resolution, n_iterations=2)
+    return np.asarray(found.membership, dtype=np.int32)
+
+
+def one_hot(labels: NDArray[np.int32]) -> csr_matrix:
+    """Return partitions as an indicator matrix, float32 CSR, (n_cells, clusters of all partitions)."""
+    n, n_partitions = labels.shape
+    columns = (labels + first_columns(labels)).ravel()
+    starts = np.arange(0, n * n_partitions + 1, n_partitions)
+    width = int(labels.max(axis=0).sum()) + n_partitions
+    return csr_matrix((np.ones(columns.size, dtype=np.float32), columns, starts), shape=(n, width))
+
+
+def first_columns(labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the column in :func:`one_hot` of the first cluster of each partition."""
+    return np.concatenate([[0], np.cumsum(labels.max(axis=0).astype(np.int64) + 1)[:-1]])
+
+
+def cluster_totals(clusters: Integers, labels: NDArray[np.int32]) -> Floats:
+    """Return the cells of each cluster in each cluster of each partition, clusters x columns of :func:`one_hot`."""
+    n, k = clusters.size, int(clusters.max()) + 1
+    members = csr_matrix((np.ones(n), (clusters, np.arange(n))), shape=(k, n))
+    return np.asarray((members @ one_hot(labels)).toarray(), dtype=np.float64)
+
+
+def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArray[np.int64]:
+    """Return the micro-cluster of each cell: cells with equal signatures, or k-means of the signatures.
+
+    A signature is a cell's clusters in all partitions; k-means sees it one-hot, weighted by the
+    cells that share it.
+    """
+    signatures, codes, sizes = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    codes = codes.ravel().astype(np.int64)
+    if len(signatures) <= MAX_SIGNATURES:
+        return codes
+    points, sample = one_hot(signatures), np.arange(len(signatures))
+    if sample.size > KMEANS_SIGNATURES:
+        sample = np.sort(np.random.default_rng(random_state).choice(sample, KMEANS_SIGNATURES, replace=False))
+    # Centers from k-means++ cost more than all else here and change no clustering for the better.
+    kmeans = KMeans(N_MICRO_CLUSTERS, init="random", n_init=1, max_iter=5, random_state=random_state)
+    kmeans.fit(points[sample], sample_weight=sizes[sample].astype(np.float32))
+    return np.unique(kmeans.predict(points)[codes], return_inverse=True)[1].astype(np.int64)
+
+
+def co_association(clusters: Integers, labels: NDArray[np.int32]) -> Floats:
+    """Return the mean share of partitions in which cells of two clusters meet, clusters x clusters."""
+    totals = cluster_totals(clusters, labels)
+    profiles = totals / np.bincount(clusters)[:, None]
+    return np.asarray(profiles @ profiles.T / labels.shape[1])
+
+
+def cell_co_association(clusters: Integers, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the mean share of partitions in which each cell meets the cells of each cluster.
+
+    Parameters
+    ----------
+    clusters
+        Cluster of each cell, 0 .. k - 1, shape (n,).
+    labels
+        Partitions of the same cells, (n, p).
+
+    Returns
+    -------
+    float32 of shape (n, k), in [0, 1].
+    """
+    shares = cluster_totals(clusters, labels).T / np.bincount(clusters)
+    met = np.zeros((len(labels), shares.shape[1]))
+    for first, column in zip(first_columns(labels), labels.T, strict=True):
+        met += shares[first + column]
+    return np.asarray(met / labels.shape[1], dtype=np.float32)
