@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Normalize the counts of a group, choose its variable genes and compute its principal components."""
+"""Join the samples of a group, normalize their counts, choose variable genes and compute principal components."""
 
 from scsiameseclu.command import run
 from scsiameseclu.expression.normalize import normalize_group

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the static figures of one group."""
+"""Sum up what the report shows of the genes of one group, and draw its static figures."""
 
 from scsiameseclu.command import run
 from scsiameseclu.report.figures import draw_figures

@@ -29,11 +29,15 @@ workflow SCSIAMESECLU {
         gold_standard,
         INTAKE.out.samples,
     )
-    BENCHMARK(EXPRESSION.out.expression, gold_standard)
+    def benchmarked = channel.empty()
+    if (params.benchmark) {
+        BENCHMARK(EXPRESSION.out.expression, gold_standard)
+        benchmarked = BENCHMARK.out.failures
+    }
 
     // A sample or group that cannot be used is told and left out; the rest goes on.
     def failures = INTAKE.out.failures
-        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, BENCHMARK.out.failures)
+        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, benchmarked)
         .map { record -> announce(record) }
 
     // Everything together

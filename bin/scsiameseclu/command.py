@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,30 @@ from cyclopts import App, Parameter  # noqa: E402
 from ._version import __version__  # noqa: E402
 from .errors import InputError, Problem  # noqa: E402
 
+PACKAGES = (
+    "anndata",
+    "cyclopts",
+    "h5py",
+    "igraph",
+    "jsonschema",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pydeseq2",
+    "pynndescent",
+    "pyyaml",
+    "safetensors",
+    "scanpy",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "umap-learn",
+)
+"""Packages whose version a step reports if it has loaded them."""
+_MODULES = {"pyyaml": "yaml", "scikit-image": "skimage", "scikit-learn": "sklearn", "umap-learn": "umap"}
+"""Their modules, where these are called otherwise."""
+
 EXIT_INPUT = 65
 """Exit status for input that cannot be used (EX_DATAERR)."""
 EXIT_INTERNAL = 70
@@ -38,7 +64,13 @@ EXIT_MEMORY = 137
 """Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with more."""
 
 
-def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str] | None = None) -> None:
+def run(
+    step: Callable[..., None],
+    *,
+    isolate: bool = False,
+    versions: Path | None = Path("versions.yml"),
+    arguments: list[str] | None = None,
+) -> None:
     """Run `step` with the command line's options and exit.
 
     Parameters
@@ -49,6 +81,8 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
         True for a step on one sample or group: unusable input, or a defect of ours that it brings to light, is recorded
         in ``<prefix>.failure.json`` (keys ``id``, ``step``, ``problems``) and the exit status is 0, so that the rest of
         the batch goes on. False: exit status 65 or 70.
+    versions
+        Where to write the versions of Python and of the packages that the step has loaded. None: nowhere.
     arguments
         The command line without the program's name. Default: ``sys.argv[1:]``.
     """
@@ -59,6 +93,8 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
     command, bound, _ = app.parse_args(arguments)
     try:
         status = _status_of(step, lambda: command(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
+        if versions is not None:
+            write_versions(versions)
     except MemoryError:
         print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
         status = EXIT_MEMORY
@@ -68,6 +104,13 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
         print(f"ERROR: {_unwritable(error)}", file=sys.stderr)
         status = EXIT_IO
     sys.exit(status)
+
+
+def write_versions(path: Path) -> None:
+    """Write a line ``name: version`` for Python and for each of :data:`PACKAGES` that this process has loaded."""
+    loaded = [name for name in PACKAGES if _MODULES.get(name, name) in sys.modules]
+    versions = {"python": platform.python_version()} | {name: version(name) for name in loaded}
+    path.write_text("".join(f"{name}: {value}\n" for name, value in versions.items()), encoding="utf-8")
 
 
 def _status_of(

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 if TYPE_CHECKING:
     import anndata as ad
+    import pandas as pd
 
 SETTINGS = "settings"
 """Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or group."""
@@ -29,6 +27,8 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
 
 def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     """Read a TSV written by :func:`write_table`; only an empty field is a missing value."""
+    import pandas as pd  # here: a step that reads no table need not wait for it
+
     table: pd.DataFrame = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""], **options)
     return table
 
@@ -75,10 +75,10 @@ def write_size(adata: ad.AnnData, path: Path | str) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray | pd.Series):
+    if hasattr(value, "tolist"):  # arrays, series and scalars of numpy and pandas
+        value = value.tolist()
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

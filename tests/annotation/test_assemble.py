@@ -11,7 +11,7 @@ from scipy import sparse
 from scsiameseclu.annotation.assemble import _plain_column, assemble
 from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.umap import umap
-from scsiameseclu.files import read_table
+from scsiameseclu.files import read_json, read_table
 
 from .test_marker_sets import ASSETS
 
@@ -22,7 +22,8 @@ def finished(group):
     umap(prefix="g", **files)
     celltypes(prefix="g", **files, markers_db=ASSETS)
     steps = {"umap": group.folder / "g.umap.tsv", "annotation": group.folder / "g.annotation.tsv"}
-    assemble(prefix="g", **files, **steps, labels=group.labels)
+    steps["summary"] = group.summary
+    assemble(prefix="g", **files, **steps, comparison=group.comparison, labels=group.labels)
     assemble(prefix="unlabelled", **files, **steps)
     return group
 
@@ -63,6 +64,12 @@ def test_cluster_table(finished):
     assert (finished.folder / "g.clusters.tsv").read_bytes() == (
         finished.folder / "unlabelled.clusters.tsv"
     ).read_bytes()
+
+
+def test_scores_beside_it(finished):
+    assert read_json("g.metrics.json")["ari"] == 1
+    assert (finished.folder / "g.contingency.tsv").exists()
+    assert not (finished.folder / "unlabelled.metrics.json").exists(), "its comparison failed, it did not"
 
 
 def test_composition_has_every_cluster_and_sample(finished):

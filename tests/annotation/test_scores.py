@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scsiameseclu.annotation import clustered, score_clusters
 from scsiameseclu.annotation import scores as module
-from scsiameseclu.annotation.scores import accuracy, marker_agreement, scores, silhouette
+from scsiameseclu.annotation.scores import accuracy, marker_agreement, silhouette, write_scores
 from scsiameseclu.files import read_json, read_table
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
@@ -19,13 +19,12 @@ METRICS = {"n_cells", "n_genes", "n_clusters", "silhouette", "stability_ari", "d
 
 
 def run(group, labels=None):
-    scores(
+    write_scores(
+        clustered.read_clustered(group.expression, group.clustering),
         prefix="g",
-        expression=group.expression,
-        clustering=group.clustering,
-        summary=group.summary,
-        comparison=group.comparison,
-        labels=labels,
+        summary=read_json(group.summary),
+        methods=read_table(group.comparison, dtype=str).set_index("barcode"),
+        gold=clustered.read_labels(labels or [], group.adata.obs_names),
     )
     return read_json("g.metrics.json")
 

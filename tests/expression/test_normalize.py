@@ -14,6 +14,7 @@ from scipy import sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.expression import normalize
 from scsiameseclu.expression.normalize import normalize_group
+from scsiameseclu.files import settings
 
 from tests.data.as_intake import as_intake, demo_sample
 
@@ -171,15 +172,15 @@ def test_large_counts_stay_whole() -> None:
 
 def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    counts.write_h5ad("g.merged.h5ad")
+    counts.write_h5ad("blood_1.filtered.h5ad")
     written = []
     for _ in range(2):
-        normalize_group(prefix="g", merged=Path("g.merged.h5ad"))
+        normalize_group(prefix="g", samples=[Path("blood_1.filtered.h5ad")])
         written.append(Path("g.expression.h5ad").read_bytes())
     assert written[0] == written[1]
     result = ad.read_h5ad("g.expression.h5ad")
     assert result.obsm["X_pca"].shape[1] == 50
-    assert result.uns["settings"] == counts.uns["settings"]
+    assert settings(result)["samples"] == [settings(counts)]
 
 
 def test_equal_cells_have_no_components(counts: ad.AnnData) -> None:

@@ -34,9 +34,9 @@ class Run:
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
-def pipeline_command(folder: Path, *arguments: object, profile: str = "venv") -> list[str]:
-    """Return the command that runs the pipeline with results in ``folder/results``."""
-    command = [str(ROOT / "nextflow"), "run", str(ROOT), "-profile", profile, "-ansi-log", "false"]
+def pipeline_command(folder: Path, *arguments: object, profile: str = "venv", root: Path = ROOT) -> list[str]:
+    """Return the command that runs the pipeline of the checkout `root` with results in ``folder/results``."""
+    command = [str(root / "nextflow"), "run", str(root), "-profile", profile, "-ansi-log", "false"]
     return [*command, "--outdir", str(folder / "results"), *map(str, arguments)]
 
 
@@ -44,17 +44,18 @@ def run_pipeline(
     folder: Path,
     *arguments: object,
     profile: str = "venv",
+    root: Path = ROOT,
     timeout: int = 1800,
     variables: dict[str, str] | None = None,
     within: Sequence[str] = (),
 ) -> Run:
     """Run the pipeline in `folder`, with results in ``folder/results``.
 
-    `variables` are added to the environment; `within` is a command that runs a command.
+    `root` is the checkout; `variables` are added to the environment; `within` is a command that runs a command.
     """
     environment = os.environ | {"NXF_ANSI_LOG": "false"} | (variables or {})
     done = subprocess.run(
-        [*within, *pipeline_command(folder, *arguments, profile=profile)],
+        [*within, *pipeline_command(folder, *arguments, profile=profile, root=root)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,

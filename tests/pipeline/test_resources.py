@@ -57,7 +57,7 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
         for row in estimate["samples"]
         for step, need in row["needs_mb"].items()
     }
-    steps = {"group": "EXPRESSION_MERGE", "clustering": "CLUSTERING_SCSIAMESECLU"}
+    steps = {"group": "EXPRESSION_NORMALIZE", "clustering": "CLUSTERING_SCSIAMESECLU"}
     told |= {
         f"{steps[step]} ({row['group']})": need for row in estimate["groups"] for step, need in row["needs_mb"].items()
     }

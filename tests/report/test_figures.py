@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from scsiameseclu.files import read_table, write_table
 from scsiameseclu.report.figures import draw_figures, short, umap_figure
 from scsiameseclu.report.palette import cell_type_colors
-from scsiameseclu.report.profiles import top_markers, variable_genes, write_profiles
+from scsiameseclu.report.profiles import top_markers, variable_genes
 
 from tests.report.simulate import HOSTILE
 
@@ -54,14 +54,12 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
     history = pd.DataFrame({"step": range(20), "crr": rng.random(20), "total": rng.random(20)})
     write_table(history if trained else history.head(0), directory / "history.tsv")
     monkeypatch.chdir(directory)
-    write_profiles(prefix="g", adata=Path("g.h5ad"), markers=Path("markers.tsv"))
     write_table(pd.DataFrame({"cell_type": ["Type 0", "A type of another group"]}), directory / "other.tsv")
     draw_figures(
         prefix="group",
         adata=Path("g.h5ad"),
+        markers=Path("markers.tsv"),
         history=Path("history.tsv"),
-        genes=Path("g.genes.tsv"),
-        profiles=Path("g.profiles.tsv"),
         annotations=[Path("other.tsv")],
     )
     return {path.name: path.read_bytes() for path in (directory / "figures").iterdir()}
@@ -131,12 +129,12 @@ def test_a_type_has_one_colour_in_all_groups(five):
 
 def test_profiles_are_shares_and_means_of_the_clusters(five):
     folder = five[0]
-    group, profiles = ad.read_h5ad(folder / "g.h5ad"), read_table(folder / "g.profiles.tsv")
+    group, profiles = ad.read_h5ad(folder / "g.h5ad"), read_table(folder / "group.profiles.tsv")
     x = pd.DataFrame(group.X.toarray(), columns=group.var_names).groupby(group.obs["cluster"].astype(int).to_numpy())
     for row in profiles.itertuples():
         values = x.get_group(row.cluster)[row.gene]
         assert (row.share, row.mean) == pytest.approx(((values > 0).mean(), values.mean()))
-    genes = read_table(folder / "g.genes.tsv")
+    genes = read_table(folder / "group.genes.tsv")
     assert len(genes) == group.n_vars - 1, "a gene without dispersion is left out"
     assert variable_genes(ad.AnnData(shape=(2, 2))).empty
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..files import read_table, write_h5ad, write_table
+from ..files import read_json, read_table, write_h5ad, write_table
 from .clustered import CLUSTER, EMBEDDING, read_clustered, read_labels
+from .scores import write_scores
 
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
@@ -26,11 +27,17 @@ def assemble(
     prefix: str,
     expression: Path,
     clustering: Path,
+    summary: Path,
     umap: Path,
     annotation: Path,
+    comparison: Path | None = None,
     labels: list[Path] | None = None,
+    top_n_markers: int = 50,
 ) -> None:
-    """Write ``<prefix>.h5ad``, ``<prefix>.clusters.tsv`` and ``<prefix>.composition.tsv``.
+    """Put the results of a group together, and score them.
+
+    Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, with a comparison
+    ``<prefix>.metrics.json``, and with labels too ``<prefix>.contingency.tsv`` (label x cluster, cells).
 
     Parameters
     ----------
@@ -40,15 +47,22 @@ def assemble(
         ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad``.
+    summary
+        ``<group>.clustering.json``.
     umap
         ``<group>.umap.tsv``.
     annotation
         ``<group>.annotation.tsv``.
+    comparison
+        ``<group>.comparison.tsv``: barcode and one column of clusters per method. Default: they could not be compared.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
+    top_n_markers
+        Strongest markers of a cluster that are compared with those of its gold type.
     """
+    clustered = read_clustered(expression, clustering)
     adata = annotated_data(
-        read_clustered(expression, clustering),
+        clustered,
         umap=read_table(umap, dtype={"barcode": str}),
         annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
     )
@@ -58,6 +72,15 @@ def assemble(
     write_h5ad(adata, f"{prefix}.h5ad")
     write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
     write_table(composition(adata), f"{prefix}.composition.tsv")
+    if comparison is not None:
+        write_scores(
+            clustered,
+            prefix=prefix,
+            summary=read_json(summary),
+            methods=read_table(comparison, dtype=str).set_index("barcode"),
+            gold=gold,
+            top_n_markers=top_n_markers,
+        )
 
 
 def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame) -> ad.AnnData:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +9,13 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
-from ..files import read_json, read_table, write_json, write_table
-from .clustered import CLUSTER, read_clustered, read_labels
+from ..files import write_json, write_table
+from .clustered import CLUSTER
 from .markers import exact_expression, find_markers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import anndata as ad
 
 METHOD = "scsiameseclu"
@@ -24,43 +25,37 @@ MOST_CELLS = 10_000
 Array = np.ndarray[Any, Any]
 
 
-def scores(
+def write_scores(
+    adata: ad.AnnData,
     *,
     prefix: str,
-    expression: Path,
-    clustering: Path,
-    summary: Path,
-    comparison: Path,
-    labels: list[Path] | None = None,
+    summary: Mapping[str, Any],
+    methods: pd.DataFrame,
+    gold: pd.Series | None,
     top_n_markers: int = 50,
 ) -> None:
-    """Write ``<prefix>.metrics.json`` and, with labels, ``<prefix>.contingency.tsv`` (label x cluster, cells).
+    """Write ``<prefix>.metrics.json`` and, with a gold standard, ``<prefix>.contingency.tsv`` (label x cluster, cells).
 
     Parameters
     ----------
+    adata
+        Clustered expression, from ``read_clustered``. With a gold standard its ``X`` is left exact (float64).
     prefix
         Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad``.
     summary
-        ``<group>.clustering.json``.
-    comparison
-        ``<group>.comparison.tsv``: barcode and one column of clusters per method.
-    labels
-        ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard.
+        ``stability_ari``, ``device``, ``seconds`` and ``peak_memory_mb`` of the clustering.
+    methods
+        One column of clusters per method, by barcode.
+    gold
+        Gold standard of the cells, missing where there is none; None where none was given.
     top_n_markers
         Strongest markers of a cluster that are compared with those of its gold type.
     """
-    adata = read_clustered(expression, clustering)
-    told = read_json(summary)
-    gold = read_labels(labels or [], adata.obs_names)
-    methods = read_table(comparison, dtype=str).set_index("barcode").loc[adata.obs_names]
+    methods = methods.loc[adata.obs_names]
     metrics = {
         "n_cells": adata.n_obs,
         "n_genes": adata.n_vars,
-        **{key: told[key] for key in ("stability_ari", "device", "seconds", "peak_memory_mb")},
+        **{key: summary[key] for key in ("stability_ari", "device", "seconds", "peak_memory_mb")},
         **score_clusters(adata.obs[CLUSTER].astype(str), adata.obsm["X_pca"], gold),
         "comparison": {
             name: score_clusters(methods[name], adata.obsm["X_pca"], gold) for name in methods if name != METHOD

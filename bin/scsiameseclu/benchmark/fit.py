@@ -57,4 +57,4 @@ def peak_rss_mb() -> float:
 
 
 if __name__ == "__main__":
-    run(fit)
+    run(fit, versions=None)

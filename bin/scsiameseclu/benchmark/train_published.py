@@ -89,4 +89,4 @@ class _NoLog:
 
 
 if __name__ == "__main__":
-    run(train_published)
+    run(train_published, versions=None)

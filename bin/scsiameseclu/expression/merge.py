@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
@@ -11,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import InputError, quoted
-from ..files import set_settings, settings, write_h5ad, write_size
+from ..files import set_settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,21 +43,6 @@ RESERVED = frozenset(
     )
 )
 """Columns of ``obs`` that are ours; a samplesheet's column of the same name gets the prefix ``samplesheet_``."""
-
-
-def merge_samples(*, prefix: str, samples: list[Path]) -> None:
-    """Join the samples of a group; writes ``<prefix>.merged.h5ad`` and ``<prefix>.size.json``.
-
-    Parameters
-    ----------
-    prefix
-        Id of the group.
-    samples
-        Filtered cells of each sample (``<sample>.filtered.h5ad``).
-    """
-    merged = merge([ad.read_h5ad(path) for path in samples], group=prefix)
-    write_h5ad(merged, f"{prefix}.merged.h5ad")
-    write_size(merged, f"{prefix}.size.json")
 
 
 def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:

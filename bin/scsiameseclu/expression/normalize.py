@@ -13,8 +13,8 @@ from scipy import sparse
 
 from ..depth import log_normalize
 from ..errors import InputError
-from ..files import write_h5ad
-from .merge import NOTES
+from ..files import write_h5ad, write_size
+from .merge import NOTES, merge
 
 FLAVOR = "seurat"
 _NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding, about 1e-15
@@ -23,21 +23,21 @@ _NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding,
 def normalize_group(
     *,
     prefix: str,
-    merged: Path,
+    samples: list[Path],
     min_cells_per_gene: int = 3,
     n_top_genes: int = 2000,
     n_pcs: int = 50,
     target_sum: float = 1e4,
     seed: int = 0,
 ) -> None:
-    """Normalize the counts of a group; writes ``<prefix>.expression.h5ad``.
+    """Join the samples of a group and normalize; writes ``<prefix>.expression.h5ad`` and ``<prefix>.size.json``.
 
     Parameters
     ----------
     prefix
         Id of the group.
-    merged
-        Raw counts of the group (``<group>.merged.h5ad``).
+    samples
+        Filtered cells of each sample (``<sample>.filtered.h5ad``).
     min_cells_per_gene
         Genes found in fewer cells are left out.
     n_top_genes
@@ -49,8 +49,10 @@ def normalize_group(
     seed
         Seed of the start vector of the principal components.
     """
+    merged = merge([ad.read_h5ad(path) for path in samples], group=prefix)
+    write_size(merged, f"{prefix}.size.json")
     expression = normalize(
-        ad.read_h5ad(merged),
+        merged,
         min_cells_per_gene=min_cells_per_gene,
         n_top_genes=n_top_genes,
         n_pcs=n_pcs,

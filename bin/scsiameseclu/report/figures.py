@@ -15,6 +15,7 @@ from ..files import read_table
 from .clustering import TERMS
 from .inputs import CELL_METRICS, natural
 from .palette import UNKNOWN, cell_type_colors, cluster_color, in_order
+from .profiles import write_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,29 +44,32 @@ _LEGEND_ROWS = 20
 
 
 def draw_figures(
-    *, prefix: str, adata: Path, history: Path, genes: Path, profiles: Path, annotations: list[Path] | None = None
+    *, prefix: str, adata: Path, markers: Path, history: Path, annotations: list[Path] | None = None
 ) -> None:
-    """Draw the group's figures into ``figures/`` as PNG and SVG, the same bytes each time.
+    """Write what the report shows of the group's genes, and draw its figures as PNG and SVG, the same bytes each time.
 
-    Writes ``umap_cluster``, ``umap_cell_type``, ``umap_sample``, ``umap_confidence``, ``cluster_sizes`` and, where
-    there is something to show, ``umap_<metric>`` for the metrics of quality control, ``variable_genes``,
-    ``marker_dotplot`` and ``training``. Points of SVG are pictures inside, which keeps the files small.
+    Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and into ``figures/`` ``umap_cluster``,
+    ``umap_cell_type``, ``umap_sample``, ``umap_confidence``, ``cluster_sizes`` and, where there is something to show,
+    ``umap_<metric>`` for the metrics of quality control, ``variable_genes``, ``marker_dotplot`` and ``training``.
+    Points of SVG are pictures inside, which keeps the files small.
 
     Parameters
     ----------
     prefix
         Id of the group.
     adata
-        The group's assembled AnnData: obs cluster, cluster_confidence, cell_type and sample, obsm X_umap.
+        The group's assembled AnnData: log-normalized X, obs cluster, cluster_confidence, cell_type and sample, obsm
+        X_umap, var highly_variable, means, dispersions_norm.
+    markers
+        Its markers.
     history
         Its training history.
-    genes, profiles
-        Its ``<group>.genes.tsv`` and ``<group>.profiles.tsv``.
     annotations
         ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in all of them. Default:
         only the cell types of `adata` count.
     """
     group = ad.read_h5ad(adata)
+    genes, profiles = write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
     types = {name for path in annotations or [] for name in read_table(path)["cell_type"]}
     directory = Path("figures")
     directory.mkdir(exist_ok=True)
@@ -79,8 +83,8 @@ def draw_figures(
             "umap_confidence": graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), on_top="low"),
             **{f"umap_{metric}": graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
             "cluster_sizes": sizes_figure(group),
-            "variable_genes": genes_figure(read_table(genes, dtype={"gene": str})),
-            "marker_dotplot": dotplot_figure(read_table(profiles, dtype={"cluster": str, "gene": str})),
+            "variable_genes": genes_figure(genes),
+            "marker_dotplot": dotplot_figure(profiles),
             "training": training_figure(read_table(history)),
         }
         for name, figure in figures.items():

@@ -1,41 +1,42 @@
-"""The step that boils a group's expression down to what the report shows of it: variable genes, markers by cluster."""
+"""Boils a group's expression down to what the report shows of it: variable genes, markers by cluster."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..files import read_table, write_table
+from ..files import write_table
 from .inputs import natural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import anndata as ad
+
 MARKERS_PER_CLUSTER = 3
 _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 
 
-def write_profiles(*, prefix: str, adata: Path, markers: Path) -> None:
-    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
+def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and return the two tables.
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    adata
-        The group's assembled AnnData: log-normalized X, obs cluster, var highly_variable, means, dispersions_norm.
+    group
+        Log-normalized X, obs cluster, var highly_variable, means, dispersions_norm.
     markers
         Its markers.
+    prefix
+        Id of the group.
     """
-    group = ad.read_h5ad(adata)
-    genes = top_markers(read_table(markers, dtype={"cluster": str, "gene": str}), set(group.var_names))
-    write_table(variable_genes(group), f"{prefix}.genes.tsv")
-    write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
+    genes = variable_genes(group)
+    profiles = marker_profiles(group, top_markers(markers, set(group.var_names)))
+    write_table(genes, f"{prefix}.genes.tsv")
+    write_table(profiles, f"{prefix}.profiles.tsv")
+    return genes, profiles
 
 
 def variable_genes(group: ad.AnnData) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 // Benchmark: every method on every labelled group, with several seeds. Only where --benchmark asks for it.
 
+include { codeOf            } from '../utils/code'
 include { BENCHMARK_COMPARE } from '../../../modules/local/benchmark/compare'
 include { BENCHMARK_PAGE    } from '../../../modules/local/benchmark/page'
 
@@ -9,13 +10,14 @@ workflow BENCHMARK {
     gold_standard // [id, [labels.tsv]] per group that has one
 
     main:
-    def seeds = channel.fromList(params.benchmark ? (0..<params.benchmark_seeds).toList() : [])
+    def code = codeOf('benchmark')
+    def seeds = channel.fromList((0..<params.benchmark_seeds).toList())
     def labelled = expression
         .map { meta, adata -> [meta.id, meta, adata] }
         .join(gold_standard)
         .map { _id, meta, adata, labels -> [meta, adata, labels] }
-    BENCHMARK_COMPARE(labelled.combine(seeds))
-    BENCHMARK_PAGE(BENCHMARK_COMPARE.out.results.toSortedList { table -> table.name }.filter { tables -> tables })
+    BENCHMARK_COMPARE(labelled.combine(seeds), code)
+    BENCHMARK_PAGE(BENCHMARK_COMPARE.out.results.toSortedList { table -> table.name }.filter { tables -> tables }, code)
 
     emit:
     page     = BENCHMARK_PAGE.out.page

@@ -1,5 +1,6 @@
 // Clustering: scSiameseClu, and the methods that it is held against. No label comes here.
 
+include { codeOf                  } from '../utils/code'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
@@ -16,19 +17,22 @@ workflow CLUSTERING {
     expression // [meta, expression.h5ad] per group
 
     main:
-    CLUSTERING_CHECK_DEVICE(channel.of(params.device).filter { device -> device == 'cuda' })
+    def code = codeOf('clustering')
+    if (params.device == 'cuda') {
+        CLUSTERING_CHECK_DEVICE(params.device, code)
+    }
     // The first ten are told one by one; of more, the tasks' names and counts tell enough.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
         log.info("Clustering of ${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
     }
-    CLUSTERING_SCSIAMESECLU(expression)
-    CLUSTERING_COMPARISON(expression.join(CLUSTERING_SCSIAMESECLU.out.clustering))
+    CLUSTERING_SCSIAMESECLU(expression, code)
+    CLUSTERING_COMPARISON(expression.join(CLUSTERING_SCSIAMESECLU.out.clustering), code)
 
     emit:
     clustering = CLUSTERING_SCSIAMESECLU.out.clustering // [meta, clustering.h5ad] per group
     summary    = CLUSTERING_SCSIAMESECLU.out.summary // [meta, clustering.json] per group
     history    = CLUSTERING_SCSIAMESECLU.out.history // [meta, training_history.tsv] per group
-    comparison = CLUSTERING_COMPARISON.out.comparison // [meta, comparison.tsv] per group
+    comparison = CLUSTERING_COMPARISON.out.comparison // [meta, comparison.tsv, or [] where it failed] per group
     failures   = CLUSTERING_SCSIAMESECLU.out.failure.mix(CLUSTERING_COMPARISON.out.failure)
 }

@@ -1,7 +1,7 @@
-// Expression: merge the samples of a group, normalize, choose highly variable genes, find principal components.
+// Expression: join the samples of a group, normalize, choose highly variable genes, find principal components.
 
+include { codeOf               } from '../utils/code'
 include { withSize             } from '../intake'
-include { EXPRESSION_MERGE     } from '../../../modules/local/expression/merge'
 include { EXPRESSION_NORMALIZE } from '../../../modules/local/expression/normalize'
 
 workflow EXPRESSION {
@@ -10,16 +10,15 @@ workflow EXPRESSION {
 
     main:
     def groups = cells
-        .map { meta, adata -> [[id: meta.group, software: meta.software], adata, meta.subMap(['n_cells', 'n_values'])] }
+        .map { meta, adata -> [[id: meta.group], adata, meta.subMap(['n_cells', 'n_values'])] }
         .groupTuple()
         // Samples arrive in any order; -resume and the bytes of the results ask for one.
         .map { meta, samples, sizes ->
             [meta + [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()], samples.sort { sample -> sample.name }]
         }
-    EXPRESSION_MERGE(groups)
-    EXPRESSION_NORMALIZE(EXPRESSION_MERGE.out.merged.map { meta, merged, size -> [withSize(meta, size), merged] })
+    EXPRESSION_NORMALIZE(groups, codeOf('expression'))
 
     emit:
-    expression = EXPRESSION_NORMALIZE.out.expression // [meta, expression.h5ad] per group
-    failures   = EXPRESSION_MERGE.out.failure.mix(EXPRESSION_NORMALIZE.out.failure)
+    expression = EXPRESSION_NORMALIZE.out.expression.map { meta, adata, size -> [withSize(meta, size), adata] } // [meta, expression.h5ad] per group
+    failures   = EXPRESSION_NORMALIZE.out.failure
 }

@@ -1,5 +1,6 @@
 // Intake: check the samplesheet, read the counts of each sample.
 
+include { codeOf                   } from '../utils/code'
 include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_samplesheet'
 include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
@@ -25,13 +26,6 @@ def pathExists(samplesheet, value) {
     catch (Exception _unusable) {
         false
     }
-}
-
-// A checksum of the package that the tasks run. It travels with every sample, so that -resume never takes a result that
-// another version of the code has computed.
-def packageChecksum() {
-    def sources = files("${projectDir}/bin/**.py").sort { source -> source.toString() }
-    sources.collect { source -> source.text }.join('\n').md5()
 }
 
 // Says on the console, before the step is there, where a task cannot get the memory that it will ask for.
@@ -75,7 +69,7 @@ workflow INTAKE {
     samplesheet // file: CSV or TSV, one row a sample
 
     main:
-    def software = packageChecksum()
+    def code = codeOf('intake')
     def defaults = params.subMap(['n_clusters', 'organism', 'tissue', 'expected_doublet_rate'])
 
     INTAKE_CHECK_SAMPLESHEET(
@@ -83,6 +77,7 @@ workflow INTAKE {
         file("${projectDir}/assets/schema_input.json"),
         channel.of(groovy.json.JsonOutput.toJson(defaults)).collectFile(name: 'defaults.json'),
         channel.of(groovy.json.JsonOutput.toJson(existingPaths(samplesheet))).collectFile(name: 'paths.json'),
+        code,
     )
 
     def rows = INTAKE_CHECK_SAMPLESHEET.out.samples
@@ -90,11 +85,11 @@ workflow INTAKE {
         .map { row ->
             def labels = row.labels && pathExists(samplesheet, row.labels) ? resolve(samplesheet, row.labels) : []
             def counts = resolve(samplesheet, row.counts)
-            def meta = [id: row.sample, group: row.group, software: software, n_bytes: bytes(counts)]
+            def meta = [id: row.sample, group: row.group, n_bytes: bytes(counts)]
             [meta, counts, labels, groovy.json.JsonOutput.toJson(row)]
         }
-    INTAKE_ESTIMATE_MEMORY(rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts })
-    INTAKE_READ_COUNTS(rows)
+    INTAKE_ESTIMATE_MEMORY(rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts }, code)
+    INTAKE_READ_COUNTS(rows, code)
 
     emit:
     counts   = INTAKE_READ_COUNTS.out.counts.map { meta, counts, size -> [withSize(meta, size), counts] } // [meta, counts.h5ad]

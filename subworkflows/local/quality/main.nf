@@ -1,5 +1,6 @@
 // Quality: keep healthy single cells, with an account of every barcode.
 
+include { codeOf           } from '../utils/code'
 include { withSize         } from '../intake'
 include { QUALITY_FILTER   } from '../../../modules/local/quality/filter'
 include { QUALITY_DOUBLETS } from '../../../modules/local/quality/doublets'
@@ -9,9 +10,10 @@ workflow QUALITY {
     counts // [meta, counts.h5ad] per sample
 
     main:
-    QUALITY_FILTER(counts)
+    def code = codeOf('quality')
+    QUALITY_FILTER(counts, code)
     // From here on cells are counted, not barcodes.
-    QUALITY_DOUBLETS(QUALITY_FILTER.out.healthy.map { meta, healthy, ledger, summary, size -> [withSize(meta, size), healthy, ledger, summary] })
+    QUALITY_DOUBLETS(QUALITY_FILTER.out.healthy.map { meta, healthy, ledger, summary, size -> [withSize(meta, size), healthy, ledger, summary] }, code)
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample

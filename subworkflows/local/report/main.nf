@@ -1,18 +1,18 @@
 // Report: figures, one HTML file for everything, and a verdict on the batch.
 
-include { REPORT_PROFILES } from '../../../modules/local/report/profiles'
+include { codeOf          } from '../utils/code'
 include { REPORT_FIGURES  } from '../../../modules/local/report/figures'
 include { REPORT_TABLES   } from '../../../modules/local/report/tables'
 include { REPORT_MULTIQC  } from '../../../modules/local/report/multiqc'
 include { REPORT_VERDICT  } from '../../../modules/local/report/verdict'
 
 // software_versions.yml: the tools by process, after what runs them.
-def versionsYaml(rows) {
+def versionsYaml(tasks) {
     def workflow_versions = "Workflow:\n    ${workflow.manifest.name}: ${workflow.manifest.version}\n    nextflow: ${workflow.nextflow.version}\n".toString()
-    def tools = rows.collect { process, tool, version -> [process.tokenize(':').last(), tool, version] }.unique().sort()
-    workflow_versions + tools
+    def tools = tasks.collectMany { process, versions -> versions.readLines().collect { tool -> [process.tokenize(':').last(), tool] } }
+    workflow_versions + tools.unique().sort()
         .groupBy { row -> row[0] }
-        .collect { process, versions -> "${process}:\n" + versions.collect { row -> "    ${row[1]}: ${row[2]}\n" }.join() }
+        .collect { process, rows -> "${process}:\n" + rows.collect { row -> "    ${row[1]}\n" }.join() }
         .join()
 }
 
@@ -24,23 +24,26 @@ workflow REPORT {
     annotated // [meta, h5ad, markers.tsv, training_history.tsv] per group
     celltypes // [meta, annotation.tsv] per group
     failures // file per sample or group that failed
-    versions // [process, tool, version]
+    versions // [process, versions.yml] per task
 
     main:
     def byName = { file -> file.name }
     def pipeline_info = "${params.outdir}/pipeline_info"
-    REPORT_PROFILES(annotated.map { meta, adata, markers, _history -> [meta, adata, markers] })
-    def profiles = REPORT_PROFILES.out.genes.join(REPORT_PROFILES.out.profiles)
+    def code = codeOf('report')
     REPORT_FIGURES(
-        annotated.map { meta, adata, _markers, history -> [meta, adata, history] }.join(profiles),
+        annotated,
         // A cell type has one colour in all figures: each group hears of the types of all.
         celltypes.map { _meta, table -> table }.toSortedList(byName),
+        code,
     )
-    def collected_failures = failures.mix(REPORT_PROFILES.out.failure, REPORT_FIGURES.out.failure).toSortedList(byName)
+    REPORT_FIGURES.out.figures.subscribe { meta, _figures ->
+        log.info("Group ${meta.id} is done: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, see ${params.outdir}/groups/${meta.id}")
+    }
+    def collected_failures = failures.mix(REPORT_FIGURES.out.failure).toSortedList(byName)
 
     REPORT_TABLES(
         sample_tables.toSortedList(byName),
-        group_tables.mix(REPORT_PROFILES.out.genes, REPORT_PROFILES.out.profiles).map { _meta, table -> table }.toSortedList(byName),
+        group_tables.mix(REPORT_FIGURES.out.genes, REPORT_FIGURES.out.profiles).map { _meta, table -> table }.toSortedList(byName),
         collected_failures,
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
@@ -48,13 +51,14 @@ workflow REPORT {
         // A run that stops before any step has none; Nextflow would complain about a file that it can no longer write.
         versions.toList().filter { rows -> rows }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
+        code,
     )
     REPORT_MULTIQC(
         REPORT_TABLES.out.sections,
         file("${projectDir}/assets/multiqc_config.yml"),
         files("${projectDir}/assets/{logo.svg,multiqc.css}"),
     )
-    REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report)
+    REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report, code)
 
     emit:
     report = REPORT_MULTIQC.out.report

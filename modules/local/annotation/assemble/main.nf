@@ -1,27 +1,32 @@
 process ANNOTATION_ASSEMBLE {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
-    tuple val(meta), path(expression), path(clustering), path(umap), path(celltypes), path(labels, stageAs: 'labels/*')
+    tuple val(meta), path(expression), path(clustering), path(summary), path(comparison), path(umap), path(celltypes), path(labels, stageAs: 'labels/*')
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.h5ad"), optional: true,            emit: annotated
     tuple val(meta), path("${meta.id}.clusters.tsv"), optional: true,    emit: clusters
     tuple val(meta), path("${meta.id}.composition.tsv"), optional: true, emit: composition
+    tuple val(meta), path("${meta.id}.metrics.json"), optional: true,    emit: metrics
+    tuple val(meta), path("${meta.id}.contingency.tsv"), optional: true, emit: contingency
     path("*.failure.json"), optional: true,                              emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
+    def beside = comparison ? "--comparison ${comparison}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     annotation_assemble.py \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\
+        --summary ${summary} \\
+        ${beside} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\
@@ -30,6 +35,7 @@ process ANNOTATION_ASSEMBLE {
 
     stub:
     """
-    touch '${meta.id}.h5ad' '${meta.id}.clusters.tsv' '${meta.id}.composition.tsv'
+    touch '${meta.id}.h5ad' '${meta.id}.clusters.tsv' '${meta.id}.composition.tsv' versions.yml
+    touch '${meta.id}.metrics.json' '${meta.id}.contingency.tsv'
     """
 }

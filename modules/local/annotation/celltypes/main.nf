@@ -1,17 +1,17 @@
 process ANNOTATION_CELLTYPES {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering), path(reference)
     path marker_sets
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.annotation.tsv"), optional: true, emit: celltypes
     path("*.failure.json"), optional: true,                             emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -28,6 +28,6 @@ process ANNOTATION_CELLTYPES {
 
     stub:
     """
-    touch '${meta.id}.annotation.tsv'
+    touch '${meta.id}.annotation.tsv' versions.yml
     """
 }

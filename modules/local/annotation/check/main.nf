@@ -7,12 +7,12 @@ process ANNOTATION_CHECK {
     path samples
     path marker_sets, stageAs: 'markers/*'
     path labelled, stageAs: 'reference/*'
+    val code
 
     output:
     path('marker_sets.tsv'), optional: true, emit: marker_sets
     path('reference.h5ad'), optional: true,  emit: reference
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -28,6 +28,6 @@ process ANNOTATION_CHECK {
 
     stub:
     """
-    touch marker_sets.tsv reference.h5ad
+    touch marker_sets.tsv reference.h5ad versions.yml
     """
 }

@@ -1,17 +1,17 @@
 process ANNOTATION_DIFFERENTIAL {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.differential_expression.tsv"), optional: true,  emit: table
     tuple val(meta), path("${meta.id}.differential_expression.json"), optional: true, emit: notes
     path("*.failure.json"), optional: true,                                           emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('pydeseq2'), eval('version_of.py pydeseq2'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -25,6 +25,6 @@ process ANNOTATION_DIFFERENTIAL {
 
     stub:
     """
-    touch '${meta.id}.differential_expression.tsv' '${meta.id}.differential_expression.json'
+    touch '${meta.id}.differential_expression.tsv' '${meta.id}.differential_expression.json' versions.yml
     """
 }

@@ -1,16 +1,16 @@
 process ANNOTATION_MARKERS {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_high'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.markers.tsv"), optional: true, emit: markers
     path("*.failure.json"), optional: true,                          emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scipy'), eval('version_of.py scipy'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -25,6 +25,6 @@ process ANNOTATION_MARKERS {
 
     stub:
     """
-    touch '${meta.id}.markers.tsv'
+    touch '${meta.id}.markers.tsv' versions.yml
     """
 }

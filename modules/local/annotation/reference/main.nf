@@ -1,17 +1,17 @@
 process ANNOTATION_REFERENCE {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering)
     path labelled
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.reference.tsv"), optional: true, emit: reference
     path("*.failure.json"), optional: true,                            emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scikit-learn'), eval('version_of.py scikit-learn'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -26,6 +26,6 @@ process ANNOTATION_REFERENCE {
 
     stub:
     """
-    touch '${meta.id}.reference.tsv'
+    touch '${meta.id}.reference.tsv' versions.yml
     """
 }

@@ -1,16 +1,16 @@
 process ANNOTATION_UMAP {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.umap.tsv"), optional: true, emit: umap
     path("*.failure.json"), optional: true,                       emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('umap-learn'), eval('version_of.py umap-learn'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -24,6 +24,6 @@ process ANNOTATION_UMAP {
 
     stub:
     """
-    touch '${meta.id}.umap.tsv'
+    touch '${meta.id}.umap.tsv' versions.yml
     """
 }

@@ -4,12 +4,12 @@ process BENCHMARK_PAGE {
 
     input:
     path(results, stageAs: 'results/*')
+    val code
 
     output:
     path('benchmarks'),    emit: tables
     path('benchmarks.md'), emit: page
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('matplotlib'), eval('version_of.py matplotlib'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -20,6 +20,6 @@ process BENCHMARK_PAGE {
     stub:
     """
     mkdir benchmarks
-    touch benchmarks/results.tsv benchmarks.md
+    touch benchmarks/results.tsv benchmarks.md versions.yml
     """
 }

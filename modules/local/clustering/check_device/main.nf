@@ -7,10 +7,11 @@ process CLUSTERING_CHECK_DEVICE {
 
     input:
     val device
+    val code
 
     output:
     path('device.json'), emit: device
-    tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -20,6 +21,6 @@ process CLUSTERING_CHECK_DEVICE {
 
     stub:
     """
-    touch device.json
+    touch device.json versions.yml
     """
 }

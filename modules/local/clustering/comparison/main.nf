@@ -1,17 +1,17 @@
 process CLUSTERING_COMPARISON {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
     tuple val(meta), path(expression), path(clustering)
+    val code
 
     output:
-    tuple val(meta), path("${meta.id}.comparison.tsv"), optional: true, emit: comparison
-    path("*.failure.json"), optional: true,                             emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('igraph'), eval('version_of.py igraph'), topic: versions
-    tuple val("${task.process}"), val('scikit-learn'), eval('version_of.py scikit-learn'), topic: versions
+    // A group whose comparison failed goes on without.
+    tuple val(meta), path("${meta.id}.comparison.tsv", arity: '0..*'), emit: comparison
+    path("*.failure.json"), optional: true,                            emit: failure
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -25,6 +25,6 @@ process CLUSTERING_COMPARISON {
 
     stub:
     """
-    touch '${meta.id}.comparison.tsv'
+    touch '${meta.id}.comparison.tsv' versions.yml
     """
 }

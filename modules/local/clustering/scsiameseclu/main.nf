@@ -1,11 +1,12 @@
 process CLUSTERING_SCSIAMESECLU {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_high'
     label 'process_gpu'
     label 'family_scsiameseclu'
 
     input:
     tuple val(meta), path(expression)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.clustering.h5ad"), optional: true,      emit: clustering
@@ -13,10 +14,7 @@ process CLUSTERING_SCSIAMESECLU {
     tuple val(meta), path("${meta.id}.training_history.tsv"), optional: true, emit: history
     tuple val(meta), path("${meta.id}.model.safetensors"), optional: true,    emit: model
     path("*.failure.json"), optional: true,                                   emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('torch'), eval('version_of.py torch'), topic: versions
-    tuple val("${task.process}"), val('scikit-learn'), eval('version_of.py scikit-learn'), topic: versions
-    tuple val("${task.process}"), val('igraph'), eval('version_of.py igraph'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -30,6 +28,6 @@ process CLUSTERING_SCSIAMESECLU {
 
     stub:
     """
-    touch '${meta.id}.clustering.h5ad' '${meta.id}.clustering.json' '${meta.id}.training_history.tsv' '${meta.id}.model.safetensors'
+    touch '${meta.id}.clustering.h5ad' '${meta.id}.clustering.json' '${meta.id}.training_history.tsv' '${meta.id}.model.safetensors' versions.yml
     """
 }

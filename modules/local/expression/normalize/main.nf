@@ -1,28 +1,29 @@
 process EXPRESSION_NORMALIZE {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
-    tuple val(meta), path(merged)
+    tuple val(meta), path(samples, stageAs: 'samples/*')
+    val code
 
     output:
-    tuple val(meta), path("${meta.id}.expression.h5ad"), optional: true, emit: expression
-    path("*.failure.json"), optional: true,                              emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+    tuple val(meta), path("${meta.id}.expression.h5ad"), path("${meta.id}.size.json"), optional: true, emit: expression
+    path("*.failure.json"), optional: true,                                                            emit: failure
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     """
     expression_normalize.py \\
         --prefix '${meta.id}' \\
-        --merged ${merged} \\
+        --samples samples/* \\
         ${args}
     """
 
     stub:
     """
-    touch '${meta.id}.expression.h5ad'
+    touch '${meta.id}.expression.h5ad' versions.yml
+    echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """
 }

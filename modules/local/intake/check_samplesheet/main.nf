@@ -8,11 +8,11 @@ process INTAKE_CHECK_SAMPLESHEET {
     path schema
     path defaults
     path paths
+    val code
 
     output:
     path('samples.json'), emit: samples
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('jsonschema'), eval('version_of.py jsonschema'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''

@@ -5,14 +5,13 @@ process INTAKE_READ_COUNTS {
 
     input:
     tuple val(meta), path(counts, stageAs: 'counts/*'), path(labels, stageAs: 'labels/*'), val(settings)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.counts.h5ad"), path("${meta.id}.size.json"), optional: true, emit: counts
     tuple val(meta), path("${meta.id}.labels.tsv"), optional: true,                                emit: labels
     path("*.failure.json"), optional: true,                                                        emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
-    tuple val("${task.process}"), val('h5py'), eval('version_of.py h5py'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -30,7 +29,7 @@ process INTAKE_READ_COUNTS {
 
     stub:
     """
-    touch '${meta.id}.counts.h5ad' '${meta.id}.labels.tsv'
+    touch '${meta.id}.counts.h5ad' '${meta.id}.labels.tsv' versions.yml
     echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """
 }

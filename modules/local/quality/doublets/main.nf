@@ -5,15 +5,14 @@ process QUALITY_DOUBLETS {
 
     input:
     tuple val(meta), path(healthy), path(ledger), path(summary)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.filtered.h5ad"), optional: true, emit: cells
     path("${meta.id}.cell_ledger.tsv.gz"), optional: true,             emit: ledger
     path("${meta.id}.qc.json"), optional: true,                        emit: summary
     path("*.failure.json"), optional: true,                            emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('scikit-image'), eval('version_of.py scikit-image'), topic: versions
-    tuple val("${task.process}"), val('scanpy'), eval('version_of.py scanpy'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -28,7 +27,7 @@ process QUALITY_DOUBLETS {
 
     stub:
     """
-    touch '${meta.id}.filtered.h5ad' '${meta.id}.qc.json'
+    touch '${meta.id}.filtered.h5ad' '${meta.id}.qc.json' versions.yml
     echo | gzip > '${meta.id}.cell_ledger.tsv.gz'
     """
 }

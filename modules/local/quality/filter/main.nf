@@ -5,14 +5,14 @@ process QUALITY_FILTER {
 
     input:
     tuple val(meta), path(counts)
+    val code
 
     output:
     tuple val(meta), path("${meta.id}.healthy.h5ad"), path("${meta.id}.filter_ledger.tsv.gz"), path("${meta.id}.filter.json"), path("${meta.id}.size.json"), optional: true, emit: healthy
     path("${meta.id}.cell_ledger.tsv.gz"), optional: true,                                                                                                                   emit: ledger
     path("${meta.id}.qc.json"), optional: true,                                                                                                                              emit: summary
     path("*.failure.json"), optional: true,                                                                                                                                  emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('anndata'), eval('version_of.py anndata'), topic: versions
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -25,7 +25,7 @@ process QUALITY_FILTER {
 
     stub:
     """
-    touch '${meta.id}.healthy.h5ad' '${meta.id}.filter.json'
+    touch '${meta.id}.healthy.h5ad' '${meta.id}.filter.json' versions.yml
     echo | gzip > '${meta.id}.filter_ledger.tsv.gz'
     echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """

@@ -1,17 +1,19 @@
 process REPORT_FIGURES {
-    tag "${meta.id}, ${meta.n_cells} cells"
+    tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
 
     input:
-    tuple val(meta), path(annotated), path(history), path(genes), path(profiles)
+    tuple val(meta), path(annotated), path(markers), path(history)
     path annotations, stageAs: 'annotations/*'
+    val code
 
     output:
-    tuple val(meta), path("figures/*.{png,svg}"), optional: true, emit: figures
-    path("*.failure.json"), optional: true,                       emit: failure
-    tuple val("${task.process}"), val('python'), eval('version_of.py python'), topic: versions
-    tuple val("${task.process}"), val('matplotlib'), eval('version_of.py matplotlib'), topic: versions
+    tuple val(meta), path("${meta.id}.genes.tsv"), optional: true,    emit: genes
+    tuple val(meta), path("${meta.id}.profiles.tsv"), optional: true, emit: profiles
+    tuple val(meta), path("figures/*.{png,svg}"), optional: true,     emit: figures
+    path("*.failure.json"), optional: true,                           emit: failure
+    tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -19,9 +21,8 @@ process REPORT_FIGURES {
     report_figures.py \\
         --prefix '${meta.id}' \\
         --adata ${annotated} \\
+        --markers ${markers} \\
         --history ${history} \\
-        --genes ${genes} \\
-        --profiles ${profiles} \\
         --annotations annotations/* \\
         ${args}
     """
@@ -29,6 +30,6 @@ process REPORT_FIGURES {
     stub:
     """
     mkdir figures
-    touch figures/umap_cluster.png figures/umap_cluster.svg
+    touch figures/umap_cluster.png figures/umap_cluster.svg '${meta.id}.genes.tsv' '${meta.id}.profiles.tsv' versions.yml
     """
 }

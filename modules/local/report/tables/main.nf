@@ -12,6 +12,7 @@ process REPORT_TABLES {
     path schema
     path versions
     path methods
+    val code
 
     output:
     path('*_mqc.*'),     emit: sections

@@ -8,6 +8,7 @@ process REPORT_VERDICT {
     input:
     path failures, stageAs: 'failures/*'
     path report
+    val code
 
     script:
     def args = task.ext.args ?: ''

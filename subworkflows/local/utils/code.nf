@@ -1,0 +1,40 @@
+// The code that a stage runs, as a checksum that its processes take as an input: -resume takes no result that other code
+// has computed, and a change to a stage runs that stage and what follows again, nothing before it.
+
+// The other stages that a stage imports from; tests/pipeline/test_code.py holds this against the imports.
+def importedStages() {
+    [
+        intake: [],
+        quality: ['intake'],
+        expression: [],
+        clustering: ['expression'],
+        annotation: ['expression'],
+        report: ['annotation'],
+        benchmark: ['annotation', 'clustering', 'expression', 'intake', 'quality', 'report'],
+    ]
+}
+
+def withImported(stage) {
+    ([stage] + importedStages()[stage].collectMany { other -> withImported(other) }).unique().sort()
+}
+
+// The modules that all stages share, the stage's package and those that it imports from.
+def codeOf(stage) {
+    def root = file("${projectDir}/bin/scsiameseclu", glob: false)
+    def shared = root.listFiles().findAll { source -> source.isFile() }
+    def sources = shared + withImported(stage).collectMany { name -> filesBelow(root.resolve(name)) }
+    def texts = sources
+        .findAll { source -> source.name ==~ /.*\.(py|md|R)/ }
+        .collect { source -> "${root.relativize(source)}\n${source.text}".toString() }
+    texts.sort().join('\n').md5()
+}
+
+def filesBelow(folder) {
+    def found = []
+    folder.eachFileRecurse { path ->
+        if (path.isFile()) {
+            found << path
+        }
+    }
+    found
+}

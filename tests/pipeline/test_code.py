@@ -1,0 +1,104 @@
+"""A change to the code of a stage runs that stage and what follows again, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, run_pipeline
+
+PACKAGE = ROOT / "bin" / "scsiameseclu"
+STAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+DECLARED = ROOT / "subworkflows" / "local" / "utils" / "code.nf"
+
+
+def imported(file: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the dotted names, without the package's, of what a module of the package imports from it."""
+    inside = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = inside[: -node.level] if node.level else ()
+            names = [(*above, *(node.module or "").split("."), alias.name) for alias in node.names]
+        else:
+            continue
+        yield from (tuple(filter(None, name))[1:] for name in names if name[0] == PACKAGE.name)
+
+
+def imported_stages(stage: str) -> set[str]:
+    """Return the other stages from which the modules of a stage import, wherever in a module."""
+    names = (name[0] for file in (PACKAGE / stage).rglob("*.py") for name in imported(file) if name)
+    return {name for name in names if name in STAGES} - {stage}
+
+
+def declared_stages() -> dict[str, set[str]]:
+    rows = re.findall(r"(?m)^ +(\w+): \[(.*)\],$", DECLARED.read_text())
+    return {stage: set(re.findall(r"'(\w+)'", others)) for stage, others in rows}
+
+
+def test_the_stages_that_a_stage_imports_are_declared() -> None:
+    assert declared_stages() == {stage: imported_stages(stage) for stage in sorted(STAGES)}, f"mend {DECLARED}"
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
+    modules = [path for path in (ROOT / "modules/local" / stage).glob("*/main.nf") if path.parent.name != "multiqc"]
+    assert modules
+    for module in modules:
+        assert re.search(r"(?ms)^    input:\n.*^    val code$.*^    (output|script):", module.read_text()), module
+    wiring = (ROOT / "subworkflows" / "local" / stage / "main.nf").read_text()
+    assert f"codeOf('{stage}')" in wiring
+    assert len(re.findall(r"\bcodeOf\(", wiring)) == 1
+    shared = (path.read_text() for path in PACKAGE.glob("*.py"))
+    assert not any(re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", text) for text in shared)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the pipeline: what a run reads of it, without its history and results."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("assets", "bin", "conf", "containers", "modules", "subworkflows", "workflows", "tests/data/demo"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
+        shutil.copy(ROOT / name, copy)
+    for name in (".venv", ".launcher"):
+        if (ROOT / name).exists():
+            (copy / name).symlink_to((ROOT / name).resolve())
+    return copy
+
+
+@pytest.mark.pipeline
+def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
+    """Change one stage after the other of a copied checkout, from the last to the first."""
+    assert set(rerun(checkout)) == set(), "the first run"
+    edits = {
+        "report/palette.py": {"REPORT"},
+        "annotation/symbols.py": {"ANNOTATION", "REPORT"},
+        "clustering/__init__.py": {"CLUSTERING", "ANNOTATION", "REPORT"},
+        "quality/mad.py": {"QUALITY", "EXPRESSION", "CLUSTERING", "ANNOTATION", "REPORT"},
+    }
+    for edited, stages in edits.items():
+        with (checkout / "bin" / "scsiameseclu" / edited).open("a") as file:
+            file.write("\n# Another version.\n")
+        ran = rerun(checkout)
+        assert {stage for stage, how in ran.items() if how != {"CACHED"}} == stages, edited
+        assert all("CACHED" not in ran[stage] for stage in stages), edited
+
+
+def rerun(checkout: Path) -> dict[str, set[str]]:
+    """Run the stub of the checkout, and return how the tasks of each stage ended; nothing for the first run."""
+    first = not (checkout / "results").exists()
+    resume = [] if first else ["-resume"]
+    run = run_pipeline(checkout, "-stub", *resume, profile="test,venv", root=checkout)
+    assert run.status == 0, run.output
+    ended: dict[str, set[str]] = defaultdict(set)
+    for task in run.tasks():
+        ended[task["name"].split(":")[1]].add(task["status"])
+    return {} if first else dict(ended)
