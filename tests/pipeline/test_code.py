@@ -80,7 +80,6 @@ def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
     assert set(rerun(checkout)) == set(), "the first run"
     edits = {
         "report/palette.py": {"REPORT"},
-        "annotation/symbols.py": {"ANNOTATION", "REPORT"},
         "clustering/__init__.py": {"CLUSTERING", "ANNOTATION", "REPORT"},
         "quality/mad.py": {"QUALITY", "EXPRESSION", "CLUSTERING", "ANNOTATION", "REPORT"},
     }
