@@ -69,7 +69,7 @@ def draw_figures(
         only the cell types of `adata` count.
     """
     group = ad.read_h5ad(adata)
-    genes, profiles = write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
+    write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
     types = {name for path in annotations or [] for name in read_table(path)["cell_type"]}
     directory = Path("figures")
     directory.mkdir(exist_ok=True)
@@ -83,8 +83,8 @@ def draw_figures(
             "umap_confidence": graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), on_top="low"),
             **{f"umap_{metric}": graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
             "cluster_sizes": sizes_figure(group),
-            "variable_genes": genes_figure(genes),
-            "marker_dotplot": dotplot_figure(profiles),
+            "variable_genes": genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
+            "marker_dotplot": dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
             "training": training_figure(read_table(history)),
         }
         for name, figure in figures.items():

@@ -20,8 +20,8 @@ MARKERS_PER_CLUSTER = 3
 _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 
 
-def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and return the two tables.
+def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> None:
+    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
 
     Parameters
     ----------
@@ -32,11 +32,9 @@ def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> 
     prefix
         Id of the group.
     """
-    genes = variable_genes(group)
-    profiles = marker_profiles(group, top_markers(markers, set(group.var_names)))
-    write_table(genes, f"{prefix}.genes.tsv")
-    write_table(profiles, f"{prefix}.profiles.tsv")
-    return genes, profiles
+    genes = top_markers(markers, set(group.var_names))
+    write_table(variable_genes(group), f"{prefix}.genes.tsv")
+    write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
 
 
 def variable_genes(group: ad.AnnData) -> pd.DataFrame:
