@@ -56,9 +56,14 @@ def run(step: Callable[..., None], *, isolate: bool = False, arguments: list[str
     several = Parameter(consume_multiple=True)
     app = App(name=Path(sys.argv[0]).name, version=__version__, help_format="plaintext", default_parameter=several)
     app.default(step)
-    command, bound, _ = app.parse_args(arguments)
+    run_app(app, isolate=isolate, arguments=arguments)
+
+
+def run_app(app: App, *, isolate: bool = False, arguments: list[str] | None = None) -> None:
+    """Run the step that the command line chooses of an app's, and exit; other parameters as of :func:`run`."""
+    step, bound, _ = app.parse_args(arguments)
     try:
-        status = _status_of(step, lambda: command(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
+        status = _status_of(step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
     except MemoryError:
         print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
         status = EXIT_MEMORY

@@ -12,6 +12,7 @@ def knownParameters(schema) {
 // Stops the run, before any task, with every parameter that is unknown, missing or not what the schema says.
 def checkParameters(schema) {
     def known = knownParameters(schema)
+    known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
     def problems = unknownParameters(known) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
     if (problems) {
         error("${problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"} not right:\n" +
@@ -86,9 +87,19 @@ def rangeText(property) {
 }
 
 def pathProblems(name, value, property) {
-    property.exists && !file(value.toString(), glob: false).exists()
-        ? ["--${name} is ${shown(value)} but there is no such file or folder."]
+    if (property.exists && !file(value.toString(), glob: false).exists()) {
+        return ["--${name} is ${shown(value)} but there is no such file or folder."]
+    }
+    if (property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)) {
+        return ["--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in which to look for samples."]
+    }
+    property.schema && value.toString() =~ /\p{Cntrl}/
+        ? ["--${name} is ${shown(value)} but a path may not hold a line break or another control character."]
         : []
+}
+
+def isFolder(value) {
+    value != null && file(value.toString(), glob: false).isDirectory()
 }
 
 def hasType(value, type) {
