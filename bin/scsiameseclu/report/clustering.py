@@ -310,6 +310,7 @@ def _sizes(run: Run) -> Iterator[Section]:
             title="Cells per cluster",
             label="Cells",
             names=_cluster_labels(run),
+            shares=False,
         ),
     )
     yield _composition(run)

@@ -183,8 +183,9 @@ def bars(
     title: str,
     label: str,
     names: Mapping[str, str] | None = None,
+    shares: bool = True,
 ) -> dict[str, Any]:
-    """Return the body of stacked bars with a switch between counts and shares.
+    """Return the body of stacked bars, with a switch between counts and shares of each bar if `shares`.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ def bars(
             "id": f"{id}_plot",
             "title": title,
             "ylab": label,
-            "cpswitch": True,
+            "cpswitch": shares,
             "sort_samples": False,
             "series_label": False,
             "data_labels": _labels(datasets, label),
