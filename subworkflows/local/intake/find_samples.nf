@@ -22,6 +22,14 @@ def checkLocal(folder) {
     }
 }
 
+// Nextflow writes the path, links in it resolved, into a shell script, and does not escape all that is special there.
+def checkPlain(folder) {
+    if (folder.toRealPath().toString() ==~ /(?s).*[\p{Cntrl}$*?`\[\]{}].*/) {
+        error("The path of --input cannot be handed to a task as it is: ${folder.toString().replaceAll(/\p{Cntrl}/, '?')}\n" +
+            "  remedy: take line breaks and \$ * ? ` [ ] { } out of it.")
+    }
+}
+
 def farewell(listing, sheet) {
     def here = "${workflow.launchDir}" == "${projectDir}" ? '.' : projectDir
     def profile = workflow.profile == 'standard' ? '' : " -profile ${workflow.profile}"
@@ -42,6 +50,7 @@ workflow FIND_SAMPLES {
     main:
     def sheet = sheetFile()
     checkLocal(folder)
+    checkPlain(folder)
     checkFree(sheet)
     INTAKE_FIND_SAMPLES(folder, folder.toAbsolutePath().normalize().toString(), file("${projectDir}/assets/schema_input.json"))
     INTAKE_FIND_SAMPLES.out.listing.subscribe { listing -> log.info(farewell(listing, sheet)) }

@@ -52,7 +52,7 @@ def parameterProblems(name, value, property) {
     if (!types.any { type -> hasType(value, type) }) {
         return ["--${name} is ${shown(value)} but must be ${types.collect { type -> typeName(type) }.join(' or ')}."]
     }
-    rangeProblems(name, value, property) + pathProblems(name, value, property)
+    rangeProblems(name, value, property) + pathProblems(name, value, property) + inputProblems(name, value, property)
 }
 
 def rangeProblems(name, value, property) {
@@ -87,14 +87,15 @@ def rangeText(property) {
 }
 
 def pathProblems(name, value, property) {
-    if (property.exists && !file(value.toString(), glob: false).exists()) {
-        return ["--${name} is ${shown(value)} but there is no such file or folder."]
-    }
-    if (property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)) {
-        return ["--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in which to look for samples."]
-    }
-    property.schema && value.toString() =~ /\p{Cntrl}/
-        ? ["--${name} is ${shown(value)} but a path may not hold a line break or another control character."]
+    property.exists && !file(value.toString(), glob: false).exists()
+        ? ["--${name} is ${shown(value)} but there is no such file or folder."]
+        : []
+}
+
+// A samplesheet, or a folder of which one is to be written.
+def inputProblems(name, value, property) {
+    property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)
+        ? ["--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in which to look for samples."]
         : []
 }
 
