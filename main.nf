@@ -2,7 +2,8 @@
 // scSiameseClu: from raw single-cell RNA counts to annotated clusters and a report.
 
 include { SCSIAMESECLU                  } from './workflows/scsiameseclu'
-include { checkParameters ; helpMessage } from './subworkflows/local/parameters/parameters'
+include { FIND_SAMPLES                  } from './subworkflows/local/intake/find_samples'
+include { checkParameters ; helpMessage ; isFolder } from './subworkflows/local/parameters/parameters'
 include { goodbye                       } from './subworkflows/local/report/goodbye'
 
 workflow {
@@ -12,6 +13,10 @@ workflow {
     }
     else if (params.version) {
         log.info("${workflow.manifest.name} ${workflow.manifest.version}")
+    }
+    else if (isFolder(params.input)) {
+        checkParameters(schema)
+        FIND_SAMPLES(file(params.input, glob: false))
     }
     else {
         checkParameters(schema)

@@ -90,9 +90,16 @@ def run(
     several = Parameter(consume_multiple=True)
     app = App(name=Path(sys.argv[0]).name, version=__version__, help_format="plaintext", default_parameter=several)
     app.default(step)
-    command, bound, _ = app.parse_args(arguments)
+    run_app(app, isolate=isolate, versions=versions, arguments=arguments)
+
+
+def run_app(
+    app: App, *, isolate: bool = False, versions: Path | None = None, arguments: list[str] | None = None
+) -> None:
+    """Run the step that the command line chooses of an app's, and exit; other parameters as of :func:`run`."""
+    step, bound, _ = app.parse_args(arguments)
     try:
-        status = _status_of(step, lambda: command(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
+        status = _status_of(step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
         if versions is not None:
             write_versions(versions)
     except MemoryError:

@@ -55,7 +55,7 @@ def test_lines_are_pairs_in_their_order():
 
 
 def test_a_cloud_of_points_has_no_line():
-    body = points({"A": {"c": [(0.0, 1.0), (2.0, 3.0)]}}, {"c": "#000000"}, id="p", title="P", x_label="x", y_label="y")
+    body = points({"A": {"c": ("#000000", [(0.0, 1.0), (2.0, 3.0)])}}, id="p", title="P", x_label="x", y_label="y")
     (cloud,) = body["pconfig"]["extra_series"][0]
     assert cloud["width"] == 0
     assert cloud["pairs"] == [[0.0, 1.0], [2.0, 3.0]]

@@ -54,13 +54,14 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
     history = pd.DataFrame({"step": range(20), "crr": rng.random(20), "total": rng.random(20)})
     write_table(history if trained else history.head(0), directory / "history.tsv")
     monkeypatch.chdir(directory)
-    write_table(pd.DataFrame({"cell_type": ["Type 0", "A type of another group"]}), directory / "other.tsv")
+    others = pd.DataFrame({"cluster": ["0", "1"], "cell_type": ["Type 0", "A type of another group"]})
+    write_table(others, directory / "other.annotation.tsv")
     draw_figures(
         prefix="group",
         adata=Path("g.h5ad"),
         markers=Path("markers.tsv"),
         history=Path("history.tsv"),
-        annotations=[Path("other.tsv")],
+        annotations=[Path("other.annotation.tsv")],
     )
     return {path.name: path.read_bytes() for path in (directory / "figures").iterdir()}
 

@@ -13,7 +13,7 @@ from scsiameseclu.files import read_json, read_table, write_json, write_table
 from scsiameseclu.report import tell_failures, write_tables
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
-from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, graded
+from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tests.report.simulate import HOSTILE, Plan, simulate
@@ -119,6 +119,36 @@ def test_the_same_type_has_the_same_colour_in_all_plots(three):
     bars = {name: bar["color"] for name, bar in content(outputs, "composition")["categories"][0].items()}
     for clouds in content(outputs, "umap_cell_type")["pconfig"]["extra_series"]:
         assert {cloud["name"]: cloud["color"] for cloud in clouds}.items() <= bars.items()
+
+
+def test_a_colour_never_means_other_cells_in_the_next_group(three):
+    outputs = three[1]
+    colors = {
+        label["name"]: {cloud["name"]: cloud["color"] for cloud in clouds}
+        for label, clouds in zip(
+            content(outputs, "umap_cluster")["pconfig"]["data_labels"],
+            content(outputs, "umap_cluster")["pconfig"]["extra_series"],
+            strict=True,
+        )
+    }
+    for name, clusters in colors.items():
+        assert len(set(clusters.values())) == len(clusters), name
+    for categories in content(outputs, "cluster_sizes")["categories"]:
+        for key, bar in categories.items():
+            group, _, _ = key.rpartition(": ")
+            assert colors[group][bar["name"]] == bar["color"]
+
+
+def test_clusters_of_one_type_are_shades_and_those_of_none_take_free_colours():
+    types = {"a": {"0": "T", "1": "B", "2": "T", "3": "Unknown"}, "b": {"0": "B", "1": "Unknown", "2": "T"}}
+    of_type, colors = cell_type_colors(["T", "B"]), cluster_colors(types)
+    assert colors["a"]["0"] == colors["b"]["2"] == of_type["T"]
+    assert colors["a"]["1"] == colors["b"]["0"] == of_type["B"]
+    assert len({colors["a"]["2"], colors["a"]["3"], colors["b"]["1"], *of_type.values()}) == 6
+    unknown = {name: dict.fromkeys(map(str, range(5)), "Unknown") for name in "abc"}
+    assert len({color for group in cluster_colors(unknown).values() for color in group.values()}) == 15
+    many = {"a": dict.fromkeys(map(str, range(200)), "Unknown"), "b": dict.fromkeys(map(str, range(20)), "T")}
+    assert [len(colors) for colors in cluster_colors(many).values()] == [200, 20]
 
 
 def test_the_ledger_counts_every_barcode_once(three):
@@ -229,9 +259,33 @@ def test_doublet_histograms_are_shares(three):
     inputs, outputs = three
     histogram = read_json(inputs / "samples" / "sample_1.qc.json")["doublets"]["histogram"]
     curve = content(outputs, "doublet_scores")["data"][0]["Observed"]
-    observed = np.array(histogram["observed"])
-    assert [y for _, y in curve] == pytest.approx(100 * observed / observed.sum(), abs=1e-3)
-    assert curve[0][0] == pytest.approx((histogram["edges"][0] + histogram["edges"][1]) / 2)
+    observed, simulated = np.array(histogram["observed"]), np.array(histogram["simulated"])
+    filled = observed + simulated > 0
+    middles = (np.array(histogram["edges"][:-1]) + histogram["edges"][1:])[filled] / 2
+    assert [x for x, _ in curve] == pytest.approx(middles, abs=1e-4)
+    # A bin without scores adds to the width of those beside it: the area stays the share.
+    half = (histogram["edges"][1] - histogram["edges"][0]) / 2
+    ends = np.r_[middles[0] - half, (middles[1:] + middles[:-1]) / 2, middles[-1] + half]
+    area = np.array([y for _, y in curve]) * np.diff(ends) / (2 * half)
+    assert area == pytest.approx(100 * observed[filled] / observed.sum(), abs=1e-2)
+    assert area.sum() == pytest.approx(100, abs=0.1)
+
+
+def test_scores_of_few_values_leave_no_gaps_between_them(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan())
+    path = paths["samples"] / "sample_1.qc.json"
+    quality = read_json(path)
+    counts = [0, 10, 0, 0, 0, 30, 0, 20, 40, 0, 0]
+    quality["doublets"]["histogram"] = {
+        "edges": [number / 10 for number in range(12)],
+        "observed": counts,
+        "simulated": [2 * count for count in counts],
+    }
+    write_json(quality, path)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    curve = content(tmp_path, "doublet_scores")["data"][0]["Observed"]
+    assert curve == [[0.15, 4.0], [0.55, 10.0], [0.75, 13.333], [0.85, 40.0]]
 
 
 def test_training_curves_and_selection_come_from_their_files(three):
@@ -239,9 +293,11 @@ def test_training_curves_and_selection_come_from_their_files(three):
     history = read_table(inputs / "groups" / "group_1.training_history.tsv")
     training = content(outputs, "training")
     names = [label["name"] for label in training["pconfig"]["data_labels"]]
-    total = training["data"][names.index("Total")]["group_1"]
-    assert [x for x, _ in total] == history["step"].tolist()
-    assert [y for _, y in total] == pytest.approx(history["total"], rel=1e-4)
+    assert names[:2] == ["Total, warm-up", "Total, clustering"]
+    parts = [training["data"][place]["group_1"] for place in (0, 1)]
+    assert [len(part) for part in parts] == history["phase"].value_counts()[["warmup", "clustering"]].tolist()
+    assert [x for part in parts for x, _ in part] == history["step"].tolist()
+    assert [y for part in parts for _, y in part] == pytest.approx(history["total"], rel=1e-4)
     transport = training["data"][names.index("Transport (OTC)")]["group_1"]
     assert len(transport) == history["otc"].notna().sum()
     selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]
@@ -251,6 +307,19 @@ def test_training_curves_and_selection_come_from_their_files(three):
     (merit,) = (data["group_1"] for data in content(outputs, "cuts")["data"])
     best = max(point["merit"] for point in selection["gammas"])
     assert merit == [[point["gamma"], pytest.approx(100 * point["merit"] / best)] for point in selection["gammas"]]
+
+
+def test_each_phase_of_the_training_is_judged_by_itself(three):
+    inputs, outputs = three
+    history = read_table(inputs / "groups" / "group_1.training_history.tsv")
+    rows = content(outputs, "training_table")["data"]
+    for name, phase in (("group_1, warm-up", "warmup"), ("group_1, clustering", "clustering")):
+        total = history.loc[history["phase"] == phase, "total"].to_numpy()
+        tenth = len(total) // 10
+        assert rows[name]["steps"] == len(total)
+        assert rows[name]["first"] == pytest.approx(total[:tenth].mean())
+        assert rows[name]["last"] == pytest.approx(total[-tenth:].mean())
+        assert rows[name]["verdict"] == convergence(total)
 
 
 def test_every_cell_is_drawn_where_it_lies(three):
@@ -268,8 +337,11 @@ def test_every_cell_is_drawn_where_it_lies(three):
 def test_sizes_composition_and_stability_add_up(three):
     inputs, outputs = three
     clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype={"cluster": str})
-    sizes = content(outputs, "cluster_sizes")["data"][0]["group_1"]
+    bars = content(outputs, "cluster_sizes")["data"][0]
+    assert all(len(bar) == 1 for bar in bars.values())
+    sizes = {key.removeprefix("group_1: "): n for bar in bars.values() for key, n in bar.items()}
     assert sizes == clusters["cluster"].value_counts().to_dict()
+    assert list(map(int, sizes)) == sorted(map(int, sizes))
     by_type = content(outputs, "composition")["data"][0]["sample_1"]
     assert by_type == clusters["cell_type"].value_counts().to_dict()
     row = content(outputs, "cluster_stability")["data"]["group_1, cluster 1"]
@@ -500,6 +572,9 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, monkeypatch):
         (np.ones(50), "Converged"),
         (1 + np.random.default_rng(0).normal(0, 0.1, 200), "Converged"),
         (np.ones(2), "Too short to say"),
+        (1 - np.exp(-np.arange(200) / 20), "Ended higher"),
+        (np.linspace(0, 1, 200), "Ended higher"),
+        (np.r_[0.0, np.linspace(2, 1, 199)], "Still falling"),
     ],
 )
 def test_convergence_is_judged_by_the_last_tenth(curve, verdict):

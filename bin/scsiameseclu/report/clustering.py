@@ -9,8 +9,6 @@ import pandas as pd
 
 from . import umaps
 from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, table, text, thin, unique_texts
-from .inputs import natural
-from .palette import cluster_color
 from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
@@ -30,6 +28,9 @@ TERMS = {
     "otc": "Transport (OTC)",
 }
 """Columns of the training history, and what they are called."""
+
+PHASES = {"warmup": "warm-up", "clustering": "clustering"}
+"""Phases of the training history, and what they are called."""
 
 METHODS = {
     "scsiameseclu": "scSiameseClu",
@@ -75,10 +76,11 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
 
 
 def convergence(total: NDArray[np.float64]) -> str:
-    """Return a verdict on a loss curve, shape (steps,): whether its last tenth still falls.
+    """Return a verdict on a loss curve, shape (steps,): whether it fell, and whether its last tenth still does.
 
     The change of the mean from the last tenth but one to the last tenth decides: it counts where it is more than 2 % of
-    the fall since the start and more than twice its own standard error, estimated from the steps' differences.
+    the change since the start and more than twice its own standard error, estimated from the steps' differences. A
+    curve that ends higher than it began, flat or not, has not converged.
     """
     if not np.isfinite(total).all():
         return "Diverged"
@@ -88,9 +90,12 @@ def convergence(total: NDArray[np.float64]) -> str:
     first, before, last = (part.mean() for part in (total[:window], total[-2 * window : -window], total[-window:]))
     # A difference of neighbouring steps has twice the variance of a step; so has a difference of means over a window.
     standard_error = np.diff(total).std() / np.sqrt(window)
-    if abs(before - last) <= max(_CONVERGED * abs(first - last), 2 * standard_error):
-        return "Converged"
-    return "Still falling" if last < before else "Rising again"
+    is_flat = abs(before - last) <= max(_CONVERGED * abs(first - last), 2 * standard_error)
+    if not is_flat and last < before:
+        return "Still falling"
+    if last - first > 2 * standard_error:
+        return "Ended higher"
+    return "Converged" if is_flat else "Rising again"
 
 
 def _number_of_clusters(run: Run) -> Iterator[Section]:
@@ -187,126 +192,184 @@ def _training(run: Run) -> Iterator[Section]:
     trained = {group: group.history for group in run.finished if group.history is not None and len(group.history) > 1}
     if not trained:
         return
-    terms = [
-        term for term in TERMS if any(term in history and history[term].notna().any() for history in trained.values())
-    ]
-    share = min(1.0, _MAX_LOSSES / sum(len(terms) * len(history) for history in trained.values()))
-    datasets = {
-        TERMS[term]: {
-            group.label: curve for group, history in trained.items() if (curve := _loss_curve(history, term, share))
-        }
-        for term in terms
-    }
+    curves = loss_curves({group.label: history for group, history in trained.items()})
+    share = min(1.0, _MAX_LOSSES / sum(len(curve) for lines_ in curves.values() for curve in lines_.values()))
     yield Section(
         "training",
         "Training curves",
-        "Each loss should fall and flatten; the step where clustering joins in shows as a jump. CRR and LRR refine "
-        "correlations between cells and between latent dimensions, PR guards against over-smoothing, REC and ZINB "
-        "rebuild "
-        "expression and counts, OTC sharpens the clusters by optimal transport. "
-        f"{'' if share == 1 else f'Every {1 / share:.0f}th step is drawn. '}From "
+        "Two phases with two objectives. In the warm-up the embedding is learned: CRR and LRR refine correlations "
+        "between cells and between latent dimensions, PR guards against over-smoothing, REC and ZINB rebuild "
+        "expression and counts. Then OTC joins in, which sharpens the clusters by optimal transport. Within a phase "
+        "the total should fall and flatten, while single terms may rise; from one phase to the next it jumps, "
+        f"which means nothing. {'' if share == 1 else f'Every {1 / share:.0f}th step is drawn. '}From "
         "<code>groups/&#42;/training_history.tsv</code>.",
         CLUSTERING,
-        lines(datasets, id="training", title="Training", x_label="Step", y_label="Loss"),
+        lines(
+            {name: {label: _thinned(curve, share) for label, curve in some.items()} for name, some in curves.items()},
+            id="training",
+            title="Training",
+            x_label="Step",
+            y_label="Loss",
+        ),
     )
     yield Section(
         "training_table",
         "Convergence",
-        "Converged: between the last two tenths of its last phase the total loss changed by no more than 2 % of its "
-        "whole fall, or than chance would have it. "
-        "From <code>groups/&#42;/training_history.tsv</code> and <code>metrics.json</code>.",
+        "The total loss of each phase by itself. Converged: between the phase's last two tenths it changed by no more "
+        "than 2 % of the change since the phase's start, or than chance would have it, and it did not end higher than "
+        "it began. Ended higher: the phase made its own objective worse; look at the stability and at the consensus "
+        "that the training starts from. From <code>groups/&#42;/training_history.tsv</code>.",
         CLUSTERING,
         table(
-            {group.label: _convergence_row(history) for group, history in trained.items()},
+            {
+                f"{group.label}, {name}" if name else group.label: _convergence_row(part)
+                for group, history in trained.items()
+                for name, part in _phases(history).items()
+            },
             {
                 "verdict": Column(
                     "Training",
-                    "Does the total loss still fall?",
+                    "Did the total loss of this phase fall and flatten?",
                     rules={
                         "pass": [{"s_eq": "Converged"}],
-                        "warn": [{"s_eq": "Still falling"}, {"s_eq": "Rising again"}],
+                        "warn": [{"s_eq": name} for name in ("Still falling", "Rising again", "Ended higher")],
                         "fail": [{"s_eq": "Diverged"}],
                     },
                 ),
-                "steps": Column("Steps", "Steps of training", format="{:,d}"),
-                "first": Column("First loss", "Total loss at the first step", format="{:,.3f}"),
-                "last": Column("Last loss", "Total loss at the last step", format="{:,.3f}"),
+                "steps": Column("Steps", "Steps of the phase", format="{:,d}"),
+                "first": Column("First loss", "Total loss, mean of the phase's first tenth", format="{:,.3f}"),
+                "last": Column("Last loss", "Total loss, mean of the phase's last tenth", format="{:,.3f}"),
             },
             id="training_table",
             title="Convergence",
-            first="Group",
+            first="Group and phase",
         ),
     )
 
 
-def _loss_curve(history: pd.DataFrame, term: str, share: float) -> Curve:
-    """Return (step, loss), only `share` of the points, where the term is known."""
+def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the parts of a history by the names of their phases; the whole without a name where it has none."""
+    if "phase" not in history:
+        return {"": history}
+    parts = history.groupby("phase", sort=False)
+    return {PHASES.get(str(phase), text(phase)): part for phase, part in parts}
+
+
+def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Curve]]:
+    """Return name of the loss -> name of the history -> its curve, the total of each phase by itself."""
+    curves: dict[str, dict[str, Curve]] = {}
+    for label, history in histories.items():
+        for name, part in _phases(history).items():
+            curves.setdefault(f"Total, {name}" if name else TERMS["total"], {})[label] = _loss_curve(part, "total")
+    for term in TERMS:
+        if term != "total":
+            curves[TERMS[term]] = {label: _loss_curve(history, term) for label, history in histories.items()}
+    known = {name: {label: curve for label, curve in some.items() if curve} for name, some in curves.items()}
+    return {name: some for name, some in known.items() if some}
+
+
+def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
+    """Return (step, loss) where the term is known."""
     if term not in history:
         return []
     steps = history["step"] if "step" in history else pd.Series(np.arange(1, len(history) + 1), index=history.index)
     known = history.assign(step=steps).dropna(subset=[term])
-    drawn = known.iloc[thin(len(known), share)] if len(known) else known
-    return [(int(step), float(f"{loss:.5g}")) for step, loss in zip(drawn["step"], drawn[term], strict=True)]
+    return [(int(step), float(f"{loss:.5g}")) for step, loss in zip(known["step"], known[term], strict=True)]
+
+
+def _thinned(curve: Curve, share: float) -> Curve:
+    return [curve[row] for row in thin(len(curve), share)]
 
 
 def _convergence_row(history: pd.DataFrame) -> dict[str, Any]:
-    last_phase = history[history["phase"] == history["phase"].iloc[-1]] if "phase" in history else history
+    total = history["total"].to_numpy(float)
+    window = max(len(total) // 10, 1)
     return {
-        "verdict": convergence(last_phase["total"].to_numpy(float)),
-        "steps": len(history),
-        "first": float(history["total"].iloc[0]),
-        "last": float(history["total"].iloc[-1]),
+        "verdict": convergence(total),
+        "steps": len(total),
+        "first": float(total[:window].mean()),
+        "last": float(total[-window:].mean()),
     }
 
 
 def _sizes(run: Run) -> Iterator[Section]:
-    sizes = {group.label: _counts(group.clusters, "cluster") for group in run.finished}
-    clusters = sorted({name for row in sizes.values() for name in row}, key=natural)
     yield Section(
         "cluster_sizes",
         "Cluster sizes",
-        "Cells per cluster; clusters are numbered by falling size within each group, so that the same number in two "
-        "groups does not mean the same cells. From <code>groups/&#42;/clusters.tsv</code>.",
+        "Cells per cluster, in the colours of the UMAP by cluster. Clusters are numbered by falling size within each "
+        "group: the same number in two groups does not mean the same cells. From "
+        "<code>groups/&#42;/clusters.tsv</code>.",
         CLUSTERING,
         bars(
-            {"Cells": sizes},
-            {name: cluster_color(natural(name)[0]) for name in clusters},
+            {
+                group.label: {_bar(group, name): {_key(group, name): n} for name, n in _sizes_of(group).items()}
+                for group in run.finished
+            },
+            _keyed(run, run.cluster_colors),
             id="cluster_sizes",
             title="Cells per cluster",
             label="Cells",
-            names={name: f"Cluster {text(name)}" for name in clusters},
+            names=_cluster_labels(run),
+            shares=False,
         ),
     )
-    yield _composition(run, clusters)
+    yield _composition(run)
 
 
-def _composition(run: Run, clusters: list[str]) -> Section:
-    by_type: dict[str, dict[str, int]] = {}
-    by_cluster: dict[str, dict[str, int]] = {}
+def _composition(run: Run) -> Section:
     types = unique_texts(sorted(run.type_colors))
-    numbers = {name: f"Cluster {text(name)}" for name in clusters}
-    cells = {str(name): rows for group in run.finished for name, rows in group.clusters.groupby("sample")}  # type: ignore[union-attr]
-    for sample in run.samples:
-        if sample.id in cells:
-            of_sample = cells[sample.id]
-            by_type[sample.label] = {types[name]: n for name, n in _counts(of_sample, "cell_type").items()}
-            by_cluster[sample.label] = {numbers[name]: n for name, n in _counts(of_sample, "cluster").items()}
-    datasets = {"By cell type": by_type, "By cluster": by_cluster}
+    labels = {sample.id: sample.label for sample in run.samples}
+    by_type: dict[str, dict[str, int]] = {}
+    by_cluster: dict[str, dict[str, dict[str, int]]] = {}
+    for group in run.finished:
+        cells = {str(name): rows for name, rows in group.clusters.groupby("sample")}  # type: ignore[union-attr]
+        members = [sample for sample in labels if sample in cells]
+        by_type |= {labels[sample]: _renamed(_counts(cells[sample], "cell_type"), types) for sample in members}
+        keys = {name: _key(group, name) for name in group.cluster_names}
+        if len(members) > 1:
+            title = f"Clusters of {group.label}"
+            by_cluster[title] = {labels[name]: _renamed(_counts(cells[name], "cluster"), keys) for name in members}
     return Section(
         "composition",
         "Composition of the samples",
-        "Cells of each sample by cell type and by cluster; the switch to percentages makes samples of different size "
-        "comparable. From <code>groups/&#42;/clusters.tsv</code>.",
+        "Cells of each sample by cell type and, where a group has several samples, by cluster; the switch to "
+        "percentages makes samples of different size comparable. From <code>groups/&#42;/clusters.tsv</code>.",
         CLUSTERING,
         bars(
-            {name: rows for name, rows in datasets.items() if any(rows.values())},
-            {types[name]: run.type_colors[name] for name in types}
-            | {numbers[name]: cluster_color(natural(name)[0]) for name in clusters},
+            {name: rows for name, rows in {"By cell type": by_type, **by_cluster}.items() if any(rows.values())},
+            {types[name]: run.type_colors[name] for name in types} | _keyed(run, run.cluster_colors),
             id="composition",
             title="Composition of the samples",
             label="Cells",
+            names=_cluster_labels(run),
         ),
     )
+
+
+def _key(group: Group, cluster: str) -> str:
+    """Return what tells a cluster from those of the same number in other groups."""
+    return f"{group.label}: {text(cluster)}"
+
+
+def _bar(group: Group, cluster: str) -> str:
+    return f"{text(cluster)} {text(group.cell_types.get(cluster, ''), length=40)}".strip()
+
+
+def _keyed(run: Run, colors: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {_key(group, name): colors[group.id][name] for group in run.finished for name in group.cluster_names}
+
+
+def _cluster_labels(run: Run) -> dict[str, str]:
+    return {_key(group, name): f"Cluster {text(name)}" for group in run.finished for name in group.cluster_names}
+
+
+def _sizes_of(group: Group) -> dict[str, int]:
+    sizes = _counts(group.clusters, "cluster")
+    return {name: sizes[name] for name in group.cluster_names}
+
+
+def _renamed(counts: Mapping[str, int], names: Mapping[str, str]) -> dict[str, int]:
+    return {names[name]: count for name, count in counts.items()}
 
 
 def _stability(run: Run) -> Iterator[Section]:

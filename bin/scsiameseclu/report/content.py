@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Number = float | int | None
 Rows = Mapping[str, Mapping[str, Any]]
 Curve = Sequence[tuple[float, Number]]
+Cloud = tuple[str, Sequence[tuple[float, float]]]
+"""Colour and points."""
 
 # Plotly knows only numeric entities and a handful of named ones, and fills in %{...}.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "%": "&#37;"})
@@ -181,8 +183,9 @@ def bars(
     title: str,
     label: str,
     names: Mapping[str, str] | None = None,
+    shares: bool = True,
 ) -> dict[str, Any]:
-    """Return the body of stacked bars with a switch between counts and shares.
+    """Return the body of stacked bars, with a switch between counts and shares of each bar if `shares`.
 
     Parameters
     ----------
@@ -203,7 +206,7 @@ def bars(
             "id": f"{id}_plot",
             "title": title,
             "ylab": label,
-            "cpswitch": True,
+            "cpswitch": shares,
             "sort_samples": False,
             "series_label": False,
             "data_labels": _labels(datasets, label),
@@ -258,21 +261,20 @@ def lines(
 
 
 def points(
-    datasets: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
-    colors: Mapping[str, str],
+    datasets: Mapping[str, Mapping[str, Cloud]],
     *,
     id: str,  # noqa: A002
     title: str,
     x_label: str,
     y_label: str,
 ) -> dict[str, Any]:
-    """Return the body of a scatter plot: name of the data set -> name of the cloud -> its points.
+    """Return the body of a scatter plot: name of the data set -> name of the cloud -> its colour and points.
 
     MultiQC's own scatter plot draws one trace per point, which browsers do not survive with thousands of cells. Its
     line graph draws one trace per cloud when the lines have no width; that also gives a legend that hides clouds.
     """
-    extra = [[_cloud(name, cloud, colors[name]) for name, cloud in clouds.items()] for clouds in datasets.values()]
-    anchors = [{_HINT: {next(iter(clouds.values()))[0][0]: None}} for clouds in datasets.values()]
+    extra = [[_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()]
+    anchors = [{_HINT: {next(iter(clouds.values()))[1][0][0]: None}} for clouds in datasets.values()]
     return {
         "plot_type": "linegraph",
         "pconfig": {
@@ -367,9 +369,9 @@ def html(body: str) -> dict[str, Any]:
     return {"plot_type": "html", "data": body}
 
 
-def _cloud(name: str, cloud: Sequence[tuple[float, float]], color: str) -> dict[str, Any]:
+def _cloud(name: str, color: str, places: Sequence[tuple[float, float]]) -> dict[str, Any]:
     marker = {"symbol": "circle", "color": color, "line_color": color, "width": 0}
-    return {"name": name, "pairs": [list(point) for point in cloud], "color": color, "width": 0, "marker": marker}
+    return {"name": name, "pairs": [list(point) for point in places], "color": color, "width": 0, "marker": marker}
 
 
 def _labels(datasets: Mapping[str, Any], label: str) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from .content import Cloud
     from .inputs import Run
 
 _CLOUDS = {"Highly variable": (True, cluster_color(0)), "Other genes": (False, UNKNOWN)}
@@ -27,7 +28,7 @@ def sections(run: Run, *, max_points: int) -> Iterator[Section]:
     share = min(1.0, max_points / total)
     datasets = {group.label: _clouds(table, share) for group, table in genes.items()}
     counts = ", ".join(f"{table['highly_variable'].sum():,} of {len(table):,}" for table in list(genes.values())[:4])
-    drawn = sum(len(cloud) for clouds in datasets.values() for cloud in clouds.values())
+    drawn = sum(len(places) for clouds in datasets.values() for _, places in clouds.values())
     yield Section(
         "variable_genes",
         "Highly variable genes",
@@ -38,7 +39,6 @@ def sections(run: Run, *, max_points: int) -> Iterator[Section]:
         EXPRESSION,
         points(
             datasets,
-            {name: color for name, (_, color) in _CLOUDS.items()},
             id="variable_genes",
             title="Highly variable genes",
             x_label="Mean expression",
@@ -47,11 +47,12 @@ def sections(run: Run, *, max_points: int) -> Iterator[Section]:
     )
 
 
-def _clouds(table: pd.DataFrame, share: float) -> dict[str, list[tuple[float, float]]]:
-    clouds = {}
-    for name, (chosen, _) in _CLOUDS.items():
+def _clouds(table: pd.DataFrame, share: float) -> dict[str, Cloud]:
+    clouds: dict[str, Cloud] = {}
+    for name, (chosen, color) in _CLOUDS.items():
         cloud = table[table["highly_variable"] == chosen].sort_values("mean", kind="stable")
         if len(cloud):
             drawn = cloud.iloc[thin(len(cloud), share)]
-            clouds[name] = [(round(x, 3), round(y, 2)) for x, y in zip(drawn["mean"], drawn["dispersion"], strict=True)]
+            places = zip(drawn["mean"], drawn["dispersion"], strict=True)
+            clouds[name] = (color, [(round(x, 3), round(y, 2)) for x, y in places])
     return clouds

@@ -12,16 +12,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..files import read_table
-from .clustering import TERMS
+from .clustering import loss_curves
 from .inputs import CELL_METRICS, natural
-from .palette import UNKNOWN, cell_type_colors, cluster_color, in_order
+from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 from .profiles import write_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from .content import Curve
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -70,19 +72,19 @@ def draw_figures(
     """
     group = ad.read_h5ad(adata)
     write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
-    types = {name for path in annotations or [] for name in read_table(path)["cell_type"]}
+    types = _types(prefix, group, annotations or [])
+    type_colors = cell_type_colors(name for clusters in types.values() for name in clusters.values())
+    colors = cluster_colors(types)[prefix]
     directory = Path("figures")
     directory.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
         figures = {
-            "umap_cluster": umap_figure(group, "cluster", cluster_colors(group), on_data=True),
-            "umap_cell_type": umap_figure(
-                group, "cell_type", cell_type_colors(types | set(_names(group, "cell_type")))
-            ),
+            "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
+            "umap_cell_type": umap_figure(group, "cell_type", type_colors),
             "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
             "umap_confidence": graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), on_top="low"),
             **{f"umap_{metric}": graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
-            "cluster_sizes": sizes_figure(group),
+            "cluster_sizes": sizes_figure(group, colors),
             "variable_genes": genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
             "marker_dotplot": dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
             "training": training_figure(read_table(history)),
@@ -165,14 +167,13 @@ def genes_figure(genes: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def sizes_figure(group: ad.AnnData) -> Figure:
+def sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
     """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = _names(group, "cluster")
     counts = group.obs["cluster"].astype(str).value_counts()
     types = group.obs.groupby("cluster", observed=True)["cell_type"].first() if "cell_type" in group.obs else {}
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
-    colors = cluster_colors(group)
     bars = axes.barh(range(len(names)), [counts[name] for name in names], color=[colors[name] for name in names])
     axes.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
     axes.set_yticks(range(len(names)), [f"{name}  {short(types[name])}" if name in types else name for name in names])
@@ -212,29 +213,38 @@ def dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
 
 def training_figure(history: pd.DataFrame) -> Figure | None:
     """Return the training curves, one panel per loss; None if nothing was trained."""
-    terms = [term for term in TERMS if term in history and history[term].notna().sum() > 1]
-    if not terms:
+    curves = _curves(history)
+    if not curves:
         return None
-    columns = min(4, len(terms))
-    rows = -(-len(terms) // columns)
+    columns = min(4, len(curves))
+    rows = -(-len(curves) // columns)
     figure = Figure(figsize=(2.2 * columns, 1.7 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    steps = history["step"] if "step" in history else pd.Series(range(1, len(history) + 1))
-    for axes, term in zip(panels, terms, strict=False):
-        axes.plot(steps, history[term], color=cluster_color(0), linewidth=1)
-        axes.set_title(TERMS[term])
+    for axes, (name, curve) in zip(panels, curves.items(), strict=False):
+        axes.plot(*zip(*curve, strict=True), color=cluster_color(0), linewidth=1)
+        axes.set_title(name)
         axes.set_xlabel("Step")
-    for axes in panels[len(terms) :]:
+    for axes in panels[len(curves) :]:
         axes.remove()
     return figure
 
 
-def cluster_colors(group: ad.AnnData) -> dict[str, str]:
-    """Return a colour per cluster, that of the report."""
-    return {
-        name: cluster_color(int(name) if name.isdecimal() else index)
-        for index, name in enumerate(_names(group, "cluster"))
-    }
+def _curves(history: pd.DataFrame) -> dict[str, Curve]:
+    """Return the losses that have more than one step."""
+    curves = {name: next(iter(some.values())) for name, some in loss_curves({"": history}).items()}
+    return {name: curve for name, curve in curves.items() if len(curve) > 1}
+
+
+def _types(prefix: str, group: ad.AnnData, annotations: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """Return group -> cluster -> cell type of all groups of the run, from which the report's colours follow."""
+    types = {}
+    for path in annotations:
+        table = read_table(path, dtype={"cluster": str})
+        table = table.iloc[sorted(range(len(table)), key=lambda row: natural(table["cluster"].iloc[row]))]
+        types[path.name.removesuffix(".annotation.tsv")] = dict(zip(table["cluster"], table["cell_type"], strict=True))
+    own = group.obs.groupby("cluster", observed=True)["cell_type"].first() if "cell_type" in group.obs else {}
+    types[prefix] = {name: own.get(name, "Unknown") for name in _names(group, "cluster")}
+    return types
 
 
 def short(name: object, length: int = 28) -> str:

@@ -12,7 +12,7 @@ import yaml
 from ..errors import Problem
 from ..files import read_json, read_table
 from .content import unique_texts
-from .palette import cell_type_colors
+from .palette import cell_type_colors, cluster_colors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,6 +183,16 @@ class Run:
     def type_colors(self) -> dict[str, str]:
         """A colour per cell type, the same in all plots and in the figures of all groups."""
         return cell_type_colors(name for group in self.groups for name in group.cell_types.values())
+
+    @cached_property
+    def cluster_colors(self) -> dict[str, dict[str, str]]:
+        """Colours of the clusters of each group, by the group's id."""
+        return cluster_colors(
+            {
+                group.id: {name: group.cell_types.get(name, "Unknown") for name in group.cluster_names}
+                for group in self.finished
+            }
+        )
 
 
 def read_run(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 SAFEST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 """Okabe and Ito 2008, without black."""
@@ -15,6 +16,8 @@ BASE = (
     # Tol 2021, muted
     *("#332288", "#44aa99", "#882255", "#999933", "#cc6677", "#117733", "#aa4499"),
 )
+_TINTS = (0.0, 0.5, -0.4, 0.25, -0.2, 0.7, -0.6)
+"""How the same colour is varied, the easiest to tell apart first: shares of white, or of black below 0."""
 UNKNOWN = "#b3b3b3"
 PASS, WARN, FAIL = "#009e73", "#e69f00", "#d55e00"
 SEQUENTIAL = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
@@ -46,6 +49,31 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
     return {**colors, "Unknown": UNKNOWN}
 
 
+def cluster_colors(types: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return a colour per cluster of each group, so that one colour does not mean other cells in the next group.
+
+    A cluster has the colour of its cell type; where several clusters of a group are of one type, they are shades of it.
+    Clusters of no known type take, one after the other over all groups, colours that no cell type has.
+
+    Parameters
+    ----------
+    types
+        Group -> cluster -> cell type, ``Unknown`` where it has none.
+    """
+    of_type = cell_type_colors(name for clusters in types.values() for name in clusters.values())
+    used = {color for name, color in of_type.items() if name != "Unknown"}
+    free = cycle([place for place in range(3 * len(BASE)) if BASE[place % len(BASE)] not in used] or range(len(BASE)))
+    return {group: _group_colors(types[group], of_type, free) for group in sorted(types)}
+
+
+def _group_colors(types: Mapping[str, str], of_type: Mapping[str, str], free: Iterator[int]) -> dict[str, str]:
+    tints = {name: cycle(_TINTS) for name in types.values()}
+    return {
+        cluster: cluster_color(next(free)) if name == "Unknown" else _tinted(of_type[name], next(tints[name]))
+        for cluster, name in types.items()
+    }
+
+
 def in_order(names: Iterable[str]) -> dict[str, str]:
     """Return a colour per name (sample or cluster), by its place."""
     return {name: cluster_color(index) for index, name in enumerate(names)}
@@ -64,6 +92,9 @@ def _mixed(one: str, other: str, weight: float) -> str:
 
 
 def _shade(color: str, turn: int) -> str:
-    if turn == 0:
-        return color
-    return _mixed(color, "#ffffff", 0.5) if turn == 1 else _mixed(color, "#000000", 0.4)
+    return _tinted(color, _TINTS[turn])
+
+
+def _tinted(color: str, share: float) -> str:
+    """Return a colour with a share of white in it, or, below 0, of black."""
+    return _mixed(color, "#ffffff" if share > 0 else "#000000", abs(share))

@@ -49,6 +49,10 @@ _LIMITS = {
 }
 
 
+_SCORES = {"observed": "Observed", "simulated": "Simulated doublets"}
+"""Parts of the histogram of doublet scores, and what they are called."""
+
+
 def sections(run: Run) -> list[Section]:
     """Return the sections of quality control; none if no sample came so far."""
     samples = [sample for sample in run.samples if sample.ledger is not None]
@@ -307,7 +311,7 @@ def _doublets(samples: list[Sample]) -> Iterator[Section]:
     histograms = {
         sample: histogram
         for sample in samples
-        if len((histogram := _histogram(sample)).get("edges") or []) > 1 and histogram.get("observed")
+        if len((histogram := _histogram(sample)).get("edges") or []) > 1 and any(histogram.get("observed") or [])
     }
     if not histograms:
         return
@@ -319,11 +323,9 @@ def _doublets(samples: list[Sample]) -> Iterator[Section]:
     yield Section(
         "doublet_scores",
         "Doublet scores",
-        "Scrublet's score of the observed cells and of doublets simulated from them, as shares of each. A good "
-        "threshold "
-        "lies in the valley between the two humps of the simulated doublets; one hump only means that doublets cannot "
-        "be "
-        "told apart. From <code>samples/&#42;/&#42;.qc.json</code>.",
+        "Scrublet's score of the observed cells and of doublets simulated from them, as shares of each per fiftieth of "
+        "the range. A good threshold lies in the valley between the two humps of the simulated doublets; one hump only "
+        "means that doublets cannot be told apart. From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         lines(
             datasets,
@@ -359,10 +361,9 @@ def _curves(histograms: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[st
     """Return one data set per sample, or, where there are many, one for observed and one for simulated scores."""
     if len(histograms) <= _MANY:
         return {sample.label: _sample_curves(sample, histogram) for sample, histogram in histograms.items()}
-    names = {"Observed": "observed", "Simulated doublets": "simulated"}
     return {
         name: {sample.label: _shares(histogram, key) for sample, histogram in histograms.items() if histogram.get(key)}
-        for name, key in names.items()
+        for key, name in _SCORES.items()
     }
 
 
@@ -379,9 +380,16 @@ def _sample_curves(sample: Sample, histogram: Mapping[str, Any]) -> dict[str, Cu
 
 
 def _shares(histogram: Mapping[str, Any], key: str) -> Curve:
+    """Return (score, share in percent per bin); bins without any score belong to the scores on their two sides.
+
+    Scrublet's scores take few values, further apart the higher they are: most bins lie between two of them.
+    """
     edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram[key], float)
-    middles = (edges[:-1] + edges[1:]) / 2
-    shares = 100 * counts / max(counts.sum(), 1)
+    drawn = np.flatnonzero(sum(np.asarray(histogram[name], float) for name in _SCORES if histogram.get(name)))
+    ends = (edges[drawn[:-1] + 1] + edges[drawn[1:]]) / 2
+    widths = np.diff(np.r_[edges[drawn[0]], ends, edges[drawn[-1] + 1]]) / (edges[1] - edges[0])
+    shares = 100 * counts[drawn] / max(counts.sum(), 1) / widths
+    middles = (edges[drawn] + edges[drawn + 1]) / 2
     return [(round(float(x), 4), round(float(y), 3)) for x, y in zip(middles, shares, strict=True)]
 
 

@@ -7,30 +7,35 @@ from .content import Room
 OVERVIEW = Room(
     "overview",
     "Verdict",
-    "says of every sample whether it can be used, and why not.",
+    "is where to start: FAILED samples are not in the results, WARN is worth a look at the chapter that "
+    "its reason names.",
 )
 QUALITY = Room(
     "quality",
     "Quality control",
-    "shows which barcodes were removed, by which rule, and what the remaining cells look like.",
+    "accounts for every barcode. Look for samples that lose far more than the others, or lose them to "
+    "another rule: that is the bound or the sample, not the cells.",
 )
 EXPRESSION = Room(
     "expression",
     "Expression",
-    "shows the genes that the clusters were sought in.",
+    "decides what the clusters can be made of: a cell type whose markers are not among the highly "
+    "variable genes is not found.",
 )
 CLUSTERING = Room(
     "clustering",
     "Clustering",
-    "shows the clusters that scSiameseClu found, how sure they are, and what other methods find on the same cells.",
+    "is unsupervised: no label was used. Trust a cluster that is stable, that its cells belong to with "
+    "confidence, and that other methods find on the same cells.",
 )
 ANNOTATION = Room(
     "annotation",
     "Annotation",
-    "shows what marks each cluster, which cell type it is taken for, and on what evidence.",
+    "is a proposal: each cell type stands beside its markers, its margin over the runner-up, and Unknown "
+    "where the evidence is thin.",
 )
 PROVENANCE = Room(
     "provenance",
     "This run",
-    "says how the results were made, with what, and how to open them again.",
+    "is what to keep for a publication: samplesheet, parameters, versions and a text for the methods section.",
 )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .content import Section, points, thin, unique_texts
+from .content import Cloud, Section, points, thin, unique_texts
 from .inputs import CELL_METRICS, Group, Run, natural
-from .palette import SEQUENTIAL, UNKNOWN, cluster_color, in_order
+from .palette import SEQUENTIAL, UNKNOWN, in_order
 from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _METRICS = {
 }
 """Metrics of quality control, and what to look for in them."""
 
-_Points = list[tuple[float, float]]
-_Clouds = dict[str, tuple[str, _Points]]
+_Clouds = dict[str, Cloud]
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,9 @@ def _views(run: Run) -> list[_View]:
         _View(
             "cluster",
             "UMAP by cluster",
-            "Clusters that lie apart and hold together are easy; a cluster in several islands deserves a look.",
-            lambda group, cells: _named(cells, "cluster", _cluster_colors(group.cluster_names), prefix="Cluster "),
+            "Clusters that lie apart and hold together are easy; a cluster in several islands deserves a look. Each "
+            "has a shade of its cell type's colour, if it has one; their numbers start anew in each group.",
+            lambda group, cells: _named(cells, "cluster", run.cluster_colors[group.id], prefix="Cluster "),
         ),
         _View(
             "cell_type",
@@ -125,8 +125,7 @@ def _section(view: _View, drawn: Mapping[Group, pd.DataFrame], thinned: str) -> 
         f"(<code>obsm['X_umap']</code>) and {view.sources}.",
         CLUSTERING,
         points(
-            {name: {cloud: places for cloud, (_, places) in clouds.items()} for name, clouds in datasets.items()},
-            {name: color for clouds in datasets.values() for name, (color, _) in clouds.items()},
+            datasets,
             id=f"umap_{view.id}",
             title=view.title,
             x_label="UMAP 1",
@@ -179,9 +178,5 @@ def _edges(values: pd.Series[Any]) -> list[float]:
     return sorted(edge for edge in rounded if edge > values.min())
 
 
-def _cluster_colors(clusters: Sequence[str]) -> dict[str, str]:
-    return {name: cluster_color(natural(name)[0]) for name in clusters}
-
-
-def _places(cells: pd.DataFrame) -> _Points:
+def _places(cells: pd.DataFrame) -> list[tuple[float, float]]:
     return list(zip(cells["umap_1"].round(2).tolist(), cells["umap_2"].round(2).tolist(), strict=True))

@@ -12,6 +12,7 @@ def knownParameters(schema) {
 // Stops the run, before any task, with every parameter that is unknown, missing or not what the schema says.
 def checkParameters(schema) {
     def known = knownParameters(schema)
+    known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
     def problems = unknownParameters(known) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
     if (problems) {
         error("${problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"} not right:\n" +
@@ -51,7 +52,7 @@ def parameterProblems(name, value, property) {
     if (!types.any { type -> hasType(value, type) }) {
         return ["--${name} is ${shown(value)} but must be ${types.collect { type -> typeName(type) }.join(' or ')}."]
     }
-    rangeProblems(name, value, property) + pathProblems(name, value, property)
+    rangeProblems(name, value, property) + pathProblems(name, value, property) + inputProblems(name, value, property)
 }
 
 def rangeProblems(name, value, property) {
@@ -89,6 +90,17 @@ def pathProblems(name, value, property) {
     property.exists && !file(value.toString(), glob: false).exists()
         ? ["--${name} is ${shown(value)} but there is no such file or folder."]
         : []
+}
+
+// A samplesheet, or a folder of which one is to be written.
+def inputProblems(name, value, property) {
+    property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)
+        ? ["--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in which to look for samples."]
+        : []
+}
+
+def isFolder(value) {
+    value != null && file(value.toString(), glob: false).isDirectory()
 }
 
 def hasType(value, type) {

@@ -72,6 +72,19 @@ def strings(dataset: h5py.Dataset) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
 
 
+def columns_of_text(path: Path, size: int) -> list[list[str]]:
+    """Return every dataset of a file that holds `size` pieces of text, such as the names of its genes."""
+    found: list[h5py.Dataset] = []
+
+    def keep(_name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape == (size,) and item.dtype.kind in "OSV":
+            found.append(item)
+
+    with opened(path) as file:
+        file.visititems(keep)
+        return [strings(dataset) for dataset in found]
+
+
 def check_size(dataset: h5py.Dataset) -> None:
     """Refuse a dataset that cannot be as large as its header says, before memory is asked for."""
     if not isinstance(dataset, h5py.Dataset):

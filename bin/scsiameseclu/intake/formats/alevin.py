@@ -32,7 +32,7 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Counts:
     """Read the matrix with the names beside it."""
-    barcodes, genes = lines(_beside(path, "rows")), lines(_beside(path, "cols"))
+    barcodes, genes = names(path)
     try:
         with open_bytes(path) as stream:
             matrix = _read_cells(stream, len(barcodes), len(genes))
@@ -40,6 +40,11 @@ def read(path: Path) -> Counts:
         raise damaged(path, error) from error
     ids, symbols = ids_and_symbols(genes, {})
     return Counts(matrix, barcodes, ids, symbols, NAME, source=path.name)
+
+
+def names(path: Path) -> tuple[list[str], list[str]]:
+    """Return barcodes and genes, without reading the matrix."""
+    return lines(_beside(path, "rows")), lines(_beside(path, "cols"))
 
 
 def _beside(path: Path, axis: str) -> Path:

@@ -69,8 +69,12 @@ def _is_matrix_market(path: Path) -> bool:
 
 def find_matrices(folder: Path) -> tuple[list[Path], int]:
     """Return the matrix of a folder that is read, or kb's three whose sum it is, and how many others there are."""
-    everything = list(_matrices(folder))
-    found = everything
+    return choose_matrix(folder, list(_matrices(folder)))
+
+
+def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
+    """Return the same of a folder for which `files` are all of its matrices."""
+    found = files
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
     for prefer in (
         *(_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered(folder)),
@@ -79,7 +83,7 @@ def find_matrices(folder: Path) -> tuple[list[Path], int]:
     ):
         found = [path for path in found if prefer(path)] or found
     if len(found) == 1 or _are_parts(found):
-        return found, len(everything) - len(found)
+        return found, len(files) - len(found)
     raise _several(folder, found) if found else _none(folder)
 
 
@@ -101,6 +105,11 @@ def _refuse(error: OSError) -> None:
         where=error.filename,
         remedy="Give read permission (chmod -R u+rX) to the user who runs the pipeline.",
     )
+
+
+def preference(path: Path, folder: Path) -> tuple[bool, ...]:
+    """Return what sorts several outputs of one sample, found below `folder`, by the order in which they are chosen."""
+    return not _is_of_genes(path), not _is_filtered(folder)(path), not is_hdf5(path)
 
 
 def _directly_in(folder: Path) -> Callable[[Path], bool]:
@@ -276,7 +285,7 @@ def _key(name: str) -> tuple[str, ...]:
     return tuple(words[:last] + words[last + 1 :])
 
 
-def _companion(matrix: Path, role: str, shape: tuple[int, int]) -> tuple[Path, str]:
+def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, str]:
     """Find the list of barcodes or genes that belongs to a matrix, and what to tell of the choice."""
     folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
@@ -307,6 +316,12 @@ def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
         where=matrix.parent,
         remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone.",
     )
+
+
+def genes(path: Path) -> list[list[str]]:
+    """Return the columns of the list of genes that belongs to a matrix, without reading the matrix."""
+    shape = tuple(int(size) for size in _size_line(head(path).decode(errors="replace"))[:2])
+    return _columns(_companion(path, "genes", shape)[0])
 
 
 # --- the matrix itself ---

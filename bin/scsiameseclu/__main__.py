@@ -1,0 +1,21 @@
+"""``scsiameseclu``: what users call by hand; the steps of the pipeline are commands of their own."""
+
+from __future__ import annotations
+
+from .command import run_app  # before anything else: it caps the threads
+
+from cyclopts import App  # isort: skip
+
+from ._version import __version__  # isort: skip
+from .intake.find_samples import samplesheet  # isort: skip
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app = App(name="scsiameseclu", version=__version__, help_format="plaintext")
+    app.command(samplesheet)
+    run_app(app)
+
+
+if __name__ == "__main__":
+    main()

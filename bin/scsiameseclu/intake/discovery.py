@@ -1,0 +1,287 @@
+"""Outputs of Cell Ranger, STARsolo, kb, alevin and others below a folder, found by the readers of their formats.
+
+Only headers and names are read. A search ends at :data:`MOST_FILES` files and :data:`DEEPEST` folders below the first,
+follows each link once, and keeps an account of what it could not look at.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..errors import InputError
+from .formats import READERS, alevin, archive, foreign, h5ad, hdf5, matrix_market, tenx_hdf5, text
+from .formats._hdf5 import columns_of_text, members, opened
+from .memory import matrix_size
+from .organism import Organism, infer_organism
+
+if TYPE_CHECKING:
+    from .formats import Reader
+
+MOST_FILES = 100_000
+DEEPEST = 12
+LOOKED_FOR = (
+    "MTX folders (Cell Ranger, STARsolo, kb, alevin-fry), 10x HDF5 (.h5), alevin's quants_mat.gz, .h5ad, .loom, "
+    "and HDF5 with a matrix X"
+)
+_NO_COUNTS = re.compile(
+    r"\.(fastq|fq|fasta|fa|gtf|gff3?|bam|bai|csi|sam|cram|c?bcl|tiff?|png|jpe?g|svg|pdf|html?|log|json|ya?ml|toml|md"
+    r"|py|ipynb|r|rmd|sh|nf|config|cloupe|vloupe)(\.gz)?$",
+    re.IGNORECASE,
+)
+"""Endings of files that are not opened: a run folder holds thousands of them."""
+_TABLE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
+_INTERMEDIATE = re.compile(r"^SC_\w+_CS$|^_+|^[0-9a-f]{30}$")
+"""Folders in which Cell Ranger and Nextflow keep the intermediate files of single tasks."""
+_OF_MATRIX = (matrix_market, alevin)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that :func:`~scsiameseclu.intake.read_matrix` reads.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    format
+        The name of its format.
+    shape
+        Barcodes and genes by the header; None if that does not say.
+    organism
+        The organism that the names of the genes suggest.
+    """
+
+    path: Path
+    format: str
+    shape: tuple[int, int] | None
+    organism: Organism
+
+
+@dataclass
+class Search:
+    """What a search found, and what it passed over.
+
+    Parameters
+    ----------
+    folder
+        Where it began.
+    outputs
+        Count matrices, in the order of their paths.
+    passed
+        What looked like counts and was not taken, each with the reason.
+    limits
+        Where the search ended early or could not look.
+    tables
+        Tables of text, which are not taken: logs and summaries are tables as well.
+    """
+
+    folder: Path
+    outputs: list[Output] = field(default_factory=list)
+    passed: dict[Path, str] = field(default_factory=dict)
+    limits: list[tuple[Path, str]] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    n_files: int = 0
+    n_folders: int = 0
+
+
+def find_outputs(folder: Path) -> Search:
+    """Find all count matrices below a folder.
+
+    Parameters
+    ----------
+    folder
+        A folder that may be read.
+
+    Returns
+    -------
+    What was found. Nothing is raised for a damaged file or a folder that cannot be read: they are in the account.
+    """
+    search = Search(folder)
+    candidates = [found for where, files in _folders(search) for found in _outputs_in(search, where, files)]
+    seen: set[Path] = set()
+    for found in sorted(candidates, key=lambda found: found.matrix.is_symlink()):
+        with _accounting(search, found.path):
+            _add(search, found, seen)
+    search.outputs.sort(key=lambda output: output.path)
+    _pass_pooled(search)
+    return search
+
+
+# --- the walk ---
+
+
+def _folders(search: Search) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder with its files; a folder that is an output itself (such as a zarr store) comes as a file."""
+    waiting, visited = [search.folder], {_identity(search.folder)}
+    is_new = partial(_is_new, search, visited=visited)
+    while waiting:
+        where = waiting.pop()
+        folders, files = _entries(search, where)
+        search.n_folders += 1
+        search.n_files += len(files)
+        if search.n_files > MOST_FILES:
+            search.limits.append((where, f"the search ended here, after {MOST_FILES:,} files: search a smaller folder"))
+            return
+        yield where, files
+        waiting += reversed([path for path in folders if is_new(path)])
+
+
+def _entries(search: Search, where: Path) -> tuple[list[Path], list[Path]]:
+    """Return folders and files, real ones before links; hidden, empty and special files are left out."""
+    folders: list[Path] = []
+    files: list[Path] = []
+    with _accounting(search, where), os.scandir(where) as entries:
+        for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
+            path = Path(entry.path)
+            with _accounting(search, path):
+                if not entry.name.startswith("."):
+                    {"folder": folders, "file": files, "": []}[_kind(entry)].append(path)
+    return folders, files
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        entry.stat()  # a link that leads to nothing, or back to itself, is an error
+    path = Path(entry.path)
+    if entry.is_dir():
+        # A folder of a format of its own, such as a zarr store, is an output as a file is.
+        is_plain = next(reader for reader in READERS if reader.recognizes(path)) is matrix_market
+        return "folder" if is_plain and not _INTERMEDIATE.search(entry.name) else "" if is_plain else "file"
+    return "file" if entry.is_file() and entry.stat().st_size > 0 else ""
+
+
+def _is_new(search: Search, path: Path, *, visited: set[tuple[int, int]]) -> bool:
+    """Return whether a folder is to be searched: not too deep, and not searched already under another name."""
+    with _accounting(search, path):
+        identity = _identity(path)
+        if len(path.relative_to(search.folder).parts) > DEEPEST:
+            search.limits.append((path, f"more than {DEEPEST} folders deep"))
+        elif identity in visited:
+            search.limits.append((path, "a link to a folder that is searched already"))
+        else:
+            visited.add(identity)
+            return True
+    return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def _accounting(search: Search, path: Path) -> Iterator[None]:
+    """Put what is wrong with a file or folder into the account, and go on."""
+    try:
+        yield
+    except InputError as error:
+        search.passed[path] = " ".join(text for problem in error.problems for text in (problem.what, problem.remedy))
+    except OSError as error:
+        reasons = {errno.ENOENT: "a link that leads to nothing", errno.ELOOP: "a link that leads back to itself"}
+        why = reasons.get(error.errno or 0, f"it cannot be read: {error.strerror or error}")
+        search.limits.append((path, why))
+
+
+# --- what a folder holds ---
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    path: Path
+    matrix: Path
+    """The file of counts: `path`, or in it."""
+    reader: Reader
+
+
+def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Candidate]:
+    """Yield the outputs of a folder: the folder itself for the one matrix in it, else file by file."""
+    readers = {path: reader for path in files if (reader := _reader(search, path))}
+    parts = {path: reader for path, reader in readers.items() if reader in _OF_MATRIX}
+    whole = [path for path, reader in readers.items() if reader in (*_OF_MATRIX, tenx_hdf5)]
+    matrix = _read_of(where, whole) if parts else None
+    if matrix in parts:
+        yield _Candidate(where, matrix, parts[matrix])
+        readers = {path: reader for path, reader in readers.items() if path not in parts}
+    yield from (_Candidate(path, path, reader) for path, reader in readers.items())
+    if not parts:
+        search.tables += [path for path in files if path not in readers and _TABLE.search(path.name)]
+
+
+def _read_of(where: Path, files: list[Path]) -> Path | None:
+    """Return which of the files is read where the folder is given as counts; None where that would be refused."""
+    try:
+        return matrix_market.choose_matrix(where, files)[0][0]
+    except InputError:  # it holds those of several samples
+        return None
+
+
+def _reader(search: Search, path: Path) -> Reader | None:
+    """Return the reader of a file of counts; why a file that looks like one is none goes into the account."""
+    if _NO_COUNTS.search(path.name):
+        return None
+    with _accounting(search, path):
+        reader = next((reader for reader in READERS if reader.recognizes(path)), None)
+        if reader is foreign:
+            foreign.read(path)  # refuses it, with the way to convert it
+        if reader is archive:
+            search.passed[path] = "an archive, which is not opened here; if it holds counts, write it into the sheet"
+        elif reader is h5ad and _is_ours(path):
+            search.passed[path] = "a result of this pipeline"
+        elif reader is not text and not (reader is hdf5 and "X" not in members(path)):
+            return reader
+    return None
+
+
+def _is_ours(path: Path) -> bool:
+    with opened(path) as file:
+        return any(f"uns/{key}" in file for key in ("scsiameseclu", "settings"))
+
+
+def _add(search: Search, found: _Candidate, seen: set[Path]) -> None:
+    real = found.matrix.resolve()
+    if real in seen:
+        search.passed[found.path] = "another link to a file that was found already"
+        return
+    seen.add(real)
+    shape, columns = _header(found)
+    search.outputs.append(Output(found.path, found.reader.NAME, shape, _organism(columns)))
+
+
+def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]:
+    """Return barcodes and genes by the header, and columns of names of which some are the genes'."""
+    if found.reader is alevin:
+        barcodes, genes = alevin.names(found.matrix)
+        return (len(barcodes), len(genes)), [genes]
+    size = matrix_size(found.matrix)
+    if size is None:
+        return None, []
+    shape = size.n_barcodes, size.n_genes
+    return shape, matrix_market.genes(found.matrix) if found.reader is matrix_market else columns_of_text(
+        found.matrix, size.n_genes
+    )
+
+
+def _organism(columns: list[list[str]]) -> Organism:
+    """Return the organism by the column of names that tells it for sure, else by the first that tells it at all."""
+    told = [infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names})) for names in columns]
+    told = [organism for organism in told if organism.found]
+    return next((organism for organism in told if "by id" in organism.evidence), (told or [Organism(None)])[0])
+
+
+def _pass_pooled(search: Search) -> None:
+    """Pass over the matrix of all samples together that ``cellranger multi`` writes beside those of each sample."""
+    for output in list(search.outputs):
+        multi = next((folder for folder in output.path.parents if folder.name == "multi"), None)
+        if multi and (multi.parent / "per_sample_outs").is_dir():
+            search.outputs.remove(output)
+            search.passed[output.path] = "all samples of a multiplexed run together; each has its own matrix"

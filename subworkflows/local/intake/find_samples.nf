@@ -1,0 +1,61 @@
+// No samplesheet yet: one is written from what lies below the folder given as --input, and the run ends. Which samples
+// belong together, and what they are of, only the user knows.
+
+include { INTAKE_FIND_SAMPLES } from '../../../modules/local/intake/find_samples'
+include { codeOf              } from '../utils/code'
+
+def sheetFile() {
+    file("${params.outdir ?: workflow.launchDir}/samplesheet.csv", glob: false)
+}
+
+// A sheet that is there may have been edited.
+def checkFree(sheet) {
+    if (sheet.exists()) {
+        error("There is a samplesheet already, and it is not overwritten: ${sheet}\n" +
+            "  remedy: run with it (--input ${quote(sheet)}), or give another --outdir.")
+    }
+}
+
+def checkLocal(folder) {
+    if (folder.toUri().scheme != 'file') {
+        error("--input is a folder in an object store, which cannot be searched: ${folder}\n" +
+            "  remedy: write a samplesheet (columns sample and counts), or give a folder on this machine's disks.")
+    }
+}
+
+// Nextflow writes the path, links in it resolved, into a shell script, and does not escape all that is special there.
+def checkPlain(folder) {
+    if (folder.toRealPath().toString() ==~ /(?s).*[\p{Cntrl}$*?`\[\]{}].*/) {
+        error("The path of --input cannot be handed to a task as it is: ${folder.toString().replaceAll(/\p{Cntrl}/, '?')}\n" +
+            "  remedy: take line breaks and \$ * ? ` [ ] { } out of it.")
+    }
+}
+
+def farewell(listing, sheet) {
+    def here = "${workflow.launchDir}" == "${projectDir}" ? '.' : projectDir
+    def profile = workflow.profile == 'standard' ? '' : " -profile ${workflow.profile}"
+    "\n${listing.text.trim()}\n\n" +
+        "The samplesheet is ${sheet}\n" +
+        "Look through it: set group for samples that are to be clustered together, and tissue. Then run it, with your other options:\n\n" +
+        "  ${quote("${here}/nextflow")} run ${quote(here)}${profile} --input ${quote(sheet)} --outdir ${quote(params.outdir ?: 'results')}\n"
+}
+
+def quote(value) {
+    value.toString() ==~ /[\w.\/-]+/ ? value.toString() : "'${value.toString().replace("'", "'\\''")}'"
+}
+
+workflow FIND_SAMPLES {
+    take:
+    folder // path: below it lie the outputs
+
+    main:
+    def sheet = sheetFile()
+    checkLocal(folder)
+    checkPlain(folder)
+    checkFree(sheet)
+    INTAKE_FIND_SAMPLES(folder, folder.toAbsolutePath().normalize().toString(), file("${projectDir}/assets/schema_input.json"), codeOf('intake'))
+    INTAKE_FIND_SAMPLES.out.listing.subscribe { listing -> log.info(farewell(listing, sheet)) }
+
+    emit:
+    samplesheet = INTAKE_FIND_SAMPLES.out.samplesheet
+}
