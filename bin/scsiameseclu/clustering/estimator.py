@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anndata as ad
 import numpy as np
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .network.model import SiameseNetwork
 
-Counts = np.ndarray[Any, Any] | csr_matrix | pd.DataFrame
+Counts: TypeAlias = np.ndarray[Any, Any] | csr_matrix | pd.DataFrame
 """A count matrix, cells x genes."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
@@ -475,7 +475,9 @@ def resolve_device(device: str) -> str:
 
 def categorical(labels: NDArray[np.int64]) -> pd.Categorical:
     """Return labels 0 .. k - 1 as categories ``'0'``, ``'1'`` ... in numerical order."""
-    return pd.Categorical.from_codes(labels.tolist(), categories=[str(c) for c in range(int(labels.max()) + 1)])
+    return pd.Categorical.from_codes(
+        labels.tolist(), categories=pd.Index([str(c) for c in range(int(labels.max()) + 1)])
+    )
 
 
 def _chosen(trained: Trained, start: _Result) -> _Result:

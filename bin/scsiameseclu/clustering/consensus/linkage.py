@@ -103,7 +103,7 @@ def dendrogram(similarity: Floats, micro: NDArray[np.int64], *, n_clusters: int 
     leaves = np.minimum(fine.at(FINEST), _with_enough_cells(fine, sizes, n_clusters, least))
     leaves = _without_small(np.unique(leaves, return_inverse=True)[1], similarity, sizes, least)
     mean, cells = _between(leaves, similarity, sizes)
-    return Dendrogram(average_linkage(mean, cells), leaves[micro])
+    return Dendrogram(average_linkage(mean, cells), leaves[micro].astype(np.int64))
 
 
 def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
@@ -149,9 +149,9 @@ def _with_enough_cells(fine: Dendrogram, sizes: Floats, n_clusters: int, least: 
     return fine.leaves
 
 
-def _without_small(leaves: Integers, similarity: Floats, sizes: Floats, least: float) -> NDArray[np.int64]:
+def _without_small(leaves: Integers, similarity: Floats, sizes: Floats, least: float) -> Integers:
     """Join leaves of fewer than `least` cells, the smallest first, to the one that they meet most."""
-    leaves = leaves.astype(np.int64)
+    leaves = leaves.copy()
     while True:
         mean, cells = _between(leaves, similarity, sizes)
         smallest = int(cells.argmin())

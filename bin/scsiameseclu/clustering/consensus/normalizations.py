@@ -153,7 +153,7 @@ def _scaled(logs: csr_matrix) -> Rows:
 
     def rows(cells: Any) -> Matrix:
         block = (logs[cells].toarray() - mean) / deviation
-        return np.clip(block, -CLIP, CLIP, out=block)
+        return np.asarray(np.clip(block, -CLIP, CLIP, out=block))
 
     return rows
 
@@ -170,6 +170,6 @@ def _pearson_residuals(counts: csr_matrix) -> Rows:
         block = counts[cells].toarray() - mu
         deviation = np.sqrt(mu + mu**2 / np.float32(THETA))
         np.divide(block, deviation, out=block, where=deviation > 0)
-        return np.clip(block, -clip, clip, out=block)
+        return np.asarray(np.clip(block, -clip, clip, out=block))
 
     return rows
