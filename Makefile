@@ -22,7 +22,7 @@ demo: setup ## run the pipeline on the bundled data and print where the report i
 	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work $(if $(wildcard $(DEMO)/work),-resume)
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
-benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5; writes docs/benchmarks.md
+benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5 (BENCHMARK_OPTIONS=--ablate: without each part); writes docs/benchmarks.md
 	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark DATA=folder" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark --data "$(DATA)" --seeds $(SEEDS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
 

@@ -51,7 +51,7 @@ def filled(template: str, blocks: dict[str, str]) -> str:
     sections = re.split(r"^(?=##+ )", rest, flags=re.MULTILINE)
     kept = [text for text in sections if not (places := _PLACE.findall(text)) or blocks.keys() & set(places)]
     text = _PLACE.sub(lambda place: blocks.get(place[1], ""), "".join(kept))
-    return f"{title}\n\n{text.strip()}\n"
+    return f"{title}\n\n" + re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n"
 
 
 def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
@@ -101,6 +101,8 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
     compared = found[pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(pd.MultiIndex.from_tuples(WANTED))]
     if left := len(compared) - len(results):
         lines.append(f"{left} results of data sets or seeds that not all methods have yet are not counted.")
+    codes = results.groupby("method")["code"].nunique()
+    lines += [f"The results of {name} are of {n} states of its code." for name, n in codes[codes > 1].items()]
     versions = sorted({name for text in results["versions"] for name in str(text).split("; ")})
     lines.append(f"Software: {', '.join(versions)}.")
     return "\n\n".join(lines)
