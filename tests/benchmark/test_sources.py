@@ -96,6 +96,14 @@ def test_only_what_is_reached_counts(digests, name, old, new, affected):
     assert tuple(a != b for a, b in zip(before, after, strict=True)) == affected
 
 
+def test_a_module_that_runs_as_a_program_is_that_module(digests, monkeypatch):
+    before = digests()
+    methods_there = sys.modules["little.methods"]
+    monkeypatch.setitem(sys.modules, "__main__", methods_there)
+    monkeypatch.setattr(methods_there.First, "__module__", "__main__")
+    assert digests() == before
+
+
 def test_libraries_are_those_that_are_used(digests):
     assert Reached(leiden_labels).libraries >= {"igraph"}
     assert "torch" not in Reached(leiden_labels).libraries

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
-MODES = {"auto": "own number of clusters", "true": "true number of clusters"}
+MODES = {"auto": "its own number of clusters", "true": "the true number of clusters"}
 
 
 def look(name: str) -> dict[str, Any]:

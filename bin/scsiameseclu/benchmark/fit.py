@@ -1,4 +1,4 @@
-"""Fits of one method on one data set in a process of their own: no other method's libraries, memory or crashes."""
+"""Fits of one kind of method on one data set in a process of their own: no other's libraries, memory or crashes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WARM_UP = 100
 """Cells of a first fit, into one cluster, that is not timed: it loads libraries and compiles what they compile."""
 
 
-def fit(*, expression: Path, method: str, jobs: str) -> None:
-    """Cluster by one method, and print a line of JSON for each fit.
+def fit(*, expression: Path, jobs: str) -> None:
+    """Cluster, and print a line of JSON for each fit.
 
     Its keys are ``labels``, ``trained``, ``seconds`` and ``peak_rss_mb`` (of the process), or ``error``.
 
@@ -29,18 +29,17 @@ def fit(*, expression: Path, method: str, jobs: str) -> None:
     ----------
     expression
         Normalized expression with its PCA.
-    method
-        Name of the method.
     jobs
-        JSON list of pairs: number of clusters or ``auto``, and seed.
+        JSON list of triples: name of the method, number of clusters or ``auto``, and seed.
     """
-    adata, chosen = ad.read_h5ad(expression), METHODS[method]
+    adata, wanted = ad.read_h5ad(expression), json.loads(jobs)
 
     def fits() -> Iterator[Record]:
+        first = METHODS[wanted[0][0]]
         with suppress(Exception):
-            chosen.fit(adata[:WARM_UP].copy(), n_clusters=1 if "true" in chosen.modes else "auto", seed=0)
-        for n_clusters, seed in json.loads(jobs):
-            yield _fitted(adata, chosen, n_clusters, seed)
+            first.fit(adata[:WARM_UP].copy(), n_clusters=1 if "true" in first.modes else "auto", seed=0)
+        for name, n_clusters, seed in wanted:
+            yield _fitted(adata, METHODS[name], n_clusters, seed)
 
     report(fits)
 

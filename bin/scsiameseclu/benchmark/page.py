@@ -77,7 +77,7 @@ def _against_leiden(ari: pd.DataFrame, words: str) -> str:
         for chosen, what in ((~shaped, "shaped no default"), (shaped, "shaped the defaults"))
         if chosen.any()
     ]
-    return f"with its {words}, {' and '.join(parts)}"
+    return f"with {words}, {' and '.join(parts)}"
 
 
 def _number(n: int, what: str) -> str:
@@ -157,8 +157,9 @@ def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
 def cost_table(found: pd.DataFrame) -> str:
     """Return seconds beside scanpy's standard path, which was timed in the same runs, with own number of clusters."""
     mine = found[(found["k_mode"] == "auto") & found["seconds"].notna()]
-    seconds = per_set(mine[mine["method"].isin([method.name for method in (*_shown("auto"), SCANPY)])], "seconds")
-    columns = {METHODS[str(name)].title: seconds[name].map("{:.2f}".format) for name in seconds}
+    seconds = per_set(mine, "seconds")
+    timed = [method for method in (*_shown("auto"), SCANPY) if method.name in seconds]
+    columns = {method.title: seconds[method.name].map("{:.2f}".format) for method in timed}
     for method in (OURS, CONSENSUS):
         if {method.name, SCANPY.name} <= set(seconds):
             ratio = seconds[method.name] / seconds[SCANPY.name]

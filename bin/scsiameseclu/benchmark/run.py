@@ -172,8 +172,8 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
 
 
 def _found(jobs: Sequence[Job], *, scratch: Path, threads: int) -> Iterator[tuple[Job, Record]]:
-    """Make fits, those of one method on one data set in one process; where that dies, the next goes on."""
-    for _, together in itertools.groupby(jobs, key=lambda job: (job.dataset.name, job.method.name)):
+    """Make fits, those of one kind of method on one data set in one process; where that dies, the next goes on."""
+    for _, together in itertools.groupby(jobs, key=lambda job: (job.dataset.name, type(job.method))):
         left = list(together)
         while left:
             try:
@@ -186,11 +186,10 @@ def _found(jobs: Sequence[Job], *, scratch: Path, threads: int) -> Iterator[tupl
 
 
 def run_fits(jobs: Sequence[Job], *, scratch: Path, threads: int) -> Iterator[Record]:
-    """Run :func:`scsiameseclu.benchmark.fit.fit` for jobs of one method on one data set."""
+    """Run :func:`scsiameseclu.benchmark.fit.fit` for jobs of one kind of method on one data set."""
     options = {
         "expression": jobs[0].dataset.expression,
-        "method": jobs[0].method.name,
-        "jobs": json.dumps([[job.n_clusters, job.seed] for job in jobs]),
+        "jobs": json.dumps([[job.method.name, job.n_clusters, job.seed] for job in jobs]),
     }
     return records("fit", options, scratch=scratch, threads=threads)
 

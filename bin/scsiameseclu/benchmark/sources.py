@@ -34,10 +34,11 @@ class Reached:
     def __init__(self, *roots: Any, without: Collection[str] = ()) -> None:
         self.texts: dict[Name, str] = {}
         self.libraries: set[str] = set()
-        self._package = roots[0].__module__.partition(".")[0]
+        modules = [_module_of(root) for root in roots]
+        self._package = modules[0].partition(".")[0]
         self._without = tuple(f"{name}." for name in (f"{self._package}._version", *without))
-        for root in roots:
-            self._follow(root.__module__, root.__qualname__.partition(".")[0])
+        for module, root in zip(modules, roots, strict=True):
+            self._follow(module, root.__qualname__.partition(".")[0])
 
     @property
     def digest(self) -> str:
@@ -69,6 +70,15 @@ class Reached:
         for statement in statements:
             for target in _used(statement, module):
                 self._follow(*target)
+
+
+def _module_of(root: Any) -> str:
+    """Return the module's name, of a module that runs as a program the one by which it is imported."""
+    if root.__module__ != "__main__":
+        return str(root.__module__)
+    spec = sys.modules["__main__"].__spec__
+    assert spec
+    return spec.name
 
 
 @cache

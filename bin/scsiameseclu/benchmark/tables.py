@@ -89,7 +89,7 @@ def interval(differences: pd.Series[float]) -> tuple[float, float, float]:
 
 def with_interval(differences: pd.Series[float], digits: int = 1) -> str:
     """Return the mean difference and its interval as text."""
-    mean, low, high = (f"{value + 0.0:+.{digits}f}" for value in interval(differences))
+    mean, low, high = (f"{round(value, digits) + 0.0:+.{digits}f}" for value in interval(differences))
     if "nan" in low:
         return "–" if "nan" in mean else mean
     return f"{mean} ({low} to {high})"
