@@ -63,10 +63,11 @@ def digests(tmp_path, monkeypatch):
             assert old in FILES[name]
             (folder / name).write_text(FILES[name].replace(old, new))
         read_source.cache_clear()
-        found = Reached(module.First).digest, Reached(module.Second).digest
-        if name:
-            (folder / name).write_text(FILES[name])
-        return found
+        try:
+            return Reached(module.First).digest, Reached(module.Second).digest
+        finally:
+            if name:
+                (folder / name).write_text(FILES[name])
 
     yield changed
     read_source.cache_clear()
@@ -102,6 +103,11 @@ def test_a_module_that_runs_as_a_program_is_that_module(digests, monkeypatch):
     monkeypatch.setitem(sys.modules, "__main__", methods_there)
     monkeypatch.setattr(methods_there.First, "__module__", "__main__")
     assert digests() == before
+
+
+def test_a_name_that_cannot_be_found_is_an_error_and_no_hole(digests):
+    with pytest.raises(LookupError, match=r"little\.lazy neither defines nor imports late"):
+        digests("lazy/__init__.py", "import late", "import early")
 
 
 def test_libraries_are_those_that_are_used(digests):

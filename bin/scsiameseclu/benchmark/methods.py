@@ -79,7 +79,7 @@ class Ours(Method):
 
     def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
         """Cluster on the CPU."""
-        from ..clustering import ScSiameseClu
+        from ..clustering.estimator import ScSiameseClu
 
         model = ScSiameseClu(n_clusters=n_clusters, random_state=seed, device="cpu", **self.switches).fit(adata)
         return Labels(model.labels_, trained=None if self.without else model.method_ == "scsiameseclu")

@@ -32,7 +32,7 @@ from .sources import Reached
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..clustering import ScSiameseClu
+    from ..clustering.estimator import ScSiameseClu
 
 NEIGHBORS = 15
 """Of a cell: those that vote where it is placed, and those of which the purity is told."""
@@ -143,7 +143,7 @@ def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[
 
 
 def _fitted(adata: ad.AnnData, method: str, seed: int) -> ScSiameseClu:
-    from ..clustering import ScSiameseClu
+    from ..clustering.estimator import ScSiameseClu
 
     kind: Literal["consensus", "scsiameseclu"] = "consensus" if method == CONSENSUS.name else "scsiameseclu"
     return ScSiameseClu(method=kind, random_state=seed, device="cpu").fit(adata)

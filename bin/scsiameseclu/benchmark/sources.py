@@ -19,9 +19,8 @@ Name = tuple[str, str]
 class Reached:
     """All definitions of the package that some functions or classes of it reach, and the libraries that these use.
 
-    Followed are the names that a definition uses, imports inside functions included. What cannot be resolved to
-    one name, such as a module taken as a whole, counts in full: rather too much code than too little. The package's
-    version does not count: a release is no change.
+    Followed are the names that a definition uses, imports inside functions included; a module taken as a whole counts
+    in full. The package's version does not count: a release is no change.
 
     Parameters
     ----------
@@ -60,7 +59,9 @@ class Reached:
             return
         definitions, imports = read_source(module)
         if name and name not in definitions:
-            self._follow(*imports.get(name, (module, "")))
+            if name not in imports:  # better no digest than one with a hole
+                raise LookupError(f"{module} neither defines nor imports {name} in a way that can be read")
+            self._follow(*imports[name])
             return
         always = definitions.get("", [])
         statements = (
