@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from scsiameseclu.benchmark.methods import METHODS, SWITCHES, louvain_labels, seurat_graph
-from scsiameseclu.clustering import Components
+from scsiameseclu.clustering.network.train import Components
 from scsiameseclu.expression import normalize
 from sklearn.metrics import adjusted_rand_score
 

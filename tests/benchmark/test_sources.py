@@ -127,7 +127,11 @@ def test_depth_normalization_counts_for_every_method():
 def test_a_method_depends_on_no_other():
     leiden, consensus, ours = map(reached, (methods.LEIDEN, methods.CONSENSUS, methods.OURS))
     assert "benchmark.methods.Leiden" in leiden
-    assert not leiden & {"benchmark.methods.Louvain", "clustering.estimator.ScSiameseClu", "clustering.train.train"}
+    assert not leiden & {
+        "benchmark.methods.Louvain",
+        "clustering.estimator.ScSiameseClu",
+        "clustering.network.train.train",
+    }
     assert "clustering.estimator.ScSiameseClu" in consensus
-    assert "clustering.train.train" in ours - consensus
+    assert "clustering.network.train.train" in ours - consensus
     assert len({code_of(method).digest for method in methods.METHODS.values()}) == len(methods.METHODS)

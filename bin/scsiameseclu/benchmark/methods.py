@@ -19,8 +19,8 @@ SEURAT_PRUNE = 1 / 15
 SEURAT_RESOLUTION = 0.8
 SEURAT_STARTS = 10
 """Seurat's n.start: Louvain runs of which the one of highest modularity is taken."""
-NETWORK = tuple(f"scsiameseclu.clustering.{name}" for name in ("losses", "network", "train", "transport"))
-"""Modules that the consensus alone does not run."""
+NETWORK = ("scsiameseclu.clustering.network",)
+"""Packages that the consensus alone does not run."""
 
 NumberOfClusters = int | Literal["auto"]
 # Libraries are imported where they are used: the page is written, and memory is measured, without the others'.
@@ -178,7 +178,7 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     """
     from scipy.sparse import csr_matrix
 
-    from ..clustering.graph import knn_indices
+    from ..clustering.consensus.neighbors import knn_indices
 
     n = scores.shape[0]
     neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1, random_state=random_state)
@@ -196,7 +196,8 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
 
 def louvain_labels(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int64]:
     """Return the best by modularity of 10 Louvain partitions (Blondel et al. 2008), as Seurat's ``FindClusters``."""
-    from ..clustering.consensus import as_igraph, by_falling_size, seeded
+    from ..clustering.consensus.levels import by_falling_size
+    from ..clustering.consensus.partitions import as_igraph, seeded
 
     network = as_igraph(graph)
     if not network.ecount():
