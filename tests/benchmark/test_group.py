@@ -9,7 +9,8 @@ import pytest
 from scsiameseclu.benchmark import run
 from scsiameseclu.benchmark.datasets import labelled_datasets
 from scsiameseclu.benchmark.group import benchmark_page, compare_methods
-from scsiameseclu.benchmark.tables import comparison_wanted
+from scsiameseclu.benchmark.page import WANTED
+from scsiameseclu.benchmark.results import read_results
 from scsiameseclu.errors import InputError
 
 
@@ -31,18 +32,19 @@ def group(folder, tmp_path, monkeypatch):
 def fits(monkeypatch):
     """Stand in for the fits: every cell in one of two clusters."""
 
-    def fit(job, **_options):
-        labels = (np.arange(job.dataset.n_cells) % 2).tolist()
-        return {"labels": labels, "seconds": 1.0, "peak_rss_mb": 100.0, "trained": None}
+    def fit(jobs, **_options):
+        for job in jobs:
+            labels = (np.arange(job.dataset.n_cells) % 2).tolist()
+            yield {"labels": labels, "seconds": 1.0, "peak_rss_mb": 100.0, "trained": None}
 
-    monkeypatch.setattr(run, "run_fit", fit)
+    monkeypatch.setattr(run, "run_fits", fit)
 
 
 def test_every_method_meets_the_labels_of_the_cells_that_are_left(group, fits, tmp_path):
     dataset, labels = group
     compare_methods(prefix="blood", expression=dataset.expression, labels=[labels], seed=3)
-    table = run.read_results(tmp_path / "blood.3.results.tsv")
-    assert set(zip(table["method"], table["k_mode"], strict=True)) == set(comparison_wanted())
+    table = read_results(tmp_path / "blood.3.results.tsv")
+    assert set(zip(table["method"], table["k_mode"], strict=True)) == {*WANTED, ("scanpy", "auto")}
     assert set(table["dataset"]) == {"blood"}
     assert set(table["seed"]) == {3}
     assert set(table["types"]) == {dataset.n_types}
@@ -59,9 +61,10 @@ def test_a_group_without_labels_is_an_input_error(group, fits, tmp_path):
 
 def test_a_fit_that_fails_is_told(group, tmp_path, monkeypatch):
     dataset, labels = group
-    monkeypatch.setattr(run, "run_fit", lambda job, **_options: None)
-    with pytest.raises(InputError, match="8 fits of the benchmark failed"):
+    monkeypatch.setattr(run, "run_fits", lambda jobs, **_options: ({"error": "lost"} for _ in jobs))
+    with pytest.raises(InputError, match="9 fits of the benchmark failed"):
         compare_methods(prefix="blood", expression=dataset.expression, labels=[labels])
+    assert set(read_results(tmp_path / "blood.0.results.tsv")["error"]) == {"lost"}
 
 
 def test_the_page_holds_all_groups_and_seeds(group, fits, tmp_path):
@@ -70,8 +73,8 @@ def test_the_page_holds_all_groups_and_seeds(group, fits, tmp_path):
         for seed in (0, 1):
             compare_methods(prefix=prefix, expression=dataset.expression, labels=[labels], seed=seed)
     benchmark_page(results=sorted(tmp_path.glob("*.results.tsv")))
-    assert len(run.read_results(tmp_path / "benchmarks" / "results.tsv")) == 4 * len(comparison_wanted())
+    assert len(read_results(tmp_path / "benchmarks" / "results.tsv")) == 4 * (len(WANTED) + 1)
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| blood |" in page
     assert "| skin |" in page
-    assert (tmp_path / "benchmarks" / "ari_true.png").stat().st_size > 0
+    assert (tmp_path / "benchmarks" / "difference.png").stat().st_size > 0

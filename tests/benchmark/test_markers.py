@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scsiameseclu.annotation import find_markers
 from scsiameseclu.benchmark import markers as module
-from scsiameseclu.benchmark.markers import benchmark_markers, differences, labelled_expression, part
-from scsiameseclu.benchmark.page import NOT_MADE, filled, template, with_part
+from scsiameseclu.benchmark.markers import benchmark_markers, differences, labelled_expression
+from scsiameseclu.benchmark.sections import markers as part
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table
 
@@ -29,7 +29,6 @@ def data(tmp_path):
 
 def test_the_command_writes_its_table_and_its_part_of_the_page(data, tmp_path, monkeypatch):
     output = tmp_path / "bench"
-    (tmp_path / "bench.md").write_text(filled(template(), {"coverage": "as it was"}))
 
     def seurat(expression, folder):
         return find_markers(expression, seurat_compat="4"), 12.0, "4.3.0"
@@ -41,10 +40,9 @@ def test_the_command_writes_its_table_and_its_part_of_the_page(data, tmp_path, m
     assert len(table) == 4
     assert set(table["cells"]) == {60}
     text = (tmp_path / "bench.md").read_text()
-    assert "as it was" in text
     assert "| Seurat 4.3.0, FindAllMarkers | 12.00 |" in text
     assert "the same" in text
-    assert text.count(NOT_MADE) == text.count("<!-- begin ") - 2
+    assert "## Many samples" not in text
 
 
 def test_without_seurat_it_goes_on(data, tmp_path, monkeypatch, capsys):
@@ -53,12 +51,6 @@ def test_without_seurat_it_goes_on(data, tmp_path, monkeypatch, capsys):
 
     assert len(read_table(tmp_path / "bench" / "markers.tsv")) == 3
     assert "Seurat is left out" in capsys.readouterr().err
-
-
-def test_the_other_command_leaves_this_part_as_it_is():
-    page = with_part(template(), "markers", "measured")
-    assert "measured" in filled(page, {"coverage": "all"})
-    assert filled(page, {"coverage": "all"}).count("all") >= 1
 
 
 def test_differences_are_seen(data):

@@ -6,8 +6,9 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from scsiameseclu.benchmark.methods import ABLATIONS, METHODS, louvain_labels, seurat_graph
-from scsiameseclu.clustering import Components
+from scsiameseclu.benchmark.methods import METHODS, SWITCHES, louvain_labels, seurat_graph
+from scsiameseclu.clustering.network.train import Components
+from scsiameseclu.expression import normalize
 from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import simulated, with_components
@@ -39,17 +40,22 @@ def test_louvain_of_equal_cells_is_one_cluster():
     assert not louvain_labels(seurat_graph(np.zeros((1, 2), dtype=np.float32))).any()
 
 
-@pytest.mark.parametrize("name", ["leiden_k", "kmeans"])
+@pytest.mark.parametrize("name", ["leiden", "kmeans"])
 def test_methods_given_k_keep_to_it(adata, name):
-    found = METHODS[name].function(adata, n_clusters=3, seed=0)
+    found = METHODS[name].fit(adata, n_clusters=3, seed=0)
     assert found.labels.max() + 1 == 3
     assert found.trained is None
 
 
 def test_the_consensus_counts_as_a_method_without_a_network(adata):
-    assert METHODS["consensus"].function(adata, n_clusters=3, seed=0).trained is None
+    assert METHODS["consensus"].fit(adata, n_clusters=3, seed=0).trained is None
 
 
 def test_every_component_has_its_ablation():
-    switched = {name for switches in ABLATIONS.values() for name in switches}
-    assert switched == {field.name for field in fields(Components)} | {"method"}
+    switched = {name for switches in SWITCHES.values() for name in switches}
+    assert switched == {field.name for field in fields(Components)}
+
+
+def test_scanpys_path_ends_in_clusters(adata):
+    found = METHODS["scanpy"].fit(normalize(adata), n_clusters="auto", seed=0)
+    assert adjusted_rand_score(adata.obs["label"], found.labels) > 0.5

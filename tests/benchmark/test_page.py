@@ -1,54 +1,107 @@
-"""The page: measured parts between marks, everything else as people wrote it."""
+"""The page: the template with what was measured, and nothing else."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from importlib.resources import files
 
+import numpy as np
+import pandas as pd
 import pytest
-from scsiameseclu.benchmark.page import NOT_MADE, filled, template, write_page
+from scsiameseclu.benchmark import figures, methods
+from scsiameseclu.benchmark.methods import ABLATIONS
+from scsiameseclu.benchmark.page import _PLACE, filled, write_page
+from scsiameseclu.benchmark.results import COLUMNS, append
+from scsiameseclu.files import write_table
+
+from .conftest import measured
 
 
-def test_text_between_the_measured_parts_is_kept(results, tmp_path):
-    none = results.iloc[:0]
+@pytest.fixture
+def output(tmp_path):
     (tmp_path / "bench").mkdir()
-    (tmp_path / "bench.md").write_text("mine\n<!-- begin coverage -->\nold\n<!-- end coverage -->\nmine, too\n")
-    write_page(tmp_path / "bench", results=results, ablation=none, scaling=none)
-    text = (tmp_path / "bench.md").read_text()
-    assert text.startswith("mine\n<!-- begin coverage -->\n\n2 data sets.")
-    assert text.endswith("<!-- end coverage -->\nmine, too\n")
-    assert "| small.h5ad | 200 | 50 | 4 | 2 |" in text
-    assert "kept the training in 4 of 8 fits" in text
+    return tmp_path / "bench"
 
 
-def test_a_page_without_results_says_so(results, tmp_path):
-    (tmp_path / "bench").mkdir()
-    none = results.iloc[:0]
-    write_page(tmp_path / "bench", results=none, ablation=none, scaling=none)
-    text = (tmp_path / "bench.md").read_text()
-    assert text.count(NOT_MADE) == text.count("<!-- begin ")
+def page_of(output, results):
+    write_table(results, output / "results.tsv")
+    write_page(output)
+    return output.with_name("bench.md").read_text()
 
 
-def test_filling_twice_changes_nothing():
-    once = filled(template(), {"coverage": "all"})
-    assert filled(once, {"coverage": "all"}) == once
+def test_the_page_leads_with_the_difference_to_leiden_apart_for_the_sets_that_shaped_the_defaults(results, output):
+    text = page_of(output, results)
+    told = "**+20.0 (+20.0 to +20.0)** on 2 data sets that shaped no default (ahead on 2)"
+    assert text.startswith("# Benchmarks\n\nARI points of scSiameseClu above Leiden")
+    assert told in text
+    assert "**+20.0** on 1 data set that shaped the defaults (ahead on 1)" in text
+    assert {path.name for path in output.glob("*.png")} == {"difference.png", "ari.png", "cost.png"}
 
 
-def test_the_page_of_the_docs_has_all_parts():
-    page = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-    marks = [line for line in template().splitlines() if line.startswith("<!--")]
-    assert [line for line in page.read_text().splitlines() if line.startswith("<!--")] == marks
+@pytest.mark.parametrize(
+    "line",
+    [
+        "| k-means | 90.0 | 50.0 | 31.0 | 26.0 | 41.0 | 1.4 | +40.0 (+40.0 to +40.0) | +40.0 (+40.0 to +40.0) |",
+        "| scSiameseClu | 90.0 | 50.0 | 71.0 | 66.0 | 81.0 | 1.4 | – | – |",
+        "| large.h5ad | 1000 | 4 | 61.0 (6) | 51.0 (6) | 41.0 (6) | 31.0 (6) |",
+        "| kang8.h5ad * | 200 | 4 | 81.0 | 71.0 | 61.0 | 41.0 |",
+        "| third.h5ad | 500 | 4 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 1.0 | 1.0 |",
+    ],
+)
+def test_tables_by_hand(results, output, line):
+    assert line in page_of(output, results)
 
 
-@pytest.mark.parametrize("block", ["summary_true", "sets_auto", "cost"])
-def test_tables_are_in_their_places(results, tmp_path, block):
-    (tmp_path / "bench").mkdir()
-    none = results.iloc[:0]
-    write_page(tmp_path / "bench", results=results, ablation=none, scaling=none)
-    text = (tmp_path / "bench.md").read_text()
-    part = text.split(f"<!-- begin {block} -->")[1].split("<!-- end")[0]
-    expected = {
-        "summary_true": "| k-means | 90.0 | 50.0 | 41.0 | 31.0 | 1.4 | 1.4 | 0.200 | -10.0 (small.h5ad) |",
-        "sets_auto": "| large.h5ad | 1000 | 4 | 61.0 (6) | 51.0 (6) | 21.0 (6) | 11.0 (6) |",
-        "cost": "| small.h5ad | 200 | 4 | 2.0 s, 300 MB |",
-    }
-    assert expected[block] in part
+def test_failures_are_named_and_count(results, output):
+    failed = (results["method"] == "louvain") & (results["dataset"] == "large.h5ad") & (results["seed"] == 1)
+    results = results.astype({"error": object, "n_clusters": float, "peak_rss_mb": float})
+    results.loc[failed, ["ari", "acc", "nmi", "seconds", "n_clusters", "peak_rss_mb"]] = np.nan
+    results.loc[failed, "error"] = "MemoryError: no"
+    text = page_of(output, results)
+    assert "**Failed**, and counted as 0: louvain on large.h5ad, k auto, seed 1 (MemoryError: no)." in text
+    assert "| large.h5ad | 1000 | 4 | 61.0 (6) | 51.0 (6) | 41.0 (6) | 15.0 (6) |" in text
+
+
+def test_twelve_methods_do_not_crash_the_figures(results, output, monkeypatch):
+    more = tuple(methods.Ours(f"more{i}", f"More {i}") for i in range(8))
+    rows = [results[results["method"] == "leiden"].assign(method=method.name) for method in more]
+    monkeypatch.setattr(figures, "COMPARED", (*methods.COMPARED, *more))
+    monkeypatch.setattr(figures, "METHODS", {method.name: method for method in (*figures.COMPARED, methods.SCANPY)})
+    everything = pd.concat([results, *rows], ignore_index=True)
+    figures.draw_figures(output, results=everything, scaling=everything, timed=everything)
+    assert len(list(output.glob("*.png"))) == 4
+    assert len({tuple(figures.look(name).values()) for name in figures.METHODS}) == len(figures.METHODS)
+
+
+def test_a_page_without_results_has_no_empty_sections(output):
+    write_page(output)
+    text = output.with_name("bench.md").read_text()
+    assert re.findall("^## .*", text, flags=re.MULTILINE) == ["## How it is measured"]
+    assert "<!--" not in text
+
+
+def test_notes_beside_the_tables_are_kept(results, output):
+    (output / "notes.md").write_text("Two cores were shared.\n")
+    assert "Two cores were shared." in page_of(output, results)
+    assert page_of(output, results) == page_of(output, results)
+
+
+def test_ablations_are_compared_with_the_full_method(results, output):
+    table = output / "results.tsv"
+    page_of(output, results)
+    for place, method in enumerate(ABLATIONS):
+        for dataset, cells, best in (("kang8.h5ad", 200, 0.8), ("large.h5ad", 1000, 0.6)):
+            append(measured(dataset, cells, method.name, "true", 0, best - 0.01 * place), table)
+    write_page(output)
+    text = output.with_name("bench.md").read_text()
+    assert "2 data sets, 1 seed." in text
+    assert "| full | 70.0 | +0.00 (+0.00 to +0.00) | +0.00 | 0 / 0 | 100.0 |" in text
+    assert "| without CRR | 69.0 | -1.00 (-1.00 to -1.00) | -1.00 | 0 / 2 | 0.0 |" in text
+    assert "| consensus | 60.0 | -10.00 (-10.00 to -10.00) | -10.00 | 0 / 2 | 0.0 |" in text
+
+
+def test_every_place_of_the_template_can_be_filled():
+    template = (files("scsiameseclu.benchmark") / "page.md").read_text()
+    text = filled(template, {place: f"measured {place}" for place in _PLACE.findall(template)})
+    assert text.count("measured ") >= len(_PLACE.findall(template))
+    assert set(COLUMNS) >= {"error", "data", "code", "versions"}

@@ -1,14 +1,20 @@
-"""Runs: each fit once, results kept as they are found, interrupted runs going on, failures told."""
+"""Runs: each fit once, results kept as they are found, interrupted runs going on, failures recorded."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from scsiameseclu.benchmark import run
+from scsiameseclu.benchmark import process, run
 from scsiameseclu.benchmark.datasets import labelled_datasets
-from scsiameseclu.benchmark.methods import ABLATIONS, METHODS
-from scsiameseclu.benchmark.run import COLUMNS, Job, benchmark, measure, read_results, sizes, versions
+from scsiameseclu.benchmark.methods import ABLATIONS, COMPARED, METHODS, SCANPY
+from scsiameseclu.benchmark.results import COLUMNS, read_results
+from scsiameseclu.benchmark.run import Job, benchmark, measure
 from scsiameseclu.errors import InputError
+
+N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY))
 
 
 @pytest.fixture
@@ -16,111 +22,145 @@ def fits(monkeypatch):
     """Replace the processes: every fit splits the cells in two; the list has what was asked for."""
     asked = []
 
-    def fit(job, *, scratch, threads):
-        asked.append(job.key)
-        labels = (np.arange(job.dataset.n_cells) % 2).tolist()
-        return {"labels": labels, "trained": None, "seconds": 1.234, "peak_rss_mb": 300.4}
+    def fit(jobs, *, scratch, threads):
+        for job in jobs:
+            asked.append((job.dataset.name, job.method.name, job.k_mode, job.seed))
+            labels = (np.arange(job.dataset.n_cells) % 2).tolist()
+            yield {"labels": labels, "trained": None, "seconds": 1.234, "peak_rss_mb": 300.4}
 
-    monkeypatch.setattr(run, "run_fit", fit)
+    monkeypatch.setattr(run, "run_fits", fit)
     return asked
 
 
-def test_a_fit_in_a_process_of_its_own(folder, tmp_path):
+def test_fits_in_a_process_of_their_own(folder, tmp_path):
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
     table = tmp_path / "results.tsv"
-    assert not measure([Job(dataset, "kmeans", "true", 0, function="kmeans")], table, scratch=tmp_path)
-    row = read_results(table).iloc[0]
-    assert tuple(row.index) == COLUMNS
+    jobs = [Job(dataset, METHODS["kmeans"], "true", seed) for seed in (0, 1)]
+    assert not measure(jobs, table, scratch=tmp_path)
+    found = read_results(table)
+    assert tuple(found) == COLUMNS
+    row = found.iloc[1]
     assert (row["dataset"], row["cells"], row["types"], row["n_clusters"]) == ("labelled.h5ad", 159, 3, 3)
     assert row["ari"] > 0.9
     assert 50 < row["peak_rss_mb"] < 2000
-    assert row["versions"] == versions()
+    assert (row["data"], row["seed"]) == (dataset.digest, 1)
+    assert "scikit-learn" in row["versions"]
+    assert "torch" not in row["versions"]
 
 
-def test_a_fit_that_fails_is_told_and_tried_again(folder, tmp_path, monkeypatch, capsys):
+def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_again(
+    folder, tmp_path, monkeypatch, capsys
+):
     broken_python = tmp_path / "python"
     broken_python.write_text("#!/bin/sh\necho ERROR: a defect >&2; echo its line > traceback.txt; exit 70\n")
     broken_python.chmod(0o755)
-    monkeypatch.setattr(run.sys, "executable", str(broken_python))
+    monkeypatch.setattr(process.sys, "executable", str(broken_python))
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
     table = tmp_path / "results.tsv"
-    assert measure([Job(dataset, "kmeans", "true", 0, function="kmeans")], table, scratch=tmp_path) == 1
-    assert "exit status 70 of labelled.h5ad kmeans true 0\nERROR: a defect\nits line" in capsys.readouterr().err
-    assert not table.exists()
+    jobs = [Job(dataset, METHODS["kmeans"], "true", seed) for seed in (0, 1)]
+    assert measure(jobs, table, scratch=tmp_path) == 2
+    assert "exit status 70\nERROR: a defect\nits line" in capsys.readouterr().err
+    assert read_results(table)["error"].tolist() == ["its line"] * 2
+    monkeypatch.undo()
+    assert measure(jobs, table, scratch=tmp_path) == 0
+    assert read_results(table)["error"].isna().all()
 
 
-def test_the_command_covers_everything_once(folder, tmp_path, fits, capsys):
+def test_an_exception_is_recorded_and_the_process_goes_on(folder, tmp_path):
+    dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
+    table = tmp_path / "results.tsv"
+    jobs = [Job(dataset, METHODS["kmeans"], k_mode, 0) for k_mode in ("auto", "true")]  # k-means finds no number
+    assert measure(jobs, table, scratch=tmp_path) == 1
+    found = read_results(table).set_index("k_mode")
+    assert found.loc["auto", "error"].startswith("ValueError: invalid literal for int()")
+    assert found.loc["true", "ari"] > 0.9
+
+
+def test_the_command_covers_everything_once(folder, tmp_path, fits):
     output = tmp_path / "docs" / "bench"
     benchmark(data=folder, output=output, seeds=2)
-    n_modes = sum(len(method.modes) for method in METHODS.values())
-    assert len(fits) == len(set(fits)) == 2 * 2 * n_modes
-    assert "min left" in capsys.readouterr().err
+    assert len(fits) == len(set(fits)) == 2 * 2 * N_FITS
     written = (output / "results.tsv").read_bytes()
     page = (tmp_path / "docs" / "bench.md").read_bytes()
     benchmark(data=folder, output=output, seeds=2)
-    assert len(fits) == 2 * 2 * n_modes
+    assert len(fits) == 2 * 2 * N_FITS
     assert (output / "results.tsv").read_bytes() == written
     assert (tmp_path / "docs" / "bench.md").read_bytes() == page
     assert str(tmp_path).encode() not in page + written
-    assert {path.name for path in output.glob("*.png")} == {
-        f"{name}.png" for name in ("ari_true", "ari_auto", "clusters_auto", "cost")
-    }
+    assert {path.name for path in output.glob("*.png")} == {"difference.png", "ari.png", "cost.png"}
 
 
 def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
     only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
-    whole = run.run_fit
+    whole = run.run_fits
 
-    def interrupted(job, **options):
-        if len(fits) == 3:
-            raise KeyboardInterrupt
-        return whole(job, **options)
+    def interrupted(jobs, **options):
+        for found in whole(jobs, **options):
+            if len(fits) == 4:
+                raise KeyboardInterrupt
+            yield found
 
-    monkeypatch.setattr(run, "run_fit", interrupted)
+    monkeypatch.setattr(run, "run_fits", interrupted)
     with pytest.raises(KeyboardInterrupt):
         benchmark(**only)
     table = tmp_path / "bench" / "results.tsv"
     table.write_bytes(table.read_bytes()[:-200])  # the third was being written
-    monkeypatch.setattr(run, "run_fit", whole)
+    monkeypatch.setattr(run, "run_fits", whole)
     benchmark(**only)
-    assert len(fits) == 9
-    assert fits[2] == fits[3]
-    assert len(read_results(table)) == 8
+    assert len(fits) == N_FITS + 2
+    assert fits[2:4] == fits[4:6]
+    assert len(read_results(table)) == N_FITS
 
 
-def test_results_of_another_version_are_found_anew(folder, tmp_path, fits, monkeypatch):
+def test_rows_whose_code_or_data_changed_are_found_anew_and_no_others(folder, tmp_path, fits, monkeypatch):
     only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
     benchmark(**only)
-    monkeypatch.setattr(run, "versions", lambda: "another")
+    code_of = run._code
+    other = SimpleNamespace(digest="another", versions="python 3")
+    monkeypatch.setattr(run, "_code", lambda name: other if name == "leiden" else code_of(name))
     benchmark(**only)
-    assert len(fits) == 16
-    assert read_results(tmp_path / "bench" / "results.tsv")["versions"].unique().tolist() == ["another"]
+    assert [method for _, method, _, _ in fits[N_FITS:]] == ["leiden", "leiden"]
+    table = read_results(tmp_path / "bench" / "results.tsv")
+    assert table.loc[table["method"] == "leiden", "code"].tolist() == ["another"] * 2
+    assert len(table) == N_FITS
+    monkeypatch.setattr(run, "labelled_datasets", lambda *a, **b: [replace(labelled_datasets(*a, **b)[0], digest="x")])
+    benchmark(**only)
+    assert len(fits) == 2 * N_FITS + 2
 
 
-def test_ablations_are_printed(folder, tmp_path, fits, capsys):
+def test_a_further_baseline_leaves_the_rows_of_the_others(folder, tmp_path, fits, monkeypatch):
+    only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
+    benchmark(**only)
+    seventh = run.OURS.__class__("seventh", "A seventh")
+    monkeypatch.setattr(run, "COMPARED", (*COMPARED, seventh))
+    monkeypatch.setitem(run.METHODS, "seventh", seventh)
+    benchmark(**only)
+    assert {method for _, method, _, _ in fits[N_FITS:]} == {"seventh"}
+
+
+def test_ablations_are_made_beside_the_full_method(folder, tmp_path, fits):
     benchmark(data=folder, output=tmp_path / "bench", seeds=1, ablate=True, only=["labelled.h5ad"])
-    assert len(fits) == len(ABLATIONS)
-    printed = capsys.readouterr().out
-    assert all(f"| {name} |" in printed for name in ABLATIONS)
-    assert printed in (tmp_path / "bench.md").read_text()
+    assert len(fits) == len(ABLATIONS) + 2
+    assert {k_mode for _, _, k_mode, _ in fits} == {"true"}
+    page = (tmp_path / "bench.md").read_text()
+    assert all(f"| {method.title} |" in page for method in ABLATIONS)
 
 
 def test_scaling_needs_no_data(tmp_path, fits):
-    benchmark(output=tmp_path / "bench", scaling="200,100")
+    benchmark(output=tmp_path / "bench", scaling=[200, 100])
     assert read_results(tmp_path / "bench" / "scaling.tsv")["cells"].unique().tolist() == [100, 200]
     assert (tmp_path / "bench" / "scaling.png").exists()
     assert "| 100 | scSiameseClu | 1.2 | 12.30 | 300 |" in (tmp_path / "bench.md").read_text()
 
 
 def test_wrong_options_are_told(tmp_path):
-    assert sizes("30000, 10000") == [10000, 30000]
-    for text in ("", "a", "100,-1", "5"):
-        with pytest.raises(InputError, match="no list of numbers of cells"):
-            sizes(text)
-    with pytest.raises(InputError, match="begin at 1"):
-        benchmark(data=tmp_path, seeds=0)
-    with pytest.raises(InputError, match="no data sets"):
-        benchmark()
+    for options, message in (
+        ({"data": tmp_path, "seeds": 0}, "begin at 1"),
+        ({"scaling": [5]}, "fewer than 100 cells"),
+        ({}, "no data sets"),
+    ):
+        with pytest.raises(InputError, match=message):
+            benchmark(**options)
 
 
 def test_a_foreign_table_is_refused(tmp_path):

@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.benchmark.methods import ABLATIONS
-from scsiameseclu.benchmark.tables import (
-    ablation_summary,
-    comparison_wanted,
-    complete,
-    gaps,
-    leave_one_out,
-    markdown,
-    per_set,
-    summary,
-)
+from scsiameseclu.benchmark.page import WANTED
+from scsiameseclu.benchmark.tables import complete, interval, is_development, markdown, per_set, with_interval
 
 
 @pytest.fixture
@@ -23,52 +14,49 @@ def true(results):
     return results[results["k_mode"] == "true"]
 
 
-def test_means_over_seeds_then_over_sets(true):
-    ari = per_set(true, "ari")
-    assert ari.index.tolist() == ["small.h5ad", "large.h5ad"]
-    assert ari.columns.tolist() == ["scsiameseclu", "consensus", "leiden_k", "kmeans"]
-    assert ari.loc["small.h5ad", "scsiameseclu"] == pytest.approx(81)
-    means = summary(true)
-    assert means.loc["scsiameseclu", "ari"] == pytest.approx(71)
-    assert means.loc["scsiameseclu", "lowest"] == pytest.approx(61)
-    assert means.loc["scsiameseclu", ["spread", "widest"]].tolist() == pytest.approx([np.sqrt(2)] * 2)
+def test_means_over_seeds_sets_by_size(true):
+    ari = per_set(true)
+    assert ari.index.tolist() == ["kang8.h5ad", "third.h5ad", "large.h5ad"]
+    assert set(ari) == {"scsiameseclu", "consensus", "leiden", "kmeans"}
+    assert ari.loc["kang8.h5ad", "scsiameseclu"] == pytest.approx(81)
+    assert per_set(true, spread=True).to_numpy() == pytest.approx(np.sqrt(2))
 
 
-def test_one_seed_or_one_set_has_no_spread(true):
-    one = true[(true["seed"] == 0) & (true["dataset"] == "small.h5ad")]
-    means = summary(one)
-    assert means.loc["kmeans", "ari"] == pytest.approx(50)
-    assert means[["lowest", "spread", "widest"]].isna().all(axis=None)
+def test_one_seed_has_no_spread(true):
+    assert per_set(true[true["seed"] == 0], spread=True).isna().all(axis=None)
 
 
-def test_leave_one_out_is_the_mean_of_the_others(true):
-    left = leave_one_out(true)
-    assert left.loc["small.h5ad", "consensus"] == pytest.approx(51)
-
-
-def test_gaps_are_against_the_better_of_the_plain_methods(true):
-    assert gaps(true).loc["large.h5ad"].tolist() == pytest.approx([20, 10, 0, -10])
+def test_a_failed_fit_scores_nothing_and_is_no_gap(results):
+    failed = (results["method"] == "kmeans") & (results["dataset"] == "large.h5ad")
+    results.loc[failed, ["ari", "seconds"]] = np.nan
+    whole = complete(results.assign(error=np.where(failed, "lost", None)), WANTED)
+    whole = whole[whole["k_mode"] == "true"]
+    assert per_set(whole).loc["large.h5ad", "kmeans"] == 0
+    assert np.isnan(per_set(whole, "seconds").loc["large.h5ad", "kmeans"])
 
 
 def test_sets_and_seeds_that_lack_a_method_do_not_count(results):
     lacking = (results["dataset"] == "large.h5ad") & (results["seed"] == 1) & (results["method"] == "louvain")
-    whole = complete(results[~lacking], comparison_wanted())
-    assert set(zip(whole["dataset"], whole["seed"], strict=True)) == {
-        ("small.h5ad", 0),
-        ("small.h5ad", 1),
-        ("large.h5ad", 0),
-    }
-    assert complete(results.iloc[:0], comparison_wanted()).empty
+    whole = complete(results[~lacking], WANTED)
+    found = set(zip(whole["dataset"], whole["seed"], strict=True))
+    assert found == {("kang8.h5ad", 0), ("kang8.h5ad", 1), ("third.h5ad", 0), ("third.h5ad", 1), ("large.h5ad", 0)}
+    assert complete(results.iloc[:0], WANTED).empty
 
 
-def test_ablations_are_compared_with_the_full_method(results):
-    row = results.iloc[[0]]
-    ablation = pd.concat([row.assign(method=name, ari=0.8 - 0.01 * i) for i, name in enumerate(ABLATIONS)])
-    means = ablation_summary(ablation.assign(trained=True))
-    assert means.loc["without SFM", "difference"] == pytest.approx(-1)
-    assert means.loc["without SFM", ["better", "worse"]].tolist() == [0, 1]
-    assert np.isnan(means.loc["without SFM", "difference_large"])
-    assert means.loc["full", "trained"] == 100
+def test_intervals_are_those_of_the_sets_drawn_again():
+    differences = pd.Series(np.random.default_rng(1).normal(2, 3, 40))
+    mean, low, high = interval(differences)
+    assert mean == pytest.approx(differences.mean())
+    error = differences.std() / np.sqrt(40)
+    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.15)
+    assert interval(differences) == (mean, low, high)
+    assert with_interval(pd.Series([1.0, 1.0])) == "+1.0 (+1.0 to +1.0)"
+    assert [with_interval(pd.Series(values, dtype=float)) for values in ([1.26], [])] == ["+1.3", "–"]
+
+
+def test_sets_that_shaped_the_defaults_are_known_by_their_files_names():
+    names = pd.Index(["kang8.h5ad", "10X_PBMC_top2000.h5", "kang9.h5ad", "blood"])
+    assert is_development(names).tolist() == [True, True, False, False]
 
 
 def test_markdown():

@@ -21,16 +21,14 @@ from ..errors import InputError
 from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..intake.read_counts import read_sample
 from ..threads import THREAD_POOLS
-from .page import write_part
-from .tables import markdown, with_rows
+from .page import write_page
+from .tables import with_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "tests" / "data" / "demo" / "samplesheet.csv"
 TABLE = "batch.tsv"
 KEY = ("samples", "groups", "cores")
 """Columns of the table that tell a row from others, and that it is sorted by."""
-PART = "batch"
-"""Name of the part of the page that this command writes."""
 SHARE = 0.9
 """Share of a bundled sample's counts that each copy keeps: no two copies are the same."""
 INTERVAL = 0.5
@@ -62,7 +60,7 @@ def benchmark_batch(
     groups: str = "each,one",
     runs: Path | None = None,
 ) -> None:
-    """Run copies of the bundled samples in one sheet; write OUTPUT/batch.tsv and its part of OUTPUT.md.
+    """Run copies of the bundled samples in one sheet; write OUTPUT/batch.tsv and OUTPUT.md.
 
     Parameters
     ----------
@@ -94,7 +92,7 @@ def benchmark_batch(
             row = {"samples": samples, "groups": GROUPS[name], "cores": cores}
             row |= costs(folder, watched, cores=cores)
         write_table(with_rows(output / TABLE, [row], key=KEY, order=KEY), output / TABLE)
-    write_part(output, PART, part(read_table(output / TABLE)))
+    write_page(output)
 
 
 def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
@@ -182,26 +180,6 @@ def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
         "nextflow_mb": round(watched.nextflow_mb),
         "largest_task_mb": round(float(tasks["peak_rss"].max()) / MB),
     }
-
-
-def part(table: pd.DataFrame) -> str:
-    """Return the section of the page from the table of results."""
-    told = pd.DataFrame(
-        {
-            "cores": table["cores"],
-            "cells": table["cells"].map("{:,}".format),
-            "tasks": table["tasks"],
-            "seconds": table["seconds"].map("{:.0f}".format),
-            "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
-            "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
-            "peak memory, MB": table["peak_mb"],
-            "of Nextflow, MB": table["nextflow_mb"],
-            "of the largest task, MB": table["largest_task_mb"],
-        },
-        dtype=object,
-    )
-    names = table["samples"].astype(str) + " samples, " + table["groups"]
-    return markdown(told.set_axis(names), first="sheet")
 
 
 if __name__ == "__main__":

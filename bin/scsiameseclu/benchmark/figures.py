@@ -1,4 +1,4 @@
-"""The figures of docs/benchmarks.md: matplotlib, colors and markers that tell methods apart without color vision."""
+"""The figures of docs/benchmarks.md: as many methods as there are, told apart without color vision, too."""
 
 from __future__ import annotations
 
@@ -12,67 +12,85 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..report.figures import STYLE
-from ..report.palette import BASE
-from .methods import METHODS
+from ..report.palette import cluster_color
+from .methods import COMPARED, LEIDEN, METHODS, OURS, SCANPY
+from .tables import interval, is_development, per_set
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
-LOOKS: dict[str, dict[str, Any]] = {name: {"color": BASE[i], "marker": MARKERS[i]} for i, name in enumerate(METHODS)}
-"""Color and marker of each method, the same in all figures."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
+MODES = {"auto": "its own number of clusters", "true": "the true number of clusters"}
 
 
-def draw_figures(output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame) -> None:
-    """Draw ``ari_true``, ``ari_auto``, ``clusters_auto``, ``cost`` and ``scaling`` (PNG) into `output`, if measured."""
+def look(name: str) -> dict[str, Any]:
+    """Return color and marker of a method, the same in all figures; however many methods there are."""
+    place = list(METHODS).index(name)
+    return {"color": cluster_color(place), "marker": MARKERS[place % len(MARKERS)]}
+
+
+def draw_figures(output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame, timed: pd.DataFrame) -> None:
+    """Draw ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG) into `output`, as far as there are results."""
+    figures = {
+        "difference": (differences_to_leiden, results),
+        "ari": (_ari, results),
+        "cost": (_cost, timed),
+        "scaling": (_cost, scaling),
+    }
     with mpl.rc_context(STYLE):
-        if len(results):
-            for k_mode in ("true", "auto"):
-                _save(_by_set(results[results["k_mode"] == k_mode], "ari", "ARI, %"), output / f"ari_{k_mode}.png")
-            _save(_clusters(results[results["k_mode"] == "auto"]), output / "clusters_auto.png")
-            _save(_cost(results), output / "cost.png")
-        if len(scaling):
-            _save(_cost(scaling), output / "scaling.png")
+        for name, (draw, table) in figures.items():
+            if len(table):
+                draw(table).savefig(output / f"{name}.png", metadata={"Software": None}, dpi=150)
 
 
-def _by_set(results: pd.DataFrame, column: str, label: str) -> Figure:
+def differences_to_leiden(results: pd.DataFrame) -> Figure:
+    """Return, set by set and sorted, ARI points of scSiameseClu above Leiden; filled: sets that shaped no default."""
+    figure, panels = _panels(results)
+    for axes, k_mode in zip(panels, MODES, strict=True):
+        ari = per_set(results[results["k_mode"] == k_mode])
+        values = (ari[OURS.name] - ari[LEIDEN.name]).sort_values()
+        shaped, lines = is_development(values.index), np.arange(len(values))
+        _, low, high = interval(values[~shaped])
+        axes.axvspan(low, high, color="#dbe9f6", zorder=0)
+        axes.axvline(0, color="#555555", linewidth=0.8, zorder=1)
+        for chosen, color, label in (
+            (~shaped, cluster_color(0), "shaped no default (band: interval of their mean)"),
+            (shaped, "#b3b3b3", "shaped the defaults"),
+        ):
+            axes.barh(lines[chosen], values[chosen], height=0.7, color=color, label=label, zorder=2)
+        axes.set_yticks(lines, values.index, fontsize=6)
+        axes.set(xlabel="ARI of scSiameseClu − Leiden, points", title=MODES[k_mode])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _ari(results: pd.DataFrame) -> Figure:
     """Return one line a data set; a small point is one seed, a large one the mean."""
-    figure, axes = _figure(results)
-    _rows(axes, results, results[column] * 100)
-    axes.set_xlabel(label)
+    figure, panels = _panels(results)
+    for axes, k_mode in zip(panels, MODES, strict=True):
+        mine = results[results["k_mode"] == k_mode]
+        sets = list(mine.sort_values("cells", ascending=False)["dataset"].unique())
+        methods = [method for method in COMPARED if k_mode in method.modes]
+        for place, method in enumerate(methods):
+            one = mine[mine["method"] == method.name]
+            lines = one["dataset"].map(sets.index) + 0.35 - 0.7 * (place + 0.5) / len(methods)
+            values = 100 * one["ari"]
+            axes.scatter(values, lines, s=4, alpha=0.5, linewidths=0, **look(method.name))
+            means = values.groupby(lines).mean()
+            axes.scatter(means, means.index, s=16, label=method.title, **look(method.name))
+        axes.set_yticks(np.arange(len(sets)), sets, fontsize=6)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.set(xlabel="ARI, %", title=MODES[k_mode])
+    handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
+    handles |= dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _clusters(results: pd.DataFrame) -> Figure:
-    """Return the clusters found as a multiple of the types, on a logarithmic axis."""
-    figure, axes = _figure(results)
-    _rows(axes, results, results["n_clusters"] / results["types"])
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.axvspan(0.5, 2, color="#eeeeee", zorder=0)
-    axes.axvline(1, color="#888888", linewidth=0.8, zorder=0)
-    axes.set_xlabel("clusters found / types (shaded: half to twice)")
-    return figure
-
-
-def _figure(results: pd.DataFrame) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7, 1.2 + 0.45 * results["dataset"].nunique()), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _rows(axes: Axes, results: pd.DataFrame, values: pd.Series[float]) -> None:
-    sets = list(results.sort_values("cells", ascending=False)["dataset"].unique())
-    methods = [name for name in METHODS if name in set(results["method"])]
-    for place, name in enumerate(methods):
-        mine = results["method"] == name
-        lines = results.loc[mine, "dataset"].map(sets.index) + 0.3 - 0.6 * place / max(len(methods) - 1, 1)
-        axes.scatter(values[mine], lines, s=6, alpha=0.5, linewidths=0, **LOOKS[name])
-        means = pd.DataFrame({"value": values[mine], "line": lines}).groupby("line")["value"].mean()
-        axes.scatter(means, means.index, s=28, label=METHODS[name].title, **LOOKS[name])
-    axes.set_yticks(np.arange(len(sets)), sets)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+def _panels(results: pd.DataFrame) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9, 1.4 + 0.2 * results["dataset"].nunique()), layout="constrained")
+    return figure, list(figure.subplots(1, 2))
 
 
 def _cost(results: pd.DataFrame) -> Figure:
@@ -80,11 +98,10 @@ def _cost(results: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(8, 2.8), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, column, label in zip(panels, ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True):
-        for name in METHODS:
-            mine = results[results["method"] == name]
-            if len(mine):
-                means = mine.groupby("cells")[column].mean()
-                axes.plot(means.index, means, label=METHODS[name].title, markersize=4, linewidth=1, **LOOKS[name])
+        for method in (*COMPARED, SCANPY):
+            means = results[results["method"] == method.name].groupby("cells")[column].mean().dropna()
+            if len(means):
+                axes.plot(means.index, means, label=method.title, markersize=4, linewidth=1, **look(method.name))
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
         for axis in (axes.xaxis, axes.yaxis):  # 1, 2, 5, 10 ...: plain numbers, and some even in a short range
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -92,7 +109,3 @@ def _cost(results: pd.DataFrame) -> Figure:
             axis.set_minor_formatter(NullFormatter())
     panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, metadata={"Software": None}, dpi=150)

@@ -1,59 +1,64 @@
-"""One fit in a process of its own, so that its seconds and its peak memory are nobody else's."""
+"""Fits of one kind of method on one data set in a process of their own: no other's libraries, memory or crashes."""
 
 from __future__ import annotations
 
 from ..command import run  # isort: skip  # first: it caps the threads
 
 import json
-import resource
-import sys
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anndata as ad
 
-from ..files import write_json
-from .methods import METHODS
+from .methods import METHODS, Method, NumberOfClusters
+from .process import Record, peak_rss_mb, report, reset_peak_rss
+
+WARM_UP = 100
+"""Cells of a first fit, into one cluster, that is not timed: it loads libraries and compiles what they compile."""
 
 
-def fit(*, expression: Path, method: str, n_clusters: str, seed: int, switches: str = "{}", output: Path) -> None:
-    """Cluster by one method; writes labels, seconds and peak memory as JSON.
+def fit(*, expression: Path, jobs: str) -> None:
+    """Cluster, and print a line of JSON for each fit.
+
+    Its keys are ``labels``, ``trained``, ``seconds`` and ``peak_rss_mb`` (of the process), or ``error``.
 
     Parameters
     ----------
     expression
         Normalized expression with its PCA.
-    method
-        Name of the method.
-    n_clusters
-        Number of clusters, or ``auto``.
-    seed
-        Seed of everything random.
-    switches
-        JSON object of further arguments of the method.
-    output
-        File to write: ``labels``, ``trained``, ``seconds`` (of the method, without reading), ``peak_rss_mb`` (of the
-        process).
+    jobs
+        JSON list of triples: name of the method, number of clusters or ``auto``, and seed.
     """
-    adata = ad.read_h5ad(expression, backed="r")  # no method reads the normalized expression
-    wanted = n_clusters if n_clusters == "auto" else int(n_clusters)
+    adata, wanted = ad.read_h5ad(expression), json.loads(jobs)
+
+    def fits() -> Iterator[Record]:
+        first = METHODS[wanted[0][0]]
+        with suppress(Exception):
+            first.fit(adata[:WARM_UP].copy(), n_clusters=1 if "true" in first.modes else "auto", seed=0)
+        for name, n_clusters, seed in wanted:
+            yield _fitted(adata, METHODS[name], n_clusters, seed)
+
+    report(fits)
+
+
+def _fitted(adata: ad.AnnData, method: Method, n_clusters: NumberOfClusters, seed: int) -> Record:
+    reset_peak_rss()
     started = time.monotonic()
-    found = METHODS[method].function(adata, n_clusters=wanted, seed=seed, **json.loads(switches))
+    try:
+        found = method.fit(adata, n_clusters=n_clusters, seed=seed)
+    except Exception as error:
+        traceback.print_exc()
+        return {"error": f"{type(error).__name__}: {error}"}
     seconds = time.monotonic() - started
-    result = {"labels": found.labels, "trained": found.trained, "seconds": seconds, "peak_rss_mb": peak_rss_mb()}
-    write_json(result, output, indent=None)
-
-
-def peak_rss_mb() -> float:
-    """Return the largest resident memory of this process so far, in MiB.
-
-    From /proc where there is one: Linux's ``ru_maxrss`` also counts what the process that started this one had.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return {
+        "labels": found.labels.tolist(),
+        "trained": found.trained,
+        "seconds": seconds,
+        "peak_rss_mb": peak_rss_mb(),
+    }
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import pandas as pd
 from ..annotation.clustered import read_labels
 from ..errors import InputError
 from ..files import write_table
-from .datasets import Dataset
-from .page import write_page
-from .run import comparison_jobs, measure, read_results
+from .datasets import Dataset, content_digest
+from .page import RESULTS, write_page
+from .results import read_results
+from .run import comparison_jobs, measure
 
 
 def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: int = 0, threads: int = 1) -> None:
@@ -48,7 +49,8 @@ def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: 
             remedy="Check that the labels' barcodes are those of the counts, or run without --benchmark.",
         )
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
-    dataset = Dataset(prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars)
+    digest = content_digest(adata, gold)
+    dataset = Dataset(prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars, digest=digest)
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
         failed = measure(comparison_jobs([dataset], [seed]), table, scratch=Path(scratch), threads=threads)
@@ -72,6 +74,5 @@ def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) ->
     """
     output.mkdir(parents=True, exist_ok=True)
     found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)
-    write_table(found, output / "results.tsv")
-    nothing = found.head(0)
-    write_page(output, results=read_results(output / "results.tsv"), ablation=nothing, scaling=nothing)
+    write_table(found, output / RESULTS)
+    write_page(output)

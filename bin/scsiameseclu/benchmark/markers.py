@@ -27,25 +27,21 @@ from ..annotation.markers import exact_expression, find_markers
 from ..errors import InputError
 from ..expression.normalize import raw_counts
 from ..files import read_table, write_table
-from .page import write_part
-from .tables import markdown
+from .page import write_page
+from .sections import SMALLEST_COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TABLE = "markers.tsv"
-PART = "markers"
-"""Name of the part of the page that this command writes."""
 SCRIPT = files(__package__) / "find_all_markers.R"
 LABEL = "label"
-SMALLEST_COMPARED = 1e-300
-"""p-values below this are left out of the comparison: they are near the smallest number there is."""
 
 Seconds = dict[str, float]
 
 
 def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), repeats: int = 3) -> None:
-    """Time the three on one data set, its labels as clusters, and write OUTPUT/markers.tsv and its part of OUTPUT.md.
+    """Time the three on one data set, its labels as clusters, and write OUTPUT/markers.tsv and OUTPUT.md.
 
     Parameters
     ----------
@@ -71,7 +67,7 @@ def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), rep
     output.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows).assign(dataset=data.name, cells=expression.n_obs, genes=expression.n_vars)
     write_table(table, output / TABLE)
-    write_part(output, PART, part(read_table(output / TABLE)))
+    write_page(output)
 
 
 def labelled_expression(path: Path) -> ad.AnnData:
@@ -165,32 +161,6 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
         "largest_difference_pct": float(np.abs(np.subtract(*shares)).max()),
         "largest_relative_difference_p": float(np.abs(mine[compared] / other[compared] - 1).max()),
     }
-
-
-def part(table: pd.DataFrame) -> str:
-    """Return the section of the page from the table of results."""
-    first = table.iloc[0]
-    times = pd.DataFrame(
-        {
-            "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
-            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format).to_numpy(),
-        },
-        index=table["method"],
-    )
-    about = f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} genes; one thread each."
-    text = f"{about}\n\n{markdown(times, first='method')}"
-    compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
-    return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
-
-
-def _agreement(row: pd.Series[Any]) -> str:
-    if str(row["same_rows"]) != "True":
-        return f"The rows of {row['method']} and ours are **not** the same."
-    return (
-        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest differences: "
-        f"avg_log2FC {row['largest_difference_log2fc']:.1e}, pct {row['largest_difference_pct']:.1g}, "
-        f"p_val {row['largest_relative_difference_p']:.1e} (relative, above {SMALLEST_COMPARED:.0e})."
-    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,16 @@
-"""The methods that are compared, each a function from expression to labels, and the ablations of ours."""
+"""The methods that are compared, each a small class with a name and ``fit``; a further one is a line in ``METHODS``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from scipy.sparse import csr_matrix
-
-from ..clustering.comparison import kmeans_labels, leiden_labels, matched_leiden_labels, standard_graph
-from ..clustering.consensus import as_igraph, by_falling_size, seeded
-from ..clustering.graph import knn_indices
 
 if TYPE_CHECKING:
     import anndata as ad
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 SEURAT_NEIGHBORS = 20
 """Seurat's k.param: neighbors of a cell, itself included."""
@@ -24,8 +19,11 @@ SEURAT_PRUNE = 1 / 15
 SEURAT_RESOLUTION = 0.8
 SEURAT_STARTS = 10
 """Seurat's n.start: Louvain runs of which the one of highest modularity is taken."""
+NETWORK = ("scsiameseclu.clustering.network",)
+"""Packages that the consensus alone does not run."""
 
 NumberOfClusters = int | Literal["auto"]
+# Libraries are imported where they are used: the page is written, and memory is measured, without the others'.
 
 
 @dataclass(frozen=True)
@@ -44,82 +42,125 @@ class Labels:
     trained: bool | None = None
 
 
-Function = Callable[..., Labels]
-
-
-@dataclass(frozen=True)
-class Method:
+class Method(Protocol):
     """A method of the benchmark.
+
+    ``name`` is that in the tables, ``title`` that for readers. ``modes`` has ``"true"`` if it can be given the number
+    of clusters, and ``"auto"`` if it can find it.
+    """
+
+    name: str
+    title: str
+    modes: tuple[str, ...]
+
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
+        """Cluster the cells of normalized expression with its counts and principal components."""
+
+
+@dataclass
+class Ours(Method):
+    """scSiameseClu, as it is or with some of its parameters changed.
 
     Parameters
     ----------
-    title
-        Its name for readers.
-    function
-        Called with the AnnData, ``n_clusters``, ``seed`` and switches.
-    modes
-        ``"true"`` if it can be given the number of clusters, ``"auto"`` if it can find it.
+    name, title
+        Name in the tables and for readers.
+    switches
+        Parameters of :class:`~scsiameseclu.clustering.ScSiameseClu` and their values.
+    without
+        Modules that it then does not run.
     """
 
+    name: str
     title: str
-    function: Function
-    modes: tuple[str, ...]
+    switches: dict[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ("true", "auto")
+
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
+        """Cluster on the CPU."""
+        from ..clustering.estimator import ScSiameseClu
+
+        model = ScSiameseClu(n_clusters=n_clusters, random_state=seed, device="cpu", **self.switches).fit(adata)
+        return Labels(model.labels_, trained=None if self.without else model.method_ == "scsiameseclu")
 
 
-def _scsiameseclu(adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int, **switches: Any) -> Labels:
-    from ..clustering import ScSiameseClu  # only here, so that the other methods' memory is without torch
+class Leiden(Method):
+    """Leiden on scanpy's standard graph: at resolution 1.0, or at the one that gives the number of clusters."""
 
-    model = ScSiameseClu(n_clusters=n_clusters, random_state=seed, device="cpu", **switches).fit(adata)
-    return Labels(model.labels_, trained=model.method_ == "scsiameseclu")
+    name, title, modes = "leiden", "Leiden", ("true", "auto")
 
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
+        """Cluster the principal components."""
+        from ..clustering.comparison import leiden_labels, matched_leiden_labels, standard_graph
 
-def _consensus(adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
-    return Labels(_scsiameseclu(adata, n_clusters=n_clusters, seed=seed, method="consensus").labels)
-
-
-def _leiden(adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG001
-    return Labels(leiden_labels(standard_graph(adata.obsm["X_pca"], random_state=seed), random_state=seed))
-
-
-def _leiden_k(adata: ad.AnnData, *, n_clusters: int, seed: int) -> Labels:
-    graph = standard_graph(adata.obsm["X_pca"], random_state=seed)
-    return Labels(matched_leiden_labels(graph, n_clusters=n_clusters, random_state=seed))
+        graph = standard_graph(adata.obsm["X_pca"], random_state=seed)
+        if n_clusters == "auto":
+            return Labels(leiden_labels(graph, random_state=seed))
+        return Labels(matched_leiden_labels(graph, n_clusters=n_clusters, random_state=seed))
 
 
-def _louvain(adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG001
-    return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"], random_state=seed), random_state=seed))
+class Louvain(Method):
+    """Louvain as in Seurat: shared neighbors, resolution 0.8."""
+
+    name, title, modes = "louvain", "Louvain", ("auto",)
+
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
+        """Cluster the principal components."""
+        return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"], random_state=seed), random_state=seed))
 
 
-def _kmeans(adata: ad.AnnData, *, n_clusters: int, seed: int) -> Labels:
-    return Labels(kmeans_labels(adata.obsm["X_pca"], n_clusters=n_clusters, random_state=seed))
+class KMeans(Method):
+    """k-means, the best of 10 starts."""
+
+    name, title, modes = "kmeans", "k-means", ("true",)
+
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
+        """Cluster the principal components."""
+        from ..clustering.comparison import kmeans_labels
+
+        return Labels(kmeans_labels(adata.obsm["X_pca"], n_clusters=int(n_clusters), random_state=seed))
 
 
-METHODS = {
-    "scsiameseclu": Method("scSiameseClu", _scsiameseclu, ("true", "auto")),
-    "consensus": Method("consensus", _consensus, ("true", "auto")),
-    "leiden_k": Method("Leiden, matched to k", _leiden_k, ("true",)),
-    "kmeans": Method("k-means", _kmeans, ("true",)),
-    "leiden": Method("Leiden, resolution 1.0", _leiden, ("auto",)),
-    "louvain": Method("Louvain on SNN, resolution 0.8", _louvain, ("auto",)),
-}
+class ScanpyPath(Method):
+    """scanpy's standard path from normalized expression on, whose seconds are the measure of ours."""
 
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "full": {},
+    name, title, modes = "scanpy", "scanpy: PCA, neighbors, Leiden", ("auto",)
+
+    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
+        """Cluster by scanpy's own functions with their defaults."""
+        import anndata
+        import scanpy as sc
+
+        cells = anndata.AnnData(adata.X, var=adata.var[["highly_variable"]])
+        sc.pp.pca(cells, random_state=seed)
+        sc.pp.neighbors(cells, random_state=seed)
+        sc.tl.leiden(cells, flavor="igraph", n_iterations=2, random_state=seed)
+        return Labels(cells.obs["leiden"].cat.codes.to_numpy(dtype=np.int64))
+
+
+OURS = Ours("scsiameseclu", "scSiameseClu")
+CONSENSUS = Ours("consensus", "consensus", {"method": "consensus"}, without=NETWORK)
+LEIDEN, SCANPY = Leiden(), ScanpyPath()
+COMPARED: tuple[Method, ...] = (OURS, CONSENSUS, LEIDEN, Louvain(), KMeans())
+"""Methods whose labels are compared, ours first."""
+SWITCHES: dict[str, dict[str, Any]] = {
     "without SFM": {"sfm": False},
-    "without ZINB": {"zinb": False},
-    "without OTC": {"otc": False},
     "without CRR": {"crr": False},
     "without LRR": {"lrr": False},
     "without PR": {"pr": False},
     "without REC": {"rec": False},
+    "without ZINB": {"zinb": False},
+    "without OTC": {"otc": False},
     "without noise": {"noise": False},
     "without edge dropping": {"edge_dropping": False},
     "without diffusion": {"diffusion": False},
     "equal sizes": {"sizes": "equal"},
     "identity target": {"cell_target": "identity"},
-    "consensus alone": {"method": "consensus"},
 }
-"""Variants of scSiameseClu and the switches of each; ``full`` is the method as it is."""
+ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, switches in SWITCHES.items())
+"""scSiameseClu without each of its parts."""
+METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, *ABLATIONS)}
 
 
 def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_matrix:
@@ -135,6 +176,10 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     random_state
         Seed of the approximate search, used for more than 20,000 cells.
     """
+    from scipy.sparse import csr_matrix
+
+    from ..clustering.consensus.neighbors import knn_indices
+
     n = scores.shape[0]
     neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1, random_state=random_state)
     sets = np.column_stack([np.arange(n), neighbors])
@@ -149,17 +194,16 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     return graph
 
 
-def louvain_labels(
-    graph: csr_matrix, *, resolution: float = SEURAT_RESOLUTION, random_state: int = 0
-) -> NDArray[np.int64]:
+def louvain_labels(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int64]:
     """Return the best by modularity of 10 Louvain partitions (Blondel et al. 2008), as Seurat's ``FindClusters``."""
+    from ..clustering.consensus.levels import by_falling_size
+    from ..clustering.consensus.partitions import as_igraph, seeded
+
     network = as_igraph(graph)
     if not network.ecount():
         return np.zeros(network.vcount(), dtype=np.int64)
+    options = {"weights": "weight", "resolution": SEURAT_RESOLUTION}
     with seeded(random_state):
-        found = [
-            network.community_multilevel(weights="weight", resolution=resolution).membership
-            for _ in range(SEURAT_STARTS)
-        ]
-    modularities = [network.modularity(labels, weights="weight", resolution=resolution) for labels in found]
-    return by_falling_size(np.asarray(found[int(np.argmax(modularities))]))
+        found = [network.community_multilevel(**options).membership for _ in range(SEURAT_STARTS)]
+    best = max(found, key=lambda labels: network.modularity(labels, **options))
+    return by_falling_size(np.asarray(best))

@@ -1,242 +1,203 @@
-"""Writes the measured parts of docs/benchmarks.md, each between its marks; the text around them is kept."""
+"""Writes docs/benchmarks.md: the template ``page.md``, with the tables that are there in its places."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .figures import draw_figures
-from .methods import ABLATIONS, METHODS
-from .tables import (
-    SCORES,
-    ablation_summary,
-    comparison_wanted,
-    complete,
-    found_to_true,
-    gaps,
-    kept,
-    large_sets,
-    leave_one_out,
-    markdown,
-    per_set,
-    summary,
-)
+from ..files import read_table
+from .figures import MODES, draw_figures
+from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
+from .results import read_results
+from .sections import SECTIONS
+from .tables import complete, is_development, markdown, per_set, with_interval
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-NOT_MADE = "Not measured yet."
-ELSEWHERE = ("published", "markers", "batch")
-"""Parts of the page that other commands write."""
-_BLOCK = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
+RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
+NOTES = "notes.md"
+"""Text beside the tables that goes into the page as it is: what was particular about these runs."""
+_PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
+WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
 
 
-def write_page(output: Path, *, results: pd.DataFrame, ablation: pd.DataFrame, scaling: pd.DataFrame) -> None:
-    """Write ``OUTPUT.md`` and the figures in `output`.
+def write_page(output: Path) -> None:
+    """Write ``OUTPUT.md``, beside the tables in `output`, and its figures there.
 
-    A page that is there keeps its text: only what stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``
-    is replaced. Without a page, it begins as the template ``page.md`` beside this module.
-
-    Parameters
-    ----------
-    output
-        Folder of the tables; the page is beside it.
-    results, ablation, scaling
-        All results so far.
+    Sections of the template of which nothing was measured are left out.
     """
-    whole = complete(results, comparison_wanted())
-    blocks = comparison_blocks(whole, n_incomplete=len(results) - len(whole)) if len(whole) else {}
-    blocks |= {"ablation": ablation_table(ablation), "scaling": scaling_table(scaling)}
-    measured = pd.concat([table for table in (results, ablation, scaling) if len(table)] or [results])
-    blocks["versions"] = "\n".join(f"- {version}" for version in sorted(measured["versions"].unique())) or NOT_MADE
-    draw_figures(output, results=whole, scaling=scaling)
-    page = _page(output)
-    page.write_text(filled(_text(page), blocks), encoding="utf-8")
+    found = read_results(output / RESULTS)
+    results, scaling = complete(found, WANTED), read_results(output / SCALING)
+    timed = found[found["method"].isin({method.name for method in (*COMPARED, SCANPY)})]
+    blocks = comparison_blocks(results, found) if len(results) else {}
+    if len(ablations := ablation_results(found)):
+        blocks["ablation"] = ablation_table(ablations)
+    if len(scaling):
+        blocks["scaling"] = scaling_table(scaling)
+    for name, section in SECTIONS.items():
+        if (output / f"{name}.tsv").is_file():
+            blocks[name] = section(read_table(output / f"{name}.tsv"))
+    if (output / NOTES).is_file():
+        blocks["notes"] = (output / NOTES).read_text(encoding="utf-8").strip()
+    draw_figures(output, results=results, scaling=scaling, timed=timed)
+    template = (files(__package__) / "page.md").read_text(encoding="utf-8")
+    output.with_name(f"{output.name}.md").write_text(filled(template, blocks), encoding="utf-8")
 
 
-def write_part(output: Path, part: str, content: str) -> None:
-    """Write one part of ``OUTPUT.md``, as :func:`write_page` writes the others.
-
-    Parameters
-    ----------
-    output
-        Folder of the tables; the page is beside it.
-    part
-        Name of the part, one of ``ELSEWHERE``.
-    content
-        Markdown.
-    """
-    page = _page(output)
-    page.write_text(with_part(_text(page), part, content), encoding="utf-8")
+def filled(template: str, blocks: dict[str, str]) -> str:
+    """Return the template with a block in each place, without the sections of which no place has one."""
+    title, _, rest = template.partition("\n")
+    sections = re.split(r"^(?=##+ )", rest, flags=re.MULTILINE)
+    kept = [text for text in sections if not (places := _PLACE.findall(text)) or blocks.keys() & set(places)]
+    text = _PLACE.sub(lambda place: blocks.get(place[1], ""), "".join(kept))
+    return f"{title}\n\n" + re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n"
 
 
-def _page(output: Path) -> Path:
-    return output.with_name(f"{output.name}.md")
-
-
-def _text(page: Path) -> str:
-    return page.read_text(encoding="utf-8") if page.is_file() else template()
-
-
-def template() -> str:
-    """Return the page without any result."""
-    return (files(__package__) / "page.md").read_text(encoding="utf-8")
-
-
-def filled(text: str, blocks: dict[str, str]) -> str:
-    """Return the page with its marked parts replaced; a part for which there is nothing says so.
-
-    Parts of other commands stay as they are.
-    """
-
-    def replacement(found: re.Match[str]) -> str:
-        start, name, old, end = found.groups()
-        return found[0] if name in ELSEWHERE and old else f"{start}\n{blocks.get(name, NOT_MADE)}\n\n{end}"
-
-    return _BLOCK.sub(replacement, text)
-
-
-def with_part(text: str, part: str, content: str) -> str:
-    """Return the page with one part replaced and the others as they are."""
-
-    def replacement(found: re.Match[str]) -> str:
-        start, name, _, end = found.groups()
-        return f"{start}\n{content}\n\n{end}" if name == part else found[0]
-
-    return _BLOCK.sub(replacement, text)
-
-
-def comparison_blocks(results: pd.DataFrame, *, n_incomplete: int) -> dict[str, str]:
+def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     """Return the parts of the page that compare the methods, by their names there."""
-    true, auto = (results[results["k_mode"] == k_mode] for k_mode in ("true", "auto"))
-    return {
-        "coverage": coverage(results, n_incomplete=n_incomplete),
-        "summary_true": summary_table(true, _true_columns),
-        "summary_auto": summary_table(auto, _auto_columns),
-        "sets_true": sets_table(true, _three_scores(true)),
-        "sets_auto": sets_table(auto, _ari_and_clusters(auto)),
-        "left_out": _titled(leave_one_out(true), "left out"),
-        "seeds": _titled(per_set(true, "ari", spread=True), "data set"),
-        "cost": sets_table(results, _cost(true)) + "\n\n" + sets_table(results, _cost(auto)),
-    }
+    blocks = {"headline": headline(results), "coverage": coverage(results, found), "cost": cost_table(found)}
+    for k_mode in MODES:
+        mine = results[results["k_mode"] == k_mode]
+        blocks |= {f"means_{k_mode}": means_table(mine, k_mode), f"sets_{k_mode}": sets_table(mine, k_mode)}
+    return blocks
 
 
-def coverage(results: pd.DataFrame, *, n_incomplete: int) -> str:
-    """Return what the tables cover: which data sets, of what size, with how many seeds."""
-    sets = results.drop_duplicates("dataset").set_index("dataset")[["cells", "genes", "types"]]
-    sets["seeds"] = results.groupby("dataset")["seed"].nunique()
-    text = f"{len(sets)} data sets. All tables of the comparison are over these and no others:\n\n"
-    text += markdown(sets.sort_values("cells"), first="data set")
-    fits = results[results["method"] == "scsiameseclu"]
-    text += (
-        f"\n\nThe label-free check kept the training in {kept(fits).sum()} of {len(fits)} fits of scSiameseClu; in the "
-    )
-    text += "others its labels are those of the consensus."
-    n_versions = len(results["versions"].unique())
-    if n_versions > 1:
-        text += f"\n\nThe results are of {n_versions} versions of the software."
-    if n_incomplete:
-        text += f"\n\n{n_incomplete} results of data sets or seeds that not all methods have yet are not counted."
-    return text
+def headline(results: pd.DataFrame) -> str:
+    """Return the sentence that the page begins with: scSiameseClu against Leiden on the sets that shaped no default."""
+    told = [_against_leiden(per_set(results[results["k_mode"] == k_mode]), words) for k_mode, words in MODES.items()]
+    return f"ARI points of scSiameseClu above Leiden, mean and 95 % interval over data sets: {'; '.join(told)}."
 
 
-def summary_table(results: pd.DataFrame, columns: Callable[[pd.DataFrame], dict[str, pd.Series[str]]]) -> str:
-    """Return the means over the data sets, one line a method."""
-    means = summary(results)
-    table = pd.DataFrame(
-        {
-            "ACC": means["acc"],
-            "NMI": means["nmi"],
-            "ARI": means["ari"],
-            "lowest ARI with one set left out": means["lowest"],
-            "SD over seeds, mean": means["spread"],
-            "SD over seeds, largest (> 500 cells)": means["widest"],
-            "silhouette": means["silhouette"].map("{:.3f}".format),
+def _against_leiden(ari: pd.DataFrame, words: str) -> str:
+    above, shaped = ari[OURS.name] - ari[LEIDEN.name], is_development(ari.index)
+    parts = [
+        f"**{with_interval(above[chosen])}** on {_number(chosen.sum(), 'data set')} that {what} "
+        f"(ahead on {(above[chosen] > 0).sum()})"
+        for chosen, what in ((~shaped, "shaped no default"), (shaped, "shaped the defaults"))
+        if chosen.any()
+    ]
+    return f"with {words}, {' and '.join(parts)}"
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Return what the tables cover, what failed, and what is left out of them."""
+    seeds = results.groupby("dataset")["seed"].nunique()
+    several = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    lines = [f"{_number(len(seeds), 'data set')}, seeds: {several}."]
+    fits = results[(results["method"] == OURS.name)]
+    kept = (fits["trained"].astype(str) == "True").sum()
+    lines.append(f"The network's labels were taken in {kept} of {len(fits)} fits, else the consensus's.")
+    failed = results[results["error"].notna()]
+    lines += [
+        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, seed {row['seed']} "
+        f"({row['error']})."
+        for row in failed.to_dict("records")
+    ]
+    compared = found[pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(pd.MultiIndex.from_tuples(WANTED))]
+    if left := len(compared) - len(results):
+        lines.append(f"{left} results of data sets or seeds that not all methods have yet are not counted.")
+    codes = results.groupby("method")["code"].nunique()
+    lines += [f"The results of {name} are of {n} states of its code." for name, n in codes[codes > 1].items()]
+    versions = sorted({name for text in results["versions"] for name in str(text).split("; ")})
+    lines.append(f"Software: {', '.join(versions)}.")
+    return "\n\n".join(lines)
+
+
+def _shown(k_mode: str) -> list[Method]:
+    return [method for method in COMPARED if k_mode in method.modes]
+
+
+def means_table(results: pd.DataFrame, k_mode: str) -> str:
+    """Return the means over the data sets, one line a method, and how far scSiameseClu is above each."""
+    ari, spread = per_set(results), per_set(results, spread=True)
+    shaped = is_development(ari.index)
+    rows: dict[str, dict[str, object]] = {}
+    for method in _shown(k_mode):
+        mine, above = ari[method.name], ari[OURS.name] - ari[method.name]
+        rows[method.title] = {
+            "ACC": per_set(results, "acc")[method.name].mean(),
+            "NMI": per_set(results, "nmi")[method.name].mean(),
+            "ARI": mine.mean(),
+            "ARI, shaped no default": mine[~shaped].mean(),
+            "ARI, shaped the defaults": mine[shaped].mean(),
+            "SD over seeds": spread[method.name].mean(),
         }
-    ).astype(object)
-    for name, column in columns(results).items():
-        table[name] = column
-    return markdown(table.rename(index=_titles()), first="method")
+        if method is not OURS:
+            rows[method.title] |= {
+                "scSiameseClu above it": with_interval(above),
+                "the same, shaped no default": with_interval(above[~shaped]),
+            }
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(object)
+    return markdown(table.where(table.notna(), float("nan")), first="method")
 
 
-def _true_columns(results: pd.DataFrame) -> dict[str, pd.Series[str]]:
-    distance = gaps(results)
-    worst = {name: f"{distance[name].min():+.1f} ({distance[name].idxmin()})" for name in distance}
-    return {"worst gap to the better of Leiden and k-means": pd.Series(worst)}
-
-
-def _auto_columns(results: pd.DataFrame) -> dict[str, pd.Series[str]]:
-    ratios = found_to_true(results)
-    large = ratios.loc[ratios.index.isin(large_sets(results))]
-    told = {
-        "clusters / types": ratios,
-        "the same, > 500 cells": large,
+def sets_table(results: pd.DataFrame, k_mode: str) -> str:
+    """Return ARI (and clusters found) of each method on each data set; ``*`` marks those that shaped the defaults."""
+    ari, clusters = per_set(results), per_set(results, "n_clusters")
+    columns = {
+        method.title: ari[method.name].map("{:.1f}".format)
+        + (clusters[method.name].map(" ({:.3g})".format) if k_mode == "auto" else "")
+        for method in _shown(k_mode)
     }
-    return {
-        title: pd.Series(
-            {name: f"{table[name].min():.2f} to {table[name].max():.2f}" if len(table) else "–" for name in table}
-        )
-        for title, table in told.items()
-    }
+    return _by_set(results, pd.DataFrame(columns))
 
 
-def sets_table(results: pd.DataFrame, table: pd.DataFrame) -> str:
+def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
     """Return a table of one line a data set, with its size."""
-    sizes = results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]]
-    return markdown(sizes.loc[table.index].join(table.rename(columns=_titles())), first="data set")
+    sizes = results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]].loc[table.index]
+    marks = pd.Series(is_development(table.index), index=table.index).map({True: " *", False: ""})
+    return markdown(sizes.join(table).set_axis(table.index + marks), first="data set")
 
 
-def _three_scores(results: pd.DataFrame) -> pd.DataFrame:
-    acc, nmi, ari = (per_set(results, score).map("{:.1f}".format) for score in SCORES)
-    return acc + " / " + nmi + " / " + ari
+def cost_table(found: pd.DataFrame) -> str:
+    """Return seconds beside scanpy's standard path, which was timed in the same runs, with own number of clusters."""
+    mine = found[(found["k_mode"] == "auto") & found["seconds"].notna()]
+    seconds = per_set(mine, "seconds")
+    timed = [method for method in (*_shown("auto"), SCANPY) if method.name in seconds]
+    columns = {method.title: seconds[method.name].map("{:.2f}".format) for method in timed}
+    for method in (OURS, CONSENSUS):
+        if {method.name, SCANPY.name} <= set(seconds):
+            ratio = seconds[method.name] / seconds[SCANPY.name]
+            columns[f"{method.title} / scanpy's path"] = ratio.map("{:.1f}".format)
+    return _by_set(mine, pd.DataFrame(columns).replace("nan", "–"))
 
 
-def _ari_and_clusters(results: pd.DataFrame) -> pd.DataFrame:
-    return per_set(results, "ari").map("{:.1f}".format) + " (" + per_set(results, "n_clusters").map("{:.3g})".format)
+def ablation_results(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the results of the data sets and seeds that all ablations have, at the true number of clusters."""
+    return complete(found, [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)])
 
 
-def _cost(results: pd.DataFrame) -> pd.DataFrame:
-    return per_set(results, "seconds").map("{:.1f} s, ".format) + per_set(results, "peak_rss_mb").map(
-        "{:.0f} MB".format
-    )
-
-
-def ablation_table(ablation: pd.DataFrame) -> str:
+def ablation_table(results: pd.DataFrame) -> str:
     """Return the table of the ablations, with what it is over."""
-    whole = complete(ablation, [(name, "true") for name in ABLATIONS])
-    if not len(whole):
-        return NOT_MADE
-    means = ablation_summary(whole).loc[list(ABLATIONS)]
-    table = pd.DataFrame(
-        {
-            "ACC": means["acc"],
-            "NMI": means["nmi"],
-            "ARI": means["ari"],
-            "ARI − full": means["difference"].map("{:+.2f}".format),
-            "the same, > 500 cells": [f"{v:+.2f}" if pd.notna(v) else "–" for v in means["difference_large"]],
-            "sets better / worse": means["better"].astype(str) + " / " + means["worse"].astype(str),
-            "training kept, % of fits": means["trained"],
-        },
-        dtype=object,
-    )
-    names = ", ".join(whole.sort_values("cells")["dataset"].unique())
-    seeds = whole.groupby("dataset")["seed"].nunique()
-    told = str(seeds.min()) if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    return f"Over {names}; seeds: {told}.\n\n{markdown(table, first='variant')}"
+    ari = per_set(results)
+    shaped = is_development(ari.index)
+    trained = (results["trained"].astype(str) == "True").groupby(results["method"]).mean() * 100
+    rows = {}
+    for method in (OURS, *ABLATIONS, CONSENSUS):
+        against = ari[method.name] - ari[OURS.name]
+        rows["full" if method is OURS else method.title] = {
+            "ARI": ari[method.name].mean(),
+            "ARI − full": with_interval(against, 2),
+            "the same, shaped no default": with_interval(against[~shaped], 2),
+            "sets better / worse by .1": f"{(against > 0.1).sum()} / {(against < -0.1).sum()}",
+            "network's labels taken, % of fits": trained[method.name],
+        }
+    seeds = results["seed"].nunique()
+    text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
+    return f"{text}\n\n{markdown(pd.DataFrame.from_dict(rows, orient='index').astype(object), first='variant')}"
 
 
 def scaling_table(scaling: pd.DataFrame) -> str:
     """Return time and memory on simulated cells."""
-    if not len(scaling):
-        return NOT_MADE
     table = pd.DataFrame(
         {
             "method": [METHODS[name].title for name in scaling["method"]],
-            "seconds": scaling["seconds"].map("{:.1f}".format),
+            "seconds": scaling["seconds"],
             "ms per cell": (scaling["seconds"] / scaling["cells"] * 1000).map("{:.2f}".format),
             "peak memory, MB": scaling["peak_rss_mb"].map("{:.0f}".format),
             "ARI": scaling["ari"] * 100,
@@ -244,11 +205,3 @@ def scaling_table(scaling: pd.DataFrame) -> str:
         dtype=object,
     )
     return markdown(table.set_axis(scaling["cells"].map("{:,}".format)), first="cells")
-
-
-def _titled(table: pd.DataFrame, first: str) -> str:
-    return markdown(table.rename(columns=_titles()), first=first)
-
-
-def _titles() -> dict[str, str]:
-    return {name: method.title for name, method in METHODS.items()}

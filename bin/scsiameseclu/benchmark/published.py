@@ -9,38 +9,38 @@ if __name__ == "__main__":
     from ..command import run  # isort: skip  # first: it caps the threads
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import scale
 
 from ..errors import InputError
-from ..files import read_table, write_table
+from ..files import write_table
 from .datasets import Dataset, read_dataset
-from .page import write_part
-from .run import Job, run_fit, run_module
-from .tables import markdown, with_rows
+from .methods import OURS
+from .page import write_page
+from .process import ProcessError, Record, records
+from .run import Job, run_fits
+from .sections import MINE, THEIRS
+from .tables import with_rows
 
 TABLE = "published.tsv"
 KEY, ORDER = ("dataset", "method"), ("cells", "dataset")
 """Columns of the table that tell a row from others, and that it is sorted by."""
-PART = "published"
-"""Name of the part of the page that this command writes."""
 MODULES = ("MODEL.py", "opt.py", "train.py", "utils.py")
 """Files of the published code that are run."""
 NEIGHBORS = 10
 """Neighbors of a cell in the graph, as in the published preparation."""
-OURS, THEIRS = "this pipeline", "the published code"
 
 
 def benchmark_published(
     *, code: Path, name: str, data: Path, output: Path = Path("docs/benchmarks"), threads: int = 1
 ) -> None:
-    """Time both on the same cells, one after the other, and write OUTPUT/published.tsv and its part of OUTPUT.md.
+    """Time both on the same cells, one after the other, and write OUTPUT/published.tsv and OUTPUT.md.
 
     What the table has of other data sets stays.
 
@@ -73,15 +73,14 @@ def benchmark_published(
             )
         rows = [ours(dataset, scratch, threads), theirs(dataset, scratch, threads, code=code.resolve(), name=name)]
     output.mkdir(parents=True, exist_ok=True)
-    table = with_rows(output / TABLE, rows, key=KEY, order=ORDER)
-    write_table(table, output / TABLE)
-    write_part(output, PART, part(read_table(output / TABLE)))
+    write_table(with_rows(output / TABLE, rows, key=KEY, order=ORDER), output / TABLE)
+    write_page(output)
 
 
 def ours(dataset: Dataset, scratch: Path, threads: int) -> dict[str, Any]:
     """Return the seconds, from principal components to labels, and the peak memory of this pipeline's method."""
-    job = Job(dataset, "scsiameseclu", "true", 0, function="scsiameseclu")
-    return _row(dataset, OURS, threads, run_fit(job, scratch=scratch, threads=threads))
+    job = Job(dataset, OURS, "true", 0)
+    return _row(dataset, MINE, threads, run_fits([job], scratch=scratch, threads=threads))
 
 
 def theirs(dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: str) -> dict[str, Any]:
@@ -101,35 +100,18 @@ def theirs(dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: s
         n_clusters=dataset.n_types,
     )
     options = {"code": code, "name": name, "data": data}
-    found = run_module("train_published", options, what=f"{dataset.name}, {THEIRS}", scratch=scratch, threads=threads)
-    return _row(dataset, THEIRS, threads, found)
+    return _row(dataset, THEIRS, threads, records("train_published", options, scratch=scratch, threads=threads))
 
 
-def _row(dataset: Dataset, method: str, threads: int, found: dict[str, Any] | None) -> dict[str, Any]:
-    if found is None:
+def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]) -> dict[str, Any]:
+    try:
+        found = next(reported)
+    except ProcessError as error:
         raise InputError.of(
-            what=f"{method} failed on it, as told above", where=dataset.name, remedy="mend that and repeat the command"
-        )
+            what=f"{method} failed on it: {error}", where=dataset.name, remedy="mend that and repeat the command"
+        ) from error
     cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
     return {"dataset": dataset.name, "cells": dataset.n_cells, "method": method, "threads": threads} | cost
-
-
-def part(table: pd.DataFrame) -> str:
-    """Return the section of the page from the table of results."""
-    of_ours = table["dataset"].map(table[table["method"] == OURS].set_index("dataset")["seconds"])
-    told = pd.DataFrame(
-        {
-            "cells": table["cells"].map("{:,}".format),
-            "scSiameseClu by": table["method"],
-            "threads": table["threads"],
-            "seconds": table["seconds"].map("{:.1f}".format),
-            "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
-            "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
-            "peak memory, MB": table["peak_rss_mb"],
-        },
-        dtype=object,
-    )
-    return markdown(told.set_axis(table["dataset"]), first="data set")
 
 
 if __name__ == "__main__":

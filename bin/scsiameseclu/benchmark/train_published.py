@@ -10,6 +10,7 @@ from ..command import run  # isort: skip  # first: it caps the threads
 
 import sys
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +19,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..files import write_json
-from .fit import peak_rss_mb
+from .process import Record, peak_rss_mb, report
 
 PACKAGE, WEIGHTS = "scSiameseClu", "model_pretrain"
 """Folder, below the working one, in which the published code looks for its files, and that of the weights in it."""
 
 
-def train_published(*, code: Path, name: str, data: Path, output: Path) -> None:
-    """Run preparation and training as the code's main.py does; writes seconds and peak memory as JSON.
+def train_published(*, code: Path, name: str, data: Path) -> None:
+    """Run preparation and training as the code's main.py does; prints a line of JSON.
+
+    Its keys are ``seconds`` (from PCA to the end of the training) and ``peak_rss_mb`` (of the process).
 
     Parameters
     ----------
@@ -37,9 +39,11 @@ def train_published(*, code: Path, name: str, data: Path, output: Path) -> None:
     data
         ``.npz`` with ``features`` (cells x genes), ``adjacency`` (dense, cells x cells), ``size_factors`` and
         ``n_clusters``.
-    output
-        File to write: ``seconds`` (from PCA to the end of the training), ``peak_rss_mb`` (of the process).
     """
+    report(lambda: _trained(code, name, data))
+
+
+def _trained(code: Path, name: str, data: Path) -> Iterator[Record]:
     args, utils, train, model = _mended(code)
     given = np.load(data)
     features, adjacency = given["features"], given["adjacency"]
@@ -58,7 +62,7 @@ def train_published(*, code: Path, name: str, data: Path, output: Path) -> None:
     tensors = (utils.numpy_to_torch(normalized, sparse=True), utils.numpy_to_torch(diffused))
     no_labels = np.zeros(len(features), dtype=int)
     train.train(network, utils.numpy_to_torch(scores), no_labels, adjacency, *tensors, given["size_factors"])
-    write_json({"seconds": time.monotonic() - started, "peak_rss_mb": peak_rss_mb()}, output, indent=None)
+    yield {"seconds": time.monotonic() - started, "peak_rss_mb": peak_rss_mb()}
 
 
 def _mended(code: Path) -> tuple[Any, ModuleType, ModuleType, ModuleType]:

@@ -1,0 +1,219 @@
+"""What the network is for: its labels, confidence, placing of new cells and embedding, beside those of its start.
+
+``python -m`` this module. Every number is of the estimator as users have it, with its own number of clusters.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from ..command import run  # isort: skip  # first: it caps the threads
+
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from ..annotation.scores import silhouette
+from ..depth import log_normalize
+from ..expression.normalize import normalize
+from .datasets import Dataset, labelled_datasets
+from .methods import CONSENSUS, OURS
+from .page import NETWORK, write_page
+from .results import ABOUT, PROVENANCE, append, identities, identity, note, one_line, read_results, rounded, tidy
+from .sources import Reached
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..clustering.estimator import ScSiameseClu
+
+NEIGHBORS = 15
+"""Of a cell: those that vote where it is placed, and those of which the purity is told."""
+HELD_OUT = 0.2
+"""Share of the cells that are left out of a fit and then placed."""
+SURE = 0.9
+"""Confidence from which on a cell counts as sure."""
+BINS = 10
+"""Bins of equal width for the calibration error."""
+PCA = "pca"
+"""Name, in the table, of the principal components beside the embeddings."""
+MEASURES = (
+    "ari",
+    "right",
+    "confidence",
+    "calibration_error",
+    "sure",
+    "sure_right",
+    "placed_ari",
+    "purity",
+    "silhouette",
+)
+COLUMNS = (*ABOUT, *MEASURES, "n_clusters", "trained", "error", *PROVENANCE)
+
+Scores = dict[str, Any]
+
+
+def benchmark_network(
+    *,
+    data: Path,
+    output: Path = Path("docs/benchmarks"),
+    seeds: int = 1,
+    only: list[str] | None = None,
+    leave_out: list[str] | None = None,
+) -> None:
+    """Measure network and consensus on every labelled data set; write OUTPUT/network.tsv and the page OUTPUT.md.
+
+    Results are kept as they are found and found anew only where data, code or a library have changed.
+
+    Parameters
+    ----------
+    data
+        Folder with .h5ad (labels in obs['label']) and .h5 (X and Y).
+    output
+        Folder of tables; the page is beside it, with .md at its end.
+    seeds
+        Number of seeds, 0, 1, ...
+    only
+        Names of the files to take. Default: all.
+    leave_out
+        Names of files not to take.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    table = output / NETWORK
+    with tempfile.TemporaryDirectory() as folder:
+        sets = labelled_datasets(data, scratch=Path(folder), only=only or (), leave_out=leave_out or ())
+        for dataset in sets:
+            for seed in range(seeds):
+                _add(dataset, seed, table)
+    tidy(table, COLUMNS)
+    write_page(output)
+
+
+def _add(dataset: Dataset, seed: int, table: Path) -> None:
+    """Add the rows of one data set and seed, unless they are there."""
+    code = Reached(measures)
+    about = dataset.about() | {"k_mode": "auto", "seed": seed, "code": code.digest, "versions": code.versions}
+    rows = {method: about | {"method": method} for method in (OURS.name, CONSENSUS.name, PCA)}
+    if {identity(row) for row in rows.values()} <= identities(read_results(table, COLUMNS)):
+        return
+    try:
+        found = measures(ad.read_h5ad(dataset.expression), dataset.gold, seed=seed)
+    except Exception as error:
+        traceback.print_exc()
+        message = one_line(f"{type(error).__name__}: {error}")
+        found = {method: {"error": message} for method in rows}
+    for method, row in rows.items():
+        append(row | rounded(found[method]), table, COLUMNS)
+    note(f"{dataset.name}, seed {seed}: {found[OURS.name]}")
+
+
+def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[str, Scores]:
+    """Return the scores of network, consensus and principal components on one data set.
+
+    Parameters
+    ----------
+    adata
+        Normalized expression with counts and principal components.
+    gold
+        Gold standard of the cells, which no fit sees; cells without one count in no score.
+    seed
+        Seed of everything random.
+    """
+    known = gold.notna().to_numpy()
+    truth = gold[known].to_numpy(dtype=str)
+    found = {PCA: embedding_scores(adata.obsm["X_pca"][known], truth)}
+    for method in (OURS.name, CONSENSUS.name):
+        model = _fitted(adata, method, seed)
+        found[method] = {
+            "ari": float(adjusted_rand_score(truth, model.labels_[known])),
+            "n_clusters": model.n_clusters_,
+            "trained": model.method_ == OURS.name,
+            **calibration(model.labels_[known], model.confidence_[known], truth),
+            "placed_ari": placed_ari(adata, gold, method=method, seed=seed),
+            **embedding_scores(model.embedding_[known], truth),
+        }
+    return found
+
+
+def _fitted(adata: ad.AnnData, method: str, seed: int) -> ScSiameseClu:
+    from ..clustering.estimator import ScSiameseClu
+
+    kind: Literal["consensus", "scsiameseclu"] = "consensus" if method == CONSENSUS.name else "scsiameseclu"
+    return ScSiameseClu(method=kind, random_state=seed, device="cpu").fit(adata)
+
+
+def calibration(labels: NDArray[Any], confidence: NDArray[Any], truth: NDArray[Any]) -> Scores:
+    """Return how often cells are right, and how far their confidence is from that.
+
+    A cell is right where its type is that of most cells of its cluster. ``calibration_error``: the mean distance of
+    confidence and share of right cells in ten bins of equal width, weighted by their cells. ``sure``: the share of
+    cells with a confidence of .9 or more; ``sure_right``: the share of right ones among them, None without any.
+    """
+    right = pd.crosstab(labels, truth).idxmax(axis=1).loc[labels].to_numpy() == truth
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    sure = confidence >= SURE
+    return {
+        "right": float(right.mean()),
+        "confidence": float(confidence.mean()),
+        "calibration_error": float(np.abs(np.bincount(bins, right - confidence)).sum() / len(right)),
+        "sure": float(sure.mean()),
+        "sure_right": float(right[sure].mean()) if sure.any() else None,
+    }
+
+
+def placed_ari(adata: ad.AnnData, gold: pd.Series[str], *, method: str, seed: int = 0) -> float:
+    """Return the ARI of the labels of a fifth of the cells that the fit never saw, and that were placed afterwards."""
+    held = np.zeros(adata.n_obs, dtype=bool)
+    held[np.random.default_rng(seed).permutation(adata.n_obs)[: round(HELD_OUT * adata.n_obs)]] = True
+    seen = normalize(_counts(adata, ~held), random_state=seed)
+    labels = place(_fitted(seen, method, seed), seen, projected(_counts(adata, held), seen))
+    known = gold[held].notna().to_numpy()
+    return float(adjusted_rand_score(gold[held][known].to_numpy(dtype=str), labels[known]))
+
+
+def _counts(adata: ad.AnnData, cells: NDArray[np.bool_]) -> ad.AnnData:
+    obs, var = pd.DataFrame(index=adata.obs_names[cells]), pd.DataFrame(index=adata.var_names)
+    return ad.AnnData(csr_matrix(adata.layers["counts"][cells]), obs=obs, var=var)
+
+
+def projected(cells: ad.AnnData, seen: ad.AnnData) -> NDArray[np.float32]:
+    """Return new cells' scores on the principal components of those seen, normalized as they were."""
+    new = cells[:, cells.var_names.isin(seen.var_names)].copy()
+    new.X = new.X.astype(np.float32)
+    log_normalize(new)
+    genes = seen.var["highly_variable"].to_numpy()
+    centre = np.asarray(seen.X[:, genes].mean(axis=0)).ravel()
+    return np.asarray((new.X[:, genes] - centre) @ seen.varm["PCs"][genes], dtype=np.float32)
+
+
+def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return clusters of new cells: by the model if it can, else those of most of their 15 nearest cells in the PCA.
+
+    This is where a network that places cells comes in: its ``place`` takes principal component scores.
+    """
+    by_model = getattr(model, "place", None)
+    if by_model is not None and model.network_ is not None:
+        return np.asarray(by_model(scores))
+    vote = KNeighborsClassifier(min(NEIGHBORS, seen.n_obs)).fit(seen.obsm["X_pca"], model.labels_)
+    return np.asarray(vote.predict(scores))
+
+
+def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any]) -> Scores:
+    """Return ``purity``, the mean share of a cell's 15 neighbors of its own type, and the types' ``silhouette``."""
+    search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(truth) - 1)).fit(embedding)
+    neighbors = search.kneighbors(return_distance=False)
+    return {
+        "purity": float((truth[neighbors] == truth[:, None]).mean()),
+        "silhouette": silhouette(truth, embedding),
+    }
+
+
+if __name__ == "__main__":
+    run(benchmark_network)

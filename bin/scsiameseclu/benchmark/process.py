@@ -1,0 +1,96 @@
+"""Modules of this package run in processes of their own, which report by lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ..threads import THREAD_POOLS
+
+Record = dict[str, Any]
+
+
+class ProcessError(Exception):
+    """A process that ended before its time; the message is what it left on stderr."""
+
+
+def records(module: str, options: Mapping[str, Any], *, scratch: Path, threads: int) -> Iterator[Record]:
+    """Run a module of this package and yield what it reports, as it is reported.
+
+    Parameters
+    ----------
+    module
+        Name of the module, whose command takes `options`.
+    options
+        Names and values.
+    scratch
+        Folder that it runs in.
+    threads
+        Threads that it may use.
+
+    Raises
+    ------
+    ProcessError
+        If its exit status is not 0.
+    """
+    command = [sys.executable, "-m", f"{__package__}.{module}", *(f"--{key}={value}" for key, value in options.items())]
+    messages = scratch / "stderr.txt"
+    with (
+        messages.open("wb") as stderr,
+        subprocess.Popen(
+            command, cwd=scratch, env=_environment(threads), stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
+    ):
+        assert process.stdout
+        yield from map(json.loads, process.stdout)
+    if process.returncode:
+        left = scratch / "traceback.txt"  # of a defect, for its maintainers
+        trace = left.read_text() if left.is_file() else ""
+        left.unlink(missing_ok=True)
+        told = messages.read_text(errors="replace")
+        raise ProcessError(f"exit status {process.returncode}\n{told}{trace}")
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return this process's environment, with the threads wanted and the package found where it is here."""
+    path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        **dict.fromkeys(("SCSIAMESECLU_THREADS", *THREAD_POOLS), str(threads)),
+        "PYTHONPATH": os.pathsep.join(part for part in path if part),
+    }
+
+
+def report(found: Callable[[], Iterator[Record]]) -> None:
+    """Print records on stdout for :func:`records`; what anything else prints meanwhile goes to stderr."""
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        for record in found():
+            print(json.dumps(record), file=stdout, flush=True)
+
+
+def reset_peak_rss() -> None:
+    """Let :func:`peak_rss_mb` begin anew, where the system can do that (Linux)."""
+    place = Path("/proc/self/clear_refs")
+    if place.exists():
+        place.write_text("5")
+
+
+def peak_rss_mb() -> float:
+    """Return the largest resident memory of this process, in MiB.
+
+    From /proc where there is one: Linux's ``ru_maxrss`` also counts what the process that started this one had.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

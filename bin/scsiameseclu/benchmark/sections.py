@@ -1,0 +1,122 @@
+"""Sections of docs/benchmarks.md that other commands measure: each from its table, ``OUTPUT/<name>.tsv``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from .methods import CONSENSUS, OURS
+from .tables import is_development, markdown, per_set, with_interval
+
+THEIRS, MINE = "the published code", "this pipeline"
+"""Whose code, in the table of ``make benchmark-published``."""
+SMALLEST_COMPARED = 1e-300
+"""p-values below this are left out of the comparison: they are near the smallest number there is."""
+MEASURES = {
+    "ari": ("ARI of the labels", CONSENSUS.name),
+    "placed_ari": ("ARI of cells placed afterwards", CONSENSUS.name),
+    "calibration_error": ("calibration error", CONSENSUS.name),
+    "sure": ("cells with a confidence of .9 or more", CONSENSUS.name),
+    "sure_right": ("of these right", CONSENSUS.name),
+    "purity": ("neighbors of the same type", "pca"),
+    "silhouette": ("silhouette of the types", "pca"),
+}
+"""Measures of the network: title, and what they are compared with."""
+
+
+def published(table: pd.DataFrame) -> str:
+    """Return ours beside the published code."""
+    of_ours = table["dataset"].map(table[table["method"] == MINE].set_index("dataset")["seconds"])
+    shown = pd.DataFrame(
+        {
+            "cells": table["cells"].map("{:,}".format),
+            "scSiameseClu by": table["method"],
+            "threads": table["threads"],
+            "seconds": table["seconds"].map("{:.1f}".format),
+            "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
+            "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
+            "peak memory, MB": table["peak_rss_mb"],
+        },
+        dtype=object,
+    )
+    return markdown(shown.set_axis(table["dataset"]), first="data set")
+
+
+def markers(table: pd.DataFrame) -> str:
+    """Return the seconds of the marker tests, and how far Seurat's table and ours are apart."""
+    first = table.iloc[0]
+    times = pd.DataFrame(
+        {
+            "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
+            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format).to_numpy(),
+        },
+        index=table["method"],
+    )
+    about = f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} genes; one thread each."
+    text = f"{about}\n\n{markdown(times, first='method')}"
+    compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
+    return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
+
+
+def _agreement(row: pd.Series[Any]) -> str:
+    if str(row["same_rows"]) != "True":
+        return f"The rows of {row['method']} and ours are **not** the same."
+    return (
+        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest differences: "
+        f"avg_log2FC {row['largest_difference_log2fc']:.1e}, pct {row['largest_difference_pct']:.1g}, "
+        f"p_val {row['largest_relative_difference_p']:.1e} (relative, above {SMALLEST_COMPARED:.0e})."
+    )
+
+
+def batch(table: pd.DataFrame) -> str:
+    """Return time and memory of many samples."""
+    shown = pd.DataFrame(
+        {
+            "cores": table["cores"],
+            "cells": table["cells"].map("{:,}".format),
+            "tasks": table["tasks"],
+            "seconds": table["seconds"].map("{:.0f}".format),
+            "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
+            "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
+            "peak memory, MB": table["peak_mb"],
+            "of Nextflow, MB": table["nextflow_mb"],
+            "of the largest task, MB": table["largest_task_mb"],
+        },
+        dtype=object,
+    )
+    names = table["samples"].astype(str) + " samples, " + table["groups"]
+    return markdown(shown.set_axis(names), first="sheet")
+
+
+def network(table: pd.DataFrame) -> str:
+    """Return what the network adds to the consensus, and its embedding to the principal components."""
+    failed = table[table["error"].notna()].drop_duplicates("dataset")
+    lines = [f"**Failed** on {row['dataset']}, which is left out: {row['error']}." for _, row in failed.iterrows()]
+    whole = table[~table["dataset"].isin(failed["dataset"])]
+    if not len(whole):
+        return "\n\n".join(lines)
+    means, sets = {}, {}
+    for measure, (title, other) in MEASURES.items():
+        values = per_set(whole, measure).dropna(subset=[OURS.name, other])
+        above = values[OURS.name] - values[other]
+        means[title] = values.mean().to_dict() | {
+            f"scSiameseClu − {name}": with_interval(above) if name == other else "" for name in (CONSENSUS.name, "pca")
+        }
+        means[title]["the same, shaped no default"] = with_interval(above[~is_development(above.index)])
+        sets[f"{title} − {other}"] = above.map("{:+.1f}".format)
+    rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
+    order = [OURS.name, CONSENSUS.name, "pca", *(name for name in map(str, rows) if " " in name)]
+    first = f"× 100, mean over {whole['dataset'].nunique()} data sets"
+    by_set = pd.DataFrame(sets).reindex(per_set(whole).index)
+    return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
+
+
+SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "network": network,
+    "published": published,
+    "markers": markers,
+    "batch": batch,
+}
+"""The sections by their names, which are those of their tables and of their places in the template."""
