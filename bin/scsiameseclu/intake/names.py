@@ -46,7 +46,8 @@ OTHER_FEATURES = frozenset(
     ["antibody capture", "crispr guide capture", "multiplexing capture", "custom", "peaks", "antigen capture", "motifs"]
 )
 """Feature types of Cell Ranger that are no genes, in lower case."""
-_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
+_ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
 
 def looks_like_ensembl(names: Sequence[str]) -> bool:
@@ -114,7 +115,7 @@ def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
     A line end within a name would make two lines of it in every table. What is no text at all is left as it is, to be
     refused.
     """
-    clean = [_CONTROL.sub("_", name.strip()) for name in names]
+    clean = [re.sub(_CONTROL, "_", _ENDS.sub("", name)) for name in names]
     return clean, sum(new != old for new, old in zip(clean, names, strict=True))
 
 

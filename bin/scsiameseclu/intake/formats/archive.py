@@ -59,7 +59,9 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
         raise InputError.of(
             what=f"The archive is empty{links}.", where=path, remedy="Pack the files again, or give the folder itself."
         )
-    target = inside[0] if len(inside) == 1 else folder
+    target = folder
+    while target.is_dir() and len(inside := list(target.iterdir())) == 1:
+        target = inside[0]
     if recognizes(target):  # or an archive made to hold itself would never end
         raise InputError.of(what="The archive holds an archive.", where=path, remedy="Unpack it once and give that.")
     return target
