@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from scipy import sparse
 from ...errors import InputError, quoted
 from ..counts import BLOCK, compact
 from ._bytes import RATIO, ROOM, is_tar, unpacked_limit
-from ._probe import other_files, survives
+from ._probe import missing_filter, other_files, survives
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 COMPRESSION = 2000
@@ -126,18 +126,6 @@ def _check_kind(dataset: Any) -> None:
             where=dataset.file.filename,
             remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or write_h5ad of anndata).",
         )
-
-
-def missing_filter(dataset: h5py.Dataset) -> str:
-    """Return the filter that a dataset is packed with and neither HDF5 nor hdf5plugin has; empty: there is none."""
-    packed = dataset.id.get_create_plist()
-    for number, _, _, name in (packed.get_filter(place) for place in range(packed.get_nfilters())):
-        if not h5py.h5z.filter_avail(number):
-            with suppress(ImportError):
-                import hdf5plugin  # noqa: F401  # its filters are known to HDF5 from here on
-        if not h5py.h5z.filter_avail(number):
-            return f"{name.decode(errors='replace') or 'unnamed'} ({number})"
-    return ""
 
 
 def _claimed(dataset: h5py.Dataset) -> int:

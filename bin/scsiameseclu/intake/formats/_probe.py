@@ -70,6 +70,20 @@ def _touch(_name: str, item: h5py.Group | h5py.Dataset) -> None:
     with suppress(Exception):
         dict(item.attrs)
     with suppress(Exception):
-        limit = unpacked_limit(item.id.get_storage_size()) if isinstance(item, h5py.Dataset) and item.size else 0
-        if limit > max(item.nbytes, math.prod(item.chunks or (0,)) * item.dtype.itemsize):
+        if not isinstance(item, h5py.Dataset) or not item.size:
+            return
+        limit = unpacked_limit(item.id.get_storage_size())
+        if not missing_filter(item) and limit > max(item.nbytes, math.prod(item.chunks or (0,)) * item.dtype.itemsize):
             _ = item[()] if item.dtype.kind in "OSV" else item[(0,) * item.ndim]
+
+
+def missing_filter(dataset: h5py.Dataset) -> str:
+    """Return the filter that a dataset is packed with and neither HDF5 nor hdf5plugin has; empty: there is none."""
+    packed = dataset.id.get_create_plist()
+    for number, _, _, name in (packed.get_filter(place) for place in range(packed.get_nfilters())):
+        if not h5py.h5z.filter_avail(number):
+            with suppress(ImportError):
+                import hdf5plugin  # noqa: F401  # its filters are known to HDF5 from here on
+        if not h5py.h5z.filter_avail(number):
+            return f"{name.decode(errors='replace') or 'unnamed'} ({number})"
+    return ""

@@ -294,8 +294,9 @@ def _is_cells_first(barcodes: Path) -> bool:
 
 def _ids_and_symbols(genes: Names) -> tuple[list[str], list[str]]:
     first, *others = genes.columns()
-    if genes.header:
-        return ids_and_symbols(first, genes.by_name())
+    by_name = ids_and_symbols(first, genes.by_name())
+    if genes.header and (by_name[0] != by_name[1] or not others):
+        return by_name
     if others and any(others[0]):
         swapped = are_ids(others[0]) and not are_ids(first)
         return (others[0], first) if swapped else (first, others[0])
