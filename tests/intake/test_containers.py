@@ -713,3 +713,9 @@ def test_numpy_archives_molecules_and_other_stores_are_named(tmp_path):
 
 def test_format_of_a_container_is_told(example, write_zarr, tmp_path):
     assert read_matrix(write_zarr(example.adata(), tmp_path / "x.zarr")).format == "zarr (h5ad)"
+
+
+@pytest.mark.parametrize("gene", ["CRAMP1", "PAR1", "FEA1", "BZH", "Rar!"])
+def test_a_table_whose_first_gene_is_called_so_is_a_table(example, tmp_path, gene):
+    (tmp_path / "x").write_text("".join(f"{name}\t{n}\t3\n" for n, name in enumerate((gene, "GAPDH", "ACTB"))))
+    assert gene in read(tmp_path / "x").var_names

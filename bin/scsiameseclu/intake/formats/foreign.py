@@ -16,6 +16,8 @@ _R_REMEDY = (
 )
 _R_STARTS = (b"X\n\0\0\0", b"A\n2\n", b"A\n3\n", b"B\n\x02\0", b"B\n\x03\0", b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n")
 _UNPACK = "Unpack it and give the file or folder inside"
+_VCF = b"##fileformat=VCF"
+_PACKED = (b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"\x1f\x9d", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x80")
 _STARTS = {
     b"\x28\xb5\x2f\xfd": ("is packed with Zstandard", f"{_UNPACK} (zstd -d, unzstd)."),
     b"\x04\x22\x4d\x18": ("is packed with LZ4", f"{_UNPACK} (lz4 -d)."),
@@ -34,7 +36,7 @@ _STARTS = {
     b"\x80\x05": ("is a Python pickle, which can hold programs", "Write the matrix in it as .h5ad with anndata."),
     b"BAM\1": ("holds reads, not counts", "Count them first (Cell Ranger, STARsolo, kb, alevin-fry)."),
     b"CRAM": ("holds reads, not counts", "Count them first (Cell Ranger, STARsolo, kb, alevin-fry)."),
-    b"##fileformat=VCF": ("holds variants, not counts", "Give the matrix of counts of genes."),
+    _VCF: ("holds variants, not counts", "Give the matrix of counts of genes."),
 }
 """What a file that begins so is, and what to do about it."""
 _HDF5 = {
@@ -77,6 +79,8 @@ def _remedy(path: Path) -> tuple[str, str] | None:
     if start.startswith(b"@") and b"\n+" in start:
         return "The file holds reads, not counts.", _STARTS[b"BAM\1"][1]
     known = next((known for magic, known in _STARTS.items() if start.startswith(magic)), None)
+    if known and b"\0" not in start and not start.startswith((_VCF, *_PACKED)):
+        known = None  # a table whose first gene is CRAMP1
     top = set(members(path))
     known = known or next((known for names, known in _HDF5.items() if top.issuperset(names)), None)
     return (f"The file {known[0]}.", known[1]) if known else None
