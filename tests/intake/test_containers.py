@@ -583,6 +583,31 @@ def test_zarr(example, write_zarr, tmp_path, version, kind):
     assert set(labels["label"]) == {"T"}
 
 
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", ["X/data", "X/indices", "X/indptr", "obs/_index", "var/_index", "var/gene_ids"])
+def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, name):
+    """Zarr takes a missing part for zeros or empty names."""
+    path = write_zarr(example.adata(), tmp_path / "x.zarr", version=version)
+    parts = [file for file in (path / name).rglob("*") if file.is_file() and file.name[0] not in ".z"]
+    for file in parts:
+        file.unlink()
+    assert len(parts) == 1
+    refused(path, "parts of", name, "download it again")
+
+
+def test_dense_zarr_of_which_a_part_is_missing(example, write_zarr, tmp_path):
+    adata = example.adata()
+    adata.X = example.dense.astype("f4")
+    path = write_zarr(adata, tmp_path / "x.zarr")
+    example.check(read(path))
+    adata.layers["counts"] = np.zeros_like(adata.X)
+    adata.layers["counts"][0] = example.dense[0] + 1
+    found = read(write_zarr(adata, tmp_path / "y.zarr"))
+    assert "parts are not in the store" not in notes(found)
+    (next((tmp_path / "y.zarr/X").glob("0*"))).unlink()
+    assert "'X' parts are not in the store" in notes(read(tmp_path / "y.zarr"))
+
+
 def test_zarr_of_spatialdata_and_of_cell_ranger(example, write_zarr, write_10x, tmp_path):
     import zarr
 

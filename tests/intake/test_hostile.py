@@ -358,6 +358,21 @@ def test_sparse_of_impossible_shape(example, tmp_path, shape, layout):
     refused_within(tmp_path / "x.h5")
 
 
+@pytest.mark.parametrize("name", ["data", "indices", "indptr", "barcodes"])
+@pytest.mark.parametrize("chunks", [(3,), None])
+def test_hdf5_of_which_a_part_was_never_written(example, tmp_path, name, chunks):
+    def unfinished(group, name):
+        values = {"barcodes": np.array(example.barcodes, dtype="S"), "indptr": np.arange(13, dtype="i4")}
+        values = values.get(name, np.arange(example.sparse.nnz, dtype="i4"))
+        dataset = group.create_dataset(name, values.shape, values.dtype, chunks=chunks)
+        if chunks:
+            dataset[:3] = values[:3]
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        fill(file.create_group("matrix"), example, **{name: unfinished})
+    refused(tmp_path / "x.h5", "never written", name)
+
+
 def test_compression_bomb_in_hdf5(tmp_path):
     """Zeros that fill 2 GB once they are unpacked are never held in memory."""
     with h5py.File(tmp_path / "x.h5", "w") as file:

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ...errors import InputError, quoted
 from ..counts import BLOCK, compact
-from ._bytes import RATIO, ROOM, is_tar, unpacked_limit
+from ._bytes import RATIO, ROOM, damaged, is_tar, unpacked_limit
 from ._probe import missing_filter, other_files, survives
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -82,6 +82,7 @@ def strings(dataset: h5py.Dataset) -> list[str]:
     check_size(dataset)
     if dataset.shape is None:  # HDF5's way to write that there are none
         return []
+    _check_written(dataset)
     values = np.atleast_1d(dataset[()])
     if values.dtype.names:  # one record a name, as in early h5ad
         values = values[values.dtype.names[0]]
@@ -128,6 +129,16 @@ def _check_kind(dataset: Any) -> None:
         )
 
 
+def _check_written(dataset: h5py.Dataset) -> None:
+    """Refuse names and sparse counts of which a part was never written: HDF5 would give zeros or empty names."""
+    if not dataset.size:
+        return
+    parts = [-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)]
+    written = dataset.id.get_num_chunks() if dataset.chunks else dataset.id.get_storage_size()
+    if written < (math.prod(parts) if dataset.chunks else 1):
+        raise damaged(Path(dataset.file.filename), f"parts of {dataset.name} were never written")
+
+
 def _claimed(dataset: h5py.Dataset) -> int:
     return int(dataset.nbytes) if dataset.shape is not None else 0
 
@@ -157,6 +168,8 @@ def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int,
         If the three do not make a matrix of this shape.
     """
     check_size(group["indices"], group["data"], group["indptr"])
+    for name in ("indices", "data", "indptr"):
+        _check_written(group[name])
     check_shape(shape, group["indices"].file.filename)
     stored = group["indices"]
     wide = np.int32 if max(*shape, stored.size or 0) < np.iinfo(np.int32).max else np.int64

@@ -26,6 +26,7 @@ _LEFT_OUT = frozenset(
     ("uns", "obsm", "obsp", "varm", "varp", "images", "labels", "points", "shapes", "obsmap", "varmap")
 )
 _XENIUM = "cell_features"
+_COMPLETE = ("data", "indices", "indptr")
 
 
 def recognizes(path: Path) -> bool:
@@ -41,12 +42,17 @@ def read(path: Path) -> Counts:
     with TemporaryDirectory(prefix="unpacked_", dir=".") as folder:
         target = Path(folder, "zarr.h5")
         with _errors(path), h5py.File(target, "w") as file:
-            _copy_store(path, file)
+            missing = _copy_store(path, file)
         try:
             counts = read_matrix(target)
         except InputError as error:
             raise error.renamed({str(target): str(path)}) from error
     counts.format = f"{NAME} ({counts.format})"
+    if missing:
+        listing = ", ".join(map(quoted, missing))
+        counts.notes.append(
+            f"Of {listing} parts are not in the store, which is how zarr writes zeros; or they were lost."
+        )
     return counts
 
 
@@ -70,16 +76,16 @@ def _errors(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
-def _copy_store(path: Path, file: h5py.File) -> None:
+def _copy_store(path: Path, file: h5py.File) -> list[str]:
+    """Copy what is read of a store, and return the dense matrices of which parts are missing."""
     import zarr
 
     store = zarr.open_group(path, mode="r")
     if _XENIUM in store:
         _copy_xenium(path, store[_XENIUM], file)
-    elif "tables" in store and "obs" not in store:  # SpatialData
-        _copy_group(path, _only_table(path, store["tables"]), file)
-    else:
-        _copy_group(path, store, file)
+        return []
+    is_spatial = "tables" in store and "obs" not in store
+    return _copy_group(path, _only_table(path, store["tables"]) if is_spatial else store, file)
 
 
 def _only_table(path: Path, tables: Any) -> Any:
@@ -93,18 +99,24 @@ def _only_table(path: Path, tables: Any) -> Any:
     return tables[names[0]]
 
 
-def _copy_group(path: Path, group: Any, target: h5py.Group) -> None:
+def _copy_group(path: Path, group: Any, target: h5py.Group) -> list[str]:
     target.attrs.update({name: value for name, value in group.attrs.items() if isinstance(value, str | int | list)})
+    missing = []
     for name, item in group.arrays():
         _copy_array(path, item, target, name)
+        if item.ndim == 2 and item.nchunks_initialized < item.nchunks:
+            missing.append(item.path)
     for name, item in group.groups():
         if name not in _LEFT_OUT:
-            _copy_group(path, item, target.create_group(name))
+            missing += _copy_group(path, item, target.create_group(name))
+    return missing
 
 
 def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
     is_text = array.dtype.kind in "OUT"
     _check_array(path, array)
+    if is_text or name in _COMPLETE:
+        _check_complete(path, array)
     if is_text:
         values = np.asarray(array[...]).astype(object)
         dataset = target.create_dataset(name, data=values, dtype=h5py.string_dtype())
@@ -113,6 +125,14 @@ def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
         for part in _parts(array):
             dataset[part] = array[part]
     dataset.attrs.update({key: value for key, value in array.attrs.items() if isinstance(value, str | int)})
+
+
+def _check_complete(path: Path, array: Any) -> None:
+    """Refuse names and sparse counts of which a part is missing, which zarr would take for empty names and zeros."""
+    if array.size and array.nchunks_initialized < array.nchunks:
+        raise damaged(
+            path, f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} parts of {array.path} lack"
+        )
 
 
 def _check_array(path: Path, array: Any) -> None:
@@ -148,6 +168,7 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
     shape = (int(said["number_features"]), int(said["number_cells"]))
     for name in ("data", "indices", "indptr", "cell_id"):
         _check_array(path, features[name])
+        _check_complete(path, features[name])
     parts = (np.asarray(features[name][...]) for name in ("data", "indices", "indptr"))
     matrix = sparse.csr_matrix(tuple(parts), shape=shape).tocsc()
     group = file.create_group("matrix")
