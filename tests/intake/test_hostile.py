@@ -197,7 +197,10 @@ def test_zip_with_a_password(tmp_path):
 
 def test_more_files_than_any_matrix_has(monkeypatch, tmp_path):
     monkeypatch.setattr("scsiameseclu.intake.formats.archive.MOST", 5)
-    refused(tar(tmp_path / "x.tar", *((f"{number}.csv", b"x") for number in range(7))), "more than 5 files")
+    refused(
+        tar(tmp_path / "x.tar", *((f"{number}.csv", b"x") for number in range(7))),
+        "more than 5 files",
+    )
 
 
 def test_full_disk_is_not_the_archive_s_fault(counts, tmp_path, monkeypatch):
@@ -258,7 +261,12 @@ def test_packed_twice_or_broken(example, tmp_path, packer):
 def fill(group, example, **replaced):
     """Write a matrix in Cell Ranger's layout, with some datasets replaced by what a function makes of the group."""
     columns = sparse.csc_matrix(example.sparse.T)
-    content = {"data": columns.data, "indices": columns.indices, "indptr": columns.indptr, "shape": columns.shape}
+    content = {
+        "data": columns.data,
+        "indices": columns.indices,
+        "indptr": columns.indptr,
+        "shape": columns.shape,
+    }
     content |= {
         "barcodes": [name.encode() for name in example.barcodes],
         "features/id": np.array(example.ids, dtype="S"),
@@ -362,7 +370,10 @@ def test_sparse_of_impossible_shape(example, tmp_path, shape, layout):
 @pytest.mark.parametrize("chunks", [(3,), None])
 def test_hdf5_of_which_a_part_was_never_written(example, tmp_path, name, chunks):
     def unfinished(group, name):
-        values = {"barcodes": np.array(example.barcodes, dtype="S"), "indptr": np.arange(13, dtype="i4")}
+        values = {
+            "barcodes": np.array(example.barcodes, dtype="S"),
+            "indptr": np.arange(13, dtype="i4"),
+        }
         values = values.get(name, np.arange(example.sparse.nnz, dtype="i4"))
         dataset = group.create_dataset(name, values.shape, values.dtype, chunks=chunks)
         if chunks:
@@ -434,7 +445,11 @@ def test_control_characters_in_names(example, write_zarr, tmp_path, control, kin
                     barcodes=lambda group, name: group.create_dataset(name, data=cells),
                 )
             elif kind == "loom":
-                file["matrix"], file["row_attrs/Gene"], file["col_attrs/CellID"] = example.dense.T, genes, cells
+                file["matrix"], file["row_attrs/Gene"], file["col_attrs/CellID"] = (
+                    example.dense.T,
+                    genes,
+                    cells,
+                )
             elif kind == "hdf5":
                 file["X"], file["barcodes"], file["gene_names"] = example.dense, cells, genes
             else:

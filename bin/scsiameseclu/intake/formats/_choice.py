@@ -17,7 +17,17 @@ from ._sums import add, total
 PARTS = (("mature", "nascent", "ambiguous"), ("spliced", "unspliced", "ambiguous", "spanning"))
 """Layers that make up the counts together: kb's ``--workflow nac``, and velocyto, alevin-fry and kb's ``lamanno``."""
 _FIRST = ("counts",)
-_RAW = ("raw_counts", "counts_raw", "raw", "count", "umi_counts", "umi", "umis", "raw_count", "raw_umi")
+_RAW = (
+    "raw_counts",
+    "counts_raw",
+    "raw",
+    "count",
+    "umi_counts",
+    "umi",
+    "umis",
+    "raw_count",
+    "raw_umi",
+)
 _WHOLE = "matrix"
 """What anndata calls the layer with all counts of a velocyto loom."""
 
@@ -76,7 +86,11 @@ class Candidates:
             chosen = next((name for name, item in items.items() if self._count(name, item) is not None), None)
         elif not self._is_named(chosen):
             self._check_alone(usable, items, path)
-        return any_matrix(items[chosen or next(iter(items))]), chosen or next(iter(items)), self._notes(chosen, items)
+        return (
+            any_matrix(items[chosen or next(iter(items))]),
+            chosen or next(iter(items)),
+            self._notes(chosen, items),
+        )
 
     def _in_order(self) -> dict[str, Any]:
         """Return all matrices but the parts of others, by what users call them, those that are preferred first."""
@@ -130,7 +144,10 @@ class Candidates:
         left_out = ""
         if self.is_alevin and "spliced" in parts and len(parts) > 2:
             del parts["unspliced"]
-            why, left_out = "alevin-fry counted them", "; unspliced ones were left out, as of its Matrix Market"
+            why, left_out = (
+                "alevin-fry counted them",
+                "; unspliced ones were left out, as of its Matrix Market",
+            )
         added = None
         for matrix in parts.values():
             added = matrix if added is None else add(added, matrix, path)

@@ -18,7 +18,18 @@ _COLUMNS = 3
 """Id, symbol and type of a feature: what comes after them, such as its place on the genome, may be missing."""
 _TYPES = ("featuretype", "featuretypes", "type")
 _HEADERS = {key(name) for name in (*CELL_COLUMNS, *ID_COLUMNS, *SYMBOL_COLUMNS)}
-_HEADERS |= {"", "x", "v1", "index", "gene", "genes", "name", "feature", "features", "barcodesequence"}
+_HEADERS |= {
+    "",
+    "x",
+    "v1",
+    "index",
+    "gene",
+    "genes",
+    "name",
+    "feature",
+    "features",
+    "barcodesequence",
+}
 _BLANKS = re.compile(r"\S+ +\S.*")
 
 
@@ -81,7 +92,9 @@ class Names:
         """
         if not self.rows:
             raise InputError.of(
-                what="The list of names is empty.", where=self.path, remedy="Copy or download it again."
+                what="The list of names is empty.",
+                where=self.path,
+                remedy="Copy or download it again.",
             )
         width = min(max(map(len, self.rows)), max(_COLUMNS, len(self.header)))
         short = [number for number, row in enumerate(self.rows, start=1) if len(row) < min(width, _COLUMNS)]

@@ -57,7 +57,9 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     if not inside:
         links = f": there is no file but {n_left_out} links and the like" if n_left_out else ""
         raise InputError.of(
-            what=f"The archive is empty{links}.", where=path, remedy="Pack the files again, or give the folder itself."
+            what=f"The archive is empty{links}.",
+            where=path,
+            remedy="Pack the files again, or give the folder itself.",
         )
     target = folder
     while target.is_dir() and len(inside := list(target.iterdir())) == 1:
@@ -92,7 +94,14 @@ def _unpack(path: Path, folder: Path) -> int:
                 n_left_out += 1
             elif parts:
                 left -= _write(path, content, folder.joinpath(*parts), left)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise _refused(path, error) from error
     return n_left_out
 

@@ -103,7 +103,10 @@ def _table(group: h5py.Group) -> pd.DataFrame:
 def _bare_frame(group: h5py.Group) -> pd.DataFrame:
     """Read a table without anndata's marks, as SeuratDisk writes it: names, and columns as long as these."""
     found = items(group)
-    index = next((name for name in (_decoded(group.attrs.get("_index")), "_index", "index") if name in found), None)
+    index = next(
+        (name for name in (_decoded(group.attrs.get("_index")), "_index", "index") if name in found),
+        None,
+    )
     if index is None:
         raise damaged(Path(group.file.filename), f"{group.name} holds no names")
     names = strings(found.pop(index))

@@ -9,7 +9,15 @@ import pandas as pd
 
 from ...errors import quoted
 from ..counts import Counts
-from ..names import CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, first_of, ids_and_symbols, key, only_unique_text
+from ..names import (
+    CELL_COLUMNS,
+    ID_COLUMNS,
+    SYMBOL_COLUMNS,
+    first_of,
+    ids_and_symbols,
+    key,
+    only_unique_text,
+)
 from ._bytes import damaged
 from ._choice import Candidates
 from ._hdf5 import check_size, items, members, opened, strings

@@ -40,8 +40,6 @@ _SUMS = ({"total"}, {"cell", "nucleus"})
 _PARTS = {"mature", "nascent", "ambiguous"}
 _PARSE = {"cell_metadata": "barcodes", "all_genes": "genes", "count_matrix": "matrix", "dge.mtx": "matrix.mtx"}
 """What Parse Biosciences' split-pipe calls the three files."""
-_CONTAINERS = (h5ad, mudata, loom, packed, zarr_store)
-"""What else may hold a matrix within a folder; it is read where there is nothing of the above."""
 _PACKED = (".gz", ".bz2", ".xz")
 _ENDINGS = {"gz", "bz2", "xz", "tsv", "txt", "csv", "mtx"}
 _LISTING = 12
@@ -116,15 +114,18 @@ def _is_named(path: Path) -> bool:
 
 
 def _is_some_matrix(path: Path) -> bool:
-    return (
-        _is_matrix_market(path) or any(known.recognizes(path) for known in (tenx_hdf5, alevin)) or _is_container(path)
-    )
+    if is_hdf5(path):
+        return tenx_hdf5.recognizes(path) or _is_container(path)
+    return _is_matrix_market(path) or alevin.recognizes(path) or packed.recognizes(path)
 
 
 def _is_container(path: Path) -> bool:
+    """Return whether a file, or a zarr store, is read only where there is no Matrix Market or 10x HDF5."""
+    if not is_hdf5(path):
+        return path.is_dir() or packed.recognizes(path)
     if tenx_hdf5.recognizes(path):
         return False
-    return any(known.recognizes(path) for known in _CONTAINERS) or "X" in members(path)
+    return any(known.recognizes(path) for known in (h5ad, mudata, loom)) or "X" in members(path)
 
 
 def _has_twin(path: Path) -> bool:

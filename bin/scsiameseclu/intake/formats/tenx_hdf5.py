@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ...errors import InputError
+from ...errors import InputError, quoted
 from ..counts import Counts
 from ..names import fill_missing
 from ._bytes import no_cells
@@ -36,6 +36,7 @@ def read(path: Path) -> Counts:
         for group in groups:
             _check_complete(group, path)
         if "features" in groups[0]:
+            _check_only(groups, path)
             return _read_version_3(groups[0], path)
         parts = [_read_genome(group, path) for group in groups]
     counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
@@ -43,6 +44,16 @@ def read(path: Path) -> Counts:
         names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
         counts.notes.append(f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side.")
     return counts
+
+
+def _check_only(groups: list[h5py.Group], path: Path) -> None:
+    if len(groups) > 1:
+        names = ", ".join(quoted(group.name) for group in groups)
+        raise InputError.of(
+            what=f"The 10x HDF5 file holds {len(groups)} matrices: {names}.",
+            where=path,
+            remedy="Give a file with one matrix, as Cell Ranger writes it.",
+        )
 
 
 def _check_complete(group: h5py.Group, path: Path) -> None:

@@ -23,7 +23,19 @@ from ._bytes import damaged, unpacked_limit
 NAME = "zarr"
 MARKS = (".zgroup", "zarr.json", ".zmetadata")
 _LEFT_OUT = frozenset(
-    ("uns", "obsm", "obsp", "varm", "varp", "images", "labels", "points", "shapes", "obsmap", "varmap")
+    (
+        "uns",
+        "obsm",
+        "obsp",
+        "varm",
+        "varp",
+        "images",
+        "labels",
+        "points",
+        "shapes",
+        "obsmap",
+        "varmap",
+    )
 )
 _XENIUM = "cell_features"
 _COMPLETE = ("data", "indices", "indptr")
@@ -49,9 +61,9 @@ def read(path: Path) -> Counts:
             raise error.renamed({str(target): str(path)}) from error
     counts.format = f"{NAME} ({counts.format})"
     if missing:
-        listing = ", ".join(map(quoted, missing))
         counts.notes.append(
-            f"Of {listing} parts are not in the store, which is how zarr writes zeros; or they were lost."
+            f"Parts of {', '.join(map(quoted, missing))} are not in the store: zarr leaves out what is all zeros, but "
+            "they may have been lost."
         )
     return counts
 
@@ -129,10 +141,9 @@ def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
 
 def _check_complete(path: Path, array: Any) -> None:
     """Refuse names and sparse counts of which a part is missing, which zarr would take for empty names and zeros."""
-    if array.size and array.nchunks_initialized < array.nchunks:
-        raise damaged(
-            path, f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} parts of {array.path} lack"
-        )
+    missing = array.nchunks - array.nchunks_initialized
+    if array.size and missing > 0:
+        raise damaged(path, f"{missing} of {array.nchunks} parts of {array.path} are missing")
 
 
 def _check_array(path: Path, array: Any) -> None:
@@ -173,7 +184,10 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
     matrix = sparse.csr_matrix(tuple(parts), shape=shape).tocsc()
     group = file.create_group("matrix")
     group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
-    group["shape"], group["barcodes"] = list(shape), list(map(_xenium_cell, np.asarray(features["cell_id"][...])))
+    group["shape"], group["barcodes"] = (
+        list(shape),
+        list(map(_xenium_cell, np.asarray(features["cell_id"][...]))),
+    )
     names = said["feature_keys"]
     group["features/name"], group["features/id"] = names, said.get("feature_ids", names)
     group["features/feature_type"] = [
