@@ -36,7 +36,7 @@ SYMBOL_COLUMNS = (
     *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
 )
 _LOOSE_COLUMNS = ("gene", "genes", "name", "names", "short_name", "features", "feature", "var_names", "original_name")
-"""Columns that hold symbols where nothing else does; beside names of another kind they may be descriptions."""
+"""Columns that hold symbols where nothing else does; else they may be descriptions."""
 CELL_COLUMNS = (
     *("cell_id", "cell_ids", "obs_names", "cell_name", "cell_names", "barcode", "barcodes", "cell_barcode"),
     *("cell_barcodes", "cell", "cells", "bc_wells", "cb"),
@@ -56,12 +56,12 @@ def looks_like_ensembl(names: Sequence[str]) -> bool:
 
 
 def key(name: str) -> str:
-    """Return a column's name as it is compared: ``Gene.Symbol``, ``gene_symbol`` and ``GeneSymbol`` are one."""
+    """Return a column's name as it is compared: ``Gene.Symbol`` is ``gene_symbol``."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """Return the first of the `wanted` columns that is there and not empty, however its name is written."""
+    """Return the first `wanted` column that is there and not empty, however written."""
     known = {key(name): values for name, values in columns.items() if any(values)}
     return next((list(known[key(name)]) for name in wanted if key(name) in known), None)
 
@@ -96,7 +96,7 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
 
 
 def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the names of cells: `names`, but where these only number them, the column of barcodes."""
+    """Return the names of cells: `names`, or the barcodes where these only number them."""
     if names and not _are_numbers(names):
         return list(names)
     barcodes = first_of(CELL_COLUMNS, columns)
@@ -104,7 +104,7 @@ def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> li
 
 
 def only_unique_text(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the one column that could name its rows, each differently and not by a number; [] if it is not one."""
+    """Return the one column that could name its rows, all differently; [] if it is not one."""
     found = [values for values in columns.values() if len(set(values)) == len(values) and not _are_numbers(values)]
     return list(found[0]) if len(found) == 1 else []
 

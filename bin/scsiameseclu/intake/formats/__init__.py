@@ -148,7 +148,7 @@ def _check_packing(path: Path) -> None:
 
 
 def _note_presence(counts: Counts) -> None:
-    """Note that a matrix holds 0 and 1 only: yes and no (boolean, Matrix Market's pattern) are read as counts of 1."""
+    """Note that a matrix holds 0 and 1 only: boolean values and patterns are counts of 1."""
     data = counts.matrix.data
     if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
         counts.notes.append("No count is larger than 1: if the matrix says whether a gene was found, give its counts.")

@@ -1,4 +1,4 @@
-"""Files looked at by their first bytes, unpacked on the way where they are packed (gzip, bzip2, xz)."""
+"""Files seen by their first bytes, unpacked on the way where they are packed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...errors import InputError, quoted
 
 HEAD = 65536
 RATIO = 200
-"""No matrix of counts packs more densely than this, as text or as numbers: what does was made to fill a disk."""
+"""No matrix of counts packs more densely than this: what does was made to fill a disk."""
 ROOM = 2**28
 """Bytes that may always be unpacked, however few they are packed."""
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 _MEMORY = 2**28
 _DEEP = 32
-"""Blocks of :data:`HEAD` bytes that are read at most for the first unpacked bytes: bzip2 has them all at once."""
+"""Blocks read at most for the first unpacked bytes: bzip2 gives 900 kB at once."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A way of packing a single file: its name, its first bytes, and how it is undone in part and as a whole."""
+    """A way of packing: its name, its first bytes, how it is undone in part and as a whole."""
 
     name: str
     magic: bytes
@@ -54,7 +54,7 @@ def unpacked_limit(packed: int) -> int:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for reading its bytes; those of a packed file, whatever its name, are unpacked."""
+    """Open a file for reading; the bytes of a packed one, whatever its name, are unpacked."""
     with path.open("rb") as file:
         packed = packing(file.read(8))
     if packed is None:
@@ -63,7 +63,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def open_text(path: Path) -> TextIO:
-    """Open a file, packed or not, as UTF-8 text with or without a byte order mark and any kind of line ends."""
+    """Open a file, packed or not, as UTF-8 text, with a byte order mark or without."""
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
 
 
@@ -91,7 +91,7 @@ def _first_unpacked(unpack: Any, block: bytes, file: BinaryIO) -> bytes:
 
 
 def is_tar(path: Path) -> bool:
-    """Return whether a file, unpacked, begins with the header of a tar archive, whose checksum is right."""
+    """Return whether a file, unpacked, begins with the header of a tar archive."""
     try:
         tarfile.TarInfo.frombuf(head(path)[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError):

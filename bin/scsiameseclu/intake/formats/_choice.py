@@ -1,4 +1,4 @@
-"""Which of the matrices in one file holds the raw counts: of an h5ad its X, raw.X and layers, of a loom likewise."""
+"""Which matrix of a file holds the raw counts: X, raw.X, one of the layers, or their sum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._hdf5 import any_matrix, is_matrix, largest_count
 from ._sums import add, total
 
 PARTS = (("mature", "nascent", "ambiguous"), ("spliced", "unspliced", "ambiguous", "spanning"))
-"""Layers that make up the counts together: kb's ``--workflow nac``, and velocyto, alevin-fry and kb's ``lamanno``."""
+"""Layers that add up to the counts: kb's ``nac``; velocyto, alevin-fry, kb's ``lamanno``."""
 _FIRST = ("counts",)
 _RAW = (
     "raw_counts",
@@ -93,7 +93,7 @@ class Candidates:
         )
 
     def _in_order(self) -> dict[str, Any]:
-        """Return all matrices but the parts of others, by what users call them, those that are preferred first."""
+        """Return all matrices but the parts, by what users call them, preferred ones first."""
         known = {key(name): name for name in self.layers}
         first, raw = ([known[key(name)] for name in names if key(name) in known] for names in (_FIRST, (*_RAW, _WHOLE)))
         others = [name for name in self.layers if name not in (*first, *raw, *self.parts.values())]
@@ -101,7 +101,7 @@ class Candidates:
         return named | dict(self.main) | {self.label(name): self.layers[name] for name in (*raw, *others)}
 
     def _parts(self) -> dict[str, str]:
-        """Return the layers, by their usual names, that make up the counts together; {} if fewer than two."""
+        """Return the layers that add up to the counts by their usual names; {} of fewer than 2."""
         known = {key(name): name for name in self.layers}
         found = [{part: known[part] for part in parts if part in known} for parts in PARTS]
         largest = max(found, key=len)
@@ -118,7 +118,7 @@ class Candidates:
         return self._largest[name]
 
     def _lacks_parts(self, chosen: str | None, items: Mapping[str, Any]) -> bool:
-        """Return whether the parts must be added up: nothing is whole, or what was chosen is one of them alone."""
+        """Return whether to add up the parts: what was chosen is nothing, or one of them."""
         if any(largest_count(self.layers[name]) is None for name in self.parts.values()):
             return False
         if chosen is None or chosen not in self.main or self.is_alevin:

@@ -25,7 +25,7 @@ LONGEST = 2**27
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5, even a truncated one; an archive that begins with HDF5 is none."""
+    """Return whether a file is HDF5, even a truncated one; an archive of HDF5 is none."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -90,7 +90,7 @@ def strings(dataset: h5py.Dataset) -> list[str]:
 
 
 def check_size(*datasets: h5py.Dataset, ratio: int = RATIO) -> None:
-    """Refuse datasets that cannot be read, or cannot be as large as they say, before memory is asked for.
+    """Refuse datasets that cannot be read or cannot be as large as they say.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _check_kind(dataset: Any) -> None:
 
 
 def _check_written(dataset: h5py.Dataset) -> None:
-    """Refuse names and sparse counts of which a part was never written: HDF5 would give zeros or empty names."""
+    """Refuse names and sparse counts of which a part was never written: HDF5 gives zeros."""
     if not dataset.size:
         return
     parts = [-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)]
@@ -249,7 +249,7 @@ def any_matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_matrix:
 
 
 def largest_count(item: h5py.Group | h5py.Dataset) -> float | None:
-    """Return the largest value of a matrix of non-negative whole numbers; None at the first value that is not one."""
+    """Return the largest value of a matrix; None if not all are non-negative whole numbers."""
     if isinstance(item, h5py.Dataset):
         values, parts = item, dense_blocks(item)
     else:

@@ -1,4 +1,4 @@
-"""Lists of barcodes or genes beside a matrix: one name a line, and perhaps more columns and a header."""
+"""Lists of barcodes or genes beside a matrix, with more columns and a header or without."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..names import ACCESSION, BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS
 from ._bytes import damaged, lines
 
 _COLUMNS = 3
-"""Id, symbol and type of a feature: what comes after them, such as its place on the genome, may be missing."""
+"""Id, symbol and type of a feature; its place on the genome, after them, may be missing."""
 _TYPES = ("featuretype", "featuretypes", "type")
 _HEADERS = {key(name) for name in (*CELL_COLUMNS, *ID_COLUMNS, *SYMBOL_COLUMNS)}
 _HEADERS |= {
@@ -53,7 +53,7 @@ class Names:
 
     @classmethod
     def of(cls, path: Path) -> Names:
-        """Read a list; whether its first line is a header is known by the matrix only (:meth:`readings`)."""
+        """Read a list; whether it has a header depends on the matrix (:meth:`readings`)."""
         found = lines(path)
         split = _splitter(path, found)
         return cls(path, [[value.strip().strip('"') for value in split(line)] for line in found])
@@ -62,7 +62,7 @@ class Names:
         return len(self.rows)
 
     def readings(self) -> Iterator[Names]:
-        """Yield the list as it is, and without its first line if this is no name like the others."""
+        """Yield the list as it is, and without its first line if that is unlike the others."""
         yield self
         if len(self.rows) < 2 or not self._has_header():
             return
@@ -83,7 +83,7 @@ class Names:
         )
 
     def columns(self) -> list[list[str]]:
-        """Return the first columns, as many as all lines have; of symbols some may be missing, but not the last.
+        """Return the first columns; of symbols some may be missing, but not the last.
 
         Raises
         ------

@@ -52,7 +52,7 @@ def _walk(path: str, seconds: int) -> None:
 
 
 def other_files(file: h5py.File) -> list[str]:
-    """Return what a file takes from others: links out of it, datasets that are stored or put together elsewhere."""
+    """Return what a file takes from others: links out of it, datasets stored elsewhere."""
     found: list[str] = []
     file.visititems_links(lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None)
     file.visititems(lambda name, item: found.append(name) if _is_elsewhere(item) else None)
@@ -78,7 +78,7 @@ def _touch(_name: str, item: h5py.Group | h5py.Dataset) -> None:
 
 
 def missing_filter(dataset: h5py.Dataset) -> str:
-    """Return the filter that a dataset is packed with and neither HDF5 nor hdf5plugin has; empty: there is none."""
+    """Return a dataset's filter that neither HDF5 nor hdf5plugin has; empty: there is none."""
     packed = dataset.id.get_create_plist()
     for number, _, _, name in (packed.get_filter(place) for place in range(packed.get_nfilters())):
         if not h5py.h5z.filter_avail(number):

@@ -1,4 +1,4 @@
-"""Probes of 10x Flex and Visium, of which there are several for a gene: their counts are those of the gene."""
+"""Probes of 10x Flex and Visium, several for a gene: their sum is the gene's count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..names import PROBE
 
 
 def add_up_probes(counts: Counts) -> None:
-    """Make one gene of the probes for it; nothing is done where the names are not those of probes."""
+    """Make one gene of the probes for it, where the names are those of probes."""
     found = [PROBE.match(name) for name in counts.gene_ids]
     if sum(match is not None for match in found) <= len(found) / 2:
         return

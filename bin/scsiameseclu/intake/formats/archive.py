@@ -70,7 +70,7 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
 
 
 def _of_archive(path: Path, error: InputError) -> InputError:
-    """Return an error about what is inside: paths in it can be given once the user has unpacked it."""
+    """Return an error about what is inside: its paths exist once the user has unpacked it."""
     problem = error.problems[0]
     remedy = problem.remedy
     if remedy.startswith("Give"):
@@ -82,7 +82,7 @@ def _of_archive(path: Path, error: InputError) -> InputError:
 
 
 def _unpack(path: Path, folder: Path) -> int:
-    """Write the files of an archive into an empty folder, and return how many other things it holds."""
+    """Write the files of an archive into an empty folder; return how many others it holds."""
     left = unpacked_limit(path.stat().st_size)
     n_left_out = 0
     try:
@@ -107,7 +107,7 @@ def _unpack(path: Path, folder: Path) -> int:
 
 
 def _tar(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Yield the files of a tar archive in the order in which they lie in it; links and devices without content."""
+    """Yield the files of a tar archive in their order; links and devices without content."""
     with open_bytes(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             if ".." in member.name.split("/"):
@@ -140,7 +140,7 @@ def _zip(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _parts(name: str) -> list[str]:
-    """Return the folders and the name under which a file is written, none of which leads anywhere; [] of no data."""
+    """Return the folders and name under which a file is written; [] if it is no data."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
     if any(_NOT_DATA.fullmatch(part) for part in parts):
         return []
@@ -153,7 +153,7 @@ def _safe(name: str) -> str:
 
 
 def _write(path: Path, content: IO[bytes], target: Path, left: int) -> int:
-    """Write a file of an archive, and return its size; not more than is `left` of what the archive may unpack to."""
+    """Write a file of an archive and return its size, which may be `left` at most."""
     if target.exists():
         raise _refused(path, f"it holds two files called {quoted(target.name)}")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""AnnData's ``.h5ad``, of any version: raw counts are looked for in layers['counts'], raw.X, X and the other layers."""
+"""AnnData's ``.h5ad``, of any version, and AnnData within other files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def text_columns(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
-    """Return what is known of the genes of raw.X or of the others; what only the other table has, by the genes' names.
+    """Return what var and raw.var say of the genes of the matrix, joined by their names.
 
     raw is as a rule a copy of the object as it was before symbols were looked up, or genes left out.
     """
@@ -101,7 +101,7 @@ def _table(group: h5py.Group) -> pd.DataFrame:
 
 
 def _bare_frame(group: h5py.Group) -> pd.DataFrame:
-    """Read a table without anndata's marks, as SeuratDisk writes it: names, and columns as long as these."""
+    """Read a table without anndata's marks, as SeuratDisk writes it."""
     found = items(group)
     index = next(
         (name for name in (_decoded(group.attrs.get("_index")), "_index", "index") if name in found),

@@ -32,7 +32,7 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read the matrix, or the layers that hold the raw counts if it does not (:class:`Candidates`)."""
+    """Read the matrix, or the layers that hold the raw counts (:class:`Candidates`)."""
     with opened(path) as file:
         layers = items(file["layers"]) if "layers" in file else {}
         candidates = Candidates({"the matrix": file["matrix"]}, layers, lambda name: f"layer {quoted(name)}")
@@ -54,7 +54,7 @@ def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> lis
 
 
 def _attributes(path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Return the attributes with one value for each row or column; `names` that are not so many are no names."""
+    """Return the attributes with `size` values; those called `names` must have so many."""
     known = {key(name) for name in names}
     found = {}
     for name, item in items(group).items():

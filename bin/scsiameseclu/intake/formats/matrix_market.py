@@ -120,7 +120,7 @@ def _is_some_matrix(path: Path) -> bool:
 
 
 def _is_container(path: Path) -> bool:
-    """Return whether a file, or a zarr store, is read only where there is no Matrix Market or 10x HDF5."""
+    """Return whether this is read only where there is no Matrix Market or 10x HDF5."""
     if not is_hdf5(path):
         return path.is_dir() or packed.recognizes(path)
     if tenx_hdf5.recognizes(path):
@@ -236,7 +236,7 @@ def _read_with_names(path: Path) -> Counts:
 
 
 def _fitting(path: Path, shape: tuple[int, int], cells: Names, genes: Names) -> tuple[Names, Names]:
-    """Return the lists of names, with or without their first lines, as they fit the matrix in either direction."""
+    """Return the lists of names, with their first lines or without, as they fit the matrix."""
     for some_cells in cells.readings():
         for some_genes in genes.readings():
             if shape in ((len(some_cells), len(some_genes)), (len(some_genes), len(some_cells))):
@@ -365,7 +365,7 @@ def _is_list(path: Path) -> bool:
 
 
 def _as_long_as(chosen: list[Path], shape: tuple[int, ...]) -> list[Path]:
-    """Return the one file there is, or those with as many lines as the matrix has rows or columns, or one more."""
+    """Return the one file there is, or those as long as the matrix, or one line longer."""
     if len(chosen) < 2:
         return chosen
     lengths = {path: len(lines(path)) for path in chosen}

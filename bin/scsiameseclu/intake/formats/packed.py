@@ -1,4 +1,4 @@
-"""A single file of HDF5 that is packed with gzip, bzip2 or xz; text is unpacked while it is read."""
+"""HDF5 that is packed with gzip, bzip2 or xz; text is unpacked while it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zarr stores, version 2 and 3: what is read of them is copied into HDF5, whose readers know the layouts in it.
+"""Zarr stores, version 2 and 3: copied into HDF5, whose readers know the layouts.
 
 AnnData, MuData and SpatialData write such folders, and Xenium the matrix of its cells, features x cells.
 """
@@ -140,7 +140,7 @@ def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
 
 
 def _check_complete(path: Path, array: Any) -> None:
-    """Refuse names and sparse counts of which a part is missing, which zarr would take for empty names and zeros."""
+    """Refuse names and sparse counts of which a part is missing: zarr would give zeros."""
     missing = array.nchunks - array.nchunks_initialized
     if array.size and missing > 0:
         raise damaged(path, f"{missing} of {array.nchunks} parts of {array.path} are missing")
@@ -197,6 +197,6 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
 
 
 def _xenium_cell(identifier: np.ndarray) -> str:
-    """Return a cell's name as Xenium's other files write it: hexadecimal digits as the letters a to p, and a number."""
+    """Return a cell's name as Xenium writes it: hexadecimal digits as a to p, and a number."""
     prefix, suffix = np.atleast_1d(identifier).tolist() if np.ndim(identifier) else (int(identifier), 1)
     return f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop")) + f"-{suffix}"
