@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import shutil
 import tarfile
@@ -18,27 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import io, sparse
-from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_matrix, read_sample
 
+from tests.intake.reading import notes, read, refused
+
 TEXT = h5py.string_dtype()
-
-
-def read(path, **options):
-    return read_sample(path, settings={"sample": "s"}, **options)[0]
-
-
-def notes(adata):
-    return " ".join(json.loads(adata.uns["intake"])["notes"])
-
-
-def refused(path, *words):
-    with pytest.raises(InputError) as caught:
-        read(path)
-    (problem,) = caught.value.problems
-    for word in words:
-        assert word.lower() in str(problem).lower()
-    return problem
 
 
 @pytest.fixture(autouse=True)

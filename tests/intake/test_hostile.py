@@ -19,9 +19,10 @@ import h5py
 import numpy as np
 import pytest
 from scipy import sparse
-from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_sample
 from scsiameseclu.intake.formats import _bytes
+
+from tests.intake.reading import refused
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
@@ -39,17 +40,6 @@ def inside(tmp_path, monkeypatch):
 def small_room(monkeypatch):
     """Let small files unpack to 64 kB only, so that a bomb is quickly made."""
     monkeypatch.setattr(_bytes, "ROOM", 2**16)
-
-
-def refused(path, *words):
-    with pytest.raises(InputError) as caught:
-        read_sample(path, settings={"sample": "s"})
-    (problem,) = caught.value.problems
-    assert problem.where
-    assert problem.remedy
-    for word in words:
-        assert word.lower() in str(problem).lower()
-    return problem
 
 
 def refused_within(path, *words, megabytes=1000):
