@@ -164,6 +164,13 @@ def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
     )
 
 
+def test_a_mask_beside_values_without_counts_is_not_taken(example, tmp_path):
+    layered(example, example.dense * 0.3, detected=example.dense > 0).write_h5ad(tmp_path / "x")
+    refused(tmp_path / "x", "no whole numbers", "in X")
+    layered(example, example.dense * 0.3, counts=example.dense > 0).write_h5ad(tmp_path / "y")
+    assert read(tmp_path / "y").X.max() == 1
+
+
 def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
     layered(example, np.log1p(example.dense), ranks=example.dense[::-1], b=example.dense).write_h5ad(tmp_path / "x")
     refused(tmp_path / "x", "layers['b']", "layers['ranks']", "layers['counts']")
@@ -263,6 +270,20 @@ def test_symbols_that_only_one_of_var_and_raw_has(example, tmp_path, lacking):
         adata = adata[:, ::-1].copy()
     adata.write_h5ad(tmp_path / "x")
     example.check(read(tmp_path / "x"))
+
+
+def test_numbers_of_two_tables_are_not_the_same_genes(example, tmp_path):
+    """raw.var numbers all genes, var those that were kept: the symbols of var say nothing of raw.X."""
+    adata = example.adata()
+    adata.var = pd.DataFrame(index=list(map(str, range(7))))
+    adata.raw = adata.copy()
+    adata = adata[:, 3:].copy()
+    adata.X = adata.X.multiply(0.3).tocsr()
+    adata.var = pd.DataFrame({"gene_name": example.symbols[3:]}, index=list(map(str, range(4))))
+    adata.write_h5ad(tmp_path / "x")
+    found = read(tmp_path / "x")
+    np.testing.assert_array_equal(found.X.toarray(), example.dense)
+    assert list(found.var_names) == list(map(str, range(7)))
 
 
 @pytest.mark.parametrize(
@@ -553,6 +574,14 @@ def test_tar_of_hdf5_is_no_hdf5(example, write_10x, tmp_path, name, mode):
         f"GSM1_{name}",
         "unpack the archive, and give",
     )
+
+
+def test_tar_of_archives(example, write_mtx, tmp_path):
+    folder = write_mtx(tmp_path / "m")
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name in ("a", "b"):
+            archive.add(shutil.make_archive(tmp_path / name, "gztar", folder), f"{name}.tar.gz")
+    refused(tmp_path / "x.tar", "a.tar.gz", "b.tar.gz", "unpack it once")
 
 
 def test_hdf5_behind_a_user_block_is_hdf5(example, tmp_path):

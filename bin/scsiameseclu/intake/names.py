@@ -83,9 +83,9 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
     ids = first_of(ID_COLUMNS, columns)
     others = {name: values for name, values in columns.items() if not are_ids(values)}
     symbols = first_of(SYMBOL_COLUMNS, others)
-    if not names or _are_numbers(names) or are_ids(names):
+    if not names or are_numbers(names) or are_ids(names):
         symbols = symbols or first_of(_LOOSE_COLUMNS, others)
-    if not names or _are_numbers(names):
+    if not names or are_numbers(names):
         found = ids or symbols or list(names)
         return found, symbols or found
     if are_ids(names) or (ids is None and symbols is not None):
@@ -97,7 +97,7 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
 
 def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the names of cells: `names`, or the barcodes where these only number them."""
-    if names and not _are_numbers(names):
+    if names and not are_numbers(names):
         return list(names)
     barcodes = first_of(CELL_COLUMNS, columns)
     return barcodes if barcodes and len(set(barcodes)) == len(barcodes) else list(names)
@@ -105,7 +105,7 @@ def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> li
 
 def only_unique_text(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the one column that could name its rows, all differently; [] if it is not one."""
-    found = [values for values in columns.values() if len(set(values)) == len(values) and not _are_numbers(values)]
+    found = [values for values in columns.values() if len(set(values)) == len(values) and not are_numbers(values)]
     return list(found[0]) if len(found) == 1 else []
 
 
@@ -124,7 +124,8 @@ def are_ids(names: Sequence[str]) -> bool:
     return _share(names, ACCESSION) > 0.5 or _share(names, PROBE) > 0.5
 
 
-def _are_numbers(names: Sequence[str]) -> bool:
+def are_numbers(names: Sequence[str]) -> bool:
+    """Return whether all `names` are whole numbers."""
     return all(re.fullmatch(r"\d+(\.0)?", name) for name in names)
 
 

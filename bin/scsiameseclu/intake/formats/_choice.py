@@ -83,7 +83,7 @@ class Candidates:
         if self.parts and not self._is_named(chosen) and self._lacks_parts(chosen, items):
             return self._sum_of_parts(path, chosen)
         if chosen is None:
-            chosen = next((name for name, item in items.items() if self._count(name, item) is not None), None)
+            chosen = self._presence(items)
         elif not self._is_named(chosen):
             self._check_alone(usable, items, path)
         return (
@@ -127,6 +127,11 @@ class Candidates:
             return True  # spliced counts are in X: anndata.read_loom puts them there
         matrix = any_matrix(items[chosen])
         return any(_same(matrix, any_matrix(self.layers[name])) for name in self.parts.values())
+
+    def _presence(self, items: Mapping[str, Any]) -> str | None:
+        """Return the matrix of 0 and 1 to take where no other is of whole numbers: no mask beside the values."""
+        names = [name for name in items if name in self.main or self._is_named(name) or not self.main]
+        return next((name for name in names if self._count(name, items[name]) is not None), None)
 
     def _whole(self) -> str | None:
         """Return the layer that holds the sum of the parts, if one does."""

@@ -64,8 +64,13 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     target = folder
     while target.is_dir() and len(inside := list(target.iterdir())) == 1:
         target = inside[0]
-    if recognizes(target):  # or an archive made to hold itself would never end
-        raise InputError.of(what="The archive holds an archive.", where=path, remedy="Unpack it once and give that.")
+    archives = [quoted(item.name) for item in ([target] if target.is_file() else inside) if recognizes(item)]
+    if len(archives) == len(inside):  # or an archive made to hold itself would never end
+        raise InputError.of(
+            what=f"The archive holds an archive: {', '.join(archives[:12])}.",
+            where=path,
+            remedy="Unpack it once and give what is inside, each in a row of its own if there are several.",
+        )
     return target
 
 

@@ -13,7 +13,7 @@ from anndata.io import read_elem
 
 from ...errors import quoted
 from ..counts import Counts
-from ..names import cell_names, ids_and_symbols
+from ..names import are_numbers, cell_names, ids_and_symbols
 from ._bytes import damaged
 from ._choice import Candidates
 from ._hdf5 import check_size, items, members, opened, strings
@@ -77,6 +77,8 @@ def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
     if other is None:
         return frame
     found = _frame(other)
+    if are_numbers(list(frame.index)) and len(found) != len(frame):  # each table numbers its own genes
+        return frame
     found = found[~found.index.duplicated()].reindex(frame.index)
     return frame.join(found[[column for column in found if column not in frame]])
 
