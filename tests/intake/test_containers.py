@@ -86,6 +86,17 @@ def test_no_part_is_taken_for_the_counts(example, parts, tmp_path, names, x):
     assert f"{parts[1].sum():,}" in notes(adata)
 
 
+@pytest.mark.parametrize("factor", [1, 0.5])
+def test_parts_without_any_other_matrix(example, parts, tmp_path, factor):
+    adata = layered(example, parts[0], **{name: part * factor for name, part in velocity(parts).items()})
+    adata.X = None
+    adata.write_h5ad(tmp_path / "x")
+    if factor == 1:
+        example.check(read(tmp_path / "x"))
+    else:
+        refused(tmp_path / "x", "no whole numbers")
+
+
 def test_two_parts_are_added_up_too(example, parts, tmp_path):
     """Kb's workflow lamanno knows no ambiguous counts."""
     layered(example, parts[0], spliced=parts[0], unspliced=example.dense - parts[0]).write_h5ad(tmp_path / "x")

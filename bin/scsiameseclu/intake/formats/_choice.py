@@ -72,7 +72,7 @@ class Candidates:
             If there is no matrix, or several layers could be the one.
         """
         items = self._in_order()
-        if not items:
+        if not items and not self.parts:
             raise InputError.of(
                 what="The file holds no matrix: no X, raw.X or layer.",
                 where=path,
@@ -83,14 +83,12 @@ class Candidates:
         if self.parts and not self._is_named(chosen) and self._lacks_parts(chosen, items):
             return self._sum_of_parts(path, chosen)
         if chosen is None:
+            items = items or {self.label(name): self.layers[name] for name in self.parts.values()}
             chosen = self._presence(items)
         elif not self._is_named(chosen):
             self._check_alone(usable, items, path)
-        return (
-            any_matrix(items[chosen or next(iter(items))]),
-            chosen or next(iter(items)),
-            self._notes(chosen, items),
-        )
+        name = chosen or next(iter(items))
+        return any_matrix(items[name]), name, self._notes(chosen, items)
 
     def _in_order(self) -> dict[str, Any]:
         """Return all matrices but the parts, by what users call them, preferred ones first."""
