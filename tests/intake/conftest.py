@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import struct
+import warnings
 from pathlib import Path
 
 import anndata as ad
@@ -143,6 +144,17 @@ def write_10x(example):
                     np.array(example.ids, dtype="S"),
                     np.array(example.symbols, dtype="S"),
                 )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_zarr():
+    def write(adata: ad.AnnData, path: Path, *, version: int = 2) -> Path:
+        with ad.settings.override(zarr_write_format=version), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that another version will be the default
+            adata.write_zarr(path)
         return path
 
     return write

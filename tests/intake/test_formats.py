@@ -15,28 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import io, sparse
-from scsiameseclu.errors import InputError
 from scsiameseclu.intake import read_matrix, read_sample
 
-
-def read(path, **options):
-    return read_sample(path, settings={"sample": "s"}, **options)[0]
-
-
-def notes(adata):
-    return " ".join(json.loads(adata.uns["intake"])["notes"])
-
-
-def refused(path, *words, **options):
-    with pytest.raises(InputError) as caught:
-        read(path, **options)
-    (problem,) = caught.value.problems
-    assert problem.where
-    assert problem.remedy
-    for word in words:
-        assert word.lower() in str(problem).lower()
-    return problem
-
+from tests.intake.reading import notes, read, refused
 
 # --- Matrix Market ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -9,6 +10,7 @@ import zipfile
 from datetime import timedelta
 from functools import partial
 
+import anndata as ad
 import h5py
 import numpy as np
 import pytest
@@ -53,11 +55,14 @@ def _nothing_is_left_behind(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def sources(example, write_mtx, write_kb, write_10x, write_alevin, tmp_path):
+def sources(example, write_mtx, write_kb, write_10x, write_alevin, write_zarr, tmp_path):
     """Paths of the same counts in every format, by the format's name."""
     folder = tmp_path / "sources"
     folder.mkdir()
     example.adata().write_h5ad(folder / "h5ad", compression="gzip")
+    (folder / "h5ad.gz").write_bytes(gzip.compress((folder / "h5ad").read_bytes()))
+    with h5py.File(folder / "h5mu", "w") as file:
+        ad.io.write_elem(file.create_group("mod"), "rna", example.adata())
     example.table().to_csv(folder / "csv")
     example.table().to_csv(folder / "csv.gz", compression="gzip")
     with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -77,6 +82,9 @@ def sources(example, write_mtx, write_kb, write_10x, write_alevin, tmp_path):
     io.mmwrite(nac / "cells_x_genes.mature.mtx", sparse.coo_matrix(example.sparse))
     return {
         "alevin": write_alevin(folder / "alevin"),
+        "h5ad.gz": folder / "h5ad.gz",
+        "h5mu": folder / "h5mu",
+        "zarr": write_zarr(example.adata(), folder / "zarr"),
         "zip": folder / "zip",
         "tar.gz": folder / "tar.gz",
         "hdf5": folder / "hdf5",
@@ -98,7 +106,7 @@ def copy(source, target):
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
     (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    return sorted(target.iterdir()) if target.is_dir() else [target]
+    return sorted(path for path in target.rglob("*") if path.is_file()) if target.is_dir() else [target]
 
 
 def outcome(path):
@@ -143,7 +151,13 @@ def test_bits_flipped(sources, example, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None:
         assert adata.X.data.min() > 0
-    if adata is not None and kind in ("mtx.gz", "csv.gz", "tar.gz", "zip"):  # their checksums tell what was changed
+    if adata is not None and kind in (
+        "mtx.gz",
+        "csv.gz",
+        "tar.gz",
+        "zip",
+        "h5ad.gz",
+    ):  # their checksums tell what was changed
         np.testing.assert_array_equal(adata.X.toarray(), example.dense)
 
 
@@ -252,6 +266,27 @@ def test_odd_names_of_cells(example, tmp_path, names):
     np.testing.assert_array_equal(found.X.toarray(), example.dense)
     assert found.obs_names.is_unique
     found.write_h5ad(tmp_path / "y")
+
+
+@fuzz(max_examples=40)
+@given(
+    kind=st.sampled_from(["mtx", "kb", "csv", "alevin"]),
+    control=st.sampled_from("\r\t\v\f\x07\x1b\x1c\x85\u2028\u00a0\x00"),
+    data=st.data(),
+)
+def test_control_characters_in_lists_of_names(sources, example, tmp_path, kind, control, data):
+    """In a list or table of text they are refused or taken out; no name has any from here on."""
+    copy(sources[kind], tmp_path / "x")
+    names = {"mtx": "barcodes.tsv", "kb": "cells_x_genes.barcodes.txt", "alevin": "quants_mat_rows.txt"}
+    file = tmp_path / "x" / names[kind] if kind in names else tmp_path / "x"
+    barcode = data.draw(st.sampled_from(example.barcodes))
+    place = data.draw(st.integers(0, len(barcode)))
+    text = file.read_bytes().decode()
+    file.write_bytes(text.replace(barcode, barcode[:place] + control + barcode[place:]).encode())
+    adata = outcome(tmp_path / "x")
+    if adata is not None:
+        assert adata.n_obs == len(example.barcodes)
+        assert all(len(name.splitlines()) == 1 and name == name.strip() for name in adata.obs_names)
 
 
 @pytest.mark.parametrize("kind", ["mtx", "kb", "alevin"])

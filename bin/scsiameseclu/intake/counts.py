@@ -15,7 +15,7 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import set_settings
-from .names import GENE_EXPRESSION, fill_missing, gene_expression, numbered, unique
+from .names import GENE_EXPRESSION, cleaned, fill_missing, gene_expression, numbered, unique
 from .organism import infer_organism
 
 LARGEST = 2**53
@@ -102,6 +102,7 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
         If the matrix is empty, does not fit its names, or holds values that are no counts.
     """
     _check_shape(counts, path)
+    _clean_names(counts)
     _complete_names(counts)
     _check_names(counts, path)
     matrix = counts.matrix
@@ -184,6 +185,18 @@ def _check_shape(counts: Counts, path: Path) -> None:
                 what=f"There are {n_cells} cells x {n_genes} genes in {counts.source}, but {len(names)} {kind}.",
                 where=path,
                 remedy="Give the files as one program wrote them together; these do not belong to each other.",
+            )
+
+
+def _clean_names(counts: Counts) -> None:
+    counts.barcodes, n_barcodes = cleaned(counts.barcodes)
+    counts.gene_ids, n_ids = cleaned(counts.gene_ids)
+    counts.gene_symbols, n_symbols = cleaned(counts.gene_symbols)
+    for kind, n_changed in (("barcodes", n_barcodes), ("genes", max(n_ids, n_symbols))):
+        if n_changed:
+            counts.notes.append(
+                f"Names of {kind} with white space at their ends or control characters (such as line ends): "
+                f"{n_changed}; these were taken out."
             )
 
 

@@ -12,6 +12,13 @@ from anndata.utils import make_index_unique
 
 ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
 """A gene id of Ensembl, of any species, with or without its version."""
+ACCESSION = re.compile(
+    ENSEMBL.pattern + r"|^(FBgn\d{7}|WBGene\d{8}|ZDB-[A-Z]+-\d{6}-\d+|(MGI|HGNC|RGD|Xenbase|SGD|VGNC):\S+"
+    r"|Y[A-P][LR]\d{3}[WC](-[A-Z])?|S0{3,}\d+|AT[1-5CM]G\d{5}|[NX][MR]_\d+(\.\d+)?)$"
+)
+"""A gene id of Ensembl, FlyBase, WormBase, ZFIN, MGI, HGNC, RGD, SGD, TAIR or RefSeq."""
+PROBE = re.compile(r"^(ENS[A-Z]{0,6}G\d{6,})\|([^|]+)\|\w+$")
+"""A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
 BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
 """A cell's barcode, alone or with a prefix and a suffix, or a name such as ``cell_1``."""
 COMMON_GENE = re.compile(
@@ -20,21 +27,43 @@ COMMON_GENE = re.compile(
     re.IGNORECASE,
 )
 """Genes that nearly every matrix of counts holds, in any case, or a name such as ``gene_1``."""
-ID_COLUMNS = ("gene_ids", "gene_id", "geneid", "ensembl_id", "ensembl_ids", "ensembl", "accession", "feature_id", "id")
+ID_COLUMNS = (
+    *("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "ensembl_gene_id", "ensgid", "accession"),
+    *("feature_id", "feature_ids", "id", "ids", "gene_stable_id"),
+)
 SYMBOL_COLUMNS = (
-    *("gene_symbols", "gene_symbol", "gene_names", "gene_name", "genename", "symbol", "symbols", "feature_name"),
-    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "gene", "name", "names"),
+    *("gene_symbols", "gene_symbol", "gene_names", "gene_name", "symbol", "symbols", "feature_name", "feature_names"),
+    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
+)
+_LOOSE_COLUMNS = ("gene", "genes", "name", "names", "short_name", "features", "feature", "var_names", "original_name")
+"""Columns that hold symbols where nothing else does; else they may be descriptions."""
+CELL_COLUMNS = (
+    *("cell_id", "cell_ids", "obs_names", "cell_name", "cell_names", "barcode", "barcodes", "cell_barcode"),
+    *("cell_barcodes", "cell", "cells", "bc_wells", "cb"),
 )
 GENE_EXPRESSION = "Gene Expression"
 OTHER_FEATURES = frozenset(
     ["antibody capture", "crispr guide capture", "multiplexing capture", "custom", "peaks", "antigen capture", "motifs"]
 )
 """Feature types of Cell Ranger that are no genes, in lower case."""
+_CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
+_ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
 
 def looks_like_ensembl(names: Sequence[str]) -> bool:
     """Return whether most of `names` are Ensembl gene ids."""
     return _share(names, ENSEMBL) > 0.5
+
+
+def key(name: str) -> str:
+    """Return a column's name as it is compared: ``Gene.Symbol`` is ``gene_symbol``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """Return the first `wanted` column that is there and not empty, however written."""
+    known = {key(name): values for name, values in columns.items() if any(values)}
+    return next((list(known[key(name)]) for name in wanted if key(name) in known), None)
 
 
 def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
@@ -43,7 +72,7 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
     Parameters
     ----------
     names
-        The names that the matrix gives its genes.
+        The names that the matrix gives its genes; none if it has only columns about them.
     columns
         Other columns of text about the genes, by name, each as long as `names`.
 
@@ -51,12 +80,57 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
     -------
     Gene ids and gene symbols; the same names twice if the input has only one of them.
     """
-    known = {name.lower(): list(values) for name, values in columns.items()}
-    ids = next((known[column] for column in ID_COLUMNS if column in known), None)
-    symbols = next((known[column] for column in SYMBOL_COLUMNS if column in known), None)
-    if looks_like_ensembl(names) or (symbols is not None and ids is None):
-        return list(names), symbols or list(names)
+    ids = first_of(ID_COLUMNS, columns)
+    others = {name: values for name, values in columns.items() if not are_ids(values)}
+    symbols = first_of(SYMBOL_COLUMNS, others)
+    if not names or are_numbers(names) or are_ids(names):
+        symbols = symbols or first_of(_LOOSE_COLUMNS, others)
+    if not names or are_numbers(names):
+        found = ids or symbols or list(names)
+        return found, symbols or found
+    if are_ids(names) or (ids is None and symbols is not None):
+        return list(names), fill_missing(symbols, names) if symbols else list(names)
+    if ids and symbols and _agree(names, ids) and not _agree(names, symbols):  # ids of a kind that is not known here
+        return list(names), fill_missing(symbols, names)
     return ids or list(names), list(names)
+
+
+def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of cells: `names`, or the barcodes where these only number them."""
+    if names and not are_numbers(names):
+        return list(names)
+    barcodes = first_of(CELL_COLUMNS, columns)
+    return barcodes if barcodes and len(set(barcodes)) == len(barcodes) else list(names)
+
+
+def only_unique_text(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the one column that could name its rows, all differently; [] if it is not one."""
+    found = [values for values in columns.values() if len(set(values)) == len(values) and not are_numbers(values)]
+    return list(found[0]) if len(found) == 1 else []
+
+
+def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
+    """Return names without white space at their ends and control characters, and how many had some.
+
+    A line end within a name would make two lines of it in every table. What is no text at all is left as it is, to be
+    refused.
+    """
+    clean = [re.sub(_CONTROL, "_", _ENDS.sub("", name)) for name in names]
+    return clean, sum(new != old for new, old in zip(clean, names, strict=True))
+
+
+def are_ids(names: Sequence[str]) -> bool:
+    """Return whether most of `names` are ids of genes, or of probes for them."""
+    return _share(names, ACCESSION) > 0.5 or _share(names, PROBE) > 0.5
+
+
+def are_numbers(names: Sequence[str]) -> bool:
+    """Return whether all `names` are whole numbers."""
+    return all(re.fullmatch(r"\d+(\.0)?", name) for name in names)
+
+
+def _agree(names: Sequence[str], others: Sequence[str]) -> bool:
+    return sum(one == other for one, other in zip(names, others, strict=True)) > len(names) / 2
 
 
 def fill_missing(names: Sequence[str], substitutes: Sequence[str]) -> list[str]:
@@ -105,7 +179,7 @@ def _cells(names: Sequence[str]) -> float:
 
 
 def _genes(names: Sequence[str]) -> float:
-    return max(_share(names, ENSEMBL), min(1.0, 5 * _share(names, COMMON_GENE)))
+    return max(_share(names, ACCESSION), min(1.0, 5 * _share(names, COMMON_GENE)))
 
 
 def _share(names: Sequence[str], pattern: re.Pattern[str]) -> float:

@@ -14,8 +14,22 @@ from typing import Protocol
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from . import alevin, archive, foreign, h5ad, hdf5, loom, matrix_market, tenx_hdf5, text
-from ._bytes import GZIP, damaged, head
+from . import (
+    alevin,
+    archive,
+    foreign,
+    h5ad,
+    hdf5,
+    loom,
+    matrix_market,
+    mudata,
+    packed,
+    tenx_hdf5,
+    text,
+    zarr_store,
+)
+from ._bytes import damaged, head, packing
+from ._probes import add_up_probes
 
 
 class Reader(Protocol):
@@ -32,7 +46,10 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (foreign, tenx_hdf5, h5ad, loom, hdf5, alevin, matrix_market, archive, text)
+READERS: tuple[Reader, ...] = (
+    *(foreign, tenx_hdf5, h5ad, mudata, loom, hdf5, zarr_store),
+    *(alevin, matrix_market, archive, packed, text),
+)
 """All readers, asked in this order: text comes last, since nearly anything can be text."""
 
 
@@ -57,13 +74,19 @@ def read_matrix(path: Path) -> Counts:
     try:
         with warnings.catch_warnings():  # old versions of formats are read all the same: nothing for the user to do
             warnings.simplefilter("ignore")
+            _check_packing(path)
             reader = next((reader for reader in READERS if reader.recognizes(path)), None)
             if reader is None:
                 raise _unknown(path)
-            return reader.read(path)
+            counts = reader.read(path)
+            add_up_probes(counts)
+            _note_presence(counts)
+            return counts
     except (InputError, MemoryError, NameError, ImportError):  # the last two are ours
         raise
     except Exception as error:  # on a user's bytes, the libraries fail in any way they like; all of them mean the same
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):  # no room to unpack it
+            raise
         raise InputError.of(
             what=f"The input is damaged or incomplete: {type(error).__name__}: {quoted(error, length=200)}.",
             where=path,
@@ -103,9 +126,35 @@ def _no_access(path: Path, error: OSError | ValueError) -> InputError:
     )
 
 
+def _check_packing(path: Path) -> None:
+    """Refuse a packed file whose first bytes cannot be unpacked, or that is packed again inside."""
+    if path.is_dir():
+        return
+    with path.open("rb") as file:
+        packed = packing(file.read(8))
+    if packed is None:
+        return
+    start = head(path)
+    with path.open("rb") as file:
+        if file.read(len(start)) == start:
+            raise damaged(path, f"{packed.name} that does not unpack")
+    again = packing(start)
+    if again is not None:
+        raise InputError.of(
+            what=f"The file is packed twice, with {packed.name} around {again.name}.",
+            where=path,
+            remedy="Unpack it once and give the file inside.",
+        )
+
+
+def _note_presence(counts: Counts) -> None:
+    """Note that a matrix holds 0 and 1 only: boolean values and patterns are counts of 1."""
+    data = counts.matrix.data
+    if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
+        counts.notes.append("No count is larger than 1: if the matrix says whether a gene was found, give its counts.")
+
+
 def _unknown(path: Path) -> InputError:
-    if head(path).startswith(GZIP):
-        return damaged(path, "gzip that does not unpack")
     return InputError.of(
         what="The file is of no format that is known here.",
         where=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,24 +14,30 @@ from scipy import sparse
 
 from ...errors import InputError, quoted
 from ..counts import BLOCK, compact
-from ._probe import survives
+from ._bytes import RATIO, ROOM, damaged, is_tar, unpacked_limit
+from ._probe import missing_filter, other_files, survives
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 COMPRESSION = 2000
-"""No filter packs counts more densely than this: a dataset that claims more has a damaged header."""
+"""No filter packs a dense matrix, which is read in parts, more densely than this."""
+LONGEST = 2**27
+"""More cells or genes than this are none: the header of such a matrix is damaged."""
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5, even a truncated one."""
+    """Return whether a file is HDF5, even a truncated one; an archive of HDF5 is none."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(SIGNATURE)) == SIGNATURE or bool(h5py.is_hdf5(path))
+        start = file.read(len(SIGNATURE))
+    if start == SIGNATURE or start.startswith(b"PK"):
+        return start == SIGNATURE
+    return bool(h5py.is_hdf5(path)) and not is_tar(path)  # its signature may lie at byte 512, behind a header of tar
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading."""
+    """Open an HDF5 file for reading; one that takes anything from other files is refused."""
     if not survives(path):
         raise InputError.of(
             what="The HDF5 file is damaged so badly that reading it crashes or never ends.",
@@ -46,6 +53,13 @@ def opened(path: Path) -> Iterator[h5py.File]:
             remedy="Copy or download it again and compare sizes and checksums with the original's.",
         ) from error
     with file:
+        elsewhere = other_files(file)
+        if elsewhere:
+            raise InputError.of(
+                what=f"The HDF5 file takes {quoted(elsewhere[0])} from another file, which is not followed.",
+                where=path,
+                remedy="Write it as one file where it was made, such as anndata.read_h5ad(x).write_h5ad(y).",
+            )
         yield file
 
 
@@ -66,6 +80,9 @@ def items(group: h5py.Group) -> dict[str, h5py.Group | h5py.Dataset]:
 def strings(dataset: h5py.Dataset) -> list[str]:
     """Read names: text or bytes, or numbers used as names."""
     check_size(dataset)
+    if dataset.shape is None:  # HDF5's way to write that there are none
+        return []
+    _check_written(dataset)
     values = np.atleast_1d(dataset[()])
     if values.dtype.names:  # one record a name, as in early h5ad
         values = values[values.dtype.names[0]]
@@ -85,26 +102,67 @@ def columns_of_text(path: Path, size: int) -> list[list[str]]:
         return [strings(dataset) for dataset in found]
 
 
-def check_size(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset that cannot be as large as its header says, before memory is asked for."""
+def check_size(*datasets: h5py.Dataset, ratio: int = RATIO) -> None:
+    """Refuse datasets that cannot be read or cannot be as large as they say.
+
+    Parameters
+    ----------
+    datasets
+        What belongs together: the three of a sparse matrix are of very different density.
+    ratio
+        How many bytes can be packed into one. Default: as many as in any packed file.
+    """
+    for dataset in datasets:
+        _check_kind(dataset)
+    claimed = sum(_claimed(dataset) for dataset in datasets)
+    stored = sum(dataset.id.get_storage_size() for dataset in datasets)
+    chunks = max((_chunk(dataset) for dataset in datasets), default=0)
+    if claimed > max(ratio * stored, ROOM) or chunks > unpacked_limit(stored):
+        raise InputError.of(
+            what=f"{quoted(datasets[0].name)} in the HDF5 file claims {max(claimed, chunks):,} bytes, which the "
+            f"{stored:,} that are there cannot hold.",
+            where=datasets[0].file.filename,
+            remedy="The file is damaged: copy or download it again and compare checksums.",
+        )
+
+
+def _check_kind(dataset: Any) -> None:
     if not isinstance(dataset, h5py.Dataset):
         raise InputError.of(
             what=f"{quoted(dataset.name)} in the HDF5 file is a group where a dataset is expected.",
             where=dataset.file.filename,
             remedy="Write the file again with the program that it comes from.",
         )
-    if dataset.nbytes > max(COMPRESSION * dataset.file.id.get_filesize(), BLOCK):
+    missing = missing_filter(dataset)
+    if missing:
         raise InputError.of(
-            what=f"{quoted(dataset.name)} in the HDF5 file claims {dataset.nbytes} bytes, which the file cannot hold.",
+            what=f"{quoted(dataset.name)} in the HDF5 file is packed with a filter that is not there: {missing}.",
             where=dataset.file.filename,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
+            remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or write_h5ad of anndata).",
         )
 
 
+def _check_written(dataset: h5py.Dataset) -> None:
+    """Refuse names and sparse counts of which a part was never written: HDF5 gives zeros."""
+    if not dataset.size:
+        return
+    parts = [-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)]
+    written = dataset.id.get_num_chunks() if dataset.chunks else dataset.id.get_storage_size()
+    if written < (math.prod(parts) if dataset.chunks else 1):
+        raise damaged(Path(dataset.file.filename), f"parts of {dataset.name} were never written")
+
+
+def _claimed(dataset: h5py.Dataset) -> int:
+    return int(dataset.nbytes) if dataset.shape is not None else 0
+
+
+def _chunk(dataset: h5py.Dataset) -> int:
+    return math.prod(dataset.chunks) * dataset.dtype.itemsize if dataset.chunks else 0
+
+
 def vector(dataset: h5py.Dataset) -> np.ndarray:
-    """Read a one-dimensional dataset of numbers."""
-    check_size(dataset)
-    return _usable(dataset[:])
+    """Read a one-dimensional dataset of numbers, checked before (:func:`check_size`)."""
+    return _usable(dataset[:] if dataset.shape is not None else np.zeros(0, dataset.dtype))
 
 
 def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int, int]) -> sparse.csr_matrix:
@@ -122,12 +180,16 @@ def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int,
     InputError
         If the three do not make a matrix of this shape.
     """
-    check_size(group["indices"])
-    wide = np.int32 if max(*shape, group["indices"].shape[0]) < np.iinfo(np.int32).max else np.int64
-    indices = np.asarray(group["indices"].astype(wide)[:])  # out of range becomes the limit, which the check finds
-    indptr = vector(group["indptr"])
+    check_size(group["indices"], group["data"], group["indptr"])
+    for name in ("indices", "data", "indptr"):
+        _check_written(group[name])
+    check_shape(shape, group["indices"].file.filename)
+    stored = group["indices"]
+    wide = np.int32 if max(*shape, stored.size or 0) < np.iinfo(np.int32).max else np.int64
+    # Out of range becomes the limit, which the check finds.
+    indices = np.asarray(stored.astype(wide)[:]) if stored.shape is not None else np.zeros(0, wide)
     try:
-        matrix = sparse.csr_matrix((vector(group["data"]), indices, indptr), shape=shape)
+        matrix = sparse.csr_matrix((vector(group["data"]), indices, vector(group["indptr"])), shape=shape)
         matrix.check_format(full_check=True)
     except ValueError as error:
         raise InputError.of(
@@ -138,9 +200,19 @@ def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int,
     return compact(matrix)
 
 
+def check_shape(shape: tuple[int, int], where: object) -> None:
+    """Refuse a matrix of more cells or genes than there can be, before memory is asked for."""
+    if not all(0 <= size <= LONGEST for size in shape):
+        raise InputError.of(
+            what=f"The matrix claims to be of shape {shape[0]} x {shape[1]}: so many cells or genes there are not.",
+            where=where,
+            remedy="The file is damaged: copy or download it again and compare checksums.",
+        )
+
+
 def dense_blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
     """Yield a two-dimensional dataset in parts of whole rows that fill whole chunks."""
-    check_size(dataset)
+    check_size(dataset, ratio=COMPRESSION)
     width = max(1, dataset.shape[1])
     rows = max(1, BLOCK // width)
     if dataset.chunks and dataset.chunks[0] * width <= 16 * BLOCK:
@@ -189,15 +261,22 @@ def any_matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_matrix:
     return compressed(item, (n_rows, n_columns))
 
 
-def whole_numbers(item: h5py.Group | h5py.Dataset) -> bool:
-    """Return whether a matrix holds nothing but non-negative whole numbers; reads until the first that is not."""
+def largest_count(item: h5py.Group | h5py.Dataset) -> float | None:
+    """Return the largest value of a matrix; None if not all are non-negative whole numbers."""
     if isinstance(item, h5py.Dataset):
-        return item.dtype.kind in "iufb" and all(_whole(block) for block in dense_blocks(item))
-    data = item["data"]
-    check_size(data)
-    return data.dtype.kind in "iufb" and all(
-        _whole(data[start : start + BLOCK]) for start in range(0, data.shape[0], BLOCK)
-    )
+        values, parts = item, dense_blocks(item)
+    else:
+        values = item["data"]
+        check_size(values, item["indices"])
+        parts = (values[start : start + BLOCK] for start in range(0, values.size or 0, BLOCK))
+    if values.dtype.kind not in "iufb":
+        return None
+    largest = 0.0
+    for block in parts:
+        if not _whole(block):
+            return None
+        largest = max(largest, float(block.max(initial=0)))
+    return largest
 
 
 def _usable(values: np.ndarray) -> np.ndarray:

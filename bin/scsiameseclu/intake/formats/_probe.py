@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import signal
 from contextlib import suppress
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import h5py
 
+from ._bytes import unpacked_limit
+
 SECONDS = 10
 """Processor time that the look through a file may take, and one second more for each :data:`BYTES_A_SECOND`."""
 BYTES_A_SECOND = 20_000_000
-LARGEST = 2**31
-"""Bytes of names that are read at most."""
 
 
 def survives(path: Path) -> bool:
@@ -43,14 +44,46 @@ def _survives(path: str, size: int, _changed: int) -> bool:
 def _walk(path: str, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    with suppress(Exception), h5py.File(path, "r") as file:  # what the library tells is told when the file is read
-        _touch("", file)
-        file.visititems(_touch)
+    # What the library reports is reported when the file is read; what is in other files is not looked at.
+    with suppress(Exception), h5py.File(path, "r") as file:
+        if not other_files(file):
+            _touch("", file)
+            file.visititems(_touch)
+
+
+def other_files(file: h5py.File) -> list[str]:
+    """Return what a file takes from others: links out of it, datasets stored elsewhere."""
+    found: list[str] = []
+    file.visititems_links(lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None)
+    file.visititems(lambda name, item: found.append(name) if _is_elsewhere(item) else None)
+    return found
+
+
+def _is_elsewhere(item: h5py.Group | h5py.Dataset) -> bool:
+    if not isinstance(item, h5py.Dataset):
+        return False
+    layout = item.id.get_create_plist()
+    return bool(layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count() > 0)
 
 
 def _touch(_name: str, item: h5py.Group | h5py.Dataset) -> None:
     with suppress(Exception):
         dict(item.attrs)
     with suppress(Exception):
-        if isinstance(item, h5py.Dataset) and item.size and item.nbytes < LARGEST:
+        if not isinstance(item, h5py.Dataset) or not item.size:
+            return
+        limit = unpacked_limit(item.id.get_storage_size())
+        if not missing_filter(item) and limit > max(item.nbytes, math.prod(item.chunks or (0,)) * item.dtype.itemsize):
             _ = item[()] if item.dtype.kind in "OSV" else item[(0,) * item.ndim]
+
+
+def missing_filter(dataset: h5py.Dataset) -> str:
+    """Return a dataset's filter that neither HDF5 nor hdf5plugin has; empty: there is none."""
+    packed = dataset.id.get_create_plist()
+    for number, _, _, name in (packed.get_filter(place) for place in range(packed.get_nfilters())):
+        if not h5py.h5z.filter_avail(number):
+            with suppress(ImportError):
+                import hdf5plugin  # noqa: F401  # its filters are known to HDF5 from here on
+        if not h5py.h5z.filter_avail(number):
+            return f"{name.decode(errors='replace') or 'unnamed'} ({number})"
+    return ""

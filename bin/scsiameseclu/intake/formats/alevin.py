@@ -16,7 +16,7 @@ from scipy import sparse
 from ...errors import InputError
 from ..counts import Counts
 from ..names import ids_and_symbols
-from ._bytes import GZIP, damaged, lines, open_bytes
+from ._bytes import damaged, lines, open_bytes, packing
 
 NAME = "alevin"
 FILE = "quants_mat.gz"
@@ -27,7 +27,7 @@ def recognizes(path: Path) -> bool:
     if path.name != FILE or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(GZIP)) == GZIP
+        return packing(file.read(8)) is not None
 
 
 def read(path: Path) -> Counts:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
-from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import InputError
@@ -17,16 +14,110 @@ _R_REMEDY = (
     "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', X_name = 'counts'), "
     "or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = 'counts'), version = '3')."
 )
-_R_STARTS = (b"X\n\0\0\0", b"A\n2\n", b"A\n3\n", b"B\n\x02\0", b"B\n\x03\0", b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n")
-_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
-    b"BZh": lambda packed: bz2.BZ2Decompressor().decompress(packed, 16),
-    b"\xfd7zXZ": lambda packed: lzma.LZMADecompressor().decompress(packed, 16),
+_R_STARTS = (
+    b"X\n\0\0\0",
+    b"A\n2\n",
+    b"A\n3\n",
+    b"B\n\x02\0",
+    b"B\n\x03\0",
+    b"RDX2\n",
+    b"RDX3\n",
+    b"RDA2\n",
+    b"RDA3\n",
+)
+_UNPACK = "Unpack it and give the file or folder inside"
+_VCF = b"##fileformat=VCF"
+_PACKED = (
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"\x1f\x9d",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"\x80",
+)
+_STARTS = {
+    b"\x28\xb5\x2f\xfd": ("is packed with Zstandard", f"{_UNPACK} (zstd -d, unzstd)."),
+    b"\x04\x22\x4d\x18": ("is packed with LZ4", f"{_UNPACK} (lz4 -d)."),
+    b"\x1f\x9d": ("is packed with compress", f"{_UNPACK} (uncompress)."),
+    b"7z\xbc\xaf\x27\x1c": ("is a 7-Zip archive", f"{_UNPACK} (7z x)."),
+    b"Rar!\x1a\x07": ("is a RAR archive", f"{_UNPACK} (unrar x)."),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
+        "is a spreadsheet",
+        "Save the sheet as CSV (UTF-8) and give that file.",
+    ),
+    b"PAR1": ("is a Parquet table", "Write it as text: pandas.read_parquet(x).to_csv('x.csv.gz')."),
+    b"ARROW1": (
+        "is a Feather table",
+        "Write it as text: pandas.read_feather(x).to_csv('x.csv.gz').",
+    ),
+    b"FEA1": ("is a Feather table", "Write it as text: pandas.read_feather(x).to_csv('x.csv.gz')."),
+    b"\x93NUMPY": (
+        "is NumPy's array, without names",
+        "Write it as .h5ad: anndata.AnnData(numpy.load(x), obs, var).",
+    ),
+    b"MATLAB 5.0": (
+        "is of MATLAB",
+        "Write it as Matrix Market with lists of barcodes and genes: scipy.io.mmwrite.",
+    ),
+    b"\x80\x02": (
+        "is a Python pickle, which can hold programs",
+        "Write the matrix in it as .h5ad with anndata.",
+    ),
+    b"\x80\x03": (
+        "is a Python pickle, which can hold programs",
+        "Write the matrix in it as .h5ad with anndata.",
+    ),
+    b"\x80\x04": (
+        "is a Python pickle, which can hold programs",
+        "Write the matrix in it as .h5ad with anndata.",
+    ),
+    b"\x80\x05": (
+        "is a Python pickle, which can hold programs",
+        "Write the matrix in it as .h5ad with anndata.",
+    ),
+    b"BAM\1": (
+        "holds reads, not counts",
+        "Count them first (Cell Ranger, STARsolo, kb, alevin-fry).",
+    ),
+    b"CRAM": (
+        "holds reads, not counts",
+        "Count them first (Cell Ranger, STARsolo, kb, alevin-fry).",
+    ),
+    _VCF: ("holds variants, not counts", "Give the matrix of counts of genes."),
 }
+"""What a file that begins so is, and what to do about it."""
+_HDF5 = {
+    ("assays", "cell.names"): ("is h5Seurat, which only R can read", _R_REMEDY),
+    ("barcode_idx", "feature_idx", "umi"): (
+        "is Cell Ranger's list of molecules",
+        "Give filtered_feature_bc_matrix.h5, which lies beside it.",
+    ),
+}
+"""The same of HDF5 with these names at its top."""
+_FOLDERS = {
+    "__tiledb_group.tdb": (
+        "is of TileDB-SOMA",
+        "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
+    ),
+    "__tiledb": (
+        "is of TileDB-SOMA",
+        "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
+    ),
+    "index_data": (
+        "is of BPCells",
+        "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad').",
+    ),
+    "val_data": (
+        "is of BPCells",
+        "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad').",
+    ),
+}
+"""The same of a folder that holds this."""
 
 
 def recognizes(path: Path) -> bool:
     """Return whether there is a remedy to tell for `path`."""
-    return path.is_file() and _remedy(path) is not None
+    return _remedy(path) is not None
 
 
 def read(path: Path) -> Counts:
@@ -36,25 +127,22 @@ def read(path: Path) -> Counts:
 
 
 def _remedy(path: Path) -> tuple[str, str] | None:
+    if path.is_dir():
+        found = next((known for name, known in _FOLDERS.items() if (path / name).exists()), None)
+        return (f"The folder {found[0]}.", found[1]) if found else None
     start = head(path)
-    for magic, unpack in _UNPACK.items():
-        if start.startswith(magic):
-            start = _start(unpack, start)
-            if not start.startswith(_R_STARTS):
-                return "The file is packed with bzip2 or xz.", "Unpack it (bunzip2, unxz) and give the file inside."
     if start.startswith(_R_STARTS):
         return "The file holds R objects (.rds or .RData), which only R can read.", _R_REMEDY
-    if {"assays", "cell.names"} <= set(members(path)):
-        return "The file is h5Seurat, which only R can read.", _R_REMEDY
-    if start.startswith(b"BAM\1") or (start.startswith(b"@") and b"\n+" in start):
-        return "The file holds reads, not counts.", "Count them first (Cell Ranger, STARsolo, kb, alevin-fry)."
     if path.name == "quants_tier_mat.gz":
-        return "The file holds alevin's tiers, not counts.", "Give the folder, or quants_mat.gz beside it."
-    return None
-
-
-def _start(unpack: Callable[[bytes], bytes], packed: bytes) -> bytes:
-    try:
-        return unpack(packed)
-    except (OSError, EOFError, lzma.LZMAError):
-        return b""
+        return (
+            "The file holds alevin's tiers, not counts.",
+            "Give the folder, or quants_mat.gz beside it.",
+        )
+    if start.startswith(b"@") and b"\n+" in start:
+        return "The file holds reads, not counts.", _STARTS[b"BAM\1"][1]
+    known = next((known for magic, known in _STARTS.items() if start.startswith(magic)), None)
+    if known and b"\0" not in start and not start.startswith((_VCF, *_PACKED)):
+        known = None  # a table whose first gene is CRAMP1
+    top = set(members(path))
+    known = known or next((known for names, known in _HDF5.items() if top.issuperset(names)), None)
+    return (f"The file {known[0]}.", known[1]) if known else None

@@ -1,70 +1,60 @@
-"""AnnData's ``.h5ad``, of any version: raw counts are looked for in layers['counts'], raw.X, X and the other layers."""
+"""AnnData's ``.h5ad``, of any version, and AnnData within other files."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
-from ...errors import InputError, quoted
+from ...errors import quoted
 from ..counts import Counts
-from ..names import ids_and_symbols
-from ._hdf5 import any_matrix, is_matrix, items, members, opened, whole_numbers
+from ..names import are_numbers, cell_names, ids_and_symbols
+from ._bytes import damaged
+from ._choice import Candidates
+from ._hdf5 import check_size, items, members, opened, strings
 
 NAME = "h5ad"
 FEATURE_TYPES = ("feature_types", "feature_type")
+_ALEVIN = ("quant_info", "gpl_info", "collate_info")
+"""What alevin-fry writes beside the counts, in ``uns``."""
 
 
 def recognizes(path: Path) -> bool:
     """Return whether there are cells (``obs``) and genes (``var``)."""
-    return {"obs", "var"} <= set(members(path))
+    found = members(path)
+    return {"obs", "var"} <= set(found) and "mod" not in found
 
 
 def read(path: Path) -> Counts:
-    """Read the first matrix of whole numbers; if none is, the first one, for the check of counts to refuse."""
+    """Read the matrix of raw counts (:class:`Candidates`)."""
     with opened(path) as file:
-        obs = _frame(file["obs"])
-        candidates = _candidates(file)
-        if not candidates:
-            raise InputError.of(
-                what="The h5ad file holds no matrix: no X, raw.X or layer.",
-                where=path,
-                remedy="Write it again with raw counts in X or in layers['counts'].",
-            )
-        name, notes = choose(candidates)
-        var = _frame(file.get("raw/var", file.get("raw.var")) if name == "raw.X" else file["var"])
-        matrix = any_matrix(candidates[name])
+        return read_group(file, path)
+
+
+def read_group(group: h5py.Group, path: Path) -> Counts:
+    """Read AnnData from a group of a file, or from its top."""
+    obs = _frame(group["obs"])
+    layers = items(group["layers"]) if "layers" in group else {}
+    candidates = Candidates(
+        {"raw.X": group.get("raw/X", group.get("raw.X")), "X": group.get("X")},
+        layers,
+        lambda name: f"layers[{quoted(name)}]",
+        is_alevin=any(name in _ALEVIN or "simpleaf" in name for name in _names_in(group.get("uns"))),
+    )
+    matrix, name, notes = candidates.choose(path)
+    var = _genes(group, is_raw=name == "raw.X")
     ids, symbols = ids_and_symbols(list(var.index), text_columns(var))
-    counts = Counts(matrix, list(obs.index), ids, symbols, NAME, source=name, columns=obs, notes=notes)
+    barcodes = cell_names(list(obs.index), text_columns(obs))
+    counts = Counts(matrix, barcodes, ids, symbols, NAME, source=name, columns=obs, notes=notes)
     types = next((column for column in FEATURE_TYPES if column in var), None)
     if types and len(var) == matrix.shape[1]:
         counts.keep_genes([str(kind) for kind in var[types]], path)
     return counts
-
-
-def choose(candidates: dict[str, h5py.Group | h5py.Dataset]) -> tuple[str, list[str]]:
-    """Find the matrix of raw counts.
-
-    Parameters
-    ----------
-    candidates
-        Matrices by the names that users know, in order of preference.
-
-    Returns
-    -------
-    The name of the first that holds non-negative whole numbers only, else the first of all; and notes for the user.
-    """
-    passed: list[str] = []
-    for name, item in candidates.items():
-        if whole_numbers(item):
-            others = f" ({', '.join(passed)}: no whole numbers)" if passed else ""
-            return name, [f"Raw counts were taken from {name}{others}."]
-        passed.append(name)
-    note = f"No matrix holds whole numbers only ({', '.join(passed)}); {passed[0]} was taken."
-    return passed[0], [note]
 
 
 def text_columns(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -76,23 +66,75 @@ def text_columns(table: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _candidates(file: h5py.File) -> dict[str, Any]:
-    layers = items(file["layers"]) if "layers" in file else {}
-    found = {"layers['counts']": layers.pop("counts", None)}
-    found["raw.X"] = file.get("raw/X", file.get("raw.X"))
-    found["X"] = file.get("X")
-    found |= {f"layers[{quoted(name)}]": item for name, item in layers.items()}
-    return {name: item for name, item in found.items() if is_matrix(item)}
+def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
+    """Return what var and raw.var say of the genes of the matrix, joined by their names.
+
+    raw is as a rule a copy of the object as it was before symbols were looked up, or genes left out.
+    """
+    raw, var = group.get("raw/var", group.get("raw.var")), group.get("var")
+    mine, other = (raw, var) if is_raw and raw is not None else (var, raw)
+    frame = _frame(mine)
+    if other is None:
+        return frame
+    found = _frame(other)
+    if are_numbers(list(frame.index)) and len(found) != len(frame):  # each table numbers its own genes
+        return frame
+    found = found[~found.index.duplicated()].reindex(frame.index)
+    return frame.join(found[[column for column in found if column not in frame]])
 
 
 def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
     if isinstance(item, h5py.Dataset):  # one record a row: versions before 0.7
+        check_size(item)
         records = pd.DataFrame.from_records(item[()]).map(_decoded)
         frame = records.set_index(records.columns[0])
     else:
-        frame = read_elem(item)
+        item.visititems(lambda _, inner: check_size(inner) if isinstance(inner, h5py.Dataset) else None)
+        frame = _table(item)
     frame.index = pd.Index([str(_decoded(value)) for value in frame.index], dtype=object)
     return frame
+
+
+def _table(group: h5py.Group) -> pd.DataFrame:
+    if _decoded(group.attrs.get("encoding-type")) == "dataframe":
+        with suppress(Exception):  # a column of a kind that anndata does not know yet; names are read all the same
+            return pd.DataFrame(read_elem(group))
+    return _bare_frame(group)
+
+
+def _bare_frame(group: h5py.Group) -> pd.DataFrame:
+    """Read a table without anndata's marks, as SeuratDisk writes it."""
+    found = items(group)
+    index = next(
+        (name for name in (_decoded(group.attrs.get("_index")), "_index", "index") if name in found),
+        None,
+    )
+    if index is None:
+        raise damaged(Path(group.file.filename), f"{group.name} holds no names")
+    names = strings(found.pop(index))
+    columns = {name: _column(item) for name, item in found.items() if not name.startswith("__")}
+    return pd.DataFrame({name: values for name, values in columns.items() if len(values) == len(names)}, index=names)
+
+
+def _column(item: h5py.Group | h5py.Dataset) -> Any:
+    """Return the values of a column; of a factor its levels."""
+    if isinstance(item, h5py.Dataset):
+        if "categories" in item.attrs:
+            return _levels(strings(item.file[item.attrs["categories"]]), item[()])
+        return item[()] if item.dtype.kind in "iufb" and item.ndim == 1 else strings(item)
+    inner = items(item)
+    for codes, levels, first in (("codes", "categories", 0), ("values", "levels", 1)):
+        if {codes, levels} <= set(inner):
+            return _levels(strings(inner[levels]), inner[codes][()].astype(int) - first)
+    return ()
+
+
+def _levels(levels: list[str], codes: np.ndarray) -> list[str]:
+    return [levels[code] if 0 <= code < len(levels) else "" for code in codes]
+
+
+def _names_in(group: Any) -> list[str]:
+    return list(group) if isinstance(group, h5py.Group) else []
 
 
 def _decoded(value: Any) -> Any:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from ..names import ids_and_symbols, rows_are_cells
+from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells
 from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
 
 NAME = "HDF5 with X"
-_CELLS = ("barcodes", "obs_names", "cell_names", "cell_name", "cells", "barcode", "cell_ids")
 _GENES = ("gene_names", "var_names", "genes", "gene_name", "gene_symbols", "features", "gene_ids", "gene")
+_CELL_KEYS, _GENE_KEYS = frozenset(map(key, CELL_COLUMNS)), frozenset(map(key, _GENES))
 
 
 def recognizes(path: Path) -> bool:
@@ -41,10 +41,10 @@ def read(path: Path) -> Counts:
     n_cells, n_genes = matrix.shape
     cells = {name: values for name, values in vectors.items() if len(values) == n_cells}
     genes = {name: values for name, values in vectors.items() if len(values) == n_genes}
-    names = next((genes[name] for name in _GENES if name in genes), [])
+    names = first_of(_GENES, genes) or []
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
-    barcodes = next((cells[name] for name in _CELLS if name in cells), [])
-    columns = pd.DataFrame({name: values for name, values in cells.items() if name not in _CELLS + _GENES})
+    barcodes = first_of(CELL_COLUMNS, cells) or []
+    columns = pd.DataFrame({name: values for name, values in cells.items() if key(name) not in _CELL_KEYS | _GENE_KEYS})
     notes = [f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} cells, {n_genes} genes."]
     return Counts(matrix, barcodes, ids, symbols, NAME, source="X", columns=columns, notes=notes)
 
@@ -52,8 +52,8 @@ def read(path: Path) -> Counts:
 def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) -> bool:
     if n_rows == n_columns:
         return True
-    cells = [len(vectors[name]) for name in ("Y", *_CELLS) if name in vectors]
-    genes = [len(vectors[name]) for name in _GENES if name in vectors]
+    cells = [len(values) for name, values in vectors.items() if name == "Y" or key(name) in _CELL_KEYS]
+    genes = [len(values) for name, values in vectors.items() if key(name) in _GENE_KEYS]
     if cells or genes:
         return n_rows in cells or n_columns in genes
     rows = next((values for values in vectors.values() if len(values) == n_rows), [])

@@ -9,25 +9,21 @@ import pandas as pd
 
 from ...errors import quoted
 from ..counts import Counts
-from ..names import ids_and_symbols
+from ..names import (
+    CELL_COLUMNS,
+    ID_COLUMNS,
+    SYMBOL_COLUMNS,
+    first_of,
+    ids_and_symbols,
+    key,
+    only_unique_text,
+)
 from ._bytes import damaged
-from ._hdf5 import check_size, dense, items, members, opened, strings
-from .h5ad import choose
+from ._choice import Candidates
+from ._hdf5 import check_size, items, members, opened, strings
 
 NAME = "loom"
-_CELLS = ("CellID", "obs_names", "cell_id", "CellName", "barcode", "barcodes", "Barcode", "cell", "cell_names")
-_GENES = (
-    "Gene",
-    "var_names",
-    "gene_names",
-    "gene_name",
-    "GeneName",
-    "gene",
-    "Symbol",
-    "Accession",
-    "gene_ids",
-    "gene_id",
-)
+_GENES = ("Gene", "var_names", *SYMBOL_COLUMNS, *ID_COLUMNS)
 
 
 def recognizes(path: Path) -> bool:
@@ -36,28 +32,35 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read the matrix, or the first layer of whole numbers if the matrix has others."""
+    """Read the matrix, or the layers that hold the raw counts (:class:`Candidates`)."""
     with opened(path) as file:
-        candidates = {"the matrix": file["matrix"]}
         layers = items(file["layers"]) if "layers" in file else {}
-        candidates |= {f"layer {quoted(name)}": item for name, item in layers.items()}
-        name, notes = choose(candidates)
-        matrix = dense(candidates[name]).T.tocsr()
-        cells = _attributes(path, file["col_attrs"], matrix.shape[0], names=_CELLS)
+        candidates = Candidates({"the matrix": file["matrix"]}, layers, lambda name: f"layer {quoted(name)}")
+        stored, name, notes = candidates.choose(path)
+        matrix = stored.T.tocsr()
+        cells = _attributes(path, file["col_attrs"], matrix.shape[0], names=CELL_COLUMNS)
         genes = _attributes(path, file["row_attrs"], matrix.shape[1], names=_GENES)
-    barcodes = next((cells[column] for column in _CELLS if column in cells), [])
-    names = next((genes[column] for column in _GENES if column in genes), [])
+    barcodes = first_of(CELL_COLUMNS, cells) or only_unique_text(cells)
+    names = first_of(_GENES, genes) or ([] if first_of(ID_COLUMNS, genes) else only_unique_text(genes))
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
+    notes += _unnamed("cells", cells, named=bool(barcodes)) + _unnamed("genes", genes, named=bool(names))
     return Counts(matrix, barcodes, ids, symbols, NAME, source=name, columns=pd.DataFrame(cells), notes=notes)
 
 
+def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> list[str]:
+    if named or not attributes:
+        return []
+    return [f"None of the attributes of the {kind} is known to name them: {', '.join(map(quoted, attributes))}."]
+
+
 def _attributes(path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Return the attributes with one value for each row or column; `names` that are not so many are no names."""
+    """Return the attributes with `size` values; those called `names` must have so many."""
+    known = {key(name) for name in names}
     found = {}
     for name, item in items(group).items():
         if isinstance(item, h5py.Dataset) and item.shape == (size,):
             check_size(item)
             found[name] = strings(item)
-        elif isinstance(item, h5py.Dataset) and name in names:
+        elif isinstance(item, h5py.Dataset) and key(name) in known:
             raise damaged(path, f"{item.name} is not as long as the matrix, {size}")
     return found

@@ -9,22 +9,22 @@ from __future__ import annotations
 import math
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from scipy import sparse
 from scipy.io import mmread
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ...errors import InputError, quoted
 from ..counts import Counts, compact
-from ..names import ids_and_symbols
-from . import alevin, tenx_hdf5
-from ._bytes import damaged, head, lines, open_bytes
-from ._hdf5 import is_hdf5
+from ..names import are_ids, ids_and_symbols
+from . import alevin, h5ad, loom, mudata, packed, tenx_hdf5, zarr_store
+from ._bytes import RATIO, damaged, head, lines, no_cells, open_bytes, packing
+from ._hdf5 import check_shape, is_hdf5, members
+from ._names import Names
+from ._sums import add, overflow, total
 
 NAME = "Matrix Market folder"
 BANNER = b"%%MatrixMarket"
@@ -38,8 +38,14 @@ _ROLES = {
 _SUMS = ({"total"}, {"cell", "nucleus"})
 """What kb's ``--sum`` calls the matrix that it adds up from those of ``--workflow nac``: the one that was asked for."""
 _PARTS = {"mature", "nascent", "ambiguous"}
-_ENDINGS = {"gz", "tsv", "txt", "csv", "mtx"}
+_PARSE = {"cell_metadata": "barcodes", "all_genes": "genes", "count_matrix": "matrix", "dge.mtx": "matrix.mtx"}
+"""What Parse Biosciences' split-pipe calls the three files."""
+_PACKED = (".gz", ".bz2", ".xz")
+_ENDINGS = {"gz", "bz2", "xz", "tsv", "txt", "csv", "mtx"}
 _LISTING = 12
+_BLOCK = 2**20
+_ROOM = 2**24
+"""Bytes of text that a small packed file may hold in any case."""
 
 
 def recognizes(path: Path) -> bool:
@@ -50,8 +56,7 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read a matrix file, or the one matrix in a folder (or kb's three parts of it), with the names beside it."""
     (matrix, *parts), others = find_matrices(path) if path.is_dir() else ([path], 0)
-    others_of = next((format_ for format_ in (tenx_hdf5, alevin) if format_.recognizes(matrix)), None)
-    counts = others_of.read(matrix) if others_of else _read_with_names(matrix)
+    counts = _read_with_names(matrix) if _is_matrix_market(matrix) or _is_named(matrix) else _read_other(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
         counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
@@ -60,8 +65,14 @@ def read(path: Path) -> Counts:
     return counts
 
 
+def _read_other(path: Path) -> Counts:
+    from . import read_matrix
+
+    return read_matrix(path)
+
+
 def _is_matrix_market(path: Path) -> bool:
-    return head(path)[: len(BANNER)].lower() == BANNER.lower()
+    return path.is_file() and head(path)[: len(BANNER)].lower() == BANNER.lower()
 
 
 # --- finding the matrix in a folder ---
@@ -74,7 +85,8 @@ def find_matrices(folder: Path) -> tuple[list[Path], int]:
 
 def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
     """Return the same of a folder for which `files` are all of its matrices."""
-    found = files
+    found = [path for path in files if not (_is_container(path) or _has_twin(path))]
+    found = found or [path for path in files if not _has_twin(path)]
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
     for prefer in (
         *(_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered(folder)),
@@ -90,13 +102,53 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
 def _matrices(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder, onerror=_refuse):  # does not follow links, which may lead in a circle
         depth = len(Path(where).relative_to(folder).parts)
-        folders[:] = sorted(folders) if depth < DEPTH else []
+        stores = [name for name in sorted(folders) if zarr_store.recognizes(Path(where, name))]
+        yield from (Path(where, name) for name in stores)
+        folders[:] = sorted(set(folders).difference(stores)) if depth < DEPTH else []
         for name in sorted(files):
             path = Path(where, name)
-            named = name.removesuffix(".gz").endswith(".mtx")  # one that is damaged shall be told as such
-            other = tenx_hdf5.recognizes(path) or alevin.recognizes(path)
-            if path.is_file() and (named or other or _is_matrix_market(path)):
+            # One that is damaged shall be reported as such.
+            if path.is_file() and not name.startswith("._") and (_is_named(path) or _is_some_matrix(path)):
                 yield path
+
+
+def _is_named(path: Path) -> bool:
+    """Return whether a file is Matrix Market by its name."""
+    return _unpacked_name(path).endswith(".mtx")
+
+
+def _is_some_matrix(path: Path) -> bool:
+    if is_hdf5(path):
+        return tenx_hdf5.recognizes(path) or _is_container(path)
+    return _is_matrix_market(path) or alevin.recognizes(path) or packed.recognizes(path)
+
+
+def _is_container(path: Path) -> bool:
+    """Return whether this is read only where there is no Matrix Market or 10x HDF5."""
+    if not is_hdf5(path):
+        return path.is_dir() or packed.recognizes(path)
+    if tenx_hdf5.recognizes(path):
+        return False
+    return any(known.recognizes(path) for known in (h5ad, mudata, loom)) or "X" in members(path)
+
+
+def _has_twin(path: Path) -> bool:
+    """Return whether what is packed lies unpacked beside it, as gunzip -k leaves it."""
+    plain = path.with_name(_unpacked_name(path))
+    if plain == path or not plain.is_file():
+        return False
+    try:
+        with open_bytes(path) as one, open_bytes(plain) as other:
+            while (block := one.read(_BLOCK)) == other.read(_BLOCK):
+                if not block:
+                    return True
+    except (OSError, EOFError, InputError):
+        pass
+    return False
+
+
+def _unpacked_name(path: Path) -> str:
+    return path.name.removesuffix(path.suffix) if path.suffix in _PACKED else path.name
 
 
 def _refuse(error: OSError) -> None:
@@ -160,10 +212,11 @@ def _none(folder: Path) -> InputError:
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
     listing = ", ".join(quoted(name) for name in names[:_LISTING]) or "nothing"
     return InputError.of(
-        what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), and 10x HDF5, "
-        f"also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
+        what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), 10x HDF5, "
+        f".h5ad, .loom and zarr, also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
         where=folder,
-        remedy="Give the folder that Cell Ranger, STARsolo or kb wrote, such as filtered_feature_bc_matrix.",
+        remedy="Give the folder that Cell Ranger, STARsolo or kb wrote, such as filtered_feature_bc_matrix; or, if a "
+        "table in it holds the counts, the path of that file.",
     )
 
 
@@ -172,53 +225,62 @@ def _none(folder: Path) -> InputError:
 
 def _read_with_names(path: Path) -> Counts:
     stored = _entries(path)
-    notes: list[str] = []
     barcodes, barcode_note = _companion(path, "barcodes", stored.shape)
     genes, gene_note = _companion(path, "genes", stored.shape)
-    names, features = _columns(barcodes), _columns(genes)
-    n_cells, n_genes = len(names[0]), len(features[0])
+    cells, features = _fitting(path, stored.shape, Names.of(barcodes), Names.of(genes))
+    n_cells, n_genes = len(cells), len(features)
     cells_first = stored.shape == (n_cells, n_genes) and (n_cells != n_genes or _is_cells_first(barcodes))
-    if not cells_first and stored.shape != (n_genes, n_cells):
-        raise InputError.of(
-            what=f"The matrix is {stored.shape[0]} x {stored.shape[1]}, but {quoted(genes.name)} lists {n_genes} genes "
-            f"and {quoted(barcodes.name)} {n_cells} barcodes.",
-            where=path,
-            remedy="Give the three files as one program wrote them together; these do not belong to each other.",
-        )
-    oriented = stored if cells_first else stored.T
-    ids, symbols = _ids_and_symbols(features, genes)
-    notes += [note for note in (barcode_note, gene_note) if note]
+    notes = [note for note in (barcode_note, gene_note, cells.note(), features.note()) if note]
     if cells_first:
         notes.append("The matrix is cells x genes, as kb and alevin-fry write it.")
-    counts = Counts(_to_csr(oriented, path, notes), names[0], ids, symbols, NAME, source=path.name, notes=notes)
-    if len(features) > 2:
-        counts.keep_genes(features[2], path)
+    matrix = _to_csr(stored if cells_first else stored.T, path, notes)
+    ids, symbols = _ids_and_symbols(features)
+    names, *_ = cells.columns()
+    counts = Counts(matrix, names, ids, symbols, NAME, source=path.name, columns=cells.table(), notes=notes)
+    types = features.types()
+    if types:
+        counts.keep_genes(types, path)
     _add_up_splicing(counts)
     return counts
 
 
+def _fitting(path: Path, shape: tuple[int, int], cells: Names, genes: Names) -> tuple[Names, Names]:
+    """Return the lists of names, with their first lines or without, as they fit the matrix."""
+    for some_cells in cells.readings():
+        for some_genes in genes.readings():
+            if shape in ((len(some_cells), len(some_genes)), (len(some_genes), len(some_cells))):
+                if not len(some_cells) and len(some_genes):
+                    raise no_cells(path)
+                return some_cells, some_genes
+    remedy = "Give the three files as one program wrote them together; these do not belong to each other."
+    for names in (cells, genes):
+        if len(names) - 1 in shape and len(names) not in shape:
+            first = quoted(" ".join(names.rows[0]))
+            remedy = (
+                f"If the first line of {quoted(names.path.name)} ({first}) is a header, take it out. Else: {remedy}"
+            )
+    raise InputError.of(
+        what=f"The matrix is {shape[0]} x {shape[1]}, but {quoted(genes.path.name)} lists {len(genes)} genes "
+        f"and {quoted(cells.path.name)} {len(cells)} barcodes.",
+        where=path,
+        remedy=remedy,
+    )
+
+
 def _add_parts(counts: Counts, parts: list[Path]) -> None:
     """Add the counts of `parts`, over the same barcodes and genes, to those of the first."""
-    sums = {counts.source: _total(counts.matrix)}
+    sums = {counts.source: total(counts.matrix)}
     for path in parts:
         part = _read_with_names(path)
         if (part.barcodes, part.gene_ids) != (counts.barcodes, counts.gene_ids):
             raise damaged(path, f"its barcodes or genes are not those of {counts.source}")
-        sums[path.name] = _total(part.matrix)
-        counts.matrix = _sum(counts.matrix, part.matrix, path)
-    told = ", ".join(f"{quoted(name)} {total:,.0f}" for name, total in sums.items())
+        sums[path.name] = total(part.matrix)
+        counts.matrix = add(counts.matrix, part.matrix, path)
+    told = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
     counts.notes.append(
         f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({told}). If others are meant, give "
         "the path of one file, or run kb with --sum."
     )
-
-
-def _sum(one: sparse.csr_matrix, other: sparse.csr_matrix, path: Path) -> sparse.csr_matrix:
-    """Add two matrices of counts, but never past the largest integer."""
-    added = one + other
-    if added.data.dtype.kind in "iu" and _total(added) != _total(one) + _total(other):
-        raise _overflow(path)
-    return added
 
 
 def _add_up_splicing(counts: Counts) -> None:
@@ -227,7 +289,7 @@ def _add_up_splicing(counts: Counts) -> None:
     names = counts.gene_ids[:n_genes]
     if rest or not names or counts.gene_ids[n_genes:] != [f"{name}{end}" for end in ("-U", "-A") for name in names]:
         return
-    unspliced = _total(counts.matrix[:, n_genes : 2 * n_genes])
+    unspliced = total(counts.matrix[:, n_genes : 2 * n_genes])
     counts.matrix = counts.matrix[:, :n_genes] + counts.matrix[:, 2 * n_genes :]
     counts.gene_ids, counts.gene_symbols = names, counts.gene_symbols[:n_genes]
     counts.notes.append(
@@ -240,31 +302,33 @@ def _is_cells_first(barcodes: Path) -> bool:
     return barcodes.name.removesuffix(".gz").endswith(("barcodes.txt", "rows.txt"))
 
 
-def _ids_and_symbols(features: list[list[str]], path: Path) -> tuple[list[str], list[str]]:
-    if len(features) > 1:
-        return features[0], features[1]
+def _ids_and_symbols(genes: Names) -> tuple[list[str], list[str]]:
+    first, *others = genes.columns()
+    by_name = ids_and_symbols(first, genes.by_name())
+    if genes.header and (by_name[0] != by_name[1] or not others):
+        return by_name
+    if others and any(others[0]):
+        swapped = are_ids(others[0]) and not are_ids(first)
+        return (others[0], first) if swapped else (first, others[0])
     beside = [
-        file for file in path.parent.iterdir() if _key(file.name) == _key(path.name) and "names" in _words(file.name)
+        file
+        for file in genes.path.parent.iterdir()
+        if _key(file.name) == _key(genes.path.name) and "names" in _words(file.name)
     ]
     symbols = lines(beside[0]) if len(beside) == 1 else []
-    columns = {"gene_symbols": symbols} if len(symbols) == len(features[0]) else {}
-    return ids_and_symbols(features[0], columns)
+    columns = {"gene_symbols": symbols} if len(symbols) == len(first) else {}
+    return ids_and_symbols(first, columns)
 
 
 def _columns(path: Path) -> list[list[str]]:
-    delimiter = re.compile("," if ".csv" in path.name else "\t")
-    rows = [[value.strip().strip('"') for value in delimiter.split(line)] for line in lines(path)]
-    if not rows:
-        raise InputError.of(what="The list of names is empty.", where=path, remedy="Copy or download it again.")
-    width = len(rows[0])
-    uneven = next((number for number, row in enumerate(rows, start=1) if len(row) != width), None)
-    if uneven:
-        raise damaged(path, f"line {uneven} has not as many columns as the first, {width}")
-    return [[row[column] for row in rows] for column in range(width)]
+    return Names.of(path).columns()
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[._\- ]+", name.lower()) if word and word not in _ENDINGS]
+    name = name.lower()
+    for theirs, ours in _PARSE.items():
+        name = name.replace(theirs, ours)
+    return [word for word in re.split(r"[._\- ]+", name) if word and word not in _ENDINGS]
 
 
 def _role(name: str) -> str | None:
@@ -289,14 +353,11 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
     """Find the list of barcodes or genes that belongs to a matrix, and what to tell of the choice."""
     folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    found = [path for path in files if _role(path.name) == role and "names" not in _words(path.name)]
-    found = [
-        path for path in found if not path.name.removesuffix(".gz").endswith((".mtx", ".h5ad", ".h5", ".loom", ".bam"))
-    ]
+    found = [path for path in files if _role(path.name) == role and _is_list(path) and not _has_twin(path)]
     same_prefix = [path for path in found if _key(path.name) == _key(matrix.name)]
     same_words = [path for path in found if set(_words(path.name)) == set(_words(matrix.name))]
     for chosen in (same_prefix, same_words, found):
-        fitting = [path for path in chosen if len(chosen) == 1 or len(lines(path)) in shape]
+        fitting = _as_long_as(chosen, shape)
         if len({path.name for path in fitting}) == 1:
             note = "" if chosen is same_prefix else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
             return fitting[0], note
@@ -307,6 +368,20 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
     raise _no_companion(matrix, role, found)
 
 
+def _is_list(path: Path) -> bool:
+    others = (".mtx", ".h5ad", ".h5mu", ".h5", ".loom", ".bam")
+    return not (path.name.startswith("._") or "names" in _words(path.name) or _unpacked_name(path).endswith(others))
+
+
+def _as_long_as(chosen: list[Path], shape: tuple[int, ...]) -> list[Path]:
+    """Return the one file there is, or those as long as the matrix, or one line longer."""
+    if len(chosen) < 2:
+        return chosen
+    lengths = {path: len(lines(path)) for path in chosen}
+    fitting = [path for path in chosen if lengths[path] in shape]
+    return fitting or [path for path in chosen if lengths[path] - 1 in shape]
+
+
 def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     usual = "barcodes.tsv(.gz)" if role == "barcodes" else "features.tsv(.gz) or genes.tsv(.gz)"
     listing = ", ".join(quoted(path.name) for path in found[:_LISTING])
@@ -314,7 +389,9 @@ def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     return InputError.of(
         what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be told ({seen}).",
         where=matrix.parent,
-        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone.",
+        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone."
+        if not found
+        else "Leave only the one in the folder that belongs to the matrix, or give it the same prefix as the matrix.",
     )
 
 
@@ -355,7 +432,7 @@ class _Quiet:
     def read(self, size: int = -1) -> bytes:
         try:
             block = self._stream.read(size)
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, InputError) as error:
             self._error = error
             block = b""
         if not block and self._last != b"\n":
@@ -364,6 +441,8 @@ class _Quiet:
         return block
 
     def tell_error(self) -> None:
+        if isinstance(self._error, InputError):
+            raise self._error
         if self._error is not None:
             raise OSError(str(self._error))
 
@@ -381,7 +460,10 @@ def _check_header(path: Path) -> None:
             remedy="Give a general matrix of integers.",
         )
     sizes = _size_line(text)
-    limit = 1100 * path.stat().st_size  # gzip packs at most 1032 to 1
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        room = max(RATIO * size, _ROOM) if packing(file.read(8)) else size
+    limit = room // (2 if "array" in banner else 4)  # a line is "0" or, of a pattern, "1 1" at least
     numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
     stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)  # a dense matrix writes every entry
     if len(numbers) not in (2, 3) or stored > limit:
@@ -390,6 +472,7 @@ def _check_header(path: Path) -> None:
             where=path,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
+    check_shape((numbers[0], numbers[1]), path)
 
 
 def _size_line(text: str) -> list[str]:
@@ -405,24 +488,12 @@ def sizes(path: Path) -> tuple[int, int, int]:
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
     """Convert, adding up entries that are there more than once, but never past the largest integer."""
-    stored, total = matrix.nnz, _total(matrix)
+    stored, sum_of_all = matrix.nnz, total(matrix)
     converted = matrix.tocsr()
     if converted.nnz < stored:
         notes.append(
             f"Counts of a gene and barcode that were there before: {stored - converted.nnz}; they were added up."
         )
-        if converted.data.dtype.kind in "iu" and _total(converted) != total:
-            raise _overflow(path)
+        if converted.data.dtype.kind in "iu" and total(converted) != sum_of_all:
+            raise overflow(path)
     return converted
-
-
-def _overflow(path: Path) -> InputError:
-    return InputError.of(
-        what="Counts of one gene and barcode add up to more than 2,147,483,647.",
-        where=path,
-        remedy="The file is damaged: copy or download it again and compare checksums.",
-    )
-
-
-def _total(matrix: sparse.spmatrix) -> int | float:
-    return np.sum(matrix.data, dtype=np.int64 if matrix.data.dtype.kind in "iu" else float).item()

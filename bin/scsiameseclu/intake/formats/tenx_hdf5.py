@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ...errors import InputError
+from ...errors import InputError, quoted
 from ..counts import Counts
+from ..names import fill_missing
+from ._bytes import no_cells
 from ._hdf5 import compressed, items, members, opened, strings
+from ._probes import add_up_genes
 
 NAME = "10x HDF5"
 _MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
@@ -33,6 +36,7 @@ def read(path: Path) -> Counts:
         for group in groups:
             _check_complete(group, path)
         if "features" in groups[0]:
+            _check_only(groups, path)
             return _read_version_3(groups[0], path)
         parts = [_read_genome(group, path) for group in groups]
     counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
@@ -40,6 +44,16 @@ def read(path: Path) -> Counts:
         names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
         counts.notes.append(f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side.")
     return counts
+
+
+def _check_only(groups: list[h5py.Group], path: Path) -> None:
+    if len(groups) > 1:
+        names = ", ".join(quoted(group.name) for group in groups)
+        raise InputError.of(
+            what=f"The 10x HDF5 file holds {len(groups)} matrices: {names}.",
+            where=path,
+            remedy="Give a file with one matrix, as Cell Ranger writes it.",
+        )
 
 
 def _check_complete(group: h5py.Group, path: Path) -> None:
@@ -52,6 +66,8 @@ def _check_complete(group: h5py.Group, path: Path) -> None:
             where=path,
             remedy="Give filtered_feature_bc_matrix.h5 as Cell Ranger wrote it; copy or download it again.",
         )
+    if not strings(group["barcodes"]):
+        raise no_cells(path)
 
 
 def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> sparse.csr_matrix:
@@ -71,9 +87,21 @@ def _read_version_3(group: h5py.Group, path: Path) -> Counts:
     ids, symbols, barcodes = strings(features["id"]), strings(features["name"]), strings(group["barcodes"])
     matrix = _matrix(group, path, len(ids), len(barcodes))
     counts = Counts(matrix, barcodes, ids, symbols, f"{NAME} v3", source=group.name)
-    if "feature_type" in features:
+    _add_up_probes(counts, features)
+    if "feature_type" in features and len(counts.gene_ids) == len(ids):
         counts.keep_genes(strings(features["feature_type"]), path)
     return counts
+
+
+def _add_up_probes(counts: Counts, features: h5py.Group) -> None:
+    """Make one gene of the probes for it, where features are the probes of 10x Flex and Visium."""
+    size = (len(counts.gene_ids),)
+    columns = [features[name] for name in ("gene_id", "gene_name") if name in features]
+    if len(columns) == 2 and all(isinstance(item, h5py.Dataset) and item.shape == size for item in columns):
+        genes, names = map(strings, columns)
+        counts.gene_ids = fill_missing(genes, counts.gene_ids)
+        counts.gene_symbols = fill_missing(names, counts.gene_symbols)
+        add_up_genes(counts)
 
 
 def _read_genome(group: h5py.Group, path: Path) -> Counts:
