@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
 
+from .gene_ids import share_of_gene_ids
+
 ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
 """A gene id of Ensembl, of any species, with or without its version."""
 BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
 """A cell's barcode, alone or with a prefix and a suffix, or a name such as ``cell_1``."""
+BARE_BARCODE = re.compile(r"^[ACGTN]{8,}(-\d+)?$")
+"""A cell's barcode and nothing before it: an antibody's tag has the antibody's name there."""
 COMMON_GENE = re.compile(
     r"^(MT-\w+|RP[LS]\d+\w*|ACTB|ACTG1|GAPDH|MALAT1|B2M|EEF1A1|EEF2|TMSB4X|TMSB10|FTL1?|FTH1|HSP\w+|CD\d+\w*|APOE|PTPRC"
     r"|GENE[-_. ]?\d+)$",
@@ -23,7 +27,7 @@ COMMON_GENE = re.compile(
 ID_COLUMNS = ("gene_ids", "gene_id", "geneid", "ensembl_id", "ensembl_ids", "ensembl", "accession", "feature_id", "id")
 SYMBOL_COLUMNS = (
     *("gene_symbols", "gene_symbol", "gene_names", "gene_name", "genename", "symbol", "symbols", "feature_name"),
-    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "gene", "name", "names"),
+    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "hgnc", "mgi", "gene", "name", "names"),
 )
 GENE_EXPRESSION = "Gene Expression"
 OTHER_FEATURES = frozenset(
@@ -53,7 +57,7 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
     """
     known = {name.lower(): list(values) for name, values in columns.items()}
     ids = next((known[column] for column in ID_COLUMNS if column in known), None)
-    symbols = next((known[column] for column in SYMBOL_COLUMNS if column in known), None)
+    symbols = next((known[column] for column in SYMBOL_COLUMNS if column in known and _symbols(known[column])), None)
     if looks_like_ensembl(names) or (symbols is not None and ids is None):
         return list(names), symbols or list(names)
     return ids or list(names), list(names)
@@ -100,12 +104,17 @@ def rows_are_cells(rows: Sequence[str], columns: Sequence[str]) -> bool | None:
     return None if abs(evidence) < 0.02 else evidence > 0
 
 
+def _symbols(names: Sequence[str]) -> bool:
+    """Return whether names in a column for symbols are none of ids (a column ``hgnc`` may hold ``HGNC:5``)."""
+    return share_of_gene_ids(names) <= 0.5
+
+
 def _cells(names: Sequence[str]) -> float:
-    return _share(names, BARCODE)
+    return (_share(names, BARCODE) + _share(names, BARE_BARCODE)) / 2
 
 
 def _genes(names: Sequence[str]) -> float:
-    return max(_share(names, ENSEMBL), min(1.0, 5 * _share(names, COMMON_GENE)))
+    return max(share_of_gene_ids(names), min(1.0, 5 * _share(names, COMMON_GENE)))
 
 
 def _share(names: Sequence[str], pattern: re.Pattern[str]) -> float:

@@ -1,0 +1,124 @@
+"""Rows and columns of a table that cannot hold counts, by their names among the others' or by their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from ...errors import InputError, listed, quoted
+from ..counts import Counts
+from ..gene_ids import share_of_gene_ids
+from ..names import BARCODE
+
+_FEWEST = 5
+"""Values and lines from which on nothing of this is chance."""
+_FEWEST_RISING = 15
+_FEWEST_GENES = 100
+_MOST_ODD = 10
+
+
+def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
+    """Refuse a table with a row or column that is neither a gene nor a cell.
+
+    Parameters
+    ----------
+    counts
+        As read, cells x genes; names may be missing.
+    path
+        The table, for messages.
+    upright
+        Whether cells are the table's rows.
+
+    Raises
+    ------
+    InputError
+        If there is such a row or column: it is named.
+    """
+    words = ("Row", "Column") if upright else ("Column", "Row")
+    for word, names, found in (
+        (words[0], counts.barcodes, _odd_cells(counts.barcodes)),
+        (words[1], counts.gene_symbols, _odd_genes(counts.gene_ids) if upright else []),
+    ):
+        if found:
+            raise _no_counts(word, [names[place] for place in found], "it is not named as the others are", path)
+    for axis, word, names in ((0, words[0], counts.barcodes), (1, words[1], counts.gene_symbols)):
+        for place, why in _suspects(counts.matrix, axis):
+            raise _no_counts(word, [names[place] if names else str(place + 1)], why, path)
+
+
+def check_repeated(ids: Sequence[str], path: Path) -> None:
+    """Refuse a table of which most rows name a gene that another row names, too: it has one count a line.
+
+    Raises
+    ------
+    InputError
+        If it is such a table.
+    """
+    n_genes = len(set(ids))
+    if len(ids) >= 2 * _FEWEST and 2 * n_genes < len(ids):
+        raise InputError.of(
+            what=f"The {len(ids)} rows name only {n_genes} genes, such as {quoted(ids[0])}: no matrix of counts.",
+            where=path,
+            remedy="If it has one count a line, give it the columns gene, cell and count, and no others.",
+        )
+
+
+def _odd_cells(names: Sequence[str]) -> list[int]:
+    """Return the few names before or after the barcodes that are none."""
+    barcodes = [place for place, name in enumerate(names) if BARCODE.match(name)]
+    odd = [place for place in range(len(names)) if barcodes and not barcodes[0] <= place <= barcodes[-1]]
+    enough = len(barcodes) >= max(_FEWEST, len(names) / 2)
+    return odd if enough and len(names) - len(barcodes) <= _MOST_ODD else []
+
+
+def _odd_genes(ids: Sequence[str]) -> list[int]:
+    """Return the few names before the first gene id, where the others are ids."""
+    first = next((place for place, name in enumerate(ids) if share_of_gene_ids([name])), 0)
+    return list(range(first)) if first <= _MOST_ODD and share_of_gene_ids(ids) > 0.5 else []
+
+
+def _suspects(matrix: sparse.csr_matrix, axis: int) -> Iterator[tuple[int, str]]:
+    """Yield the cells (`axis` 0) or genes (1) whose values are no counts, and why."""
+    lines = sparse.csr_matrix(matrix if axis == 0 else matrix.T)
+    n_lines, n_values = lines.shape
+    if min(n_lines, n_values) < _FEWEST:
+        return
+    n_filled = lines.getnnz(axis=1)
+    yield from _sums(lines)
+    yield from _giants(lines, n_filled)
+    if n_values >= _FEWEST_RISING:
+        yield from _rising(lines, n_filled)
+    if axis == 0 and n_values >= _FEWEST_GENES and np.median(n_filled) < n_values / 2:
+        yield from ((int(place), "it is above 0 for every gene") for place in np.flatnonzero(n_filled == n_values))
+
+
+def _sums(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
+    totals, sums = np.asarray(lines.sum(axis=0)).ravel(), np.asarray(lines.sum(axis=1)).ravel()
+    for place in np.flatnonzero((2 * sums == sums.sum()) & (sums > 0)):
+        if (2 * lines[place].toarray().ravel() == totals).all():
+            yield int(place), "it is the sum of all others"
+
+
+def _giants(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[int, str]]:
+    largest = lines.max(axis=1).toarray().ravel()
+    place = int(np.argmax(largest))
+    if n_filled[place] == lines.shape[1] and lines[place].data.min() > np.delete(largest, place).max():
+        yield place, "each of its values is larger than all of the others"
+
+
+def _rising(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[int, str]]:
+    for place in np.flatnonzero(n_filled >= lines.shape[1] - 1):
+        if (np.diff(lines[place].toarray().ravel()) > 0).all():
+            yield int(place), "its values rise from first to last"
+
+
+def _no_counts(word: str, names: Sequence[str], why: str, path: Path) -> InputError:
+    which = f"{word} {quoted(names[0])} holds" if len(names) == 1 else f"{word}s {listed(names)} hold"
+    return InputError.of(
+        what=f"{which} no counts, as it seems: {why}.",
+        where=path,
+        remedy="Leave it out of the table; docs/inputs.md lists the names by which such columns are left out unasked.",
+    )
