@@ -91,6 +91,7 @@ def _suspects(matrix: sparse.csr_matrix, axis: int) -> Iterator[tuple[int, str]]
     yield from _giants(lines, n_filled)
     if n_values >= _FEWEST_RISING:
         yield from _rising(lines, n_filled)
+    yield from _fractions(lines)
     if axis == 0 and n_values >= _FEWEST_GENES and np.median(n_filled) < n_values / 2:
         yield from ((int(place), "it is above 0 for every gene") for place in np.flatnonzero(n_filled == n_values))
 
@@ -113,6 +114,16 @@ def _rising(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[in
     for place in np.flatnonzero(n_filled >= lines.shape[1] - 1):
         if (np.diff(lines[place].toarray().ravel()) > 0).all():
             yield int(place), "its values rise from first to last"
+
+
+def _fractions(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
+    """Yield the few lines that have fractions where no other has: of counts that are estimated, most have them."""
+    if lines.data.dtype.kind != "f":
+        return
+    fractional = np.repeat(np.arange(lines.shape[0]), np.diff(lines.indptr))[lines.data != np.rint(lines.data)]
+    places = np.unique(fractional)
+    if len(places) <= lines.shape[0] / 20:
+        yield from ((int(place), "it has fractions, and the others have none") for place in places)
 
 
 def _no_counts(word: str, names: Sequence[str], why: str, path: Path) -> InputError:

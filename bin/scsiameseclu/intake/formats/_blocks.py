@@ -79,13 +79,15 @@ def numbers_of(block: pd.DataFrame, columns: Sequence[int], path: Path, layout: 
 
 def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError:
     column, row = int(str(values.name)), int(str(values.index[0])) + layout.n_skipped + 1
-    what, remedy = f"A count is no number: {quoted(values.iloc[0])}.", "0 for nothing counted"
+    what = f"A count is no number: {quoted(values.iloc[0])}."
+    remedy = "0 for nothing counted; leave out columns that hold no counts"
+    if layout.header is None:
+        remedy = "0 for nothing counted; a table with one count a line needs the header gene, cell, count"
     if _COMMA.fullmatch(values.iloc[0]):
         what = f"A count is written with a comma: {quoted(values.iloc[0])}."
         remedy = "neither decimal commas nor marks between thousands"
     return InputError.of(
         what=what,
         where=f"{path}, row {row}, column {quoted(layout.name(column))}",
-        remedy=f"Give whole numbers, with names in the first line and the first column, and {remedy}; leave out "
-        "columns that hold no counts.",
+        remedy=f"Give whole numbers, with names in the first line and the first column, and {remedy}.",
     )

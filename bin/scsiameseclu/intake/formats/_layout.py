@@ -112,6 +112,8 @@ def _role(layout: Layout, column: int) -> str:
         return "beside"
     if vocabulary.is_unnamed(name, place=column) or vocabulary.names_genes(name) or vocabulary.names_cells(name):
         return "names"
+    if vocabulary.is_principal_component(name) and not all(map(str.isdigit, values)):  # not a Purkinje cell
+        return "beside"
     return "beside" if vocabulary.is_beside(name) or _is_text(values) else "counts"
 
 

@@ -22,33 +22,33 @@ _CELLS = re.compile(
 _UNNAMED = re.compile(r"|unnamed_\d+(_\d+)*|index|level_\d+|row_?names?|rownames_.*|column_?1")
 _UNNAMED_IN_FRONT = re.compile(r"x|x_1")
 _OF_GENES = re.compile(
-    r"chr|chrom|chromosome(_name)?|seq_?names?|seq_?id|contig|start|end|stop|strand|locus|(karyotype_)?band|width|len"
+    r"chr|chrom|chromosome(_name)?|seq_?names?|seq_?id|contig|start|end|stop|strand|locus|(karyotype_)?band|width"
     r"|((gene|transcript|exon|cds|eff|effective|median|mean|merged|total)_?)?(length|size)(_bp)?"
     r"|(gene|transcript|exon|tss)?_?(start|end|position|pos)(_(position|bp))*|n?_?exons?(_?count)?"
     r"|(gene_?|transcript_?)?(bio)?type|(gene_?)?(description|class|source|version|status)|category|genome"
     r"|(percentage_)?(gene_)?gc_?content|feature_?types?|(is_)?highly_variable(_.*)?|vst_.*|means"
-    r"|(dispersions|variances)(_.*)?|pct_dropout.*|mt|mito|ribo|hb"
+    r"|(dispersions|variances)(_.*)?|pct_dropout.*"
 )
 _OF_CELLS = re.compile(
     r"n_?(counts?|features?|umis?|genes?|reads?|transcripts?|molecules?|cells?)(_.*)?"
     r"|(log(1p|10|2)?_?)?(total|number_of|num|sum|mean)_?(counts?|umis?|genes?|features?|reads?|transcripts?|molecules?)(_.*)?"
-    r"|log(1p|10|2)?_?n?_?(counts?|genes?|umis?|features?)(_.*)?"
+    r"|log(1p|10|2)?_?n?_?(counts?|genes?|umis?|features?)(_?per_?umi|_.*)?"
     r"|(transcript|control_probe|control_codeword|genomic_control|(un|de)\w+_codeword|nucleus|umi|read|gene|barcode)_?counts?"
     r"|umis?|reads?|depth|(sequencing|seq|read)_depth|coverage|lib(rary)?_?size|size_?factors?"
     r"|(pct|percent|percentage|perc|frac|fraction|prop|proportion)_\w+|(pct|percent|percentage|frac|fraction)?_?(mito|mt|ribo)"
     r"_?(pct|percent|percentage|frac|fraction|ratio|content|genes?)?"
     r"|\w+_(pct|percent|percentage|frac|fraction|ratio|scores?)"
-    r"|(seurat_?)?clusters?(_?(ids?|number|label))?|\w*_res_\d\w*|\w*_snn_\w+|leiden(_.*)?|louvain(_.*)?|k_?means(_.*)?"
+    r"|(seurat_?)?clusters?(_?(ids?|number|label))?|(\w*_)?res_\d\w*|\w*_snn_\w+|leiden(_.*)?|louvain(_.*)?|k_?means(_.*)?"
     r"|(orig_|old_|active_)?ident|phase|batch(_?id)?|(sample|donor|patient|subject|library|plate|mouse|animal)(_?(ids?|names?|no))?"
-    r"|lane|chip|channel|time(_?points?)?|day|condition|treatment|group|(cell_?)?types?(_.*)?|labels?|annotations?|tissue|organ"
+    r"|lane|chip|channel|time(_?points?)?|day|condition|treatment|group|(cell_?)?types?(_[a-z]\w*)?|labels?|annotations?|tissue|organ"
     r"|organism|species|sex|gender|age|stage|genotype|strain|replicate|data_?set|study|project"
-    r"|(is_|predicted_)?doublets?(_.*)?|scrublet_.*|df_classifications_.*|pann_.*|hto_.*|detected|outlier|discard|is_cell"
+    r"|(is_|predicted_)?doublets?(_(scores?|class\w*|calls?|prediction|type|prob\w*))?|scrublet_.*|df_classifications_.*|pann_.*|hto_(max\w*|class\w*|margin|secondary\w*)|detected|outlier|discard|is_cell"
     r"|in_tissue|array_(row|col)|pxl_.*|image_?(row|col)|spatial_?\d|tile|slide(_id)?|z_level"
     r"|(x|y|z)_(centroid|pos(ition)?|coord\w*|location|px|um|\w+_(px|mm|um))|(center|coord|min|max|pos)_?(x|y|z)(_.*)?"
-    r"|(cell_|nucleus_)?(area|volume|perimeter)(_.*)?|height|aspect_?ratio|eccentricity|solidity|circularity|anisotropy"
-    r"|(mean|max)_(panck|cd\d+|dapi|membrane\w*|cytokeratin|\w+_stain)|dapi_.*"
-    r"|(umap|t_?sne|pca?|x_umap|x_tsne|x_pca|lsi|harmony|phate)_\d+|(umap|tsne)\d+"
+    r"|(cell_|nucleus_)?(area|volume|perimeter)(_(um|px|mm)\d?)?|height|aspect_?ratio|eccentricity|solidity|circularity|anisotropy"
+    r"|(x_)?(umap|t_?sne|pca|lsi|harmony|phate)_?\d+|(mean|max)_(panck|cd\d+|dapi|membrane\w*|cytokeratin|\w+_stain)|dapi_.*"
 )
+_PRINCIPAL_COMPONENT = re.compile(r"pc_?\d+")
 _TOTALS = re.compile(
     r"(grand_?)?(totals?|sums?)|(row|col|column)_?sums?|mean|average|avg|median|total_counts|sum_counts"
 )
@@ -86,6 +86,11 @@ def names_cells(name: str) -> bool:
 def is_total(name: str) -> bool:
     """Return whether a row or column of this name holds sums or means of the others."""
     return bool(_TOTALS.fullmatch(plain(name)))
+
+
+def is_principal_component(name: str) -> bool:
+    """Return whether a column of this name may be a principal component, or a cell: ``PC_1``."""
+    return bool(_PRINCIPAL_COMPONENT.fullmatch(plain(name)))
 
 
 def is_normalized(name: str) -> bool:

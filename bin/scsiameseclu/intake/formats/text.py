@@ -23,6 +23,8 @@ from ._layout import Columns, Layout, find_columns, find_layout, is_number, no_t
 from ._lines import is_long, read_long
 
 NAME = "table"
+_FEWEST_GENES = 3
+"""Columns of counts beside others that say something of cells."""
 _STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))
 
 
@@ -84,15 +86,19 @@ def _read_wide(path: Path, layout: Layout) -> Counts:
     if layout.header is None and set(table.rows) >= _STAR:
         raise no_table(path, "it is STAR's ReadsPerGene of one sample, counted by three kinds of strands")
     upright, reason = _orientation(table)
+    if upright and columns.beside and len(columns.counts) < _FEWEST_GENES:
+        shown = listed([layout.name(column) for column in columns.counts])
+        raise no_table(path, f"it says something of cells, and only of columns {shown} it may count a gene")
     table, left_out = _leave_out_rows(table, upright=upright)
     counts, used = _cells(table) if upright else _genes(table)
     if not upright:
         check_repeated(counts.gene_ids, path)
+    counts.leave_out_no_genes(path)
     check_accounts(counts, path, upright=upright)
     others = [layout.name(column) for column in sorted({*columns.names, *columns.beside} - used)]
     for word, names in (("Columns", list(filter(None, others))), ("Rows", left_out)):
         if names:
-            counts.notes.append(f"{word} that hold no counts by their names were left out: {listed(names)}.")
+            counts.notes.append(f"{word} that hold no counts were left out: {listed(names)}.")
     n_cells, n_genes = counts.matrix.shape
     counts.notes.append(f"Rows were taken as {_side(upright)} ({reason}): {n_cells} cells, {n_genes} genes.")
     return counts
@@ -153,7 +159,8 @@ def _cells(table: _Table) -> tuple[Counts, set[int]]:
     genes = table.above
     counts = Counts(table.matrix, _joined(table.words, used), genes, list(genes), NAME, source="the table")
     others = sorted({*table.columns.names, *table.columns.beside} - set(used))
-    counts.columns = table.words[others].rename(columns=table.layout.name)
+    columns = table.words[others].rename(columns=table.layout.name)
+    counts.columns = columns.loc[:, ~columns.columns.duplicated()]
     return counts, set(used)
 
 
