@@ -186,6 +186,7 @@ IDENTITY = [
     (["", "Unnamed: 0"], [range(6), CELLS], CELLS, []),
     (["X", "barcode"], [range(1, 7), CELLS], CELLS, ["X"]),
     (["sample", "barcode"], [["s"] * 6, CELLS], CELLS, ["sample"]),
+    (["Zelle"], [range(6)], range(6), []),
     (["EntityID"], [[10**30 + number for number in range(6)]], [10**30 + number for number in range(6)], []),
 ]
 
@@ -203,6 +204,13 @@ def test_numbers_of_cells_are_no_gene(read, front, values, cells, left_out):
         (["gene_name", "ensembl_gene_id"], [GENES, IDS], GENES, IDS),
         (["", "symbol"], [IDS, GENES], GENES, IDS),
         (["ensembl", "hgnc"], [IDS, GENES], GENES, IDS),
+        (
+            ["Gene Name", "Gene Symbol"],
+            [[f"protein {n}" for n in range(8)], GENES],
+            GENES,
+            [f"protein {n}" for n in range(8)],
+        ),
+        (["gene_id", "feature", "gene_name"], [IDS, ["exon"] * 8, GENES], GENES, IDS),
         (["symbol", "hgnc"], [GENES, [f"HGNC:{n}" for n in range(8)]], GENES, [f"HGNC:{n}" for n in range(8)]),
         (
             ["gene"],
@@ -214,7 +222,8 @@ def test_numbers_of_cells_are_no_gene(read, front, values, cells, left_out):
     ],
 )
 def test_names_of_genes(read, front, values, genes, ids):
-    check(read(of_genes(front, each(*values))), genes=genes, ids=ids)
+    left_out = [name for name in front if name == "feature"]
+    check(read(of_genes(front, each(*values))), genes=genes, ids=ids, left_out=left_out)
 
 
 def test_a_table_of_remarks_on_cells(refused):

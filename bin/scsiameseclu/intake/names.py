@@ -41,6 +41,11 @@ def looks_like_ensembl(names: Sequence[str]) -> bool:
     return _share(names, ENSEMBL) > 0.5
 
 
+def is_known_gene(name: str) -> bool:
+    """Return whether a name is an id of a database, or that of a gene which nearly every matrix holds."""
+    return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
+
+
 def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
     """Tell gene ids from gene symbols.
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from ...errors import InputError, listed, quoted
 from ..counts import Counts
 from ..gene_ids import share_of_gene_ids
-from ..names import BARCODE
+from ..names import BARCODE, is_known_gene
 
 _FEWEST = 5
 """Values and lines from which on nothing of this is chance."""
@@ -43,9 +43,14 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
         (words[1], counts.gene_symbols, _odd_genes(counts.gene_ids) if upright else []),
     ):
         if found:
-            raise _no_counts(word, [names[place] for place in found], "it is not named as the others are", path)
-    for axis, word, names in ((0, words[0], counts.barcodes), (1, words[1], counts.gene_symbols)):
+            raise _no_counts(word, [names[place] for place in found], "named unlike the others", path)
+    for axis, word, names, is_known in (
+        (0, words[0], counts.barcodes, BARCODE.match),
+        (1, words[1], counts.gene_symbols, is_known_gene),
+    ):
         for place, why in _suspects(counts.matrix, axis):
+            if names and is_known(names[place]):
+                continue
             raise _no_counts(word, [names[place] if names else str(place + 1)], why, path)
 
 
@@ -93,27 +98,27 @@ def _suspects(matrix: sparse.csr_matrix, axis: int) -> Iterator[tuple[int, str]]
         yield from _rising(lines, n_filled)
     yield from _fractions(lines)
     if axis == 0 and n_values >= _FEWEST_GENES and np.median(n_filled) < n_values / 2:
-        yield from ((int(place), "it is above 0 for every gene") for place in np.flatnonzero(n_filled == n_values))
+        yield from ((int(place), "above 0 for every gene") for place in np.flatnonzero(n_filled == n_values))
 
 
 def _sums(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
     totals, sums = np.asarray(lines.sum(axis=0)).ravel(), np.asarray(lines.sum(axis=1)).ravel()
     for place in np.flatnonzero((2 * sums == sums.sum()) & (sums > 0)):
         if (2 * lines[place].toarray().ravel() == totals).all():
-            yield int(place), "it is the sum of all others"
+            yield int(place), "the sum of all others"
 
 
 def _giants(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[int, str]]:
     largest = lines.max(axis=1).toarray().ravel()
     place = int(np.argmax(largest))
     if n_filled[place] == lines.shape[1] and lines[place].data.min() > np.delete(largest, place).max():
-        yield place, "each of its values is larger than all of the others"
+        yield place, "each value larger than any of the others"
 
 
 def _rising(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[int, str]]:
     for place in np.flatnonzero(n_filled >= lines.shape[1] - 1):
         if (np.diff(lines[place].toarray().ravel()) > 0).all():
-            yield int(place), "its values rise from first to last"
+            yield int(place), "rising from first to last"
 
 
 def _fractions(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
@@ -123,13 +128,13 @@ def _fractions(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
     fractional = np.repeat(np.arange(lines.shape[0]), np.diff(lines.indptr))[lines.data != np.rint(lines.data)]
     places = np.unique(fractional)
     if len(places) <= lines.shape[0] / 20:
-        yield from ((int(place), "it has fractions, and the others have none") for place in places)
+        yield from ((int(place), "alone with fractions") for place in places)
 
 
 def _no_counts(word: str, names: Sequence[str], why: str, path: Path) -> InputError:
     which = f"{word} {quoted(names[0])} holds" if len(names) == 1 else f"{word}s {listed(names)} hold"
     return InputError.of(
-        what=f"{which} no counts, as it seems: {why}.",
+        what=f"{which} no counts, as it seems ({why}).",
         where=path,
         remedy="Leave it out of the table; docs/inputs.md lists the names by which such columns are left out unasked.",
     )

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...errors import InputError
+from ..names import BARCODE
 from . import _vocabulary as vocabulary
 from ._bytes import open_text
 
@@ -107,10 +108,14 @@ def find_columns(layout: Layout) -> Columns:
 
 def _role(layout: Layout, column: int) -> str:
     name = layout.name(column)
+    if BARCODE.match(name):
+        return "counts"
     values = [row[column] for row in layout.sample if len(row) == layout.n_fields]
     if column and not name and not any(values):  # a delimiter at the end
         return "beside"
     if vocabulary.is_unnamed(name, place=column) or vocabulary.names_genes(name) or vocabulary.names_cells(name):
+        return "names"
+    if column == 0 and _counts_up(values):
         return "names"
     if vocabulary.is_principal_component(name) and not all(map(str.isdigit, values)):  # not a Purkinje cell
         return "beside"
@@ -159,7 +164,7 @@ def _is_header(remark: list[str], row: list[str]) -> bool:
 
 
 def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
-    if top[0] == "" or vocabulary.names_genes(top[0]) or vocabulary.names_cells(top[0]) or _counts_up(top):
+    if top[0] == "" or vocabulary.names_genes(top[0]) or vocabulary.names_cells(top[0]) or _counts_up(top[1:]):
         return True
     if not rows:
         return not all(map(is_number, top[1:]))
@@ -169,10 +174,10 @@ def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
     return not numbers or not all(is_number(top[n]) for n in numbers)
 
 
-def _counts_up(top: list[str]) -> bool:
-    """Return whether a line numbers the columns, which counts would do by chance only."""
-    start = {"0": 0, "1": 1}.get(top[1] if len(top) > 4 else "")
-    return start is not None and top[1:] == [str(number) for number in range(start, start + len(top) - 1)]
+def _counts_up(values: list[str]) -> bool:
+    """Return whether values are the numbers from 0 or 1 on, which counts would be by chance only."""
+    start = {"0": 0, "1": 1}.get(values[0] if len(values) > 3 else "")
+    return start is not None and values == [str(start + place) for place in range(len(values))]
 
 
 def is_number(field: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _GENES = re.compile(
     r"genes?|features?|symbols?|transcripts?|(gene|feature|transcript|target|probe|locus|tracking)_?(ids?|names?|symbols?|tag)"
@@ -25,7 +26,7 @@ _OF_GENES = re.compile(
     r"chr|chrom|chromosome(_name)?|seq_?names?|seq_?id|contig|start|end|stop|strand|locus|(karyotype_)?band|width"
     r"|((gene|transcript|exon|cds|eff|effective|median|mean|merged|total)_?)?(length|size)(_bp)?"
     r"|(gene|transcript|exon|tss)?_?(start|end|position|pos)(_(position|bp))*|n?_?exons?(_?count)?"
-    r"|(gene_?|transcript_?)?(bio)?type|(gene_?)?(description|class|source|version|status)|category|genome"
+    r"|(gene_?|transcript_?)?(bio)?type|(gene_?)?(description|class|source|version|status)|category|genome|score|frame"
     r"|(percentage_)?(gene_)?gc_?content|feature_?types?|(is_)?highly_variable(_.*)?|vst_.*|means"
     r"|(dispersions|variances)(_.*)?|pct_dropout.*"
 )
@@ -35,7 +36,7 @@ _OF_CELLS = re.compile(
     r"|log(1p|10|2)?_?n?_?(counts?|genes?|umis?|features?)(_?per_?umi|_.*)?"
     r"|(transcript|control_probe|control_codeword|genomic_control|(un|de)\w+_codeword|nucleus|umi|read|gene|barcode)_?counts?"
     r"|umis?|reads?|depth|(sequencing|seq|read)_depth|coverage|lib(rary)?_?size|size_?factors?"
-    r"|(pct|percent|percentage|perc|frac|fraction|prop|proportion)_\w+|(pct|percent|percentage|frac|fraction)?_?(mito|mt|ribo)"
+    r"|(pct|percent|percentage|perc|frac|fraction|prop|proportion)(_\w+)?|(pct|percent|percentage|frac|fraction)?_?(mito|mt|ribo)"
     r"_?(pct|percent|percentage|frac|fraction|ratio|content|genes?)?"
     r"|\w+_(pct|percent|percentage|frac|fraction|ratio|scores?)"
     r"|(seurat_?)?clusters?(_?(ids?|number|label))?|(\w*_)?res_\d\w*|\w*_snn_\w+|leiden(_.*)?|louvain(_.*)?|k_?means(_.*)?"
@@ -48,6 +49,8 @@ _OF_CELLS = re.compile(
     r"|(cell_|nucleus_)?(area|volume|perimeter)(_(um|px|mm)\d?)?|height|aspect_?ratio|eccentricity|solidity|circularity|anisotropy"
     r"|(x_)?(umap|t_?sne|pca|lsi|harmony|phate)_?\d+|(mean|max)_(panck|cd\d+|dapi|membrane\w*|cytokeratin|\w+_stain)|dapi_.*"
 )
+_SYMBOLS = (re.compile(r".*symbols?|hgnc|mgi"), re.compile(r"gene_?(short_?)?names?|feature_?names?|genes?"))
+"""What columns of gene symbols are called, in the order of preference."""
 _PRINCIPAL_COMPONENT = re.compile(r"pc_?\d+")
 _TOTALS = re.compile(
     r"(grand_?)?(totals?|sums?)|(row|col|column)_?sums?|mean|average|avg|median|total_counts|sum_counts"
@@ -57,6 +60,7 @@ _PAIRS = (("x", "y"), ("row", "col"))
 """Names that can be those of genes of the fly, unless both are there."""
 
 
+@lru_cache(maxsize=4)
 def plain(name: str) -> str:
     """Return a name in small letters, with one underscore for whatever stands between its words."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
@@ -76,6 +80,11 @@ def names_genes(name: str) -> bool:
 def names_genes_for_sure(name: str) -> bool:
     """Return whether a column of this name holds genes, and not names of anything."""
     return bool(_GENES_FOR_SURE.fullmatch(plain(name)))
+
+
+def rank_of_symbols(name: str) -> int:
+    """Return how far a column of names of genes is from one of symbols, by its name."""
+    return next((rank for rank, of in enumerate(_SYMBOLS) if of.fullmatch(plain(name))), len(_SYMBOLS))
 
 
 def names_cells(name: str) -> bool:

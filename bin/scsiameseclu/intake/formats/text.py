@@ -14,7 +14,7 @@ from scipy import sparse
 from ...errors import InputError, listed, quoted
 from ..counts import Counts, compact
 from ..gene_ids import share_of_gene_ids
-from ..names import ids_and_symbols, rows_are_cells
+from ..names import rows_are_cells
 from . import _vocabulary as vocabulary
 from ._accounts import check_accounts, check_repeated
 from ._blocks import blocks, numbers_of, words_of
@@ -183,18 +183,24 @@ def _joined(words: pd.DataFrame, columns: Sequence[int]) -> list[str]:
 
 def _genes(table: _Table) -> tuple[Counts, set[int]]:
     """Return the counts of a table with a row for each gene, and the columns that name them."""
-    names = sorted(table.columns.names, key=table.is_numeric)
-    kinds = {_kind_of_names(table, column): column for column in reversed(names[1:])}
-    others = {kind: column for kind, column in kinds.items() if kind}
-    ids, symbols = ids_and_symbols(table.rows, {kind: list(table.words[column]) for kind, column in others.items()})
+    of_ids, of_symbols = _columns_of_genes(table)
+    ids, symbols = ([] if column is None else list(table.words[column]) for column in (of_ids, of_symbols))
     counts = Counts(table.matrix.T.tocsr(), table.above, ids, symbols, NAME, source="the table")
-    return counts, {*names[:1], *others.values()}
+    return counts, {column for column in (of_ids, of_symbols) if column is not None}
 
 
-def _kind_of_names(table: _Table, column: int) -> str:
-    if table.is_numeric(column):
-        return ""
-    return "gene_id" if share_of_gene_ids(list(table.words[column])) > 0.5 else "gene_symbol"
+def _columns_of_genes(table: _Table) -> tuple[int | None, int | None]:
+    """Return the columns with ids and with symbols of genes, which may be the same; words before numbers."""
+    names = [column for column in table.columns.names if not table.is_numeric(column)] or table.columns.names[:1]
+    names = [column for column in names if table.words[column].nunique() > len(table.words) / 2] or names[:1]
+    if not names:
+        return None, None
+    ids = next((column for column in names if share_of_gene_ids(list(table.words[column])) > 0.5), None)
+    others = [column for column in names if column != ids]
+    symbols = min(others, key=lambda column: vocabulary.rank_of_symbols(table.layout.name(column)), default=ids)
+    return names[0] if ids is None and len(names) > 1 and names[0] != symbols else (
+        symbols if ids is None else ids
+    ), symbols
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
