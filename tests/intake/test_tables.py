@@ -15,11 +15,25 @@ from scsiameseclu.intake.names import ids_and_symbols
 GENES = ["MT-CO1", "CD3D", "CD3E", "MS4A1", "LYZ", "ACTB", "GAPDH", "RPL13"]
 IDS = [f"ENSG0000000{number:04d}" for number in range(1, 9)]
 CELLS = [
-    f"{barcode}-1" for barcode in ("AAACCTGAGC", "AAACCTGCAA", "AAACGGGTCT", "AAAGATGCAT", "AAAGCAACAG", "AACACGTGTA")
+    f"{barcode}-1"
+    for barcode in (
+        "AAACCTGAGC",
+        "AAACCTGCAA",
+        "AAACGGGTCT",
+        "AAAGATGCAT",
+        "AAAGCAACAG",
+        "AACACGTGTA",
+    )
 ]
 PLAIN = ["left one", "left two", "right", "upper", "lower", "mid"]
 COUNTS = np.random.default_rng(5).poisson(4, (6, 8)) + 1
-HTSEQ = ["__no_feature", "__ambiguous", "__too_low_aQual", "__not_aligned", "__alignment_not_unique"]
+HTSEQ = [
+    "__no_feature",
+    "__ambiguous",
+    "__too_low_aQual",
+    "__not_aligned",
+    "__alignment_not_unique",
+]
 
 
 def joined(rows, delimiter):
@@ -118,7 +132,8 @@ def test_files_of_one_sample(refused):
     summary = joined([["Status", *CELLS], *beside("Assigned", "Unassigned_Unmapped", "Unassigned_Chimera")], "\t")
     refused(summary, "No gene", "'Assigned'")
     star = joined(
-        [[name, 5, 2, 3] for name in ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", *IDS)], "\t"
+        [[name, 5, 2, 3] for name in ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", *IDS)],
+        "\t",
     )
     refused(star, "ReadsPerGene")
     salmon = joined([["Name", "Length", "TPM", "NumReads"], *([name, 900, 1.5, 7] for name in IDS)], "\t")
@@ -141,7 +156,12 @@ def test_files_of_one_sample(refused):
 def test_columns_that_say_something_of_genes(read, front, values):
     for cells in (CELLS, PLAIN):
         names = each(IDS, *values)
-        check(read(of_genes(["Geneid", *front], names, cells=cells)), cells=cells, genes=IDS, left_out=front)
+        check(
+            read(of_genes(["Geneid", *front], names, cells=cells)),
+            cells=cells,
+            genes=IDS,
+            left_out=front,
+        )
     behind = of_genes(["Geneid"], each(IDS), behind=front, values=each(*values))
     check(read(behind), genes=IDS, left_out=front)
 
@@ -158,8 +178,14 @@ def test_feature_counts_with_its_remark(read):
     [
         (["nCount_RNA", "nFeature_RNA"], [COUNTS.sum(axis=1), [8] * 6]),
         (["orig.ident", "percent.mt", "RNA_snn_res.0.8"], [["a"] * 6, [0.5] * 6, [1, 2, 3] * 2]),
-        (["n_genes_by_counts", "total_counts", "pct_counts_mt", "leiden"], [[8] * 6, [30] * 6, [1.5] * 6, [0] * 6]),
-        (["nUMI", "nGene", "log10GenesPerUMI", "mitoRatio"], [[30] * 6, [8] * 6, [0.9] * 6, [0.1] * 6]),
+        (
+            ["n_genes_by_counts", "total_counts", "pct_counts_mt", "leiden"],
+            [[8] * 6, [30] * 6, [1.5] * 6, [0] * 6],
+        ),
+        (
+            ["nUMI", "nGene", "log10GenesPerUMI", "mitoRatio"],
+            [[30] * 6, [8] * 6, [0.9] * 6, [0.1] * 6],
+        ),
         (["x", "y"], [numbers(10, 7, 6), numbers(40, -3, 6)]),
         (["in_tissue", "array_row", "pxl_col_in_fullres"], [[1] * 6, range(6), numbers(900, 9, 6)]),
         (["predicted_doublet", "UMAP_1", "PC_1"], [[False] * 6, [-1.5] * 6, [0.25] * 6]),
@@ -168,7 +194,10 @@ def test_feature_counts_with_its_remark(read):
 )
 def test_columns_that_say_something_of_cells(read, columns, values):
     check(read(of_cells(["barcode", *columns], each(CELLS, *values))), left_out=columns)
-    check(read(of_cells(["barcode"], each(CELLS), behind=columns, values=each(*values))), left_out=columns)
+    check(
+        read(of_cells(["barcode"], each(CELLS), behind=columns, values=each(*values))),
+        left_out=columns,
+    )
 
 
 def test_labels_beside_the_genes(tmp_path):
@@ -180,14 +209,29 @@ def test_labels_beside_the_genes(tmp_path):
 
 IDENTITY = [
     (["Cell_Index"], [numbers(7000313, 4099, 6)], numbers(7000313, 4099, 6), []),
-    (["fov", "cell_ID"], [[1, 1, 1, 2, 2, 2], [1, 2, 3] * 2], ["1_1", "1_2", "1_3", "2_1", "2_2", "2_3"], []),
-    (["fov", "cell_ID", "cell"], [[1] * 3 + [2] * 3, [1, 2, 3] * 2, CELLS], CELLS, ["fov", "cell_ID"]),
+    (
+        ["fov", "cell_ID"],
+        [[1, 1, 1, 2, 2, 2], [1, 2, 3] * 2],
+        ["1_1", "1_2", "1_3", "2_1", "2_2", "2_3"],
+        [],
+    ),
+    (
+        ["fov", "cell_ID", "cell"],
+        [[1] * 3 + [2] * 3, [1, 2, 3] * 2, CELLS],
+        CELLS,
+        ["fov", "cell_ID"],
+    ),
     (["", "Unnamed: 0"], [range(6), range(6)], range(6), ["Unnamed: 0"]),
     (["", "Unnamed: 0"], [range(6), CELLS], CELLS, []),
     (["X", "barcode"], [range(1, 7), CELLS], CELLS, ["X"]),
     (["sample", "barcode"], [["s"] * 6, CELLS], CELLS, ["sample"]),
     (["Zelle"], [range(6)], range(6), []),
-    (["EntityID"], [[10**30 + number for number in range(6)]], [10**30 + number for number in range(6)], []),
+    (
+        ["EntityID"],
+        [[10**30 + number for number in range(6)]],
+        [10**30 + number for number in range(6)],
+        [],
+    ),
 ]
 
 
@@ -211,7 +255,12 @@ def test_numbers_of_cells_are_no_gene(read, front, values, cells, left_out):
             [f"protein {n}" for n in range(8)],
         ),
         (["gene_id", "feature", "gene_name"], [IDS, ["exon"] * 8, GENES], GENES, IDS),
-        (["symbol", "hgnc"], [GENES, [f"HGNC:{n}" for n in range(8)]], GENES, [f"HGNC:{n}" for n in range(8)]),
+        (
+            ["symbol", "hgnc"],
+            [GENES, [f"HGNC:{n}" for n in range(8)]],
+            GENES,
+            [f"HGNC:{n}" for n in range(8)],
+        ),
         (
             ["gene"],
             [[f"{one}.4_{other}" for one, other in zip(IDS, GENES, strict=True)]],
@@ -254,10 +303,16 @@ def test_a_column_hgnc_holds_symbols_or_ids():
             of_genes(["gene"], each(GENES), cells=PLAIN, behind=["foo"], values=each(COUNTS.sum(axis=0))),
             ["Column 'foo'"],
         ),
-        (of_genes(["gene"], each(GENES), more=[["foo", *COUNTS.sum(axis=1)]]), ["Row 'foo'", "sum"]),
+        (
+            of_genes(["gene"], each(GENES), more=[["foo", *COUNTS.sum(axis=1)]]),
+            ["Row 'foo'", "sum"],
+        ),
         (of_genes(["gene"], each(GENES), more=beside("foo")), ["Row 'foo'", "larger"]),
         (of_cells(["foo"], each(numbers(9000, 7, 6))), ["Column 'foo'"]),
-        (of_cells(["cell"], each(CELLS), behind=["foo"], values=each(COUNTS.sum(axis=1))), ["Column 'foo'"]),
+        (
+            of_cells(["cell"], each(CELLS), behind=["foo"], values=each(COUNTS.sum(axis=1))),
+            ["Column 'foo'"],
+        ),
         (of_cells(["cell", "foo"], each(CELLS, [3, 5] * 3), genes=IDS), ["Column 'foo'"]),
         (of_cells(["cell", "foo"], each(CELLS, ["a", "NA"] * 3)), ["column 'foo'", "'a'"]),
     ],
@@ -292,7 +347,10 @@ def test_remarks_before_the_table(read, ends):
 def test_a_header_that_begins_with_a_remark_sign(read):
     for corner in ("#Sample:", "#", "# gene"):
         check(read(of_genes([corner], each(GENES))))
-    check(read("# of a plate\n" + of_genes(["#Sample:"], each(GENES), cells=range(1, 7))), cells=list("123456"))
+    check(
+        read("# of a plate\n" + of_genes(["#Sample:"], each(GENES), cells=range(1, 7))),
+        cells=list("123456"),
+    )
 
 
 def test_numbers_above_the_cells(read):
@@ -302,12 +360,30 @@ def test_numbers_above_the_cells(read):
 @pytest.mark.parametrize(
     "name",
     [
-        *("FBgn{:07d}", "WBGene{:08d}", "YAL{:03d}W", "ZDB-GENE-980526-{}", "AT1G{:05d}", "SPAC{}.09c", "PF3D7_{:07d}"),
-        *("ENSDARG{:011d}", "ENSG{:011d}.4_PAR_Y", "MGI:{}", "LOC1000{}", "NM_{:06d}.3", "Os{0:02d}g0{0:06d}"),
+        *(
+            "FBgn{:07d}",
+            "WBGene{:08d}",
+            "YAL{:03d}W",
+            "ZDB-GENE-980526-{}",
+            "AT1G{:05d}",
+            "SPAC{}.09c",
+            "PF3D7_{:07d}",
+        ),
+        *(
+            "ENSDARG{:011d}",
+            "ENSG{:011d}.4_PAR_Y",
+            "MGI:{}",
+            "LOC1000{}",
+            "NM_{:06d}.3",
+            "Os{0:02d}g0{0:06d}",
+        ),
     ],
 )
 def test_ids_tell_which_side_the_genes_are(read, name):
-    genes, cells = [name.format(10 + number) for number in range(8)], [f"wing.{number}" for number in range(12)]
+    genes, cells = (
+        [name.format(10 + number) for number in range(8)],
+        [f"wing.{number}" for number in range(12)],
+    )
     counts = np.tile(COUNTS, (2, 1))
     for delimiter in "\t,":
         adata = read(of_genes([""], each(genes), cells=cells, counts=counts.T, delimiter=delimiter))
@@ -355,7 +431,8 @@ def test_one_count_a_line_twice(read):
 def test_one_count_a_line_refused(refused):
     rows = lines_of_counts("gene", "cell", "n", "count")
     refused(
-        joined([["Gene", "Cell_Index", "RSEC_Reads", "Raw_Molecules"], *rows], "\t"), "'RSEC_Reads', 'Raw_Molecules'"
+        joined([["Gene", "Cell_Index", "RSEC_Reads", "Raw_Molecules"], *rows], "\t"),
+        "'RSEC_Reads', 'Raw_Molecules'",
     )
     refused(joined(lines_of_counts("gene", "cell", "count"), "\t"), "header gene, cell, count")
     refused(joined([["geneID", "MIDCount"], *lines_of_counts("gene", "count")], "\t"), "only 8 genes")
@@ -386,7 +463,11 @@ def test_control_probes_are_no_genes(read):
 
 
 @pytest.mark.parametrize(
-    "table", [of_genes([], each(GENES), delimiter=" "), of_genes(["gene"], each(GENES)).replace("\n", "\t\n")]
+    "table",
+    [
+        of_genes([], each(GENES), delimiter=" "),
+        of_genes(["gene"], each(GENES)).replace("\n", "\t\n"),
+    ],
 )
 def test_fields_that_the_header_lacks_or_has_too_many(read, table):
     check(read(table))

@@ -1,4 +1,4 @@
-"""Features that are no genes by their names: sums that counting programs write, antibody tags, control probes."""
+"""Features that are no genes by their names: sums of reads, tags of antibodies, control probes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _KINDS = {
-    "sums of reads without a gene": re.compile(  # of HTSeq, STAR, featureCounts, CITE-seq-Count, samtools
+    "sums of reads without a gene": re.compile(  # HTSeq, STAR, featureCounts, CITE-seq-Count
         r"X?(?:__|--|\.\.)\w.*"
         r"|X?_?(?:total_)?(?:no[_.-]?feature|ambiguous|too[_.-]low[_.-]aqual|not[_.-]aligned"
         r"|alignment[_.-]not[_.-]unique)"
@@ -15,14 +15,20 @@ _KINDS = {
         re.IGNORECASE,
     ),
     "control probes": re.compile(  # CosMx, Xenium, MERSCOPE
-        r"NegPrb\d+|Negative\d+|SystemControl\d+|FalseCode\w*\d+|NegControl(?:Probe|Codeword)[_-]\w+|antisense_\w+"
+        r"NegPrb\d+|Negative\d+|SystemControl\d+|FalseCode\w*\d+"
+        r"|NegControl(?:Probe|Codeword)[_-]\w+|antisense_\w+"
         r"|BLANK[_-]\d+|(?:Unassigned|Deprecated)Codeword[_-]\d+",
         re.IGNORECASE,
     ),
-    "tags of antibodies or guides": re.compile(r".*[_-][ACGT]{10,}"),  # CITE-seq-Count: CD3-CTCATTGTAACTCCT
+    # CD3-CTCATTGTAACTCCT, as CITE-seq-Count has it.
+    "tags of antibodies or guides": re.compile(r".*[_-][ACGT]{10,}"),
 }
 
 
 def kinds_of_features(names: Sequence[str]) -> list[str]:
     """Return what each feature is by its name: one of the kinds that are no genes, or empty."""
-    return [next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(name)), "") for name in names]
+    return [_kind(name) for name in names]
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(name)), "")

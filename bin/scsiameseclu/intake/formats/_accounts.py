@@ -1,4 +1,4 @@
-"""Rows and columns of a table that cannot hold counts, by their names among the others' or by their values."""
+"""Rows and columns of a table that hold no counts, by their values or unlike names."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
 
 
 def check_repeated(ids: Sequence[str], path: Path) -> None:
-    """Refuse a table of which most rows name a gene that another row names, too: it has one count a line.
+    """Refuse a table of which most rows name a gene that another row names, too.
 
     Raises
     ------
@@ -65,18 +65,18 @@ def check_repeated(ids: Sequence[str], path: Path) -> None:
     n_genes = len(set(ids))
     if len(ids) >= 2 * _FEWEST and 2 * n_genes < len(ids):
         raise InputError.of(
-            what=f"The {len(ids)} rows name only {n_genes} genes, such as {quoted(ids[0])}: no matrix of counts.",
+            what=f"The {len(ids)} rows name only {n_genes} genes, such as {quoted(ids[0])}.",
             where=path,
-            remedy="If it has one count a line, give it the columns gene, cell and count, and no others.",
+            remedy="Of a table with one count a line, give the columns gene, cell and count only.",
         )
 
 
 def _odd_cells(names: Sequence[str]) -> list[int]:
     """Return the few names before or after the barcodes that are none."""
     barcodes = [place for place, name in enumerate(names) if BARCODE.match(name)]
-    odd = [place for place in range(len(names)) if barcodes and not barcodes[0] <= place <= barcodes[-1]]
-    enough = len(barcodes) >= max(_FEWEST, len(names) / 2)
-    return odd if enough and len(names) - len(barcodes) <= _MOST_ODD else []
+    if len(barcodes) < max(_FEWEST, len(names) / 2) or len(names) - len(barcodes) > _MOST_ODD:
+        return []
+    return [*range(barcodes[0]), *range(barcodes[-1] + 1, len(names))]
 
 
 def _odd_genes(ids: Sequence[str]) -> list[int]:
@@ -98,7 +98,8 @@ def _suspects(matrix: sparse.csr_matrix, axis: int) -> Iterator[tuple[int, str]]
         yield from _rising(lines, n_filled)
     yield from _fractions(lines)
     if axis == 0 and n_values >= _FEWEST_GENES and np.median(n_filled) < n_values / 2:
-        yield from ((int(place), "above 0 for every gene") for place in np.flatnonzero(n_filled == n_values))
+        for place in np.flatnonzero(n_filled == n_values):
+            yield int(place), "above 0 for every gene"
 
 
 def _sums(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
@@ -111,7 +112,8 @@ def _sums(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
 def _giants(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[int, str]]:
     largest = lines.max(axis=1).toarray().ravel()
     place = int(np.argmax(largest))
-    if n_filled[place] == lines.shape[1] and lines[place].data.min() > np.delete(largest, place).max():
+    others = np.delete(largest, place)
+    if n_filled[place] == lines.shape[1] and lines[place].data.min() > others.max():
         yield place, "each value larger than any of the others"
 
 
@@ -122,19 +124,21 @@ def _rising(lines: sparse.csr_matrix, n_filled: np.ndarray) -> Iterator[tuple[in
 
 
 def _fractions(lines: sparse.csr_matrix) -> Iterator[tuple[int, str]]:
-    """Yield the few lines that have fractions where no other has: of counts that are estimated, most have them."""
+    """Yield the few lines with fractions; of counts that are estimated, most have them."""
     if lines.data.dtype.kind != "f":
         return
-    fractional = np.repeat(np.arange(lines.shape[0]), np.diff(lines.indptr))[lines.data != np.rint(lines.data)]
-    places = np.unique(fractional)
+    rows = np.repeat(np.arange(lines.shape[0]), np.diff(lines.indptr))
+    places = np.unique(rows[lines.data != np.rint(lines.data)])
     if len(places) <= lines.shape[0] / 20:
         yield from ((int(place), "alone with fractions") for place in places)
 
 
 def _no_counts(word: str, names: Sequence[str], why: str, path: Path) -> InputError:
-    which = f"{word} {quoted(names[0])} holds" if len(names) == 1 else f"{word}s {listed(names)} hold"
+    which = f"{word} {quoted(names[0])} holds"
+    if len(names) > 1:
+        which = f"{word}s {listed(names)} hold"
     return InputError.of(
         what=f"{which} no counts, as it seems ({why}).",
         where=path,
-        remedy="Leave it out of the table; docs/inputs.md lists the names by which such columns are left out unasked.",
+        remedy="Leave it out of the table; docs/inputs.md has the names that are left out unasked.",
     )

@@ -1,4 +1,4 @@
-"""The rows of a table of text, block by block, so that a large one takes little memory beside its counts."""
+"""The rows of a table, block by block, so that it takes little memory beside its counts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,15 @@ def blocks(path: Path, layout: Layout, *, words: Sequence[int]) -> Iterator[pd.D
             low_memory=False,
             chunksize=max(1, VALUES // layout.n_fields),
         ):
-            if not isinstance(block.index, pd.RangeIndex):  # pandas takes what is too much for names of rows
+            if not isinstance(block.index, pd.RangeIndex):  # pandas makes names of what is too much
                 raise no_table(path, f"its rows have more than {layout.n_fields} fields")
             yield block
 
 
 def words_of(block: pd.DataFrame, columns: Sequence[int]) -> pd.DataFrame:
     """Return columns of text without the blanks around their fields."""
-    return pd.DataFrame({column: block[column].astype(str).str.strip() for column in columns}, dtype=object)
+    words = {column: block[column].astype(str).str.strip() for column in columns}
+    return pd.DataFrame(words, index=block.index, dtype=object)
 
 
 def numbers_of(block: pd.DataFrame, columns: Sequence[int], path: Path, layout: Layout) -> np.ndarray:
@@ -82,7 +83,7 @@ def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError
     what = f"A count is no number: {quoted(values.iloc[0])}."
     remedy = "0 for nothing counted; leave out columns that hold no counts"
     if layout.header is None:
-        remedy = "0 for nothing counted; a table with one count a line needs the header gene, cell, count"
+        remedy = "0 for nothing counted; one count a line needs the header gene, cell, count"
     if _COMMA.fullmatch(values.iloc[0]):
         what = f"A count is written with a comma: {quoted(values.iloc[0])}."
         remedy = "neither decimal commas nor marks between thousands"

@@ -1,4 +1,4 @@
-"""How a table of text is laid out: remarks, delimiter, header, and which columns hold names, remarks or counts."""
+"""How a table is laid out: remarks, delimiter, header, and what each column holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DELIMITERS = ("\t", ";", ",", " ")
 LOOK = 12
 """Lines from which the layout is told."""
 _MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", ".", "?", "true", "false"))
-"""What may stand for a count that is missing, in small letters: a column of it is no column of text."""
+"""What may stand for a missing count, in small letters: it makes no column of words."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table hold, by their places: names of the rows, remarks on them, counts."""
+    """The places of the columns with names of the rows, remarks on them, and counts."""
 
     names: list[int]
     beside: list[int]
@@ -83,7 +83,7 @@ def _with_header(path: Path, delimiter: str, top: list[str], rows: list[list[str
         raise no_table(path, "it has one column only")
     if not rows:
         raise no_table(path, "there is one line only")
-    if len(top) == len(rows[0]) - 1:  # a delimiter at the end of each row, or no corner, as R's write.table has it
+    if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as R has it
         top = [*top, ""] if not any(row[-1] for row in rows) else ["", *top]
     if len(top) != len(rows[0]):
         raise no_table(path, f"the first line has {len(top)} fields, the second {len(rows[0])}")
@@ -102,8 +102,10 @@ def find_columns(layout: Layout) -> Columns:
         roles = ["beside" if column in aside else role for column, role in enumerate(roles)]
     if "names" not in roles and not numbered_rows:
         roles[0] = "names"
-    places = {of: [column for column, role in enumerate(roles) if role == of] for of in ("names", "beside", "counts")}
-    return Columns(**places)
+    of_role = {
+        role: [column for column, its in enumerate(roles) if its == role] for role in ("names", "beside", "counts")
+    }
+    return Columns(**of_role)
 
 
 def _role(layout: Layout, column: int) -> str:
@@ -113,24 +115,24 @@ def _role(layout: Layout, column: int) -> str:
     values = [row[column] for row in layout.sample if len(row) == layout.n_fields]
     if column and not name and not any(values):  # a delimiter at the end
         return "beside"
-    if vocabulary.is_unnamed(name, place=column) or vocabulary.names_genes(name) or vocabulary.names_cells(name):
+    if vocabulary.is_unnamed(name, place=column) or (column == 0 and _counts_up(values)):
         return "names"
-    if column == 0 and _counts_up(values):
+    if vocabulary.names_genes(name) or vocabulary.names_cells(name):
         return "names"
-    if vocabulary.is_principal_component(name) and not all(map(str.isdigit, values)):  # not a Purkinje cell
-        return "beside"
+    if vocabulary.is_principal_component(name) and not all(map(str.isdigit, values)):
+        return "beside"  # and no Purkinje cell
     return "beside" if vocabulary.is_beside(name) or _is_text(values) else "counts"
 
 
 def _is_text(values: Iterable[str]) -> bool:
-    """Return whether all values of a column are words, so that none can be a count that was spoilt."""
+    """Return whether all values of a column are words, and none a count that was spoilt."""
     return all(
-        any(map(str.isalpha, value)) and not is_number(value) and value.lower() not in _MISSING for value in values
+        any(map(str.isalpha, value)) and value.lower() not in _MISSING and not is_number(value) for value in values
     )
 
 
 def _first_lines(path: Path) -> tuple[str, list[tuple[int, str]]]:
-    """Return the last line of those before the table that begin with #, and the first ones after, with their places."""
+    """Return the last of the lines in front that begin with #, and the next ones with their places."""
     remark = ""
     with open_text(path) as file:
         filled = ((number, line.rstrip("\n")) for number, line in enumerate(file) if line.strip())
@@ -155,16 +157,19 @@ def fields(line: str, delimiter: str) -> list[str]:
     if delimiter == " ":
         line = " ".join(line.split())
     csv.field_size_limit(max(csv.field_size_limit(), len(line)))
-    return [field.strip() for field in next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])]
+    row = next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])
+    return [field.strip() for field in row]
 
 
 def _is_header(remark: list[str], row: list[str]) -> bool:
-    """Return whether a line that begins with # is the header of the row below, and not a remark before a header."""
+    """Return whether a line that begins with # is the header of the row below, and no remark."""
     return len(remark) > 1 and len(row) - len(remark) in (0, 1) and any(map(is_number, row[1:]))
 
 
 def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
-    if top[0] == "" or vocabulary.names_genes(top[0]) or vocabulary.names_cells(top[0]) or _counts_up(top[1:]):
+    if top[0] == "" or vocabulary.names_genes(top[0]) or vocabulary.names_cells(top[0]):
+        return True
+    if _counts_up(top[1:]):
         return True
     if not rows:
         return not all(map(is_number, top[1:]))
@@ -175,7 +180,7 @@ def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
 
 
 def _counts_up(values: list[str]) -> bool:
-    """Return whether values are the numbers from 0 or 1 on, which counts would be by chance only."""
+    """Return whether values are the numbers from 0 or 1 on, as counts are by chance only."""
     start = {"0": 0, "1": 1}.get(values[0] if len(values) > 3 else "")
     return start is not None and values == [str(start + place) for place in range(len(values))]
 
@@ -194,5 +199,6 @@ def no_table(path: Path, why: str) -> InputError:
     return InputError.of(
         what=f"The file is no table of counts: {why}.",
         where=path,
-        remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a table as csv or tsv.",
+        remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a table "
+        "as csv or tsv; docs/inputs.md has the kinds of tables.",
     )

@@ -21,7 +21,8 @@ NAME = "table of one count a line"
 def is_long(layout: Layout) -> bool:
     """Return whether a table has a column of genes and one of cells."""
     header = layout.header or []
-    return any(map(vocabulary.names_cells, header)) and any(map(vocabulary.names_genes_for_sure, header))
+    has_cells = any(map(vocabulary.names_cells, header))
+    return has_cells and any(map(vocabulary.names_genes_for_sure, header))
 
 
 def read_long(path: Path, layout: Layout) -> Counts:
@@ -30,7 +31,7 @@ def read_long(path: Path, layout: Layout) -> Counts:
     Raises
     ------
     InputError
-        If it has other columns than gene (id, symbol or both), cell and one of counts: they are named.
+        If it has other columns than gene (id, symbol or both), cell and one of counts.
     """
     genes, cells, counts = _places(path, layout)
     names: tuple[dict[str, int], dict[str, int]] = {}, {}
@@ -59,7 +60,9 @@ def _places_of(names: Iterable[str], known: dict[str, int]) -> np.ndarray:
 
 
 def _counts(
-    parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], barcodes: list[str], genes: list[str]
+    parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    barcodes: list[str],
+    genes: list[str],
 ) -> Counts:
     values, rows, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
     matrix = sparse.coo_matrix((values, (rows, columns)), shape=(len(barcodes), len(genes))).tocsr()

@@ -1,4 +1,4 @@
-"""Tables of text: one row a gene or a cell, any usual delimiter, with names or without, gzipped or not."""
+"""Tables of text: one row a gene, a cell or a count, any usual delimiter, gzipped or not."""
 
 from __future__ import annotations
 
@@ -63,10 +63,11 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a table of genes and cells, or of one count a line: every row and column is accounted for.
+    """Read a table of genes and cells, or of one count a line; all of it is accounted for.
 
-    Whether cells are the rows is told by names, else by the shape, and noted. What holds no counts by its name or for
-    its words is left out and noted (of cells, it is kept as ``columns``); what holds none by its values is refused.
+    Whether cells are the rows is told by names, else by the shape, and noted. What holds no counts
+    by its name or for its words is left out and noted (of cells, it is kept as ``columns``); what
+    holds none by its values is refused.
     """
     try:
         layout = find_layout(path)
@@ -83,39 +84,47 @@ def _read_wide(path: Path, layout: Layout) -> Counts:
     columns = find_columns(layout)
     _check_columns(path, layout, columns)
     table = _Table(layout, columns, *_read_rows(path, layout, columns))
-    if layout.header is None and set(table.rows) >= _STAR:
-        raise no_table(path, "it is STAR's ReadsPerGene of one sample, counted by three kinds of strands")
     upright, reason = _orientation(table)
-    if upright and columns.beside and len(columns.counts) < _FEWEST_GENES:
-        shown = listed([layout.name(column) for column in columns.counts])
-        raise no_table(path, f"it says something of cells, and only of columns {shown} it may count a gene")
+    _check_kind(path, table, upright=upright)
     table, left_out = _leave_out_rows(table, upright=upright)
     counts, used = _cells(table) if upright else _genes(table)
     if not upright:
         check_repeated(counts.gene_ids, path)
     counts.leave_out_no_genes(path)
     check_accounts(counts, path, upright=upright)
-    others = [layout.name(column) for column in sorted({*columns.names, *columns.beside} - used)]
-    for word, names in (("Columns", list(filter(None, others))), ("Rows", left_out)):
-        if names:
-            counts.notes.append(f"{word} that hold no counts were left out: {listed(names)}.")
-    n_cells, n_genes = counts.matrix.shape
-    counts.notes.append(f"Rows were taken as {_side(upright)} ({reason}): {n_cells} cells, {n_genes} genes.")
+    others = sorted({*columns.names, *columns.beside} - used)
+    _note_left_out(counts, "Columns", [layout.name(column) for column in others])
+    _note_left_out(counts, "Rows", left_out)
+    size = "{} cells, {} genes".format(*counts.matrix.shape)
+    counts.notes.append(f"Rows were taken as {'cells' if upright else 'genes'} ({reason}): {size}.")
     return counts
 
 
-def _side(upright: bool) -> str:
-    return "cells" if upright else "genes"
+def _check_kind(path: Path, table: _Table, *, upright: bool) -> None:
+    if table.layout.header is None and set(table.rows) >= _STAR:
+        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by three kinds of strands")
+    if upright and table.columns.beside and len(table.columns.counts) < _FEWEST_GENES:
+        shown = listed(table.above)
+        raise no_table(path, f"it says something of cells, and at most {shown} may count a gene")
+
+
+def _note_left_out(counts: Counts, word: str, names: Sequence[str]) -> None:
+    shown = [name for name in names if name]  # a delimiter at the end of each line is no column
+    if shown:
+        counts.notes.append(f"{word} that hold no counts were left out: {listed(shown)}.")
 
 
 def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
     names = [layout.name(column) for column in columns.counts]
     if not names:
         shown = listed([layout.name(column) for column in (*columns.names, *columns.beside)])
-        raise no_table(path, f"none of its columns is one of counts: there is no number, or they are names: {shown}")
+        raise no_table(
+            path,
+            f"none of its columns is one of counts: there is no number, or they are names: {shown}",
+        )
     found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
     if found:
-        raise no_table(path, f"column {quoted(found[0])} holds the expression of one sample, not of cells")
+        raise no_table(path, f"column {quoted(found[0])} is of one sample's expression, not of cells")
 
 
 def _read_rows(path: Path, layout: Layout, columns: Columns) -> tuple[sparse.csr_matrix, pd.DataFrame]:
@@ -140,11 +149,14 @@ def _orientation(table: _Table) -> tuple[bool, str]:
         if side:
             return side == "cells", f"by the word {quoted(name)} above them"
     n_rows, n_columns = table.matrix.shape
-    return n_rows <= n_columns, "by the shape alone: please check; names of genes and barcodes would tell"
+    return (
+        n_rows <= n_columns,
+        "by the shape alone: please check; names of genes and barcodes would tell",
+    )
 
 
 def _leave_out_rows(table: _Table, *, upright: bool) -> tuple[_Table, list[str]]:
-    """Return the table without sums of cells, or what is said of cells among genes, and the names of these rows."""
+    """Return the table without rows that are no cells or genes, and the names of these."""
     no_counts = vocabulary.is_total if upright else vocabulary.is_beside
     names = [row for row in table.rows if no_counts(row)]
     if not names or len(names) == len(table.rows):
@@ -171,10 +183,16 @@ def _columns_of_cells(table: _Table) -> list[int]:
     header = table.layout.name
     unnamed = [column for column in numbers if vocabulary.is_unnamed(header(column), place=column)]
     named = [column for column in numbers if column not in unnamed]
-    candidates = [*([column] for column in (*words, *named)), [*words, *named], *([column] for column in unnamed)]
+    candidates = [
+        *([column] for column in (*words, *named)),
+        [*words, *named],
+        *([column] for column in unnamed),
+    ]
     candidates = [columns for columns in candidates if columns]
-    unique = (columns for columns in candidates if len(set(_joined(table.words, columns))) == len(table.words))
-    return next(unique, candidates[0] if candidates else [])
+    for columns in candidates:
+        if len(set(_joined(table.words, columns))) == len(table.words):
+            return columns
+    return candidates[0] if candidates else []
 
 
 def _joined(words: pd.DataFrame, columns: Sequence[int]) -> list[str]:
@@ -184,23 +202,24 @@ def _joined(words: pd.DataFrame, columns: Sequence[int]) -> list[str]:
 def _genes(table: _Table) -> tuple[Counts, set[int]]:
     """Return the counts of a table with a row for each gene, and the columns that name them."""
     of_ids, of_symbols = _columns_of_genes(table)
-    ids, symbols = ([] if column is None else list(table.words[column]) for column in (of_ids, of_symbols))
+    ids, symbols = ([] if of is None else list(table.words[of]) for of in (of_ids, of_symbols))
     counts = Counts(table.matrix.T.tocsr(), table.above, ids, symbols, NAME, source="the table")
     return counts, {column for column in (of_ids, of_symbols) if column is not None}
 
 
 def _columns_of_genes(table: _Table) -> tuple[int | None, int | None]:
-    """Return the columns with ids and with symbols of genes, which may be the same; words before numbers."""
-    names = [column for column in table.columns.names if not table.is_numeric(column)] or table.columns.names[:1]
-    names = [column for column in names if table.words[column].nunique() > len(table.words) / 2] or names[:1]
+    """Return the columns with ids and with symbols of genes, which may be the same."""
+    names = table.columns.names
+    names = [column for column in names if not table.is_numeric(column)] or names[:1]
+    half = len(table.words) / 2
+    names = [column for column in names if table.words[column].nunique() > half] or names[:1]
     if not names:
         return None, None
-    ids = next((column for column in names if share_of_gene_ids(list(table.words[column])) > 0.5), None)
-    others = [column for column in names if column != ids]
-    symbols = min(others, key=lambda column: vocabulary.rank_of_symbols(table.layout.name(column)), default=ids)
-    return names[0] if ids is None and len(names) > 1 and names[0] != symbols else (
-        symbols if ids is None else ids
-    ), symbols
+    ids = [column for column in names if share_of_gene_ids(list(table.words[column])) > 0.5]
+    others = [column for column in names if column not in ids]
+    rank = {column: vocabulary.rank_of_symbols(table.layout.name(column)) for column in others}
+    symbols = min(rank, key=rank.__getitem__, default=names[0])
+    return (ids or names)[0], symbols
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
