@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -56,6 +56,12 @@ def _renamed(problem: Problem, names: Mapping[str, str]) -> Problem:
         if problem.where.startswith(staged):
             return replace(problem, where=own + problem.where.removeprefix(staged))
     return problem
+
+
+def listed(values: Sequence[object], *, n: int = 10) -> str:
+    """Return users' values for a message: the first `n`, each quoted, and how many more there are."""
+    more = f" and {len(values) - n} more" if len(values) > n else ""
+    return ", ".join(map(quoted, values[:n])) + more
 
 
 def quoted(value: object, *, length: int = 80) -> str:

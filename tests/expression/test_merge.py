@@ -13,6 +13,7 @@ from scsiameseclu.errors import InputError
 from scsiameseclu.expression import merge
 from scsiameseclu.expression.normalize import normalize_group
 from scsiameseclu.files import read_json, settings
+from scsiameseclu.intake.names import unique
 
 from tests.data.as_intake import as_intake, demo_sample
 
@@ -82,6 +83,66 @@ def test_ids_tell_genes_apart_that_share_a_symbol() -> None:
     merged = merge([a, b], group="g")
     assert merged.var["gene_ids"].tolist() == ["E1", "E2", "E3"]
     assert (merged[4:].X.toarray() == b.X.toarray()[:, [1, 0, 2]]).all()
+
+
+ENSEMBL = [f"ENSG{number:011d}" for number in (1, 2, 3, 15479, 280987)]
+MATR3 = ["T1", "T2", "T3", "MATR3", "MATR3"]
+
+
+def swapped(ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] = MATR3) -> list[ad.AnnData]:
+    """Return two samples whose last two genes are of one symbol and stand in another order."""
+    samples = [
+        sample(name, unique(symbols)[0], ids=list(of_sample), seed=seed)
+        for name, symbols, of_sample, seed in (("a", MATR3, ids, 1), ("b", others, other_ids, 2))
+    ]
+    for adata, symbols in zip(samples, (MATR3, others), strict=True):
+        adata.var["gene_symbols"] = list(symbols)
+    return samples
+
+
+@pytest.mark.parametrize("versions", [([".14"] * 5, [""] * 5), ([".3"] * 5, [".4", ".3", ".3", ".5", ".11"])])
+def test_versions_of_ids_do_not_count(versions: tuple[list[str], list[str]]) -> None:
+    order = [0, 1, 2, 4, 3]
+    ids = [[name + version for name, version in zip(ENSEMBL, of_sample, strict=True)] for of_sample in versions]
+    a, b = swapped(ids[0], [ids[1][place] for place in order])
+    merged = merge([a, b], group="g")
+    assert merged.var["gene_ids"].tolist() == ids[0]
+    assert (merged[4:].X.toarray() == b.X.toarray()[:, order]).all()
+
+
+def test_copies_on_chromosome_y_stay_genes_of_their_own() -> None:
+    ids = [*ENSEMBL[:4], f"{ENSEMBL[3]}.9_PAR_Y"]
+    a, b = swapped(ids, [f"{ids[0]}.1", f"{ids[1]}.1", f"{ids[2]}.1", f"{ENSEMBL[3]}.9_PAR_Y", f"{ids[3]}.9"])
+    merged = merge([a, b], group="g")
+    assert merged.var["gene_ids"].tolist() == ids
+    assert (merged[4:].X.toarray() == b.X.toarray()[:, [0, 1, 2, 4, 3]]).all()
+
+
+def test_numbers_behind_other_ids_are_no_versions() -> None:
+    ids = ["F56D2.1", "F56D2.2", "F56D2.3", "Y74C9A.3", "Y74C9A.6"]
+    merged = merge([sample("a", GENES[:5], ids=ids), sample("b", GENES[3:8], ids=ids)], group="g")
+    assert merged.var["gene_ids"].tolist() == ids
+
+
+def test_genes_of_one_name_are_told_apart_by_ids_where_others_go_by_name() -> None:
+    other_ids = ["ENSG00000000007", "ENSG00000000008", "ENSG00000000009", ENSEMBL[4], ENSEMBL[3]]
+    a, b = swapped(ENSEMBL, other_ids)
+    merged = merge([a, b], group="g")
+    assert merged.n_vars == 5
+    assert (merged[4:].X.toarray() == b.X.toarray()[:, [0, 1, 2, 4, 3]]).all()
+
+
+def test_genes_of_one_name_that_nothing_tells_apart_are_left_out() -> None:
+    other = ["MATR3", "T1", "T2", "MATR3", "T3"]
+    a, b = swapped(MATR3, other, other)
+    merged = merge([a, b], group="g")
+    assert merged.var_names.tolist() == ["T1", "T2", "T3"]
+    assert any("2 genes have the name of another" in note for note in notes(merged))
+
+
+def test_genes_of_one_name_in_one_order_stay() -> None:
+    merged = merge(swapped(MATR3, MATR3), group="g")
+    assert merged.var_names.tolist() == ["T1", "T2", "T3", "MATR3", "MATR3-1"]
 
 
 def test_names_are_used_where_ids_do_not_agree() -> None:

@@ -604,7 +604,7 @@ def test_table_told_by_its_corner(tmp_path):
 
 
 def test_table_in_several_blocks(example, tmp_path, monkeypatch):
-    monkeypatch.setattr("scsiameseclu.intake.formats.text.VALUES", 20)
+    monkeypatch.setattr("scsiameseclu.intake.formats._blocks.VALUES", 20)
     example.table().to_csv(tmp_path / "x.csv")
     example.check(read(tmp_path / "x.csv"), ids=False)
 

@@ -25,6 +25,7 @@ from ..errors import InputError, quoted
 from ..depth import log_normalize
 from ..expression.normalize import raw_counts
 from ..files import write_table
+from ..intake.gene_ids import without_versions
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, read_clustered
 from .symbols import gene_symbols
@@ -195,10 +196,10 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
 
 def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Return log-normalized expression of both over the genes that they share, by symbol or by Ensembl id."""
-    theirs = _places(labelled.var_names)
+    theirs = _places(pd.Index(without_versions(pd.Series(labelled.var_names, dtype=str))))
     ours = [_places(gene_symbols(adata))]
     if "gene_ids" in adata.var:
-        ours.append(_places(pd.Index(adata.var["gene_ids"].astype(str))))
+        ours.append(_places(pd.Index(without_versions(adata.var["gene_ids"].astype(str)))))
     most = max(ours, key=lambda places: len(places.index.intersection(theirs.index)))
     genes = most.index.intersection(theirs.index).sort_values()
     if len(genes) < FEWEST_GENES:

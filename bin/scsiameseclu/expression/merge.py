@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import set_settings, settings
+from ..intake.gene_ids import without_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +49,15 @@ RESERVED = frozenset(
 def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
     """Return the cells of all samples over their common genes.
 
-    Genes are matched by id where every sample has unique ids and that finds no fewer of them, else by name. Samples
-    are put in the order of their ids, whatever the order given; names of genes are those of the first.
+    Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids and that finds no
+    fewer of them, else by name; genes of one name are told apart by their ids, too. Samples are put in the order of
+    their ids, whatever the order given; names of genes are those of the first.
 
     Parameters
     ----------
     samples
-        Raw counts in ``X`` (cells x genes), ``var['gene_ids']``, ``uns['settings']`` of the sample.
+        Raw counts in ``X`` (cells x genes), ``var['gene_ids']``, ``var['gene_symbols']``, ``uns['settings']`` of the
+        sample.
     group
         Id of the group.
 
@@ -71,22 +74,24 @@ def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
     """
     samples = sorted(samples, key=lambda sample: settings(sample)["sample"])
     rows = [settings(sample) for sample in samples]
-    aligned = _share_genes(samples, group)
-    columns, notes = _extra_columns(rows)
+    aligned, notes = _share_genes(samples, group)
+    columns, column_notes = _extra_columns(rows)
     obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(aligned, rows, strict=True)])
     _check_names(obs.index, group)
     merged = ad.AnnData(
         sparse.vstack([sample.X for sample in aligned], format="csr"), obs=obs, var=aligned[0].var.copy()
     )
     set_settings(merged, _group_settings(group, rows))
-    merged.uns[NOTES] = json.dumps({"notes": [*_gene_notes(samples, merged.n_vars), *notes]}, ensure_ascii=False)
+    merged.uns[NOTES] = json.dumps(
+        {"notes": [*_gene_notes(samples, merged.n_vars), *notes, *column_notes]}, ensure_ascii=False
+    )
     return merged
 
 
-def _share_genes(samples: Sequence[ad.AnnData], group: str) -> list[ad.AnnData]:
-    """Return the samples over their common genes, in the order of the first."""
-    by_name = [sample.var_names for sample in samples]
-    by_id = [pd.Index(sample.var["gene_ids"].astype(str)) for sample in samples]
+def _share_genes(samples: Sequence[ad.AnnData], group: str) -> tuple[list[ad.AnnData], list[str]]:
+    """Return the samples over their common genes, in the order of the first, and notes."""
+    by_id = [pd.Index(without_versions(sample.var["gene_ids"].astype(str))) for sample in samples]
+    by_name, n_alike = _by_name(samples)
     names = max((by_id, by_name), key=lambda keys: len(_common(keys)) if all(k.is_unique for k in keys) else -1)
     common = _common(names)
     smallest = min(samples, key=lambda sample: sample.n_vars)
@@ -98,7 +103,31 @@ def _share_genes(samples: Sequence[ad.AnnData], group: str) -> list[ad.AnnData]:
             remedy="give samples of different organisms, annotations or gene panels different groups, "
             "or name their genes alike",
         )
-    return [sample[:, keys.get_indexer(common)] for sample, keys in zip(samples, names, strict=True)]
+    notes = []
+    if n_alike and names is by_name:
+        notes.append(f"{n_alike} genes have the name of another and no id that tells them apart; they are left out.")
+    return [sample[:, keys.get_indexer(common)] for sample, keys in zip(samples, names, strict=True)], notes
+
+
+def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
+    """Return keys of the genes by symbol, and how many genes of one sample, at most, no key of another can match.
+
+    Which of several genes of one symbol is which is told by their ids, or by their order if all samples have the same
+    genes in the same order.
+    """
+    symbols = [sample.var["gene_symbols"].astype(str) for sample in samples]
+    repeated = {symbol for of_sample in symbols for symbol in of_sample[of_sample.duplicated()]}
+    same_order = all(list(of_sample) == list(symbols[0]) for of_sample in symbols)
+    keys, n_alike = [], 0
+    for number, (sample, of_sample) in enumerate(zip(samples, symbols, strict=True)):
+        ids = without_versions(sample.var["gene_ids"].astype(str))
+        key = of_sample.where(~of_sample.isin(repeated), of_sample + "\n" + ids)
+        alike = key.duplicated(keep=False)
+        places = pd.Series(range(len(key)), index=key.index).astype(str)
+        key = key.mask(alike, ("" if same_order else f"{number}") + "\n" + places)
+        keys.append(pd.Index(key))
+        n_alike = max(n_alike, 0 if same_order else int(alike.sum()))
+    return keys, n_alike
 
 
 def _common(keys: Sequence[pd.Index[str]]) -> pd.Index[str]:

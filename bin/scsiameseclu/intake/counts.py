@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..errors import InputError, quoted
+from ..errors import InputError, listed, quoted
 from ..files import set_settings
+from .gene_ids import split_joined
 from .names import GENE_EXPRESSION, cleaned, fill_missing, gene_expression, numbered, unique
+from .no_genes import kinds_of_features
 from .organism import infer_organism
 
 LARGEST = 2**53
@@ -74,10 +76,37 @@ class Counts:
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
+        self._keep(genes)
+        self.notes.append(f"Features that are no genes were left out: {told}.")
+
+    def leave_out_no_genes(self, path: Path) -> None:
+        """Leave out the features that are no genes by their names, and note it.
+
+        Raises
+        ------
+        InputError
+            If there is no gene among the features.
+        """
+        pairs = zip(kinds_of_features(self.gene_ids), kinds_of_features(self.gene_symbols), strict=True)
+        kinds = np.array([one or other for one, other in pairs], dtype=object)
+        others = kinds != ""
+        if not others.any():
+            return
+        names = [symbol for symbol, left_out in zip(self.gene_symbols, others, strict=True) if left_out]
+        told = ", ".join(f"{count} {kind}" for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items())
+        if others.all():
+            raise InputError.of(
+                what=f"No gene among the features, by their names: {told}, such as {quoted(names[0])}.",
+                where=path,
+                remedy="Give the matrix of genes, which the same program or another run wrote beside it.",
+            )
+        self._keep(~others)
+        self.notes.append(f"Features that are no genes by their names were left out: {told} ({listed(names)}).")
+
+    def _keep(self, genes: np.ndarray) -> None:
         self.matrix = self.matrix[:, genes]
         self.gene_ids = [name for name, kept in zip(self.gene_ids, genes, strict=True) if kept]
         self.gene_symbols = [name for name, kept in zip(self.gene_symbols, genes, strict=True) if kept]
-        self.notes.append(f"Features that are no genes were left out: {told}.")
 
 
 def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> Counts:
@@ -105,6 +134,7 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     _clean_names(counts)
     _complete_names(counts)
     _check_names(counts, path)
+    counts.leave_out_no_genes(path)
     matrix = counts.matrix
     matrix.sort_indices()
     if not matrix.has_canonical_format:
@@ -206,6 +236,9 @@ def _complete_names(counts: Counts) -> None:
         counts.notes.append(f"The input names no cells: they are called cell_1 to cell_{n_cells}.")
     if not counts.gene_ids:
         counts.notes.append(f"The input names no genes: they are called gene_1 to gene_{n_genes}.")
+    elif counts.gene_ids == counts.gene_symbols and (joined := split_joined(counts.gene_ids)):
+        counts.gene_ids, counts.gene_symbols = joined
+        counts.notes.append("The names of the genes were split into ids and symbols, which they hold together.")
     elif counts.gene_ids == counts.gene_symbols:
         counts.notes.append("The input has one name for each gene, which is kept as both id and symbol.")
     unnamed = sum(not name for name in counts.barcodes)

@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
 
+from .gene_ids import share_of_gene_ids
+
 ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
 """A gene id of Ensembl, of any species, with or without its version."""
-ACCESSION = re.compile(
-    ENSEMBL.pattern + r"|^(FBgn\d{7}|WBGene\d{8}|ZDB-[A-Z]+-\d{6}-\d+|(MGI|HGNC|RGD|Xenbase|SGD|VGNC):\S+"
-    r"|Y[A-P][LR]\d{3}[WC](-[A-Z])?|S0{3,}\d+|AT[1-5CM]G\d{5}|[NX][MR]_\d+(\.\d+)?)$"
-)
-"""A gene id of Ensembl, FlyBase, WormBase, ZFIN, MGI, HGNC, RGD, SGD, TAIR or RefSeq."""
 PROBE = re.compile(r"^(ENS[A-Z]{0,6}G\d{6,})\|([^|]+)\|\w+$")
 """A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
 BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
 """A cell's barcode, alone or with a prefix and a suffix, or a name such as ``cell_1``."""
+BARE_BARCODE = re.compile(r"^[ACGTN]{8,}(-\d+)?$")
+"""A cell's barcode and nothing before it: an antibody's tag has the antibody's name there."""
 COMMON_GENE = re.compile(
     r"^(MT-\w+|RP[LS]\d+\w*|ACTB|ACTG1|GAPDH|MALAT1|B2M|EEF1A1|EEF2|TMSB4X|TMSB10|FTL1?|FTH1|HSP\w+|CD\d+\w*|APOE|PTPRC"
     r"|GENE[-_. ]?\d+)$",
@@ -34,6 +33,7 @@ ID_COLUMNS = (
 SYMBOL_COLUMNS = (
     *("gene_symbols", "gene_symbol", "gene_names", "gene_name", "symbol", "symbols", "feature_name", "feature_names"),
     *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
+    *("mgi", "genename"),
 )
 _LOOSE_COLUMNS = ("gene", "genes", "name", "names", "short_name", "features", "feature", "var_names", "original_name")
 """Columns that hold symbols where nothing else does; else they may be descriptions."""
@@ -50,11 +50,6 @@ _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
 
-def looks_like_ensembl(names: Sequence[str]) -> bool:
-    """Return whether most of `names` are Ensembl gene ids."""
-    return _share(names, ENSEMBL) > 0.5
-
-
 def key(name: str) -> str:
     """Return a column's name as it is compared: ``Gene.Symbol`` is ``gene_symbol``."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -64,6 +59,11 @@ def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> lis
     """Return the first `wanted` column that is there and not empty, however written."""
     known = {key(name): values for name, values in columns.items() if any(values)}
     return next((list(known[key(name)]) for name in wanted if key(name) in known), None)
+
+
+def is_known_gene(name: str) -> bool:
+    """Return whether a name is an id of a database, or that of a gene which nearly every matrix holds."""
+    return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
 
 
 def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
@@ -121,7 +121,7 @@ def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
 
 def are_ids(names: Sequence[str]) -> bool:
     """Return whether most of `names` are ids of genes, or of probes for them."""
-    return _share(names, ACCESSION) > 0.5 or _share(names, PROBE) > 0.5
+    return share_of_gene_ids(names) > 0.5 or _share(names, PROBE) > 0.5
 
 
 def are_numbers(names: Sequence[str]) -> bool:
@@ -175,11 +175,11 @@ def rows_are_cells(rows: Sequence[str], columns: Sequence[str]) -> bool | None:
 
 
 def _cells(names: Sequence[str]) -> float:
-    return _share(names, BARCODE)
+    return (_share(names, BARCODE) + _share(names, BARE_BARCODE)) / 2
 
 
 def _genes(names: Sequence[str]) -> float:
-    return max(_share(names, ACCESSION), min(1.0, 5 * _share(names, COMMON_GENE)))
+    return max(share_of_gene_ids(names), min(1.0, 5 * _share(names, COMMON_GENE)))
 
 
 def _share(names: Sequence[str], pattern: re.Pattern[str]) -> float:

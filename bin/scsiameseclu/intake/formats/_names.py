@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import InputError, quoted
-from ..names import ACCESSION, BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key
+from ..gene_ids import GENE_ID
+from ..names import BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key
 from ._bytes import damaged, lines
 
 _COLUMNS = 3
@@ -78,8 +79,8 @@ class Names:
         if key(first) in _HEADERS:
             return True
         return any(
-            not kind.match(first) and sum(kind.match(name) is not None for name in others) > 0.9 * len(others)
-            for kind in (BARCODE, ACCESSION)
+            not kind.fullmatch(first) and sum(kind.fullmatch(name) is not None for name in others) > 0.9 * len(others)
+            for kind in (BARCODE, GENE_ID)
         )
 
     def columns(self) -> list[list[str]]:

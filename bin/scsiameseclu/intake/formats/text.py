@@ -1,42 +1,57 @@
-"""Tables of text: one row a gene or a cell, any usual delimiter, with names or without, gzipped or not."""
+"""Tables of text: one row a gene, a cell or a count, any usual delimiter, gzipped or not."""
 
 from __future__ import annotations
 
 import csv
-import io
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ...errors import InputError, quoted
+from ...errors import InputError, listed, quoted
 from ..counts import Counts, compact
+from ..gene_ids import share_of_gene_ids
 from ..names import rows_are_cells
-from ._bytes import damaged, head, open_text
+from . import _vocabulary as vocabulary
+from ._accounts import check_accounts, check_repeated
+from ._blocks import blocks, numbers_of, words_of
+from ._bytes import damaged, head
+from ._layout import Columns, Layout, find_columns, find_layout, is_number, no_table
+from ._lines import is_long, read_long
 
 NAME = "table"
-DELIMITERS = ("\t", ",", ";", " ")
-VALUES = 4_000_000
-"""Values read at a time."""
-_GENE_CORNER = re.compile(
-    r"(gene[_ .-]?(id|name|symbol)?|symbol|feature[_ .-]?(id|name)?|ensembl[_ .-]?(id)?|id|name)s?", re.I
-)
-_CELL_CORNER = re.compile(r"(cell[_ .-]?(id|name|barcode)?|barcode|obs[_ .-]?(name)?)s?|index", re.I)
+_FEWEST_GENES = 3
+"""Columns of counts beside others that say something of cells."""
+_STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))
 
 
 @dataclass(frozen=True)
-class _Layout:
-    delimiter: str
-    header: list[str] | None
-    """Names of the columns of numbers."""
-    corner: str
-    named_rows: bool
-    n_fields: int
+class _Table:
+    """Counts, rows x columns, and what the table's other columns hold."""
+
+    layout: Layout
+    columns: Columns
+    matrix: sparse.csr_matrix
+    words: pd.DataFrame
+    """Names of rows and remarks on them, by the places of their columns."""
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the rows; the first column of words if there are several."""
+        names = sorted(self.columns.names, key=self.is_numeric)
+        return list(self.words[names[0]]) if names else []
+
+    @property
+    def above(self) -> list[str]:
+        """Names of the columns of counts."""
+        return [self.layout.name(column) for column in self.columns.counts] if self.layout.header else []
+
+    def is_numeric(self, column: int) -> bool:
+        """Return whether names are numbers, by the first rows."""
+        return all(is_number(row[column]) for row in self.layout.sample if len(row) == self.layout.n_fields)
 
 
 def recognizes(path: Path) -> bool:
@@ -48,142 +63,163 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a table; whether cells are its rows is told by its names, else by its shape, and noted."""
+    """Read a table of genes and cells, or of one count a line; all of it is accounted for.
+
+    Whether cells are the rows is told by names, else by the shape, and noted. What holds no counts
+    by its name or for its words is left out and noted (of cells, it is kept as ``columns``); what
+    holds none by its values is refused.
+    """
     try:
-        layout = _layout(path)
-        matrix, rows = _read_rows(path, layout)
+        layout = find_layout(path)
+        return read_long(path, layout) if is_long(layout) else _read_wide(path, layout)
     except UnicodeDecodeError as error:
         raise _not_text(path, error) from error
     except (pd.errors.ParserError, csv.Error) as error:
-        raise _no_table(path, quoted(error, length=200)) from error
+        raise no_table(path, quoted(error, length=200)) from error
     except (OSError, EOFError) as error:
         raise damaged(path, error) from error
-    upright, reason = _orientation(rows, layout, matrix.shape)
-    columns = layout.header or []
-    barcodes, genes = (rows, columns) if upright else (columns, rows)
-    counts = Counts(matrix if upright else matrix.T.tocsr(), barcodes, genes, list(genes), NAME, source="the table")
-    n_cells, n_genes = counts.matrix.shape
-    side = "cells" if upright else "genes"
-    counts.notes.append(f"Rows were taken as {side} ({reason}): {n_cells} cells, {n_genes} genes.")
+
+
+def _read_wide(path: Path, layout: Layout) -> Counts:
+    columns = find_columns(layout)
+    _check_columns(path, layout, columns)
+    table = _Table(layout, columns, *_read_rows(path, layout, columns))
+    upright, reason = _orientation(table)
+    _check_kind(path, table, upright=upright)
+    table, left_out = _leave_out_rows(table, upright=upright)
+    counts, used = _cells(table) if upright else _genes(table)
+    if not upright:
+        check_repeated(counts.gene_ids, path)
+    counts.leave_out_no_genes(path)
+    check_accounts(counts, path, upright=upright)
+    others = sorted({*columns.names, *columns.beside} - used)
+    _note_left_out(counts, "Columns", [layout.name(column) for column in others])
+    _note_left_out(counts, "Rows", left_out)
+    size = "{} cells, {} genes".format(*counts.matrix.shape)
+    counts.notes.append(f"Rows were taken as {'cells' if upright else 'genes'} ({reason}): {size}.")
     return counts
 
 
-def _orientation(rows: list[str], layout: _Layout, shape: tuple[int, int]) -> tuple[bool, str]:
-    told = rows_are_cells(rows, layout.header or [])
+def _check_kind(path: Path, table: _Table, *, upright: bool) -> None:
+    if table.layout.header is None and set(table.rows) >= _STAR:
+        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by three kinds of strands")
+    if upright and table.columns.beside and len(table.columns.counts) < _FEWEST_GENES:
+        shown = listed(table.above)
+        raise no_table(path, f"it says something of cells, and at most {shown} may count a gene")
+
+
+def _note_left_out(counts: Counts, word: str, names: Sequence[str]) -> None:
+    shown = [name for name in names if name]  # a delimiter at the end of each line is no column
+    if shown:
+        counts.notes.append(f"{word} that hold no counts were left out: {listed(shown)}.")
+
+
+def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
+    names = [layout.name(column) for column in columns.counts]
+    if not names:
+        shown = listed([layout.name(column) for column in (*columns.names, *columns.beside)])
+        raise no_table(
+            path,
+            f"none of its columns is one of counts: there is no number, or they are names: {shown}",
+        )
+    found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
+    if found:
+        raise no_table(path, f"column {quoted(found[0])} is of one sample's expression, not of cells")
+
+
+def _read_rows(path: Path, layout: Layout, columns: Columns) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+    parts, words = [], []
+    aside = [*columns.names, *columns.beside]
+    for block in blocks(path, layout, words=aside):
+        words.append(words_of(block, aside))
+        parts.append(compact(sparse.csr_matrix(numbers_of(block, columns.counts, path, layout))))
+    if not parts:
+        raise no_table(path, "there is a first line only")
+    return sparse.vstack(parts, format="csr"), pd.concat(words, ignore_index=True)
+
+
+def _orientation(table: _Table) -> tuple[bool, str]:
+    """Return whether the rows are cells, and what tells it."""
+    told = rows_are_cells(table.rows, table.above)
     if told is not None:
         return told, "by their names"
-    if _GENE_CORNER.fullmatch(layout.corner) or _CELL_CORNER.fullmatch(layout.corner):
-        return bool(_CELL_CORNER.fullmatch(layout.corner)), f"by the word {quoted(layout.corner)} in the corner"
-    return shape[0] <= shape[1], "by the shape alone: please check; names of genes and barcodes would tell"
-
-
-def _layout(path: Path) -> _Layout:
-    first, second = _first_lines(path)
-    delimiter = max(DELIMITERS, key=lambda candidate: len(_fields(second or first, candidate)))
-    top, below = _fields(first, delimiter), _fields(second or first, delimiter)
-    if len(below) == 1:
-        raise _no_table(path, "it has one column only")
-    has_header = top[0] == "" or not all(_is_number(field) for field in top[1:]) or _is_corner(top[0])
-    if not has_header:
-        return _Layout(delimiter, None, "", not _is_number(top[0]), len(top))
-    if not second:
-        raise _no_table(path, "there is one line only")
-    if len(below) == len(top) + 1:  # as R's write.table has it
-        return _Layout(delimiter, top, "", True, len(below))
-    if len(below) != len(top):
-        raise _no_table(path, f"the first line has {len(top)} fields, the second {len(below)}")
-    named_rows = top[0] == "" or _is_corner(top[0]) or not _is_number(below[0])
-    return _Layout(delimiter, top[1:] if named_rows else top, top[0] if named_rows else "", named_rows, len(below))
-
-
-def _first_lines(path: Path) -> tuple[str, str]:
-    with open_text(path) as file:
-        filled = (line.rstrip("\n") for line in file if line.strip())
-        first, second = next(filled, ""), next(filled, "")
-    if not first:
-        raise _no_table(path, "it has no line with text")
-    return first, second
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    if delimiter == " ":
-        line = " ".join(line.split())
-    csv.field_size_limit(max(csv.field_size_limit(), len(line)))
-    return [field.strip() for field in next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])]
-
-
-def _is_corner(field: str) -> bool:
-    return bool(_GENE_CORNER.fullmatch(field) or _CELL_CORNER.fullmatch(field))
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field
-
-
-def _read_rows(path: Path, layout: _Layout) -> tuple[sparse.csr_matrix, list[str]]:
-    parts: list[sparse.csr_matrix] = []
-    names: list[str] = []
-    with open_text(path) as file:
-        if layout.header is not None:
-            next(line for line in file if line.strip())
-        for block in _blocks(file, layout):
-            if not isinstance(block.index, pd.RangeIndex):  # pandas takes what is too much in a row for names of rows
-                raise _no_table(path, f"its rows have more than {layout.n_fields} fields")
-            if layout.named_rows:
-                names += [str(name).strip() for name in block[0]]
-                block = block.drop(columns=0)
-            parts.append(compact(sparse.csr_matrix(_numbers(block, path, layout))))
-    if not parts:
-        raise _no_table(path, "there is a first line only")
-    return sparse.vstack(parts, format="csr"), names
-
-
-def _blocks(file: TextIO, layout: _Layout) -> Iterator[pd.DataFrame]:
-    blocks = pd.read_csv(
-        file,
-        sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
-        header=None,
-        names=range(layout.n_fields),
-        dtype={0: str} if layout.named_rows else None,
-        na_filter=False,  # an empty field or NA is told, not guessed at
-        low_memory=False,
-        chunksize=max(1, VALUES // layout.n_fields),
-    )
-    return iter(blocks)
-
-
-def _numbers(block: pd.DataFrame, path: Path, layout: _Layout) -> np.ndarray:
-    for column in block.columns:
-        if block[column].dtype.kind not in "iuf":
-            values = block[column].astype(str)
-            wrong = [not _is_number(value) for value in values]
-            if any(wrong):
-                raise _no_number(values[wrong], path, layout)
-            block[column] = values.astype(float)  # whole numbers beyond 64 bits
-    return block.to_numpy()
-
-
-def _no_number(values: pd.Series[str], path: Path, layout: _Layout) -> InputError:
-    column = int(str(values.name))
-    name = layout.header[column - int(layout.named_rows)] if layout.header else str(column + 1)
-    row = int(str(values.index[0])) + 1 + (layout.header is not None)
-    return InputError.of(
-        what=f"A count is no number: {quoted(values.iloc[0])}.",
-        where=f"{path}, row {row}, column {quoted(name)}",
-        remedy="Give whole numbers, with names in the first line and the first column, and 0 for nothing counted.",
+    for column in (*table.columns.names, *table.columns.beside) if table.layout.header else ():
+        name = table.layout.name(column)
+        side = vocabulary.side_of(name)
+        if side:
+            return side == "cells", f"by the word {quoted(name)} above them"
+    n_rows, n_columns = table.matrix.shape
+    return (
+        n_rows <= n_columns,
+        "by the shape alone: please check; names of genes and barcodes would tell",
     )
 
 
-def _no_table(path: Path, why: str) -> InputError:
-    return InputError.of(
-        what=f"The file is no table of counts: {why}.",
-        where=path,
-        remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a table as csv or tsv.",
-    )
+def _leave_out_rows(table: _Table, *, upright: bool) -> tuple[_Table, list[str]]:
+    """Return the table without rows that are no cells or genes, and the names of these."""
+    no_counts = vocabulary.is_total if upright else vocabulary.is_beside
+    names = [row for row in table.rows if no_counts(row)]
+    if not names or len(names) == len(table.rows):
+        return table, []
+    kept = np.array([not no_counts(row) for row in table.rows])
+    return replace(table, matrix=table.matrix[kept], words=table.words[kept]), names
+
+
+def _cells(table: _Table) -> tuple[Counts, set[int]]:
+    """Return the counts of a table with a row for each cell, and the columns that name them."""
+    used = _columns_of_cells(table)
+    genes = table.above
+    counts = Counts(table.matrix, _joined(table.words, used), genes, list(genes), NAME, source="the table")
+    others = sorted({*table.columns.names, *table.columns.beside} - set(used))
+    columns = table.words[others].rename(columns=table.layout.name)
+    counts.columns = columns.loc[:, ~columns.columns.duplicated()]
+    return counts, set(used)
+
+
+def _columns_of_cells(table: _Table) -> list[int]:
+    """Return the column that names each cell, or those that do so together; words before numbers."""
+    words = [column for column in table.columns.names if not table.is_numeric(column)]
+    numbers = [column for column in table.columns.names if column not in words]
+    header = table.layout.name
+    unnamed = [column for column in numbers if vocabulary.is_unnamed(header(column), place=column)]
+    named = [column for column in numbers if column not in unnamed]
+    candidates = [
+        *([column] for column in (*words, *named)),
+        [*words, *named],
+        *([column] for column in unnamed),
+    ]
+    candidates = [columns for columns in candidates if columns]
+    for columns in candidates:
+        if len(set(_joined(table.words, columns))) == len(table.words):
+            return columns
+    return candidates[0] if candidates else []
+
+
+def _joined(words: pd.DataFrame, columns: Sequence[int]) -> list[str]:
+    return ["_".join(parts) for parts in zip(*(words[column] for column in columns), strict=True)]
+
+
+def _genes(table: _Table) -> tuple[Counts, set[int]]:
+    """Return the counts of a table with a row for each gene, and the columns that name them."""
+    of_ids, of_symbols = _columns_of_genes(table)
+    ids, symbols = ([] if of is None else list(table.words[of]) for of in (of_ids, of_symbols))
+    counts = Counts(table.matrix.T.tocsr(), table.above, ids, symbols, NAME, source="the table")
+    return counts, {column for column in (of_ids, of_symbols) if column is not None}
+
+
+def _columns_of_genes(table: _Table) -> tuple[int | None, int | None]:
+    """Return the columns with ids and with symbols of genes, which may be the same."""
+    names = table.columns.names
+    names = [column for column in names if not table.is_numeric(column)] or names[:1]
+    half = len(table.words) / 2
+    names = [column for column in names if table.words[column].nunique() > half] or names[:1]
+    if not names:
+        return None, None
+    ids = [column for column in names if share_of_gene_ids(list(table.words[column])) > 0.5]
+    others = [column for column in names if column not in ids]
+    rank = {column: vocabulary.rank_of_symbols(table.layout.name(column)) for column in others}
+    symbols = min(rank, key=rank.__getitem__, default=names[0])
+    return (ids or names)[0], symbols
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
