@@ -1,5 +1,6 @@
 // The whole pipeline: what comes in, what is done with it, what goes out.
 
+include { announce   } from '../subworkflows/local/report/failures'
 include { INTAKE     } from '../subworkflows/local/intake'
 include { QUALITY    } from '../subworkflows/local/quality'
 include { EXPRESSION } from '../subworkflows/local/expression'
@@ -61,15 +62,4 @@ def byGroup(files) {
         .map { meta, file -> [meta.group, file] }
         .groupTuple()
         .map { group, members -> [group, members.sort { member -> member.name }] }
-}
-
-def announce(record) {
-    def failure = new groovy.json.JsonSlurper().parse(record)
-    def problems = failure.problems.collect { problem -> "${problem.what}\n    where:  ${problem.where}\n    remedy: ${problem.remedy}" }
-    def message = "${failure.id} FAILED (${failure.step}): ${problems.join('\n  ')}"
-    if (params.strict) {
-        error(message)
-    }
-    log.warn(message)
-    record
 }

@@ -7,8 +7,10 @@ import os
 import platform
 import sys
 import sysconfig
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,8 +81,8 @@ def run(
         A function with keyword-only, annotated parameters; its numpy docstring is the help text.
     isolate
         True for a step on one sample or group: unusable input, or a defect of ours that it brings to light, is recorded
-        in ``<prefix>.failure.json`` (keys ``id``, ``step``, ``problems``) and the exit status is 0, so that the rest of
-        the batch goes on. False: exit status 65 or 70.
+        in ``<prefix>.<stage>.<step>.failure.json`` (keys ``id``, ``step``, ``problems``) and the exit status is 0, so
+        that the rest of the batch goes on. False: exit status 65 or 70.
     versions
         Where to write the versions of Python and of the packages that the step has loaded. None: nowhere.
     arguments
@@ -99,7 +101,8 @@ def run_app(
     """Run the step that the command line chooses of an app's, and exit; other parameters as of :func:`run`."""
     step, bound, _ = app.parse_args(arguments)
     try:
-        status = _status_of(step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
+        with _private_temporary_folder():
+            status = _status_of(step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
         if versions is not None:
             write_versions(versions)
     except MemoryError:
@@ -118,6 +121,18 @@ def write_versions(path: Path) -> None:
     loaded = [name for name in PACKAGES if _MODULES.get(name, name) in sys.modules]
     versions = {"python": platform.python_version()} | {name: version(name) for name in loaded}
     path.write_text("".join(f"{name}: {value}\n" for name, value in versions.items()), encoding="utf-8")
+
+
+@contextmanager
+def _private_temporary_folder() -> Iterator[None]:
+    """Let whatever is unpacked lie where only this user may enter, and be gone when the step ends."""
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="scsiameseclu.", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir, os.environ["TMPDIR"] = before[0], before[1] or ""
 
 
 def _status_of(
@@ -157,10 +172,11 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
 
 
 def record_failure(step: Callable[..., None], options: dict[str, Any], problems: list[Problem]) -> None:
-    """Write ``<prefix>.failure.json``, from which the report tells why a sample or group is missing."""
+    """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report tells why a sample or group is missing."""
     record = {
         "id": options["prefix"],
         "step": ".".join(step.__module__.split(".")[1:]),
         "problems": [vars(problem) for problem in problems],
     }
-    Path(f"{options['prefix']}.failure.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    name = f"{record['id']}.{record['step']}.failure.json"
+    Path(name).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -42,7 +42,7 @@ class InputError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def renamed(self, names: Mapping[str, str]) -> InputError:
-        """Return the same error with each place that begins with a key of `names` under the user's own name for it."""
+        """Return the same error with each key of `names`, a path in the task, under the user's own name for it."""
         return InputError(_renamed(problem, names) for problem in self.problems)
 
     @classmethod
@@ -52,10 +52,15 @@ class InputError(Exception):
 
 
 def _renamed(problem: Problem, names: Mapping[str, str]) -> Problem:
+    what, where = problem.what, problem.where
     for staged, own in names.items():
-        if problem.where.startswith(staged):
-            return replace(problem, where=own + problem.where.removeprefix(staged))
-    return problem
+        for shown, theirs in ((staged, own), (_inside_quotes(staged), _inside_quotes(own))):
+            what, where = what.replace(shown, theirs), where.replace(shown, theirs)
+    return replace(problem, what=what, where=where)
+
+
+def _inside_quotes(text: str) -> str:
+    return repr(text)[1:-1]
 
 
 def listed(values: Sequence[object], *, n: int = 10) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,39 @@ def read_json(path: Path | str) -> dict[str, Any]:
     """Read a JSON object."""
     value = json.loads(Path(path).read_text(encoding="utf-8"))
     return dict(value)
+
+
+def unwrapped(staged: Path) -> Path:
+    """Return what a task was given: the staged file or folder, or what the link ``.given`` in it leads to.
+
+    The pipeline puts such a link where the user's path cannot go through a shell.
+    """
+    link = staged / ".given"
+    return link if link.is_symlink() else staged
+
+
+@contextmanager
+def own_name(staged: Path, given: str | None) -> Iterator[Path]:
+    """Give a staged file, for as long as it is read, the name that the user knows it by.
+
+    Tasks get their files under names that the pipeline chooses, for no shell shall see the user's. But a name may say
+    what is in a file, and messages have it.
+
+    Parameters
+    ----------
+    staged
+        The file or folder as the task got it.
+    given
+        Its path or address as the user wrote it. None: the staged name is kept.
+    """
+    name = Path(given or "").name
+    staged = unwrapped(staged)
+    with tempfile.TemporaryDirectory() as folder:
+        if name not in ("", ".."):
+            link = Path(folder, name)
+            link.symlink_to(staged.absolute())
+            staged = link
+        yield staged
 
 
 def settings(adata: ad.AnnData) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ def ends_with(error: Exception | None, *, isolate: bool) -> int:
     return int(exit_.value.code or 0)
 
 
+def _record(folder: Path) -> Path:
+    return folder / f"s.{'.'.join(__name__.split('.')[1:])}.failure.json"
+
+
 @pytest.mark.parametrize(
     ("error", "isolate", "status"),
     [
@@ -46,12 +51,12 @@ def test_the_status_says_whose_fault_it_is(error, isolate, status, capsys, tmp_p
     assert "Traceback" not in told
     assert ("remedy" in told) == (error is not None and not isinstance(error, MemoryError))
     assert (tmp_path / "s.done").exists() == (error is None)
-    assert (tmp_path / "s.failure.json").exists() == (error is not None and isolate and status == 0)
+    assert _record(tmp_path).exists() == (error is not None and isolate and status == 0)
 
 
 def test_the_record_holds_every_problem(tmp_path):
     ends_with(InputError([*BAD.problems, Problem("b", "c", "d")]), isolate=True)
-    record = json.loads((tmp_path / "s.failure.json").read_text())
+    record = json.loads(_record(tmp_path).read_text())
     assert record["id"] == "s"
     assert [problem["what"] for problem in record["problems"]] == ["the matrix is empty", "b"]
 
@@ -76,6 +81,27 @@ def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(error, tmp
 def test_places_are_told_under_the_users_names():
     renamed = BAD.renamed({"counts/x.h5": "/data/my x.h5"})
     assert renamed.problems[0].where == "/data/my x.h5"
+
+
+def test_places_are_told_under_the_users_names_where_they_are_quoted_too():
+    problem = Problem(what="'/tmp/x/a b' is empty", where="'/tmp/x/a b/c'", remedy="r")
+    renamed = InputError(problem).renamed({"/tmp/x/a b": "my a b"}).problems[0]
+    assert (renamed.what, renamed.where) == ("'my a b' is empty", "'my a b/c'")
+
+
+def test_what_a_step_unpacks_lies_in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = []
+
+    def step(*, prefix: str) -> None:
+        found.append((Path(tempfile.gettempdir()), Path(tempfile.gettempdir()).stat().st_mode & 0o777))
+
+    with pytest.raises(SystemExit):
+        run(step, arguments=["--prefix", "s"])
+    ((folder, mode),) = found
+    assert folder.parent == tmp_path
+    assert mode == 0o700
+    assert not folder.exists()
 
 
 def test_values_are_quoted_on_one_line():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 import pytest
+from scsiameseclu import command
+from scsiameseclu.intake.memory import matrix_size
+from scsiameseclu.intake.read_counts import read_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,8 +68,54 @@ def test_failure_is_recorded(tmp_path):
     done = run(tmp_path / "out", "--prefix", "s", "--counts", str(tmp_path / "x.rds"), settings={"counts": "my/x.rds"})
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.failure.json"]
-    failure = json.loads((tmp_path / "out/s.failure.json").read_text())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.intake.read_counts.failure.json"]
+    failure = json.loads((tmp_path / "out/s.intake.read_counts.failure.json").read_text())
     assert failure["step"] == "intake.read_counts"
     assert failure["problems"][0]["where"] == "my/x.rds", "the user's name for it, not the task's"
     assert "writeH5AD" in failure["problems"][0]["remedy"]
+
+
+@pytest.fixture
+def problem_of(tmp_path, monkeypatch):
+    """Return a function that reads a staged file or folder under the user's path of it, and returns what is wrong."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(staged, own):
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"counts": own})))
+        with pytest.raises(SystemExit, match="0"):
+            command.run(read_counts, isolate=True, arguments=["--prefix", "s", "--counts", staged])
+        (problem,) = json.loads((tmp_path / "s.intake.read_counts.failure.json").read_text())["problems"]
+        return problem
+
+    return read
+
+
+NAMES = ["x*.csv", ".hidden", "$HOME.csv", "a 'b' \"c\".csv", "back\\slash", "-dash", "ünï.csv", "..", "folder/"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_staged_file_has_the_users_name_for_it_in_messages(tmp_path, problem_of, name):
+    (tmp_path / "counts").write_text("gene,c1,c2\nA,1,-7\nB,2,3\n")
+    problem = problem_of("counts", f"my data/{name}")
+    assert "-7" in problem["what"]
+    assert problem["where"] == f"my data/{name}"
+
+
+def test_what_cannot_be_opened_has_the_users_name_too(tmp_path, problem_of):
+    (tmp_path / "counts").symlink_to("counts")
+    assert problem_of("counts", "my data/x.h5ad")["where"] == "'my data/x.h5ad'"
+
+
+def test_a_pipe_or_device_is_refused_at_once(tmp_path, problem_of):
+    os.mkfifo(tmp_path / "counts")
+    for staged in ("counts", "/dev/zero", "/dev/tty"):
+        assert "neither a file nor a folder" in problem_of(staged, "my data/x.h5ad")["what"]
+    assert matrix_size(tmp_path / "counts") is None
+
+
+def test_a_link_in_place_of_a_path_that_no_shell_may_see_is_followed(source, example, tmp_path):
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/.given").symlink_to(source)
+    done = run(tmp_path / "out", "--prefix", "s", "--counts", "../given", settings={"sample": "s", "counts": source})
+    assert done.returncode == 0, done.stderr
+    example.check(ad.read_h5ad(tmp_path / "out/s.counts.h5ad"))

@@ -118,9 +118,10 @@ def test_near_misses_of_overrides(tmp_path, name):
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 @pytest.mark.parametrize("trailing", ["", "\n\n", "D D\n", " D\nD\n"])
 def test_tolerant_reading(tmp_path, delimiter, end, bom, trailing):
-    text = f'{bom} sample D"counts" Dnote\n\n a D "x yD.h5" D"say ""hi"""\nbDz\n{trailing}'
+    within = delimiter if delimiter != "\t" else ","  # no value holds a tab
+    text = f'{bom} sample D"counts" Dnote\n\n a D "x y{within}.h5" D"say ""hi"""\nbDz\n{trailing}'
     samples = read(tmp_path, text.replace("D", delimiter).replace("\n", end).encode())
-    assert [(sample["sample"], sample["counts"]) for sample in samples] == [("a", f"x y{delimiter}.h5"), ("b", "z")]
+    assert [(sample["sample"], sample["counts"]) for sample in samples] == [("a", f"x y{within}.h5"), ("b", "z")]
     assert [sample["extra"] for sample in samples] == [{"note": 'say "hi"'}, {"note": ""}]
 
 
@@ -130,7 +131,26 @@ def test_empty_columns_at_the_end_are_dropped(tmp_path):
 
 def test_line_numbers_count_lines_within_quotes(tmp_path):
     text = 'sample,counts,note\n\na,x,"two\nlines"\n!,y,\n'
-    only(tmp_path, text, "line 5, column sample", "'!'")
+    of_note, of_sample = problems(tmp_path, text)
+    assert of_note.where == "sheet.csv, line 3, column note"
+    assert of_sample.where == "sheet.csv, line 5, column sample"
+    assert "'!'" in of_sample.what
+
+
+@pytest.mark.parametrize("column", ["sample", "counts", "group", "tissue", "labels", "donor"])
+@pytest.mark.parametrize("character", ["\n", "\r\n", "\t", "\x1b", "\x7f", "\x85"])
+def test_no_value_holds_a_control_character(tmp_path, column, character):
+    row = {"sample": "a", "counts": "x", "group": "g", "tissue": "", "labels": "", "donor": ""}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, row)
+    writer.writeheader()
+    writer.writerow(row | {column: f"y{character}/path/script"})
+    problem = only(tmp_path, text.getvalue(), f"line 2, column {column}", "control character", "Take it out")
+    assert problem.what.isprintable()
+
+
+def test_no_name_of_a_column_holds_a_control_character(tmp_path):
+    assert len(problems(tmp_path, 'sample,counts,"do\nnor"\na,x,7\n')) == 1
 
 
 @pytest.mark.parametrize(
@@ -338,28 +358,33 @@ def test_any_bytes_never_crash(tmp_path, content):
             assert error.problems
 
 
-def run(tmp_path, *arguments):
-    command = [sys.executable, ROOT / "bin/intake_check_samplesheet.py", *arguments]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "bin")})
+def run(tmp_path, *, name="sheet.csv"):
+    command = [sys.executable, ROOT / "bin/intake_check_samplesheet.py", "--samplesheet", "given"]
+    return subprocess.run(
+        [*command, "--schema", ROOT / "assets/schema_input.json"],
+        cwd=tmp_path,
+        input=json.dumps({"name": name, "defaults": DEFAULTS}),
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "bin")},
+    )
 
 
 def test_command(tmp_path):
-    (tmp_path / "sheet.csv").write_text("sample,counts\na,x\n")
-    (tmp_path / "defaults.json").write_text(json.dumps(DEFAULTS))
-    (tmp_path / "paths.json").write_text('{"x": true}')
-    options = [
-        "--samplesheet",
-        "sheet.csv",
-        "--schema",
-        str(ROOT / "assets/schema_input.json"),
-        "--defaults",
-        "defaults.json",
-    ]
-    done = run(tmp_path, *options, "--paths", "paths.json")
+    (tmp_path / "given").write_text("sample,counts\na,x\n!,y\n")
+    done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "samples.json").read_text())[0]["counts"] == "x"
-    (tmp_path / "paths.json").write_text('{"x": false}')
-    done = run(tmp_path, *options, "--paths", "paths.json")
-    assert done.returncode == 65
+    mistakes = json.loads((tmp_path / "mistakes.json").read_text())
+    assert [(mistake["line"], mistake["path"]) for mistake in mistakes] == [(2, "x"), (3, None), (3, "y")]
+    assert mistakes[0]["problem"]["where"] == "sheet.csv, line 2, column counts"
     assert "Traceback" not in done.stderr
-    assert "line 2, column counts" in done.stderr
+
+
+def test_command_hands_on_what_is_wrong_with_the_sheet_as_a_whole(tmp_path):
+    done = run(tmp_path, name="my sheet.csv")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "samples.json").read_text()) == []
+    (mistake,) = json.loads((tmp_path / "mistakes.json").read_text())
+    assert mistake["path"] is None
+    assert mistake["problem"]["where"] == "my sheet.csv"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Problem, quoted
-from ..files import write_h5ad, write_table
+from ..files import own_name, read_json, write_h5ad, write_table
 from .marker_sets import checked_marker_sets
 
 
@@ -19,6 +19,7 @@ def check(
     labelled: Path | None = None,
     reference_label: str | None = None,
     condition: str | None = None,
+    names: Path | None = None,
 ) -> None:
     """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form, of what was given.
 
@@ -34,6 +35,8 @@ def check(
         Column of the reference with its labels.
     condition
         Column of the samplesheet with the conditions. Default: none was named.
+    names
+        JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them. Default: as they are.
 
     Raises
     ------
@@ -41,6 +44,7 @@ def check(
         With everything that is wrong with any of them.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
+    own = read_json(names) if names else {}
     problems: list[Problem] = []
 
     def attempt(task: Callable[[], None]) -> None:
@@ -51,16 +55,17 @@ def check(
 
     if markers_db is not None:
         organisms = sorted({str(row["organism"]) for row in rows})
-        attempt(lambda: write_table(checked_marker_sets(markers_db, organisms), "marker_sets.tsv"))
+        with own_name(markers_db, own.get("markers_db")) as path:
+            attempt(lambda: write_table(checked_marker_sets(path, organisms), "marker_sets.tsv"))
     if labelled is not None or reference_label is not None:
-        attempt(lambda: _check_reference(labelled, reference_label))
+        attempt(lambda: _check_reference(labelled, reference_label, own.get("labelled")))
     if condition is not None:
         attempt(lambda: _check_condition(rows, condition))
     if problems:
         raise InputError(problems)
 
 
-def _check_reference(labelled: Path | None, column: str | None) -> None:
+def _check_reference(labelled: Path | None, column: str | None, name: str | None) -> None:
     # Here, not above: a run without a reference need not wait for scikit-learn.
     from .reference import checked_reference
 
@@ -73,7 +78,8 @@ def _check_reference(labelled: Path | None, column: str | None) -> None:
             where="the command line",
             remedy="give both: an .h5ad with raw counts, and the column of its obs that holds the cell types",
         )
-    write_h5ad(checked_reference(labelled, column), "reference.h5ad")
+    with own_name(labelled, name) as path:
+        write_h5ad(checked_reference(path, column), "reference.h5ad")
 
 
 def _check_condition(rows: list[dict[str, Any]], condition: str) -> None:

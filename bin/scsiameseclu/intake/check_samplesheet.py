@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from .samplesheet import read_samplesheet
+from ..errors import InputError
+from ..files import unwrapped
+from .samplesheet import Mistake, check_sheet
 
 
-def check_samplesheet(*, samplesheet: Path, schema: Path, defaults: Path, paths: Path | None = None) -> None:
-    """Write samples.json, a list of the settings of each sample in the order of the sheet.
+def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
+    """Write samples.json, the settings of each sample in the order of the sheet, and mistakes.json.
+
+    Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that name exists, which
+    only the machine that starts the tasks can tell, or, where that is null, in any case.
+
+    JSON comes on stdin: ``name``, the sheet's own, and ``defaults``: n_clusters, organism, tissue and
+    expected_doublet_rate for rows that leave them empty.
 
     Parameters
     ----------
@@ -18,17 +27,19 @@ def check_samplesheet(*, samplesheet: Path, schema: Path, defaults: Path, paths:
         CSV or TSV, one row a sample.
     schema
         JSON schema of the rows (assets/schema_input.json).
-    defaults
-        JSON object with n_clusters, organism, tissue and expected_doublet_rate for rows that leave them empty.
-    paths
-        JSON object that tells for each value of the columns counts and labels, as written, whether it exists.
     """
-    samples = read_samplesheet(
-        samplesheet, schema=_read(schema), defaults=_read(defaults), paths=_read(paths) if paths else {}
-    )
-    text = json.dumps(samples, indent=2, ensure_ascii=False, allow_nan=False)
-    Path("samples.json").write_text(text + "\n", encoding="utf-8")
+    given = json.load(sys.stdin)
+    rules = json.loads(schema.read_text(encoding="utf-8"))
+    try:
+        samples, mistakes = check_sheet(
+            unwrapped(samplesheet), schema=rules, defaults=given["defaults"], name=given["name"]
+        )
+    except InputError as error:
+        samples, mistakes = [], [Mistake(0, problem) for problem in error.problems]
+    _write([{**vars(found), "problem": vars(found.problem)} for found in mistakes], "mistakes.json")
+    _write(samples, "samples.json")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+def _write(rows: list[dict[str, Any]], name: str) -> None:
+    text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)
+    Path(name).write_text(text + "\n", encoding="utf-8")

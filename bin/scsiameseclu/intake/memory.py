@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from ..files import write_json
+from ..files import unwrapped, write_json
 from .formats import matrix_market
 from .formats._hdf5 import is_hdf5, is_matrix, items, matrix_shape, opened
 
@@ -76,8 +76,8 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     Parameters
     ----------
     counts
-        Folder with one folder for each sample, named 1, 2, … in their order, that holds its file or folder of raw
-        counts; none where these lie elsewhere.
+        Folder with the samples' files or folders of raw counts, named 1, 2, … in their order; none where these lie
+        elsewhere.
     limit_mb
         Memory that a task can get at most. Default: unknown, and nothing is too much.
     """
@@ -85,8 +85,7 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     sizes: dict[str, list[Size | None]] = {}
     rows = []
     for number, sample in enumerate(given["samples"], start=1):
-        path = next((counts / str(number)).glob("*"), None)
-        size = matrix_size(path) if path else None
+        size = matrix_size(unwrapped(counts / str(number)))
         sizes.setdefault(sample["group"], []).append(size)
         if size is not None:
             rows.append(_sample(sample, size, given["bytes"], limit_mb))
@@ -102,6 +101,8 @@ def matrix_size(path: Path) -> Size | None:
     path
         File or folder with raw counts.
     """
+    if not (path.is_file() or path.is_dir()):  # to open a pipe would be to wait for ever
+        return None
     try:
         (file, *parts) = matrix_market.find_matrices(path)[0] if path.is_dir() else [path]
         if is_hdf5(file):

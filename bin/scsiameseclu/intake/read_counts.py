@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import anndata as ad
 import pandas as pd
 
 from ..errors import InputError
-from ..files import write_h5ad, write_size, write_table
+from ..files import own_name, write_h5ad, write_size, write_table
 from .counts import check_counts, to_adata
 from .formats import read_matrix
 from .labels import gold_labels
@@ -33,15 +34,27 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
         Round fractional counts to whole numbers instead of refusing them.
     """
     settings = json.load(sys.stdin)
-    try:
-        adata, labels = read_sample(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
-    except InputError as error:
-        # The task sees the files under the names they were staged as; the user knows them by the samplesheet's.
-        raise error.renamed({str(counts): settings["counts"], str(labels_file): str(settings.get("labels"))}) from None
+    adata, labels = _read_given(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
     write_h5ad(adata, f"{prefix}.counts.h5ad")
     write_size(adata, f"{prefix}.size.json")
     if labels is not None:
         write_table(labels, f"{prefix}.labels.tsv")
+
+
+def _read_given(
+    counts: Path, *, settings: Mapping[str, Any], labels_file: Path | None, round_counts: bool
+) -> tuple[ad.AnnData, pd.DataFrame | None]:
+    """Read a sample's staged files under the names that the samplesheet has for them, in messages too."""
+    given = {"counts": counts, "labels": labels_file}
+    names = {what: str(settings.get(what) or path) for what, path in given.items() if path}
+    with ExitStack() as stack:
+        own = {what: stack.enter_context(own_name(path, names[what])) for what, path in given.items() if path}
+        try:
+            return read_sample(
+                own["counts"], settings=settings, labels_file=own.get("labels"), round_counts=round_counts
+            )
+        except InputError as error:
+            raise error.renamed({str(own[what]): name for what, name in names.items()}) from None
 
 
 def read_sample(

@@ -44,6 +44,8 @@ SIMILAR = 0.82
 """Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of ours."""
 PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What no value may hold: a line break in a file's name is a further command to a shell."""
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
 
@@ -55,16 +57,36 @@ class _Sheet:
     header: list[str]
     rows: list[tuple[int, list[str]]]
     """Number of the line on which each row begins, as a text editor counts, and its fields."""
-    problems: list[tuple[int, Problem]] = field(default_factory=list)
-    """What is wrong, and on which line."""
+    mistakes: list[Mistake] = field(default_factory=list)
     told: set[tuple[int, str | None]] = field(default_factory=set)
     """Lines and columns with a problem."""
 
-    def report(self, what: str, remedy: str, *, line: int, column: str | None = None) -> None:
-        """Keep a problem with its place."""
+    def report(self, what: str, remedy: str, *, line: int, column: str | None = None, path: str | None = None) -> None:
+        """Keep a problem with its place; of a `path`, for the case that it does not exist."""
         where = f"{self.name}, line {line}" + (f", column {_plain(column)}" if column else "")
-        self.problems.append((line, Problem(what=what, where=where, remedy=remedy)))
-        self.told.add((line, column))
+        self.mistakes.append(Mistake(line, Problem(what=what, where=where, remedy=remedy), path))
+        if path is None:
+            self.told.add((line, column))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something wrong with a samplesheet.
+
+    Parameters
+    ----------
+    line
+        Number of its line, as a text editor counts.
+    problem
+        What is wrong.
+    path
+        A value of the columns `counts` and `labels`: it is a mistake only if there is no such file or folder. None:
+        it is one in any case.
+    """
+
+    line: int
+    problem: Problem
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,52 +131,78 @@ def read_samplesheet(
     InputError
         With every problem found, in the order of their lines.
     """
-    sheet = _parse(_text(path), name or path.name)
+    samples, mistakes = check_sheet(path, schema=schema, defaults=defaults, name=name)
+    problems = [found.problem for found in mistakes if found.path is None or not paths.get(found.path, True)]
+    if problems:
+        raise InputError(problems)
+    return samples
+
+
+def check_sheet(
+    path: Path, *, schema: Mapping[str, Any], defaults: Mapping[str, Any], name: str | None = None
+) -> tuple[list[dict[str, Any]], list[Mistake]]:
+    """Check all of a samplesheet but whether its files exist, which only the caller may be able to tell.
+
+    Parameters
+    ----------
+    path, schema, defaults, name
+        As for :func:`read_samplesheet`.
+
+    Returns
+    -------
+    Settings of each sample (see :func:`read_samplesheet`), and the mistakes in the order of their lines, those among
+    them that depend on a file.
+
+    Raises
+    ------
+    InputError
+        If `path` holds no table.
+    """
+    sheet = _parse(_text(path, name or path.name), name or path.name)
     known = schema["items"]["properties"]
     columns = _match_columns(sheet, list(known), schema["items"]["required"])
     rows = [_row(line, fields, columns, known) for line, fields in sheet.rows]
     if not rows:
         sheet.report("The samplesheet has no samples.", "Write one line for each sample.", line=sheet.header_line)
     _check_lengths(sheet)
+    _check_characters(sheet)
     _check_schema(sheet, rows, schema, columns)
     _check_unique(sheet, rows)
-    _check_paths(sheet, rows, paths)
+    _check_paths(sheet, rows)
     samples = [_settings(row, defaults) for row in rows]
     _check_groups(sheet, rows, samples)
-    if sheet.problems:
-        raise InputError(problem for _, problem in sorted(sheet.problems, key=lambda found: found[0]))
-    return samples
+    return samples, sorted(sheet.mistakes, key=lambda found: found.line)
 
 
 # --- reading ---
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, name: str) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError.of(
             what=f"The samplesheet cannot be read: {error.strerror}.",
-            where=path,
+            where=name,
             remedy="Give --input the path of a CSV or TSV file that you may read.",
         ) from error
     if content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
-        raise _no_text(path, "a spreadsheet or archive, no text")
+        raise _no_text(name, "a spreadsheet or archive, no text")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _no_text(path, "text in UTF-16")
+        raise _no_text(name, "text in UTF-16")
     if b"\0" in content:
-        raise _no_text(path, "a binary file or text in UTF-16")
+        raise _no_text(name, "a binary file or text in UTF-16")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _no_text(path, f"no text in UTF-8 (line {line} has a byte that does not belong there)") from error
+        raise _no_text(name, f"no text in UTF-8 (line {line} has a byte that does not belong there)") from error
 
 
-def _no_text(path: Path, what: str) -> InputError:
+def _no_text(name: str, what: str) -> InputError:
     return InputError.of(
         what=f"The samplesheet is {what}.",
-        where=path.name,
+        where=name,
         remedy="Save it as 'CSV UTF-8' (comma separated) and give that file.",
     )
 
@@ -242,7 +290,7 @@ def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
         sheet.report(f"{quoted(column)} is no known column.", f"Did you mean {meant!r}?", line=line, column=column)
     elif not column:
         sheet.report(f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line)
-    elif column in RESERVED or "/" in column or column == "." or "\0" in column or len(column) > 100:
+    elif column in RESERVED or "/" in column or column == "." or _CONTROL.search(column) or len(column) > 100:
         remedy = "Give it another, short name: this one is used by the pipeline or cannot be stored in HDF5."
         sheet.report(f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column)
 
@@ -288,6 +336,14 @@ def _check_lengths(sheet: _Sheet) -> None:
             sheet.report(f"{what}{quoted(too_many)}.", remedy, line=line)
 
 
+def _check_characters(sheet: _Sheet) -> None:
+    for line, fields in sheet.rows:
+        for column, value in zip(sheet.header, fields, strict=False):
+            if _CONTROL.search(value):
+                what = f"{quoted(value)} holds a line break, a tab or another control character."
+                sheet.report(what, "Take it out: a value is text on one line.", line=line, column=column or None)
+
+
 def _check_schema(sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any], columns: Mapping[str, int]) -> None:
     known = schema["items"]["properties"]
     for row in rows:
@@ -303,7 +359,8 @@ def _check_schema(sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any]
             seen.add((number, column))
             row = rows[int(number)]
             what = f"{quoted(row.values[str(column)])} is no valid {column}."
-            sheet.report(what, known[column]["errorMessage"], line=row.line, column=str(column))
+            if (row.line, column) not in sheet.told:
+                sheet.report(what, known[column]["errorMessage"], line=row.line, column=str(column))
 
 
 def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
@@ -318,21 +375,23 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
             sheet.report(f"Sample {quoted(name)} {how} (line {earlier.line}).", remedy, line=row.line, column="sample")
 
 
-def _check_paths(sheet: _Sheet, rows: Sequence[_Row], paths: Mapping[str, bool]) -> None:
+def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
     for row in rows:
-        counts, labels = row.values.get("counts", ""), row.values.get("labels", "")
-        if counts and not paths.get(counts, True):
+        counts, labels = row.values.get("counts"), row.values.get("labels", "")
+        if counts and (row.line, "counts") not in sheet.told:
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
             if "://" in counts:
                 remedy = (
                     "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
                 )
-            sheet.report(f"There is no file or folder {quoted(counts)}.", remedy, line=row.line, column="counts")
-        if labels and PATH_LIKE.search(labels) and not paths.get(labels, True):
+            what = f"There is no file or folder {quoted(counts)}."
+            sheet.report(what, remedy, line=row.line, column="counts", path=counts)
+        if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.told:
             remedy = (
                 "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
             )
-            sheet.report(f"There is no file {quoted(labels)}.", remedy, line=row.line, column="labels")
+            what = f"There is no file {quoted(labels)}."
+            sheet.report(what, remedy, line=row.line, column="labels", path=labels)
 
 
 def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:

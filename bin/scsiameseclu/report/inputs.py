@@ -38,7 +38,7 @@ _OF_SAMPLE = ("intake", "quality")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a sample or group is missing, from ``<id>.failure.json``."""
+    """Why a sample or group is missing, from ``<id>.<step>.failure.json``."""
 
     id: str
     step: str
@@ -236,9 +236,9 @@ def read_run(
 
 
 def read_failures(directory: Path | None) -> list[Failure]:
-    """Read all ``*.failure.json`` of a folder, in the order of their names."""
-    paths = sorted(directory.glob("*.failure.json")) if directory and directory.is_dir() else []
-    return [_failure(read_json(path)) for path in paths]
+    """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
+    paths = directory.rglob("*.failure.json") if directory else []
+    return sorted((_failure(read_json(path)) for path in paths), key=lambda failure: (failure.id, failure.step))
 
 
 def _failure(record: Mapping[str, Any]) -> Failure:

@@ -2,6 +2,7 @@
 // AnnData, and scored.
 
 include { codeOf                  } from '../utils/code'
+include { stageable               } from '../intake/files'
 include { ANNOTATION_CHECK        } from '../../../modules/local/annotation/check'
 include { ANNOTATION_UMAP         } from '../../../modules/local/annotation/umap'
 include { ANNOTATION_MARKERS      } from '../../../modules/local/annotation/markers'
@@ -22,8 +23,9 @@ workflow ANNOTATION {
     main:
     // What the user gave is checked at once, while the samples are still being read.
     def code = codeOf('annotation')
+    def names = [markers_db: params.markers, labelled: params.reference]
     if (params.markers || params.reference || params.reference_label || params.condition) {
-        ANNOTATION_CHECK(samples, given(params.markers), given(params.reference), code)
+        ANNOTATION_CHECK(samples, given(params.markers), given(params.reference), groovy.json.JsonOutput.toJson(names), code)
     }
     def marker_sets = params.markers ? ANNOTATION_CHECK.out.marker_sets.first() : file("${projectDir}/assets/markers")
 
@@ -70,7 +72,7 @@ workflow ANNOTATION {
 
 // A file that the user named, or nothing.
 def given(path) {
-    path ? file(path, glob: false) : []
+    path ? stageable(file(path, glob: false)) : []
 }
 
 // Most groups have no gold standard: an empty list of files stands for it.

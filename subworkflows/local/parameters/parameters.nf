@@ -13,7 +13,7 @@ def knownParameters(schema) {
 def checkParameters(schema) {
     def known = knownParameters(schema)
     known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
-    def problems = unknownParameters(known) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
+    def problems = unknownParameters(known) + placeProblems(['-work-dir': workflow.workDir, 'The checkout': projectDir]) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
     if (problems) {
         error("${problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"} not right:\n" +
             problems.collect { problem -> "  ${problem}" }.join('\n') +
@@ -52,7 +52,17 @@ def parameterProblems(name, value, property) {
     if (!types.any { type -> hasType(value, type) }) {
         return ["--${name} is ${shown(value)} but must be ${types.collect { type -> typeName(type) }.join(' or ')}."]
     }
+    if (value.toString() ==~ /(?s).*\p{Cntrl}.*/) {
+        return ["--${name} is ${shown(value)} but must be without line breaks, tabs and other control characters."]
+    }
     rangeProblems(name, value, property) + pathProblems(name, value, property) + inputProblems(name, value, property)
+}
+
+// Nextflow writes these paths into shell scripts as they are.
+def placeProblems(places) {
+    places
+        .findAll { _name, path -> path.toString() ==~ /(?s).*[\p{Cntrl}$].*/ }
+        .collect { name, path -> "${name} is ${shown(path)} but its path must be without \$, line breaks and other control characters." }
 }
 
 def rangeProblems(name, value, property) {
@@ -87,9 +97,39 @@ def rangeText(property) {
 }
 
 def pathProblems(name, value, property) {
-    property.exists && !file(value.toString(), glob: false).exists()
-        ? ["--${name} is ${shown(value)} but there is no such file or folder."]
-        : []
+    def path = file(value.toString(), glob: false)
+    if (property.exists && !path.exists()) {
+        return ["--${name} is ${shown(value)} but there is no such file or folder."]
+    }
+    if (path.toUri().scheme != 'file') {
+        return []
+    }
+    def fits = java.nio.file.Files.isRegularFile(path) || (property.format != 'file-path' && path.isDirectory())
+    if (property.exists && !fits) {
+        return ["--${name} is ${shown(value)} but is no file${property.format == 'file-path' ? '' : ' or folder'} that can be read from end to end."]
+    }
+    property.format == 'directory-path' ? folderProblems(name, value, path.resolve('pipeline_info')) : []
+}
+
+// What keeps results from being written to a folder; it is made where it is not there.
+def folderProblems(name, value, folder) {
+    def reason = [folder.parent, folder].findResult { place -> whyNotWritable(place) }
+    reason ? ["--${name} is ${shown(value)} but no results can be written there: ${reason}."] : []
+}
+
+def whyNotWritable(folder) {
+    try {
+        if (!folder.isDirectory()) {
+            java.nio.file.Files.createDirectories(folder)
+        }
+        java.nio.file.Files.isWritable(folder) ? null : "you may not write to it"
+    }
+    catch (java.nio.file.FileAlreadyExistsException taken) {
+        "${shown(taken.file)} is a file"
+    }
+    catch (java.nio.file.FileSystemException problem) {
+        "${(problem.reason ?: 'no access').toLowerCase()} (${shown(problem.file)})"
+    }
 }
 
 // A samplesheet, or a folder of which one is to be written.

@@ -13,12 +13,12 @@ def goodbye(run) {
 }
 
 def reportFile() {
-    file("${params.outdir}/multiqc/multiqc_report.html")
+    file("${params.outdir}/multiqc/multiqc_report.html", glob: false)
 }
 
 // The summary that the report's step wrote, or why there is none. A summary of an earlier run may still lie there.
 def farewell(run) {
-    def summary = file("${params.outdir}/pipeline_info/summary.txt")
+    def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {
         return "The run stopped before its report. Mend what the message above names, then repeat the command with -resume."
     }

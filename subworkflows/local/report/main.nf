@@ -1,6 +1,7 @@
 // Report: figures, one HTML file for everything, and a verdict on the batch.
 
 include { codeOf          } from '../utils/code'
+include { announce ; killedRecords } from './failures'
 include { REPORT_FIGURES  } from '../../../modules/local/report/figures'
 include { REPORT_TABLES   } from '../../../modules/local/report/tables'
 include { REPORT_MULTIQC  } from '../../../modules/local/report/multiqc'
@@ -39,7 +40,13 @@ workflow REPORT {
     REPORT_FIGURES.out.figures.subscribe { meta, _figures ->
         log.info("Group ${meta.id} is done: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, see ${params.outdir}/groups/${meta.id}")
     }
-    def collected_failures = failures.mix(REPORT_FIGURES.out.failure).toSortedList(byName)
+    // When these channels are closed, every task on a sample or group has ended, in whatever way.
+    def recorded = failures.mix(REPORT_FIGURES.out.failure).toList()
+    def killed = recorded
+        .flatMap { _records -> killedRecords() }
+        .collectFile { record -> ["${record.id}.${record.step}.failure.json", groovy.json.JsonOutput.toJson(record)] }
+        .map { record -> announce(record) }
+    def collected_failures = recorded.flatMap().mix(killed).toSortedList { record -> "${record.name} ${record}".toString() }
 
     REPORT_TABLES(
         sample_tables.toSortedList(byName),
@@ -48,8 +55,8 @@ workflow REPORT {
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
         file("${projectDir}/nextflow_schema.json"),
-        // A run that stops before any step has none; Nextflow would complain about a file that it can no longer write.
-        versions.toList().filter { rows -> rows }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
+        // A run that stops at its samplesheet has none to tell of; Nextflow would complain about a file that it can no longer write.
+        versions.toList().filter { rows -> rows.any { process, _versions -> !process.endsWith('CHECK_SAMPLESHEET') } }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
         code,
     )

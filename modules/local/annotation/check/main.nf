@@ -5,8 +5,9 @@ process ANNOTATION_CHECK {
 
     input:
     path samples
-    path marker_sets, stageAs: 'markers/*'
-    path labelled, stageAs: 'reference/*'
+    path marker_sets, stageAs: 'given/markers'
+    path labelled, stageAs: 'given/reference'
+    val names
     val code
 
     output:
@@ -16,14 +17,18 @@ process ANNOTATION_CHECK {
 
     script:
     def args = task.ext.args ?: ''
-    def markers = marker_sets ? '--markers-db markers/*' : ''
-    def reference = labelled ? '--labelled reference/*' : ''
+    def markers = marker_sets ? '--markers-db given/markers' : ''
+    def reference = labelled ? '--labelled given/reference' : ''
     """
+    # The user's names are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
     annotation_check.py \\
         --samples ${samples} \\
         ${markers} \\
         ${reference} \\
-        ${args}
+        --names /dev/stdin \\
+        ${args} <<'NAMES'
+    ${names}
+    NAMES
     """
 
     stub:

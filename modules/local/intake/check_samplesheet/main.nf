@@ -4,34 +4,32 @@ process INTAKE_CHECK_SAMPLESHEET {
     label 'family_core'
 
     input:
-    path samplesheet, stageAs: 'samplesheet/*'
+    path samplesheet, stageAs: 'given/samplesheet'
     path schema
-    path defaults
-    path paths
+    val given
     val code
 
     output:
-    path('samples.json'), emit: samples
+    tuple path('samples.json'), path('mistakes.json'), emit: checked
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     """
+    # JSON on one line; the quoted here-document keeps every character of it from the shell.
     intake_check_samplesheet.py \\
-        --samplesheet samplesheet/* \\
+        --samplesheet given/samplesheet \\
         --schema ${schema} \\
-        --defaults ${defaults} \\
-        --paths ${paths} \\
-        ${args}
+        ${args} <<'GIVEN'
+    ${given}
+    GIVEN
     """
 
     stub:
     """
     # The sheet shapes the workflow, so a stub run checks it as well.
-    intake_check_samplesheet.py \\
-        --samplesheet samplesheet/* \\
-        --schema ${schema} \\
-        --defaults ${defaults} \\
-        --paths ${paths}
+    intake_check_samplesheet.py --samplesheet given/samplesheet --schema ${schema} <<'GIVEN'
+    ${given}
+    GIVEN
     """
 }

@@ -4,7 +4,7 @@ process INTAKE_ESTIMATE_MEMORY {
     label 'family_core'
 
     input:
-    tuple val(samples), path(counts, stageAs: 'counts/?/*')
+    tuple val(samples), path(counts, stageAs: 'counts/?')
     val code
 
     output:

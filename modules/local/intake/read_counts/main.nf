@@ -4,7 +4,7 @@ process INTAKE_READ_COUNTS {
     label 'family_core'
 
     input:
-    tuple val(meta), path(counts, stageAs: 'counts/*'), path(labels, stageAs: 'labels/*'), val(settings)
+    tuple val(meta), path(counts, stageAs: 'given/counts'), path(labels, stageAs: 'given/labels'), val(settings)
     val code
 
     output:
@@ -15,12 +15,12 @@ process INTAKE_READ_COUNTS {
 
     script:
     def args = task.ext.args ?: ''
-    def labels_file = labels ? '--labels-file labels/*' : ''
+    def labels_file = labels ? '--labels-file given/labels' : ''
     """
     # The settings are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
     intake_read_counts.py \\
         --prefix '${meta.id}' \\
-        --counts counts/* \\
+        --counts given/counts \\
         ${labels_file} \\
         ${args} <<'SETTINGS'
     ${settings}

@@ -6,7 +6,7 @@ process REPORT_TABLES {
     input:
     path samples, stageAs: 'samples/*'
     path groups, stageAs: 'groups/*'
-    path failures, stageAs: 'failures/*'
+    path failures, stageAs: 'failures/?/*'
     path samplesheet
     path parameters
     path schema

@@ -6,7 +6,7 @@ process REPORT_VERDICT {
     label 'family_core'
 
     input:
-    path failures, stageAs: 'failures/*'
+    path failures, stageAs: 'failures/?/*'
     path report
     val code
 

@@ -1,0 +1,45 @@
+// Samples and groups that cannot be finished: said on the console, kept for the report.
+
+// A problem on the console.
+def inWords(problem) {
+    "${problem.what}\n    where:  ${problem.where}\n    remedy: ${problem.remedy}"
+}
+
+def announce(record) {
+    def failure = new groovy.json.JsonSlurper().parse(record)
+    def message = "${failure.id} FAILED (${failure.step}): ${failure.problems.collect { problem -> inWords(problem) }.join('\n  ')}"
+    if (params.strict) {
+        error(message)
+    }
+    log.warn(message)
+    record
+}
+
+// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them as properties.
+def killedRecords() {
+    System.properties
+        .findAll { key, _value -> key.startsWith('scsiameseclu.killed/') }
+        .collect { key, value -> killedRecord(key.tokenize('/'), value.tokenize(',')) }
+}
+
+def killedRecord(key, value) {
+    def (_prefix, process, id) = key
+    def (status, memory, time) = value
+    def problem = [
+        what: "The task was stopped each time it was tried, the last time with ${memory} of memory and ${time}: ${deathOf(status.toInteger())}.",
+        where: "${process} (${id})",
+        remedy: "Raise resourceLimits, or memory and time of ${process} (docs/usage.md, Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it took.",
+    ]
+    [id: id, step: process.toLowerCase().replaceFirst('_', '.'), problems: [problem]]
+}
+
+def deathOf(status) {
+    def known = [
+        137: 'it was killed, most likely for lack of memory (exit status 137)',
+        139: 'it crashed (exit status 139)',
+        140: 'it ran out of time (exit status 140)',
+        143: 'it was told to end, most likely for lack of time (exit status 143)',
+        (Integer.MAX_VALUE): 'it ran out of time or was removed by the scheduler (no exit status)',
+    ]
+    known[status] ?: "the system stopped it (exit status ${status})"
+}

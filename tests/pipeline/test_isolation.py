@@ -1,0 +1,237 @@
+"""Nothing that a user writes is executed, asked for on the network, or takes the others down with it."""
+
+from __future__ import annotations
+
+import csv
+import http.server
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from scsiameseclu.report.inputs import read_failures
+
+from .conftest import DEMO, ROOT, Run, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+# The last one is run by an unquoted word of bash: it sets x to the command, and @P expands x as a prompt.
+NAMES = [
+    "x*.csv",
+    ".hidden.csv",
+    "$HOME.csv",
+    "-a 'b' \"c\" \\ünï.csv",
+    "$(touch evil).csv",
+    "${x:=$(touch evil)}${x@P}.csv",
+]
+
+
+def write_sheet(path: Path, header: str, rows: Sequence[Sequence[str]]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header.split(","), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run on files with names that a shell would change; in each stands one negative number, minus its row's."""
+    folder = tmp_path_factory.mktemp("named")
+    (folder / "temporary").mkdir()
+    sheet = write_sheet(
+        folder / "my $data [1]" / "sheet{1,2}.csv", "sample,counts", [(f"s{i}", name) for i, name in enumerate(NAMES)]
+    )
+    for number, name in enumerate([*NAMES, "x1.csv"]):
+        (sheet.parent / name).write_text(f"gene,c1,c2\nA,1,-{number + 100}\nB,2,3\n")
+    return run_pipeline(folder, "--input", sheet, variables={"TMPDIR": str(folder / "temporary")})
+
+
+def test_each_file_is_read_whatever_its_name(named: Run) -> None:
+    assert named.status != 0
+    assert not list(named.folder.rglob("evil"))
+    (found,) = {
+        path.parent.parent.parent
+        for path in named.folder.glob("work/*/*/failures/*/*.json")
+        if "verdict" in script(path)
+    }
+    problems = {failure.id: failure.problems[0] for failure in read_failures(found / "failures")}
+    assert set(problems) == {f"s{number}" for number in range(len(NAMES))}
+    for number, name in enumerate(NAMES):
+        assert f"-{number + 100}" in problems[f"s{number}"].what
+        assert problems[f"s{number}"].where == name
+
+
+def script(path: Path) -> str:
+    return (path.parents[2] / ".command.sh").read_text()
+
+
+def test_what_java_unpacks_is_nobody_elses(named: Run) -> None:
+    (private,) = (named.folder / "temporary").iterdir()
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """Serve 404 on this machine; its address, and what was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_a_sheet_neither_runs_code_nor_asks_for_notes(tmp_path: Path, listener: tuple[str, list[str]]) -> None:
+    address, asked = listener
+    (tmp_path / "evil.sh").write_text("#!/bin/sh\ntouch evil\n")
+    (tmp_path / "evil.sh").chmod(0o755)
+    (tmp_path / f"y\n{tmp_path}").mkdir(parents=True)
+    (tmp_path / f"y\n{tmp_path}" / "evil.sh").touch()
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop" / "again").symlink_to(".")
+    (tmp_path / "self").symlink_to("self")
+    rows = [
+        ("code", f"y\n{tmp_path}/evil.sh", ""),
+        ("system", "/proc", ""),
+        ("self", "self", ""),
+        ("absent", f"{address}/counts", f"{address}/note"),
+        ("loop", "loop", ""),
+    ]
+    run = run_pipeline(tmp_path, "--input", write_sheet(tmp_path / "sheet.csv", "sample,counts,note", rows))
+    assert run.status != 0
+    assert not list(tmp_path.rglob("evil"))
+    assert set(asked) == {"/counts"}
+    for words in ["control character", "view into the running system", "folder 'self'", f"folder '{address}/counts'"]:
+        assert words in run.output
+    assert [f"line {line}," in run.output for line in (2, 4, 5, 6, 7)] == [True] * 4 + [False]
+    assert "Exception" not in run.output
+    assert "Error executing process" not in run.output
+
+
+# The tasks are stubs; before that, some end as those killed for memory or time, and some record a failure.
+RECORD = (
+    """cat > foo.clustering.benchmark.group.failure.json <<< '{"id": "g", "step": "benchmark.group", "problems": []}'"""
+)
+CONFIG = f"""
+process.resourceLimits = [cpus: 1, memory: 2.GB]
+process {{
+    withName: QUALITY_FILTER {{
+        beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (meta.id == 'x' ? 'exit 137' : '') }}
+    }}
+    withName: EXPRESSION_NORMALIZE {{
+        beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (meta.id == 'x' ? 'exit 140' : '') }}
+    }}
+    withName: BENCHMARK_COMPARE {{
+        beforeScript = '''export PATH="{ROOT}/.venv/bin:$PATH"; {RECORD}'''
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a stub in which sample x is killed for memory, group x runs out of time, and two seeds fail with one name."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "killed.config").write_text(CONFIG)
+    good = str(DEMO / "pancreas.h5ad")
+    rows = [("x", good, "foo.clustering"), ("a.qc", good, "foo.clustering"), ("b.failure", good, "x")]
+    sheet = write_sheet(folder / "sheet.csv", "sample,counts,group", rows)
+    options = ["--benchmark", "--benchmark_seeds", 2, "--publish_dir_mode", "rellink"]
+    return run_pipeline(folder, "-stub", "-c", folder / "killed.config", "--input", sheet, *options)
+
+
+def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> None:
+    assert killed.status != 0
+    assert "x FAILED (quality.filter): The task was stopped each time" in killed.output
+    assert "most likely for lack of memory (exit status 137)" in killed.output
+    assert "x FAILED (expression.normalize): The task was stopped each time" in killed.output
+    assert "it ran out of time (exit status 140)" in killed.output
+    tries = [task for task in killed.tasks() if task["status"] == "FAILED"]
+    assert len(tries) == 6
+    assert {path.name for path in (killed.results / "samples").iterdir()} == {"a.qc", "b.failure"}
+
+
+def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
+    (folder,) = {path.parents[1] for path in killed.folder.glob("work/*/*/failures/*/*.json") if "true" in script(path)}
+    found = [(failure.id, failure.step, failure.of_sample) for failure in read_failures(folder)]
+    of_seeds = [("g", "benchmark.group", False)] * 2
+    assert found == [*of_seeds, ("x", "expression.normalize", False), ("x", "quality.filter", True)]
+
+
+def test_ids_may_end_as_our_files_do(killed: Run) -> None:
+    assert {path.name for path in (killed.results / "groups").iterdir()} == {"foo.clustering"}
+    results = {path.name for path in (killed.results / "groups" / "foo.clustering").iterdir()}
+    assert {"foo.clustering.h5ad", "clusters.tsv", "clustering.json"} <= results
+    assert not {"clustering.h5ad", "foo.clustering.clustering.h5ad"} & results
+    published = {path.name for path in (killed.results / "samples" / "a.qc").iterdir()}
+    assert published == {"a.qc.filtered.h5ad", "a.qc.cell_ledger.tsv.gz", "a.qc.qc.json"}
+    assert all(path.exists() for path in (killed.results / "samples").rglob("*")), "links lead to what was made"
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system that cannot be written to."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", folder], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path) -> None:
+    (tmp_path / "folder.h5ad").mkdir()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe.csv")
+    cases = [
+        ("input", tmp_path / "pipe.csv", "no file or folder that can be read"),
+        ("reference", tmp_path / "folder.h5ad", "no file that can be read"),
+        ("input", "a\nb.csv", "without line breaks"),
+        ("tissue", "a\tb", "without line breaks"),
+        ("outdir", tmp_path / "file", "is a file"),
+        ("outdir", tmp_path / "file" / "below", "not a directory"),
+        ("outdir", read_only, "you may not write to it"),
+        ("outdir", read_only / "below", "read-only file system"),
+        ("outdir", tmp_path / ("x" * 300), "file name too long"),
+        ("outdir", tmp_path / "new*[1] $x", None),
+    ]
+    quoted = [
+        (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$")) for name, value, _ in cases
+    ]
+    calls = "\n".join(f'    told("{name}", "{value}")' for name, value in quoted)
+    parameters = ROOT / "subworkflows/local/parameters/parameters.nf"
+    (tmp_path / "main.nf").write_text(
+        f"""include {{ knownParameters ; parameterProblems ; placeProblems }} from '{parameters}'
+def told(name, value) {{
+    def known = knownParameters(file('{ROOT}/nextflow_schema.json'))
+    println "TOLD " + parameterProblems(name, value, known[name])
+}}
+workflow {{
+{calls}
+    println "TOLD " + placeProblems(['-work-dir': "/a\\nb", place: '/a b[1]', other: '/\\$x'])
+}}
+"""
+    )
+    command = [str(ROOT / "nextflow"), "-q", "run", "main.nf", "-ansi-log", "false"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    *told, places = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    assert len(told) == len(cases), done.stdout + done.stderr
+    for line, (name, _, words) in zip(told, cases, strict=True):
+        assert (f"--{name} is" in line and words in line.lower()) if words else line == "[]", line
+    assert "-work-dir is '/a?b'" in places
+    assert "other is '/$x'" in places
+    assert "/a b[1]" not in places
