@@ -16,11 +16,11 @@ from scipy.stats import multinomial
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.formats import read_matrix
 from scsiameseclu.quality import call_cells, cell_metrics, looks_unfiltered, read_ledger
+from scsiameseclu.quality.ambient import ambient_profile
+from scsiameseclu.quality.ambient import monte_carlo as _monte_carlo
 from scsiameseclu.quality.cells import (
     FDR,
     LOWER,
-    _monte_carlo,
-    ambient_profile,
     barcode_ranks,
     certain_counts,
     knee_point,
