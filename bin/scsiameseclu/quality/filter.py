@@ -378,8 +378,8 @@ def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
     if metrics["pct_counts_mt"].notna().any():
         return ""
     organism = json.loads(adata.uns["intake"]).get("organism") or {}
-    named = organism.get("found") or settings(adata).get("organism")
-    of_it = f" of {named}" if named not in (None, "other", "mixed") else ""
+    named = organism.get("name") or organism.get("found") or settings(adata).get("organism")
+    of_it = "" if named in (None, "other", "mixed") else f" of {named}"
     return (
         f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} genes: their "
         "share is unknown and max_pct_mt is not applied, so that dying cells may be among those kept."
