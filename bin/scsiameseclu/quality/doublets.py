@@ -19,6 +19,7 @@ from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
+from .order import canonical_order
 from .species import count_species
 
 STEP = "doublets"
@@ -164,7 +165,8 @@ def score_doublets(
 
     Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
     simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
-    2000) is used. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
+    2000) is used. Cells and genes are put in an order of their own first, so that the calls do not depend on the order
+    in which they came. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
     principal components (the genes scaled but not centered), and the neighbours of 20,000 cells.
 
     Parameters
@@ -186,12 +188,15 @@ def score_doublets(
     rate = min(RATE_PER_1000_CELLS * adata.n_obs / 1000, 0.5) if expected_rate is None else expected_rate
     if adata.n_obs < MIN_CELLS:
         return _skipped(adata, rate, f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)")
-    cells = _variable_genes(adata)
+    order, genes = canonical_order(sparse.csr_matrix(adata.X))
+    cells = _variable_genes(sparse.csr_matrix(adata.X)[order][:, genes])
     if cells.n_vars < MIN_GENES:
         reason = f"{cells.n_vars} varying genes are too few to find doublets (at least {MIN_GENES} needed)"
         return _skipped(adata, rate, reason)
     # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
-    scores, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    ordered, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    scores = np.empty_like(ordered)
+    scores[order] = ordered
     if threshold is not None:
         return Doublets("manual", scores, scores > threshold, rate, threshold, simulated)
     status, bound, note = _choose_threshold(scores, simulated, rate)
@@ -227,10 +232,9 @@ def complete_summary(
     }
 
 
-def _variable_genes(adata: ad.AnnData) -> ad.AnnData:
+def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
     """Return the raw counts (float32) of the genes that vary most among the cells."""
-    counts = sparse.csr_matrix(adata.X, dtype=np.float32)
-    counts = counts[:, counts.getnnz(axis=0) >= 3]
+    counts = counts[:, counts.getnnz(axis=0) >= 3].astype(np.float32)
     log = _normalized(ad.AnnData(counts))
     varying = mean_variance_axis(log.X, axis=0)[1] > 1e-6
     if varying.sum() < MIN_GENES:
