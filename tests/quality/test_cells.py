@@ -224,12 +224,8 @@ def test_cells_are_called_where_ambient_rna_is_high_or_droplets_are_few(
     assert ("Ambient RNA is high" in doubt) == is_high
 
 
-@pytest.mark.parametrize(
-    ("n_cells", "depth"), [(1000, (1, 60)), (5000, (1, 60)), (3000, (20, 200))]
-)
-def test_cells_are_called_among_fifty_thousand_droplets(
-    n_cells: int, depth: tuple[int, int]
-) -> None:
+@pytest.mark.parametrize(("n_cells", "depth"), [(1000, (1, 60)), (5000, (1, 60)), (3000, (20, 200))])
+def test_cells_are_called_among_fifty_thousand_droplets(n_cells: int, depth: tuple[int, int]) -> None:
     counts, truth = high_ambient(n_cells, 50_000, depth, n_genes=500)
     calls, doubt = find_cells(counts)
     assert calls is not None

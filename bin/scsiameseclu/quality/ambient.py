@@ -53,9 +53,7 @@ def _gene_totals(counts: sparse.csr_matrix) -> np.ndarray:
     return total
 
 
-def monte_carlo(
-    counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int
-) -> np.ndarray:
+def monte_carlo(counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int) -> np.ndarray:
     """Return the p-value of each barcode: how often a draw from the profile is at most as likely.
 
     The draws grow by one count at a time, so that one of them serves the barcodes of every size.
@@ -77,9 +75,7 @@ def monte_carlo(
         for total, likelihoods in _growing_draws(profile, size, sorted(by_total), rng):
             rows = by_total[total]
             # Sums of floats in another order: what is equal must count as equal.
-            at_most[rows] += np.searchsorted(
-                np.sort(likelihoods), observed[rows] + 1e-6, side="right"
-            )
+            at_most[rows] += np.searchsorted(np.sort(likelihoods), observed[rows] + 1e-6, side="right")
             moments[total] += [size, *(np.sum(likelihoods**power) for power in (1, 2, 3))]
     p_values = (at_most + 1) / (n_simulations + 1)
     for total, rows in by_total.items():

@@ -136,9 +136,7 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
     return bool(few_above and found.max() >= _MIN_RATIO * np.median(found))
 
 
-def find_cells(
-    counts: sparse.csr_matrix, *, random_state: int = 0
-) -> tuple[CellCalls | None, str]:
+def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[CellCalls | None, str]:
     """Call the cells of a matrix that holds empty droplets, by whatever shows that it does.
 
     Either the counts of the barcodes do (:func:`looks_unfiltered`), or most barcodes are alike
@@ -197,9 +195,7 @@ def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: in
     return bool((p_values <= 0.05).mean() <= _MAX_DIFFERENT)
 
 
-def call_cells(
-    counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0
-) -> CellCalls:
+def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
     """Call the cells of an unfiltered matrix (Lun et al. 2019).
 
     Barcodes with at least a tenth of the counts of the fullest beyond the knee of the barcode-rank
@@ -237,9 +233,7 @@ def call_cells(
     lower = lower_counts(totals)
     above = np.flatnonzero(totals > lower)
     if not len(above) or not totals[totals <= lower].any():
-        raise ValueError(
-            f"cells are called among barcodes with more than {LOWER} counts beside others with fewer"
-        )
+        raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
     knee = knee_point(totals, lower)
     certain = certain_counts(totals, knee, lower)
     tested = above[totals[above] < certain]

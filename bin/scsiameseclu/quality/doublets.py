@@ -41,7 +41,7 @@ HISTOGRAM_BINS = 50
 # with the prior of a small sample (0.3 % at 400 cells) all scores crowd near zero and the valley is lost in a few bins.
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
-_MIN_DETECTABLE = 0.1
+_MIN_DETECTABLE = 0.05
 # More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies between types of cells.
 _MAX_DETECTED = 0.12
 
@@ -274,19 +274,35 @@ def _choose_threshold(
     scores: np.ndarray, simulated: np.ndarray, rate: float
 ) -> tuple[Literal["automatic", "expected_rate"], float, str]:
     """Return the status, the threshold and the note."""
-    valley = _valley(simulated, rate)
-    if valley is None:
-        reason = "the scores of the simulated doublets have no two modes"
-    elif (simulated > valley).mean() < _MIN_DETECTABLE:
-        reason = f"only {(simulated > valley).mean():.0%} of the simulated doublets would score above it"
-    elif (scores > valley).mean() > max(_MAX_DETECTED, 2 * rate):
-        reason = f"it would call {(scores > valley).mean():.0%} of the cells doublets"
-    else:
+    valley, reason = _judged_valley(scores, simulated, simulated, rate)
+    while valley is not None and reason:
+        # In the tail of the upper mode, or of one that two kinds of doublets share: look below.
+        below = simulated[simulated <= valley]
+        if (simulated > valley).mean() >= _MIN_DETECTABLE or len(below) == len(simulated):
+            break
+        valley, other = _judged_valley(scores, below, simulated, rate)
+        reason = reason if other else ""
+    if valley is not None and not reason:
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
     called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
     note = f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
     return "expected_rate", bound, note
+
+
+def _judged_valley(
+    scores: np.ndarray, searched: np.ndarray, simulated: np.ndarray, rate: float
+) -> tuple[float | None, str]:
+    """Return the valley among the `searched` scores, and what speaks against it; empty: nothing."""
+    valley = _valley(searched, rate)
+    if valley is None:
+        return None, "the scores of the simulated doublets have no two modes"
+    detectable, called = (simulated > valley).mean(), (scores > valley).mean()
+    if detectable < _MIN_DETECTABLE:
+        return valley, f"only {detectable:.0%} of the simulated doublets would score above it"
+    if called > max(_MAX_DETECTED, 2 * rate):
+        return valley, f"it would call {called:.0%} of the cells doublets"
+    return valley, ""
 
 
 def _valley(simulated: np.ndarray, rate: float) -> float | None:
