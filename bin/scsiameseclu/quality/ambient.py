@@ -10,8 +10,8 @@ from scipy.special import gammaln
 from scipy.stats import pearson3
 
 LOWER = 100
-"""Barcodes with at most this many counts are taken for empty droplets and give the ambient profile, unless most barcodes
-have more."""
+"""Barcodes with at most this many counts are taken for empty droplets and give the ambient profile,
+unless most barcodes have more."""
 
 _BATCH = 500
 _ROWS = 50_000

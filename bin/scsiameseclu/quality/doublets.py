@@ -42,6 +42,8 @@ HISTOGRAM_BINS = 50
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
 _MIN_DETECTABLE = 0.05
+# Fewer than this above a valley that is sought below such a tail are no mode of their own.
+_MIN_UPPER_MODE = 0.2
 # More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies between types of cells.
 _MAX_DETECTED = 0.12
 
@@ -165,8 +167,8 @@ def score_doublets(
 
     Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
     simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
-    2000) is used. Cells and genes are put in an order of their own first, so that the calls do not depend on the order
-    in which they came. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
+    2000) is used. Cells and genes are put in an order of their own first: the calls do not depend on that in which
+    they came. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
     principal components (the genes scaled but not centered), and the neighbours of 20,000 cells.
 
     Parameters
@@ -275,13 +277,12 @@ def _choose_threshold(
 ) -> tuple[Literal["automatic", "expected_rate"], float, str]:
     """Return the status, the threshold and the note."""
     valley, reason = _judged_valley(scores, simulated, simulated, rate)
-    while valley is not None and reason:
-        # In the tail of the upper mode, or of one that two kinds of doublets share: look below.
+    if valley is not None and (simulated > valley).mean() < _MIN_DETECTABLE:
+        # It lies in the tail of the upper mode: there may be one below that mode.
         below = simulated[simulated <= valley]
-        if (simulated > valley).mean() >= _MIN_DETECTABLE or len(below) == len(simulated):
-            break
-        valley, other = _judged_valley(scores, below, simulated, rate)
-        reason = reason if other else ""
+        lower, other = _judged_valley(scores, below, simulated, rate)
+        if lower is not None and not other and (simulated > lower).mean() >= _MIN_UPPER_MODE:
+            valley, reason = lower, ""
     if valley is not None and not reason:
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
