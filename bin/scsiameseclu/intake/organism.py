@@ -109,8 +109,8 @@ def infer_organism(var: pd.DataFrame) -> Organism:
     """Tell the organism by the names of the genes; parameters as in :func:`gene_organisms`.
 
     Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols all in capitals are
-    written as those of human, and
-    capitalized ones as those of mouse; so are those of other organisms, which cannot be told apart.
+    written as those of human, and capitalized ones as those of mouse; so are those of other organisms, which cannot be
+    told apart.
     """
     organisms = gene_organisms(var)
     n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
