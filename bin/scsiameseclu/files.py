@@ -97,9 +97,39 @@ def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
 
 
 def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
-    """Write an AnnData compressed, with strings that repeat as categories."""
+    """Write an AnnData compressed, with strings as categories or plain text.
+
+    pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that is
+    allowed, which cellxgene, Seurat and older versions of anndata cannot read.
+    """
     adata.strings_to_categoricals()
+    for table in (adata.obs, adata.var):
+        _plain_text(table)
+    for key, value in adata.uns.items():
+        if hasattr(value, "dtypes"):  # a table
+            adata.uns[key] = _plain_text(value.copy())
     adata.write_h5ad(path, compression="gzip")
+
+
+def _plain_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn pandas' text type into plain text, in a table, its index and its categories; return the table."""
+    for column in table.columns:
+        values = table[column]
+        if hasattr(values, "cat") and _is_text(values.cat.categories):
+            plain = values.cat.categories.astype(object)
+            table[column] = values.cat.rename_categories(plain)
+        elif _is_text(values) and values.isna().any():
+            table[column] = values.astype(object).astype("category")
+        elif _is_text(values):
+            table[column] = values.astype(object)
+    if _is_text(table.index):
+        table.index = table.index.astype(object)
+    return table
+
+
+def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
+    # By name: in a module that imports no pandas.
+    return str(values.dtype) in ("string", "str")
 
 
 def write_size(adata: ad.AnnData, path: Path | str) -> None:

@@ -48,6 +48,28 @@ def test_what_the_names_tell(ids, symbols, found):
     assert bool(told.evidence) == (found is not None)
 
 
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        (FISH, "zebrafish"),
+        ([f"FBgn{number:07d}" for number in range(50)], "fly"),
+        ([f"WBGene{number:08d}" for number in range(50)], "worm"),
+        ([f"ENSRNOG{number:011d}" for number in range(50)], "rat"),
+        ([f"ENSSSCG{number:011d}.1" for number in range(50)], "pig"),
+        ([f"YA{arm}{number:03d}{strand}" for arm in "LR" for number in range(20) for strand in "CW"], "yeast"),
+        ([f"AT{number % 5 + 1}G{number:05d}" for number in range(50)], "Arabidopsis"),
+        ([f"ENSLACG{number:011d}" for number in range(50)], ""),
+    ],
+)
+def test_other_organisms_have_their_name(ids, name):
+    symbols = [f"Gene{number}" for number in range(len(ids))]
+    told = infer_organism(var(ids, symbols))
+    assert (told.found, told.name) == ("other", name)
+    assert told.summary("other")["name"] == name
+    assert told.check("other") == ""
+    assert (f"not of mouse but of {name}" if name else "not of mouse (") in told.check("mouse")
+
+
 def test_organism_of_each_gene():
     names = ["ENSG00000000003", "ENSMUSG00000064351.1", "mm10___Xkr4", "GRCh38_TP53", "TP53", "ENSDARG00000000001"]
     assert gene_organisms(var(names)).tolist() == ["human", "mouse", "mouse", "human", "", ""]

@@ -15,12 +15,13 @@ from scipy import sparse
 from scipy.stats import multinomial
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.formats import read_matrix
-from scsiameseclu.quality import call_cells, cell_metrics, looks_unfiltered, read_ledger
+from scsiameseclu.quality import call_cells, cell_metrics, find_cells, looks_unfiltered, read_ledger
+from scsiameseclu.quality.ambient import ambient_profile
+from scsiameseclu.quality.ambient import monte_carlo as _monte_carlo
 from scsiameseclu.quality.cells import (
     FDR,
     LOWER,
-    _monte_carlo,
-    ambient_profile,
+    ambient_reach,
     barcode_ranks,
     certain_counts,
     knee_point,
@@ -28,6 +29,7 @@ from scsiameseclu.quality.cells import (
 from scsiameseclu.quality.filter import filter_sample
 
 from tests.data.as_intake import as_intake, demo_sample
+from tests.quality.droplets import droplets as high_ambient
 
 SHARED = Path(__file__).parents[3] / "shared" / "datasets"
 SOUPX = SHARED / "raw_formats" / "soupx_toy"
@@ -197,6 +199,87 @@ def test_bounds_are_chosen_from_the_called_cells(tmp_path: Path, monkeypatch: py
     _, summary = run(as_intake(droplets()[0]), tmp_path, mad_counts=4)
     assert summary["thresholds"]["min_counts"] > LOWER
     assert summary["thresholds"]["min_genes"] < 200
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "n_empty", "depth", "size"),
+    [
+        (40, 3000, (100, 400), 2000),
+        (40, 3000, (100, 400), 1000),
+        (40, 3000, (60, 60), 500),
+        (40, 300, (60, 60), 500),
+        (40, 300, (100, 400), 2000),
+        (1000, 1500, (100, 400), 2000),
+    ],
+)
+def test_cells_are_called_where_ambient_rna_is_high_or_droplets_are_few(
+    n_cells: int, n_empty: int, depth: tuple[int, int], size: int
+) -> None:
+    counts, truth = high_ambient(n_cells, n_empty, depth, size=size)
+    calls, doubt = find_cells(counts)
+    assert calls is not None
+    assert calls.is_cell[truth].mean() >= 0.95
+    assert calls.is_cell[~truth].sum() <= 0.01 * n_empty
+    is_high = calls.ambient_counts > 0.1 * calls.cell_counts
+    assert ("Ambient RNA is high" in doubt) == is_high
+
+
+@pytest.mark.parametrize(("n_cells", "depth"), [(1000, (1, 60)), (5000, (1, 60)), (3000, (20, 200))])
+def test_cells_are_called_among_fifty_thousand_droplets(n_cells: int, depth: tuple[int, int]) -> None:
+    counts, truth = high_ambient(n_cells, 50_000, depth, n_genes=500)
+    calls, doubt = find_cells(counts)
+    assert calls is not None
+    assert calls.is_cell[truth].mean() > 0.99
+    assert calls.is_cell[~truth].mean() < 0.001
+    assert doubt == ""
+
+
+@pytest.mark.parametrize(("n_empty", "depth"), [(3000, (100, 400)), (3000, (60, 60)), (300, (100, 400))])
+def test_droplets_without_a_cell_are_reported(n_empty: int, depth: tuple[int, int]) -> None:
+    calls, doubt = find_cells(high_ambient(0, n_empty, depth)[0])
+    assert calls is None
+    assert "no cells" in doubt
+    assert "No cells were called" in doubt
+
+
+def test_cells_hardly_fuller_than_droplets_are_reported() -> None:
+    calls, doubt = find_cells(high_ambient(40, 3000, (100, 400), size=300)[0])
+    assert calls is None
+    assert "cannot be told from the droplets" in doubt
+
+
+@pytest.mark.parametrize("name", ["blood_1", "blood_2", "pancreas"])
+def test_filtered_samples_are_left_alone_without_a_doubt(name: str) -> None:
+    adata, truth = demo_sample(name)
+    assert find_cells(adata[(truth["state"] != "empty").to_numpy()].X) == (None, "")
+
+
+def test_shallow_cells_of_several_types_are_not_taken_for_droplets() -> None:
+    counts, truth = high_ambient(1000, 10, (1, 2), size=200)
+    assert find_cells(counts[truth]) == (None, "")
+
+
+def test_the_reach_of_droplets_does_not_grow_into_the_cells() -> None:
+    rng = np.random.default_rng(0)
+    empty, cells = rng.lognormal(np.log(150), 0.4, 3000), rng.lognormal(np.log(5000), 0.4, 300)
+    totals = np.r_[rng.integers(1, 4, 20_000), empty, cells].round().astype(int)
+    assert 0.999 * len(empty) < (empty <= ambient_reach(totals, 200)).sum()
+    assert ambient_reach(totals, 200) < cells.min()
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "n_empty", "words"), [(60, 600, "Ambient RNA is high"), (0, 600, "No cells were called")]
+)
+def test_a_doubt_is_a_warning_of_the_account(
+    n_cells: int, n_empty: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    counts, truth = high_ambient(n_cells, n_empty, (100, 400), size=1500)
+    _, summary = run(as_intake(counts), tmp_path)
+    assert any(words in warning for warning in summary["warnings"])
+    assert set(summary["warnings"]) <= set(summary["notes"])
+    assert summary["n_kept"] == (n_cells or n_empty)
+    assert summary["n_kept"] + sum(summary["removed"].values()) == len(truth)
 
 
 @pytest.mark.shared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,3 +240,29 @@ def test_same_input_same_bytes() -> None:
         run(demo_sample("blood_2")[0])
         written.append([Path(name).read_bytes() for name in names])
     assert written[0] == written[1]
+
+
+def test_unknown_mitochondria_are_a_warning_that_names_the_organism() -> None:
+    adata = as_intake(np.ones((3, 8)), organism="other")
+    adata.uns["intake"] = json.dumps(
+        json.loads(adata.uns["intake"]) | {"organism": {"found": "other", "name": "axolotl"}}
+    )
+    _, summary = run(adata, min_genes=1)
+    (warning,) = summary["warnings"]
+    assert warning in summary["notes"]
+    assert "No mitochondrial gene of axolotl was found" in warning
+    assert "max_pct_mt is not applied" in warning
+    assert summary["thresholds"]["max_pct_mt"] is None
+
+
+def test_known_mitochondria_are_no_warning() -> None:
+    assert run(as_intake(COUNTS, genes=GENES), min_genes=1)[1]["warnings"] == []
+
+
+def test_the_bound_holds_for_mitochondrial_genes_of_fly() -> None:
+    genes = ["mt:CoI", "mt:ND1", "mt:Cyt-b", "mt:lrRNA", "elav", "repo", "Act5C", "RpL13"]
+    counts = np.ones((2, 8), dtype=int)
+    counts[1, :4] = 9
+    ledger, _ = run(as_intake(counts, genes=genes, organism="other"), min_genes=1, max_pct_mt=60)
+    assert ledger["pct_counts_mt"].tolist() == [50, 90]
+    assert fates(ledger) == ["", "max_pct_mt"]

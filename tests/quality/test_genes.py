@@ -93,3 +93,39 @@ def test_ids_find_the_very_genes_that_symbols_find(find: Callable[[pd.DataFrame]
     by_symbol, by_id = find(var(symbols)), find(var(ids))
     assert by_id.any()
     np.testing.assert_array_equal(by_symbol, by_id)
+
+
+@pytest.mark.parametrize(
+    ("organism", "symbols", "others"),
+    [
+        ("fly", ["mt:CoI", "mt:ND1", "mt:Cyt-b", "mt:lrRNA", "mt.CoI"], ["elav", "repo", "Act5C", "mthl1"]),
+        ("worm", ["nduo-1", "ndfl-4", "ctc-1", "ctb-1", "atp-6", "nduo.6", "MTCE.11"], ["atp-2", "ctb-4"]),
+        ("zebrafish", ["mt-nd1", "mt-co1", "mt-atp6", "mt-cyb"], ["mtor", "cox4i1", "mt2"]),
+        ("rat", ["Mt-nd1", "Mt-co1", "mt-Cyb", "ND1", "COX1"], ["Mt1", "Mt2A", "Mtor"]),
+        ("pig, cow, dog, chicken", ["ND1", "COX1", "CYTB", "ATP8", "ND4L"], ["COX4I1", "ATP6V1A"]),
+        ("yeast", ["COX1", "COB", "OLI1", "VAR1", "ATP6", "Q0045"], ["COX4", "ATP1", "YAL001C", "COQ1"]),
+        ("fission yeast", ["SPMIT.01"], ["SPAC1002.01"]),
+        ("Arabidopsis", ["ATMG00160", "ATMG01360"], ["AT1G01010", "ATCG00490"]),
+        ("human", ["MT-CO1"], ["CTC-479C5.10", "CTB-1I21.1", "COBL", "VARS1"]),
+    ],
+)
+def test_mitochondrial_of_other_organisms(organism: str, symbols: list[str], others: list[str]) -> None:
+    assert is_mitochondrial(var([*symbols, *others])).tolist() == [True] * len(symbols) + [False] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("ids", "n"),
+    [
+        (["ENSRNOG00000030644.3", "ENSDARG00000063895", "ENSSSCG00000018075", "ENSMMUG00000028699"], 4),
+        (["WBGene00010957", "WBGene00000829", "WBGene00014454", "FBgn0013674", "FBgn0262952"], 5),
+        (["ENSRNOG00000030645", "FBgn0013677", "FBgn0013687", "FBgn0000042", "WBGene00000830"], 0),
+    ],
+)
+def test_mitochondrial_of_other_organisms_by_id(ids: list[str], n: int) -> None:
+    assert is_mitochondrial(var([f"symbol{index}" for index in range(len(ids))], ids)).sum() == n
+    assert is_mitochondrial(var(ids)).sum() == n
+
+
+def test_where_symbols_have_the_prefix_they_decide() -> None:
+    symbols, ids = ["mt:CoI", "elav", "FBgn0013675"], ["FBgn0013670", "FBgn0013674", "FBgn0013675"]
+    assert is_mitochondrial(var(symbols, ids)).tolist() == [True, False, True]

@@ -1,4 +1,4 @@
-"""The organism that genes belong to, told by their Ensembl ids, the genome in front of their names, or their case."""
+"""The organism that genes belong to, told by their ids, the genome in front of their names, or their case."""
 
 from __future__ import annotations
 
@@ -20,6 +20,27 @@ _GENOMES = {
     "mouse": re.compile(r"^(?:GRCm3[89]|mm(?:9|10|39))(?:[.-][^_]*)?_+", re.IGNORECASE),
 }
 _ENSEMBL = {"human": re.compile(r"^ENSG\d"), "mouse": re.compile(r"^ENSMUSG\d")}
+# Ids of other organisms that people sequence; further ones of Ensembl are told as such, without a name.
+_OTHERS = {
+    "rat": "ENSRNOG",
+    "zebrafish": "ENSDARG|ZDB-GENE-",
+    "pig": "ENSSSCG",
+    "cow": "ENSBTAG",
+    "sheep": "ENSOARG",
+    "horse": "ENSECAG",
+    "dog": "ENSCAFG",
+    "rabbit": "ENSOCUG",
+    "macaque": "ENSMMUG|ENSMFAG",
+    "marmoset": "ENSCJAG",
+    "chimpanzee": "ENSPTRG",
+    "chicken": "ENSGALG",
+    "frog": "ENSXETG",
+    "fly": "FBgn",
+    "worm": "WBGene",
+    "yeast": "Y[A-P][LR][0-9]{3}[CW](?:-[A-Z])?$|Q0[0-9]{3}$",
+    "Arabidopsis": "A[Tt][1-5CMcm][Gg][0-9]{5}",
+}
+_OF_OTHERS = {name: re.compile(f"^(?:{pattern})") for name, pattern in _OTHERS.items()}
 _UPPER = re.compile(r"^[A-Z][A-Z0-9.-]*[A-Z][A-Z0-9.-]*$")
 _TITLE = re.compile(r"^(?:mt-)?[A-Z][a-z0-9.-]*[a-z][a-z0-9.-]*$")
 _MIN_GENES = 20
@@ -40,10 +61,13 @@ class Organism:
         ``human``, ``mouse``, ``mixed`` (both), ``other``, or None: they do not tell.
     evidence
         On what grounds, in words; empty where they do not tell.
+    name
+        Which organism an ``other`` one is, where its ids tell; else empty.
     """
 
     found: str | None
     evidence: str = ""
+    name: str = ""
 
     def check(self, given: str | None) -> str:
         """Return what to tell a user who said that the organism is `given`; empty where nothing contradicts it."""
@@ -54,12 +78,14 @@ class Organism:
         if self.found is None or given in (None, "other", self.found):
             return ""
         if self.found == "other":
-            return f"The genes are not of {given} ({self.evidence}): give 'other' as organism, or the right matrix."
+            of = f" but of {self.name}" if self.name else ""
+            return f"The genes are not of {given}{of} ({self.evidence}): give 'other' as organism, or the right matrix."
         return f"The genes look like those of {self.found} ({self.evidence}), but the organism is given as {given}."
 
     def summary(self, given: str | None) -> dict[str, Any]:
         """Return the account in ``<sample>.qc.json``."""
-        return {"given": given, "found": self.found, "evidence": self.evidence, "warning": self.check(given)}
+        found = {"found": self.found, "name": self.name, "evidence": self.evidence}
+        return {"given": given, **found, "warning": self.check(given)}
 
 
 def gene_organisms(var: pd.DataFrame) -> np.ndarray:
@@ -82,26 +108,34 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
 def infer_organism(var: pd.DataFrame) -> Organism:
     """Tell the organism by the names of the genes; parameters as in :func:`gene_organisms`.
 
-    Genomes and Ensembl ids are sure. Where there are none, symbols all in capitals are written as those of human, and
-    capitalized ones as those of mouse; so are those of other organisms, which cannot be told apart.
+    Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols all in capitals are
+    written as those of human, and capitalized ones as those of mouse; so are those of other organisms, which cannot be
+    told apart.
     """
     organisms = gene_organisms(var)
     n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
     if min(n_of.values()) >= max(_MIN_SECOND * len(var), _MIN_GENES):
         return Organism("mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items()))
-    ids = var["gene_ids"].astype(str).str.match(ENSEMBL).to_numpy(dtype=bool)
-    n_sure = int((ids | (organisms != "")).sum())
-    if n_sure >= max(_MIN_SHARE * len(var), _MIN_GENES):
-        return _by_sure(n_of, n_sure)
+    ids = var["gene_ids"].astype(str)
+    of_others = {name: ids.str.match(pattern) for name, pattern in _OF_OTHERS.items()}
+    sure = ids.str.match(ENSEMBL) | (organisms != "")
+    for of_it in of_others.values():
+        sure |= of_it
+    if sure.sum() >= max(_MIN_SHARE * len(var), _MIN_GENES):
+        n_of_others = {name: int(of_it.sum()) for name, of_it in of_others.items()}
+        return _by_sure(n_of, n_of_others, int(sure.sum()))
     return _by_case(var["gene_symbols"].astype(str))
 
 
-def _by_sure(n_of: dict[str, int], n_sure: int) -> Organism:
+def _by_sure(n_of: dict[str, int], n_of_others: dict[str, int], n_sure: int) -> Organism:
     n_of = {**n_of, "other": n_sure - sum(n_of.values())}
     found = max(n_of, key=lambda organism: n_of[organism])
-    return (
-        Organism(found, f"{n_of[found]:,} of {n_sure:,} genes, by id") if n_of[found] >= _MIN_SHARE * n_sure else _NONE
-    )
+    if n_of[found] < _MIN_SHARE * n_sure:
+        return _NONE
+    name = max(n_of_others, key=lambda organism: n_of_others[organism])
+    is_named = found == "other" and n_of_others[name] >= _MIN_SHARE * n_sure
+    evidence = f"{n_of[found]:,} of {n_sure:,} genes, by id"
+    return Organism(found, evidence, name if is_named else "")
 
 
 def _by_case(symbols: pd.Series[str]) -> Organism:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from .cells import CellCalls, call_cells, looks_unfiltered
+    from .cells import CellCalls, call_cells, find_cells, looks_unfiltered
     from .doublets import Doublets, score_doublets
     from .filter import Rule, cell_metrics, choose_rules
     from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
@@ -23,6 +23,7 @@ __all__ = [
     "call_cells",
     "cell_metrics",
     "choose_rules",
+    "find_cells",
     "is_hemoglobin",
     "is_mitochondrial",
     "is_ribosomal",
@@ -37,7 +38,7 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "cells": ["CellCalls", "call_cells", "looks_unfiltered"],
+        "cells": ["CellCalls", "call_cells", "find_cells", "looks_unfiltered"],
         "doublets": ["Doublets", "score_doublets"],
         "filter": ["Rule", "cell_metrics", "choose_rules"],
         "genes": ["is_hemoglobin", "is_mitochondrial", "is_ribosomal"],

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import gammaln
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, median_abs_deviation
+
+from .ambient import LOWER, ambient_profile, barcode_totals, monte_carlo
 
 STEP = "calling"
 RULE = "not_a_cell"
-LOWER = 100
-"""Barcodes with at most this many counts are taken for empty droplets and give the ambient profile."""
 FDR = 0.001
 """Largest false discovery rate of a cell."""
 N_SIMULATIONS = 10_000
 
-# An unfiltered matrix has hundreds of empty droplets for a few cells, which hold many times more.
+# By counts alone: hundreds of empty droplets for a few cells, which hold many times more.
 _MIN_BARCODES = 500
 _MAX_ABOVE_LOWER = 0.2
 _MIN_RATIO = 10
-_BATCH = 500
-_ROWS = 50_000
+# By genes: where droplets are fewer or fuller than that, their genes must be those of one profile.
+_MIN_ALIKE = 100
+_MAX_DIFFERENT = 0.15
+_MAX_MEDIAN = 2000
+_N_ALIKE_SIMULATIONS = 500
+_MIN_CELLS = 10
+_MIN_STANDING_OUT = 4
+# Fewer counts than these are mostly errors of reading a barcode, not droplets.
+_MAX_ERRORS = 10
+_REACH = 4
+_HIGH_AMBIENT = 0.1
 _CURVE_POINTS = 200
 
 
@@ -45,8 +52,8 @@ class CellCalls:
         Counts from which on every barcode is a cell.
     n_tested
         Barcodes between the ambient ones and the certain cells.
-    n_unresolved
-        Barcodes that no simulation reached and that were still not called: more simulations might call them.
+    lower
+        Most counts of the barcodes that give the ambient profile.
     """
 
     totals: np.ndarray
@@ -54,7 +61,7 @@ class CellCalls:
     knee: int
     certain: int
     n_tested: int
-    n_unresolved: int = 0
+    lower: int = LOWER
 
     @property
     def is_cell(self) -> np.ndarray:
@@ -65,19 +72,48 @@ class CellCalls:
     def note(self) -> str:
         """What was done, in words for the report."""
         n_cells, n_certain = int(self.is_cell.sum()), int((self.totals >= self.certain).sum())
-        unresolved = f" {self.n_unresolved:,} more might be cells." if self.n_unresolved else ""
+        n_below = (self.totals <= self.lower).sum()
         return (
-            f"The matrix looks unfiltered ({(self.totals <= LOWER).sum():,} of {len(self.totals):,} barcodes have at "
-            f"most {LOWER} counts): {n_cells:,} cells were called, {n_certain:,} of them for at least {self.certain:,} "
-            f"counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a test against the ambient profile "
-            f"(FDR {FDR:g}).{unresolved}"
+            f"The matrix looks unfiltered ({n_below:,} of {len(self.totals):,} barcodes have at most "
+            f"{self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them for at "
+            f"least {self.certain:,} counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a "
+            f"test against the ambient profile (FDR {FDR:g})."
+        )
+
+    @property
+    def ambient_counts(self) -> float:
+        """Median counts of the empty droplets."""
+        empty = self.totals[~self.is_cell & (self.totals > _MAX_ERRORS)]
+        return float(np.median(empty)) if len(empty) else 0.0
+
+    @property
+    def cell_counts(self) -> float:
+        """Median counts of the cells; 0 without any."""
+        return float(np.median(self.totals[self.is_cell])) if self.is_cell.any() else 0.0
+
+    @property
+    def stand_out(self) -> bool:
+        """Whether the cells are some, fewer than the other barcodes, and fuller by several times."""
+        n_cells = self.is_cell.sum()
+        is_few = _MIN_CELLS <= n_cells < (self.totals > 0).sum() / 2
+        return bool(is_few and self.cell_counts >= _MIN_STANDING_OUT * self.ambient_counts)
+
+    @property
+    def doubt(self) -> str:
+        """What makes the calls doubtful, in words for the verdict; empty where nothing does."""
+        if not self.is_cell.any() or self.ambient_counts <= _HIGH_AMBIENT * self.cell_counts:
+            return ""
+        return (
+            f"Ambient RNA is high: a cell has {self.cell_counts:,.0f} counts (median), an empty "
+            f"droplet {self.ambient_counts:,.0f}. Cells may be missing, and those called hold RNA of "
+            "others."
         )
 
     def summary(self) -> dict[str, Any]:
         """Return the account in ``<sample>.qc.json``."""
         return {
             "status": "called",
-            "lower": LOWER,
+            "lower": self.lower,
             "fdr": FDR,
             "knee": self.knee,
             "certain": self.certain,
@@ -100,23 +136,85 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
     return bool(few_above and found.max() >= _MIN_RATIO * np.median(found))
 
 
-def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
-    """Call the cells of an unfiltered matrix (Lun et al. 2019).
+def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[CellCalls | None, str]:
+    """Call the cells of a matrix that holds empty droplets, by whatever shows that it does.
 
-    Barcodes with at least a tenth of the counts of the fullest beyond the knee of the barcode-rank curve are cells
-    (:func:`certain_counts`). Those with fewer, but more than 100, are compared with the ambient profile: their
-    multinomial likelihood against that of `n_simulations` draws of as many counts from the profile gives a p-value, and
-    Benjamini and Hochberg's false discovery rate over all barcodes above 100 counts (certain cells with a p-value of 0,
-    as in the paper) must be at most 0.001. Unlike in the paper, cells are certain already below the knee, for half of
-    them may lie there and some resemble the ambient RNA; and the likelihood allows for no overdispersion of the ambient
-    counts.
+    Either the counts of the barcodes do (:func:`looks_unfiltered`), or most barcodes are alike
+    (:func:`are_alike`) and the few that differ hold at least four times their counts.
 
     Parameters
     ----------
     counts
-        Raw counts (barcodes x genes) of an unfiltered matrix (:func:`looks_unfiltered`).
+        Raw counts (barcodes x genes).
+    random_state
+        Seed of the draws.
+
+    Returns
+    -------
+    The calls, None where all barcodes are taken for cells; and what is doubtful about that, in words
+    for the verdict, empty where nothing is.
+    """
+    counts = sparse.csr_matrix(counts)
+    totals = barcode_totals(counts)
+    if looks_unfiltered(totals):
+        calls = call_cells(counts, random_state=random_state)
+        return calls, calls.doubt
+    if not are_alike(counts, totals, random_state=random_state):
+        return None, ""
+    if (totals > lower_counts(totals)).any():
+        calls = call_cells(counts, random_state=random_state)
+        if calls.stand_out:
+            return calls, calls.doubt
+    n_barcodes = int((totals > 0).sum())
+    return None, (
+        f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty droplets of "
+        "one ambient RNA would: either the sample holds no cells, or they cannot be told from the "
+        "droplets, or nearly all are of one type. No cells were called, all barcodes passed for cells."
+    )
+
+
+def lower_counts(totals: np.ndarray) -> int:
+    """Return the most counts of the barcodes that give the ambient profile: 100, or the median."""
+    found = totals[totals > 0]
+    return max(LOWER, int(np.median(found))) if len(found) else LOWER
+
+
+def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: int = 0) -> bool:
+    """Return whether most barcodes differ no more than draws from one profile, as empty droplets do.
+
+    At least 100 barcodes are asked for. Of the half with fewer counts the fuller half is looked at,
+    where a difference shows better: at most 15 % of them may have a p-value of 0.05 or less.
+    """
+    found = totals[totals > 0]
+    if len(found) < _MIN_ALIKE or np.median(found) > _MAX_MEDIAN:
+        return False
+    low, high = np.quantile(found, [0.25, 0.5])
+    looked_at = (totals >= low) & (totals <= high)
+    profile = ambient_profile(counts, totals, lower_counts(totals))
+    p_values = monte_carlo(counts[looked_at], profile, _N_ALIKE_SIMULATIONS, random_state)
+    return bool((p_values <= 0.05).mean() <= _MAX_DIFFERENT)
+
+
+def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
+    """Call the cells of an unfiltered matrix (Lun et al. 2019).
+
+    Barcodes with at least a tenth of the counts of the fullest beyond the knee of the barcode-rank
+    curve are cells, where empty droplets do not reach as far (:func:`certain_counts`). Those with
+    fewer, but more than 100 (or than the median barcode, if that has more), are compared with the
+    ambient profile: their multinomial likelihood against that of `n_simulations` draws of as many
+    counts from the profile gives a p-value, and Benjamini and Hochberg's false discovery rate over
+    all barcodes above that bound (certain cells with a p-value of 0, as in the paper) must be at most
+    0.001. Unlike in the paper, cells are certain already below the knee, for half of them may lie
+    there and some resemble the ambient RNA; p-values smaller than the draws can show are read off
+    the tail of a distribution fitted to them; and the likelihood allows for no overdispersion of the
+    ambient counts.
+
+    Parameters
+    ----------
+    counts
+        Raw counts (barcodes x genes) of an unfiltered matrix (:func:`find_cells`).
     n_simulations
-        Number of draws; the smallest p-value is 1 / (this + 1).
+        Number of draws.
     random_state
         Seed of the draws.
 
@@ -127,39 +225,35 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     Raises
     ------
     ValueError
-        If all barcodes have more than 100 counts, or none has: there is nothing to compare.
+        If all barcodes have more than 100 counts and the same, or none has more: there is nothing to
+        compare.
     """
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)
-    above = np.flatnonzero(totals > LOWER)
-    if not len(above) or not totals[totals <= LOWER].any():
+    lower = lower_counts(totals)
+    above = np.flatnonzero(totals > lower)
+    if not len(above) or not totals[totals <= lower].any():
         raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
-    knee = knee_point(totals)
-    certain = certain_counts(totals, knee)
+    knee = knee_point(totals, lower)
+    certain = certain_counts(totals, knee, lower)
     tested = above[totals[above] < certain]
     p_values = np.zeros(len(totals))
     if len(tested):
-        profile = ambient_profile(counts, totals)
-        p_values[tested] = _monte_carlo(counts[tested], profile, n_simulations, random_state)
+        profile = ambient_profile(counts, totals, lower)
+        p_values[tested] = monte_carlo(counts[tested], profile, n_simulations, random_state)
     fdr = np.ones(len(totals))
     fdr[above] = false_discovery_control(p_values[above], method="bh")
-    unresolved = (p_values[tested] < 1.5 / (n_simulations + 1)) & (fdr[tested] > FDR)
-    return CellCalls(totals, fdr, knee, certain, len(tested), int(unresolved.sum()))
+    return CellCalls(totals, fdr, knee, certain, len(tested), lower)
 
 
-def barcode_totals(counts: sparse.csr_matrix) -> np.ndarray:
-    """Return the counts of each barcode (int64)."""
-    parts = [np.asarray(rows.sum(axis=1), dtype=np.int64).ravel() for rows in _parts(counts)]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
-
-
-def knee_point(totals: np.ndarray) -> int:
+def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
     """Return the counts at the knee of the barcode-rank curve.
 
-    The knee is the point furthest above the straight line from the fullest barcode to the last one with more than 100
-    counts, both axes logarithmic; barcodes with the same counts share their mean rank.
+    The knee is the point furthest above the straight line from the fullest barcode to the last one
+    with more than `lower` counts, both axes logarithmic; barcodes with the same counts share their
+    mean rank.
     """
-    values, repeats = np.unique(totals[totals > LOWER], return_counts=True)
+    values, repeats = np.unique(totals[totals > lower], return_counts=True)
     values, repeats = values[::-1], repeats[::-1]
     ranks = np.log10(np.cumsum(repeats) - (repeats - 1) / 2)
     heights = np.log10(values)
@@ -168,29 +262,35 @@ def knee_point(totals: np.ndarray) -> int:
     return int(values[np.argmax(heights - line)])
 
 
-def certain_counts(totals: np.ndarray, knee: int) -> int:
-    """Return the counts from which on a barcode is a cell: a tenth of the 99th percentile of those beyond the knee.
+def certain_counts(totals: np.ndarray, knee: int, lower: int = LOWER) -> int:
+    """Return the counts from which on a barcode is a cell.
 
-    Cells of a sample span about one order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too).
+    A tenth of the 99th percentile of those beyond the knee, for cells of a sample span about one
+    order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too); more, where
+    empty droplets reach further.
     """
     tenth = np.quantile(totals[totals >= knee], 0.99) / 10
-    return int(min(knee, max(np.ceil(tenth), LOWER + 1)))
+    certain = int(min(knee, max(np.ceil(tenth), lower + 1)))
+    return max(certain, ambient_reach(totals, certain) + 1)
 
 
-def ambient_profile(counts: sparse.csr_matrix, totals: np.ndarray) -> np.ndarray:
-    """Return the share of each gene (float64, sum 1) in the ambient RNA, from the barcodes with at most 100 counts.
+def ambient_reach(totals: np.ndarray, start: int) -> int:
+    """Return the counts that hardly an empty droplet exceeds.
 
-    Genes that no such barcode holds share, evenly, the probability that Good and Turing give to what was not seen: the
-    number of genes seen once over the number of counts.
+    Four MADs above the median of their counts, on a logarithmic scale, and at most ten times the
+    median. They are taken to be the barcodes with more than 10 counts, and fewer than `start`; then
+    with fewer than this reach, until it no longer grows.
     """
-    ambient, seen = _gene_totals(counts[totals <= LOWER]), _gene_totals(counts) > 0
-    unseen = (ambient == 0) & seen
-    total = ambient.sum()
-    # Where no gene was seen once, as if one had been: a probability of 0 would make any cell with the gene impossible.
-    reserved = min(max((ambient == 1).sum(), 1) / total, 0.5) if unseen.any() else 0.0
-    profile: np.ndarray = (1 - reserved) * ambient / total
-    profile[unseen] = reserved / max(unseen.sum(), 1)
-    return profile
+    reach = start - 1
+    while True:
+        logs = np.log(totals[(totals > _MAX_ERRORS) & (totals <= reach)])
+        if not len(logs):
+            return _MAX_ERRORS
+        spread = median_abs_deviation(logs, scale="normal")
+        found = int(np.exp(np.median(logs) + min(_REACH * spread, np.log(_MIN_RATIO))))
+        if found <= reach:
+            return found
+        reach = found
 
 
 def barcode_ranks(totals: np.ndarray) -> dict[str, list[int]]:
@@ -198,61 +298,3 @@ def barcode_ranks(totals: np.ndarray) -> dict[str, list[int]]:
     ranked = np.sort(totals[totals > 0])[::-1]
     ranks = np.unique(np.geomspace(1, len(ranked), _CURVE_POINTS).round().astype(np.int64))
     return {"rank": ranks.tolist(), "counts": ranked[ranks - 1].tolist()}
-
-
-def _parts(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
-    """Yield some rows at a time: a sum makes a copy of the values in its own, wider type."""
-    for start in range(0, counts.shape[0], _ROWS):
-        yield counts[start : start + _ROWS]
-
-
-def _gene_totals(counts: sparse.csr_matrix) -> np.ndarray:
-    total = np.zeros(counts.shape[1])
-    for rows in _parts(counts):
-        total += np.asarray(rows.sum(axis=0), dtype=np.float64).ravel()
-    return total
-
-
-def _monte_carlo(counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int) -> np.ndarray:
-    """Return the p-value of each barcode: how often a draw from the profile is at most as likely as it is.
-
-    The draws grow by one count at a time, so that one of them serves the barcodes of every size.
-    """
-    genes = np.flatnonzero(profile)
-    profile, counts = profile[genes], sparse.csr_matrix(counts[:, genes])
-    observed, totals = _log_likelihood(counts, profile), np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
-    order = np.argsort(totals, kind="stable")
-    by_total = {int(totals[rows[0]]): rows for rows in np.split(order, np.flatnonzero(np.diff(totals[order])) + 1)}
-    at_most = np.zeros(len(totals), dtype=np.int64)
-    rng = np.random.default_rng(seed)
-    for start in range(0, n_simulations, _BATCH):
-        size = min(_BATCH, n_simulations - start)
-        for total, likelihoods in _growing_draws(profile, size, sorted(by_total), rng):
-            rows = by_total[total]
-            # Sums of floats in another order: what is equal must count as equal.
-            at_most[rows] += np.searchsorted(np.sort(likelihoods), observed[rows] + 1e-6, side="right")
-    return np.asarray((at_most + 1) / (n_simulations + 1))
-
-
-def _log_likelihood(counts: sparse.csr_matrix, profile: np.ndarray) -> np.ndarray:
-    """Return the multinomial log-likelihood of each row, without the term that only its total decides."""
-    terms = counts.astype(np.float64)
-    terms.data = terms.data * np.log(profile)[terms.indices] - gammaln(terms.data + 1)
-    return np.asarray(terms.sum(axis=1)).ravel()
-
-
-def _growing_draws(
-    profile: np.ndarray, size: int, stops: list[int], rng: np.random.Generator
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield, at each of the totals in `stops`, that total and the log-likelihoods of `size` draws of so many counts."""
-    log_profile, logs = np.log(profile), np.log(np.arange(1, stops[-1] + 2))
-    cumulative = np.cumsum(profile / profile.sum())
-    drawn = np.zeros((size, len(profile)), dtype=np.int32)
-    likelihoods, everyone, total = np.zeros(size), np.arange(size), 0
-    for stop in stops:
-        for _ in range(stop - total):
-            chosen = np.minimum(np.searchsorted(cumulative, rng.random(size), side="right"), len(profile) - 1)
-            likelihoods += log_profile[chosen] - logs[drawn[everyone, chosen]]
-            drawn[everyone, chosen] += 1
-        total = stop
-        yield total, likelihoods

@@ -19,6 +19,7 @@ from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from .ledger import read_ledger, strike
+from .order import canonical_order
 from .species import count_species
 
 STEP = "doublets"
@@ -40,7 +41,9 @@ HISTOGRAM_BINS = 50
 # with the prior of a small sample (0.3 % at 400 cells) all scores crowd near zero and the valley is lost in a few bins.
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
-_MIN_DETECTABLE = 0.1
+_MIN_DETECTABLE = 0.05
+# Fewer than this above a valley that is sought below such a tail are no mode of their own.
+_MIN_UPPER_MODE = 0.2
 # More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies between types of cells.
 _MAX_DETECTED = 0.12
 
@@ -164,7 +167,8 @@ def score_doublets(
 
     Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
     simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
-    2000) is used. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
+    2000) is used. Cells and genes are put in an order of their own first: the calls do not depend on that in which
+    they came. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
     principal components (the genes scaled but not centered), and the neighbours of 20,000 cells.
 
     Parameters
@@ -186,12 +190,15 @@ def score_doublets(
     rate = min(RATE_PER_1000_CELLS * adata.n_obs / 1000, 0.5) if expected_rate is None else expected_rate
     if adata.n_obs < MIN_CELLS:
         return _skipped(adata, rate, f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)")
-    cells = _variable_genes(adata)
+    order, genes = canonical_order(sparse.csr_matrix(adata.X))
+    cells = _variable_genes(sparse.csr_matrix(adata.X)[order][:, genes])
     if cells.n_vars < MIN_GENES:
         reason = f"{cells.n_vars} varying genes are too few to find doublets (at least {MIN_GENES} needed)"
         return _skipped(adata, rate, reason)
     # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
-    scores, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    ordered, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    scores = np.empty_like(ordered)
+    scores[order] = ordered
     if threshold is not None:
         return Doublets("manual", scores, scores > threshold, rate, threshold, simulated)
     status, bound, note = _choose_threshold(scores, simulated, rate)
@@ -227,10 +234,9 @@ def complete_summary(
     }
 
 
-def _variable_genes(adata: ad.AnnData) -> ad.AnnData:
+def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
     """Return the raw counts (float32) of the genes that vary most among the cells."""
-    counts = sparse.csr_matrix(adata.X, dtype=np.float32)
-    counts = counts[:, counts.getnnz(axis=0) >= 3]
+    counts = counts[:, counts.getnnz(axis=0) >= 3].astype(np.float32)
     log = _normalized(ad.AnnData(counts))
     varying = mean_variance_axis(log.X, axis=0)[1] > 1e-6
     if varying.sum() < MIN_GENES:
@@ -270,19 +276,34 @@ def _choose_threshold(
     scores: np.ndarray, simulated: np.ndarray, rate: float
 ) -> tuple[Literal["automatic", "expected_rate"], float, str]:
     """Return the status, the threshold and the note."""
-    valley = _valley(simulated, rate)
-    if valley is None:
-        reason = "the scores of the simulated doublets have no two modes"
-    elif (simulated > valley).mean() < _MIN_DETECTABLE:
-        reason = f"only {(simulated > valley).mean():.0%} of the simulated doublets would score above it"
-    elif (scores > valley).mean() > max(_MAX_DETECTED, 2 * rate):
-        reason = f"it would call {(scores > valley).mean():.0%} of the cells doublets"
-    else:
+    valley, reason = _judged_valley(scores, simulated, simulated, rate)
+    if valley is not None and (simulated > valley).mean() < _MIN_DETECTABLE:
+        # It lies in the tail of the upper mode: there may be one below that mode.
+        below = simulated[simulated <= valley]
+        lower, other = _judged_valley(scores, below, simulated, rate)
+        if lower is not None and not other and (simulated > lower).mean() >= _MIN_UPPER_MODE:
+            valley, reason = lower, ""
+    if valley is not None and not reason:
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
     called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
     note = f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
     return "expected_rate", bound, note
+
+
+def _judged_valley(
+    scores: np.ndarray, searched: np.ndarray, simulated: np.ndarray, rate: float
+) -> tuple[float | None, str]:
+    """Return the valley among the `searched` scores, and what speaks against it; empty: nothing."""
+    valley = _valley(searched, rate)
+    if valley is None:
+        return None, "the scores of the simulated doublets have no two modes"
+    detectable, called = (simulated > valley).mean(), (scores > valley).mean()
+    if detectable < _MIN_DETECTABLE:
+        return valley, f"only {detectable:.0%} of the simulated doublets would score above it"
+    if called > max(_MAX_DETECTED, 2 * rate):
+        return valley, f"it would call {called:.0%} of the cells doublets"
+    return valley, ""
 
 
 def _valley(simulated: np.ndarray, rate: float) -> float | None:

@@ -16,7 +16,8 @@ from scipy import sparse
 
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
-from .cells import FDR, CellCalls, barcode_totals, call_cells, looks_unfiltered
+from .ambient import barcode_totals
+from .cells import FDR, CellCalls, find_cells, looks_unfiltered
 from .cells import RULE as NOT_A_CELL
 from .cells import STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
@@ -31,6 +32,10 @@ SHALLOW_SHARE = 0.2
 """Fewest genes in a cell of a shallow sample, as a share of the median barcode's."""
 
 _UNCALLED = "The matrix looks unfiltered, but no cells were called (--cell_calling none)."
+_NO_CELLS = (
+    "the barcodes do not differ from the ambient RNA: leave the sample out, or, if all its barcodes are "
+    "cells, give --cell_calling none, for this sample alone by a column cell_calling"
+)
 _OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt", "max_pct_hb")
 _METRICS = {
     "genes": "n_genes_by_counts",
@@ -121,7 +126,7 @@ def filter_sample(
     qc_preset
         ``default`` asks for 200 genes, ``low_depth`` for 50, where ``min_genes`` is not given.
     cell_calling
-        ``auto`` tells cells from empty droplets first where the matrix looks unfiltered; ``none`` never does.
+        ``auto`` tells cells from empty droplets first where the matrix holds such; ``none`` never does.
     seed
         Seed of the cell calling.
     """
@@ -158,16 +163,19 @@ def _judge(
     sample: str, adata: ad.AnnData, metrics: pd.DataFrame, chosen: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the ledger and the account; where no cell is left, write both and raise."""
-    unfiltered = looks_unfiltered(metrics["total_counts"].to_numpy())
-    wanted = unfiltered and chosen["cell_calling"] == "auto"
-    calls = call_cells(sparse.csr_matrix(adata.X), random_state=seed) if wanted else None
+    counts, called = sparse.csr_matrix(adata.X), chosen["cell_calling"] == "auto"
+    calls, doubt = find_cells(counts, random_state=seed) if called else (None, "")
+    if not called and looks_unfiltered(metrics["total_counts"].to_numpy()):
+        doubt = _UNCALLED
     cells = metrics if calls is None else metrics[calls.is_cell]
-    notes = [calls.note] if calls else [_UNCALLED] if unfiltered else []
-    rules, told = _rules_of(cells, chosen, mostly_empty=unfiltered and calls is None)
+    # Where droplets pass for cells, their median says nothing about cells.
+    rules, told = _rules_of(cells, chosen, mostly_empty=doubt == _UNCALLED)
     ledger = apply_rules(sample, metrics, rules, calls)
     if (species := species_counts(adata)) is not None:
         ledger = pd.concat([ledger, species], axis=1)
-    summary = summarize(adata, cells, ledger, rules, [*notes, *told], calls)
+    warnings = [text for text in (doubt, _unknown_mitochondria(adata, metrics)) if text]
+    notes = [*([calls.note] if calls else []), *told]
+    summary = summarize(adata, cells, ledger, rules, notes, warnings, calls)
     if not summary["n_kept"]:
         write_table(ledger, f"{sample}.cell_ledger.tsv.gz")
         write_json(summary | {"status": "failed"}, f"{sample}.qc.json")
@@ -294,11 +302,13 @@ def summarize(
     ledger: pd.DataFrame,
     rules: list[Rule],
     notes: list[str],
+    warnings: list[str],
     calls: CellCalls | None = None,
 ) -> dict[str, Any]:
     """Return what the report tells about the filter (the head of ``<sample>.qc.json``).
 
     `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
+    `warnings` are notes that the verdict on the sample repeats.
     """
     given, intake = settings(adata), json.loads(adata.uns["intake"])
     n_kept = int(ledger["kept"].sum())
@@ -322,7 +332,8 @@ def summarize(
         "overrides": own,
         "organism": intake.get("organism"),
         "species": count_species(ledger),
-        "notes": [*intake["notes"], *from_sheet, *notes, *_notes(metrics, n_kept)],
+        "warnings": warnings,
+        "notes": [*intake["notes"], *from_sheet, *notes, *warnings, *_notes(metrics, n_kept)],
     }
 
 
@@ -332,10 +343,11 @@ def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, An
     taken = ", ".join(f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n)
     worst = max(rules, key=lambda rule: summary["removed"][rule.name])
     n_barcodes = summary["n_barcodes"]
+    remedy = _remedy(metrics, worst) if len(metrics) else _NO_CELLS
     return InputError.of(
         what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {n_barcodes} barcodes, {taken}",
         where=where,
-        remedy=_remedy(metrics, worst),
+        remedy=remedy,
     )
 
 
@@ -354,12 +366,21 @@ def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
 
 def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
     notes = []
-    if metrics["pct_counts_mt"].isna().all():
-        notes.append(
-            "No mitochondrial gene was found by name or id: their share is unknown and max_pct_mt is not applied."
-        )
     if 0 < n_kept < len(metrics) / 2:
         notes.append(
             f"Quality control removed {1 - n_kept / len(metrics):.0%} of the barcodes: look at the thresholds."
         )
     return notes
+
+
+def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
+    """Return the warning where no gene of the matrix is known as mitochondrial, else nothing."""
+    if metrics["pct_counts_mt"].notna().any():
+        return ""
+    organism = json.loads(adata.uns["intake"]).get("organism") or {}
+    named = organism.get("name") or organism.get("found") or settings(adata).get("organism")
+    of_it = "" if named in (None, "other", "mixed") else f" of {named}"
+    return (
+        f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} genes: their "
+        "share is unknown and max_pct_mt is not applied, so that dying cells may be among those kept."
+    )

@@ -1,6 +1,7 @@
-"""Which genes are mitochondrial, ribosomal or of hemoglobin, told by symbol and by Ensembl id.
+"""Which genes are mitochondrial, ribosomal or of hemoglobin, told by symbol and by id.
 
-Human and mouse symbols differ only in case, and ids are unique among organisms, so that one set of rules serves all.
+Symbols of one gene differ between organisms mostly in case, and ids are unique among organisms, so
+that one set of rules serves all.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-# MT-ND1 (human), mt-Nd1 (mouse), MT.ND1 (as R writes it), GRCh38_MT-ND1 (several genomes in one matrix).
-_MITOCHONDRIAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?mt[-.]"
+# MT-ND1 (human), mt-Nd1 (mouse), mt-nd1 (zebrafish), mt:ND1 (fly), MT.ND1 (as R writes it),
+# GRCh38_MT-ND1 (several genomes in one matrix).
+_MITOCHONDRIAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?mt[-.:]"
 
-# As RefSeq names the 13 protein-coding genes, without a prefix.
+# As RefSeq, and Ensembl for most vertebrates, name the 13 protein-coding genes, without a prefix.
 _MITOCHONDRIAL_REFSEQ = frozenset(
     ("ND1", "ND2", "ND3", "ND4", "ND4L", "ND5", "ND6", "COX1", "COX2", "COX3", "CYTB", "ATP6", "ATP8")
 )
+# The 12 of C. elegans, and those of yeast that bear other names than in animals.
+_MITOCHONDRIAL_WORM = frozenset(
+    (
+        *("nduo-1", "nduo-2", "nduo-3", "nduo-4", "nduo-5", "nduo-6", "ndfl-4"),
+        *("ctc-1", "ctc-2", "ctc-3", "ctb-1", "atp-6"),
+    )
+)
+_MITOCHONDRIAL_YEAST = frozenset(("COB", "OLI1", "VAR1"))
+# Names by place: C. elegans (MTCE.11), budding (Q0045) and fission yeast (SPMIT.01), Arabidopsis.
+_MITOCHONDRIAL_PLACE = r"^(?:MTCE\.\d+|Q0\d{3}|SPMIT\.\d+|ATMG\d{5}|AtMg\d{5})$"
 
 # The 37 genes of the mitochondrial chromosome: 13 protein-coding, 2 rRNA, 22 tRNA.
 _HUMAN = (
@@ -28,7 +40,34 @@ _HUMAN = (
     *(210151, 210154, 210156, 210164, 210174, 210176, 210184, 210191, 210194, 210195, 210196),
 )
 _MOUSE = (*range(64336, 64362), *range(64363, 64373), 65947)
-_MITOCHONDRIAL_IDS = frozenset([f"ENSG{i:011d}" for i in _HUMAN] + [f"ENSMUSG{i:011d}" for i in _MOUSE])
+# The protein-coding genes of others; of worm and fly the two rRNA as well.
+_OTHERS = {
+    "ENSRNOG": (
+        *(30644, 31033, 34234, 30371, 33299, 31979, 30700, 33615, 31053, 29707, 29971, 29042),
+        31766,
+    ),
+    "ENSDARG": (
+        *(63895, 63899, 63905, 63908, 63910, 63911, 63912, 63914, 63916, 63917, 63921, 63922),
+        63924,
+    ),
+    "ENSSSCG": (
+        *(18065, 18069, 18075, 18078, 18080, 18081, 18082, 18084, 18086, 18087, 18091, 18092),
+        18094,
+    ),
+    "ENSMMUG": (
+        *(28699, 28695, 28689, 28686, 28684, 28683, 28682, 28680, 28678, 28677, 28673, 28672),
+        28670,
+    ),
+}
+_WORM = (829, *range(10957, 10968), 14454, 14472)
+_FLY = (*range(13672, 13677), *range(13678, 13682), *range(13683, 13687), 13688, 262952)
+_MITOCHONDRIAL_IDS = frozenset(
+    [f"ENSG{i:011d}" for i in _HUMAN]
+    + [f"ENSMUSG{i:011d}" for i in _MOUSE]
+    + [f"{prefix}{i:011d}" for prefix, numbers in _OTHERS.items() for i in numbers]
+    + [f"WBGene{i:08d}" for i in _WORM]
+    + [f"FBgn{i:07d}" for i in _FLY]
+)
 
 # Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
 _RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A1?|X|Y\d)?(?:L\d?)?|P[012]|A)$"
@@ -73,13 +112,24 @@ def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
 
     Returns
     -------
-    Boolean array (genes,): symbols with the prefix ``MT-`` in any case, RefSeq's names of the 13 protein-coding
-    genes, or the Ensembl ids of the human and murine genes (37 each; versions are ignored).
+    Boolean array (genes,): symbols with the prefix ``MT-`` or ``mt:`` in any case, RefSeq's names of
+    the 13 protein-coding genes, those of worm and yeast, names by place of worm, yeast and
+    Arabidopsis, or the ids of human, mouse (37 genes each), rat, zebrafish, pig, macaque (13 each),
+    worm (14) and fly (15); versions are ignored. Where symbols bear the prefix, the ids of genes
+    that have another symbol do not count.
     """
-    symbols = _names(var, "gene_symbols")
-    ids = _ids(var)
-    by_symbol = symbols.str.contains(_MITOCHONDRIAL_SYMBOL, regex=True) | symbols.isin(_MITOCHONDRIAL_REFSEQ)
-    return np.asarray(by_symbol | ids.isin(_MITOCHONDRIAL_IDS), dtype=bool)
+    symbols, ids = _names(var, "gene_symbols"), _ids(var)
+    prefixed = symbols.str.contains(_MITOCHONDRIAL_SYMBOL, regex=True)
+    named = (
+        symbols.isin(_MITOCHONDRIAL_REFSEQ | _MITOCHONDRIAL_YEAST)
+        | symbols.str.replace(".", "-", regex=False).isin(_MITOCHONDRIAL_WORM)
+        | symbols.str.contains(_MITOCHONDRIAL_PLACE, regex=True)
+        | ids.str.contains(_MITOCHONDRIAL_PLACE, regex=True)
+    )
+    by_id = ids.isin(_MITOCHONDRIAL_IDS)
+    if prefixed.any():
+        by_id &= symbols == _names(var, "gene_ids")
+    return np.asarray(prefixed | named | by_id, dtype=bool)
 
 
 def is_ribosomal(var: pd.DataFrame) -> np.ndarray:

@@ -141,6 +141,7 @@ def _quality_warnings(quality: Any) -> Iterator[str]:
     numbers = _numbers(quality)
     if warning := (quality.get("organism") or {}).get("warning"):
         yield warning
+    yield from quality.get("warnings", [])
     if (share := numbers["kept_percent"]) is not None and share < LIMITS.kept_percent:
         yield f"Only {share:.0f} % of the barcodes were kept."
     if numbers["cells_kept"] < LIMITS.kept_cells:
