@@ -86,12 +86,12 @@ def test_unique_does_not_collide():
 
 @pytest.mark.parametrize("name", ["ENSG00000000001", "ENSMUSG00000026034.17"])
 def test_ensembl(name):
-    assert names.looks_like_ensembl([name])
+    assert names.are_ids([name])
 
 
 @pytest.mark.parametrize("name", ["ENSA", "ENGASE", "ACTB", "1007", "AACTCAGAGAGTCGGT"])
 def test_not_ensembl(name):
-    assert not names.looks_like_ensembl([name])
+    assert not names.are_ids([name])
 
 
 @pytest.mark.parametrize(
