@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from scsiameseclu.clustering.augment import graph_views, noisy_view
-from scsiameseclu.clustering.graph import diffuse, drop_weakest_edges
+from scsiameseclu.clustering.consensus.neighbors import shared_neighbor_graph
+from scsiameseclu.clustering.network.augment import (
+    diffuse,
+    drop_weakest_edges,
+    graph_views,
+    noisy_view,
+    transition_matrix,
+)
 
 
 @pytest.fixture
@@ -25,6 +31,10 @@ def scores() -> np.ndarray:
 def dense_walk(graph: csr_matrix) -> np.ndarray:
     weights = graph.toarray() + np.eye(graph.shape[0]) * graph.max()
     return weights / weights.sum(1, keepdims=True)
+
+
+def points(n=60, d=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
 
 
 def test_noise_has_mean_one_and_the_given_deviation():
@@ -80,3 +90,31 @@ def test_a_graph_without_edges_leaves_the_scores(scores):
     views = graph_views(csr_matrix((30, 30), dtype=np.float32), scores)
     np.testing.assert_allclose(views.perturbed, scores, atol=1e-6)
     np.testing.assert_allclose(views.diffused, scores, atol=1e-5)
+
+
+def test_the_weakest_edges_go():
+    graph = shared_neighbor_graph(points())
+    kept = drop_weakest_edges(graph, fraction=0.1)
+    assert (kept != kept.T).nnz == 0
+    assert kept.nnz == graph.nnz - 2 * int(0.1 * graph.nnz / 2)
+    dropped = graph - kept
+    assert dropped.data[dropped.data > 0].max() <= kept.data.min()
+    assert drop_weakest_edges(csr_matrix((3, 3), dtype=np.float32)).nnz == 0
+
+
+def test_transitions_are_probabilities_with_loops():
+    walk = transition_matrix(shared_neighbor_graph(points()))
+    np.testing.assert_allclose(walk.sum(axis=1), 1, atol=1e-6)
+    assert (walk.diagonal() > 0).all()
+    np.testing.assert_allclose(transition_matrix(csr_matrix((3, 3), dtype=np.float32)).toarray(), np.eye(3))
+
+
+def test_many_steps_of_diffusion_are_personalized_pagerank():
+    scores, restart = points(), 0.35
+    graph = shared_neighbor_graph(scores)
+    walk = transition_matrix(graph).toarray()
+    expected = restart * np.linalg.inv(np.eye(60) - (1 - restart) * walk) @ scores
+    np.testing.assert_allclose(diffuse(graph, scores, steps=60, restart=restart), expected, atol=1e-4)
+    eight = diffuse(graph, scores)
+    assert eight.dtype == np.float32
+    assert np.abs(eight - expected).max() < 0.65**8 * np.abs(scores).max() * 2

@@ -8,8 +8,8 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 from scipy.stats import nbinom
-from scsiameseclu.clustering import losses
-from scsiameseclu.clustering.network import Zinb
+from scsiameseclu.clustering.network import losses
+from scsiameseclu.clustering.network.model import Zinb
 from torch.nn import functional
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from scsiameseclu.clustering.network import Fusion, ResidualPerceptron, SiameseNetwork, Views
+from scsiameseclu.clustering.network.model import Fusion, ResidualPerceptron, SiameseNetwork, Views
 from torch.nn import functional
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import rel_entr
-from scsiameseclu.clustering.transport import clustering_divergence, log_student_t, sinkhorn
+from scsiameseclu.clustering.network.transport import clustering_divergence, log_student_t, sinkhorn
 
 with warnings.catch_warnings():
     # POT's docstrings hold escapes that Python 3.11 warns of when it compiles them.

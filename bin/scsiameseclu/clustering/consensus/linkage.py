@@ -127,7 +127,7 @@ def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
         merges[step] = node[a], node[b], s[a, b], w[a] + w[b]
         node[a] = m + step
         row = (w[a] * s[a] + w[b] * s[b]) / (w[a] + w[b])
-        row[s[a] < 0] = row[a] = -1.0
+        row[s[a] < 0] = row[b] = -1.0
         w[a] += w[b]
         s[a] = s[:, a] = row
         s[b] = s[:, b] = closest[b] = -1.0

@@ -6,6 +6,7 @@ No partition is matched to the number of clusters wanted. Evidence accumulation:
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix, triu
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize as unit_rows
 
@@ -49,7 +51,7 @@ class Partitions:
     Parameters
     ----------
     labels
-        int32 of shape (n_cells, n_partitions), each column 0 .. its number of clusters - 1.
+        int32 of shape (n_cells, n_partitions), each column from 0.
     graph
         Mean of the normalizations' shared-neighbor graphs, symmetric float32 CSR.
     agreement
@@ -98,11 +100,13 @@ def leiden_partitions(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np
 
 
 def kmeans_partitions(points: NDArray[np.float32], *, random_state: int = 0) -> NDArray[np.int32]:
-    """Return one k-means partition for each of `KMEANS_CLUSTERS`, as far as there are distinct points."""
-    distinct = len(np.unique(points, axis=0)) if len(points) < 2 * max(KMEANS_CLUSTERS) else len(points)
-    return np.column_stack(
-        [KMeans(min(k, distinct), n_init=1, random_state=random_state).fit_predict(points) for k in KMEANS_CLUSTERS]
-    ).astype(np.int32)
+    """Return one k-means partition for each of `KMEANS_CLUSTERS`, of fewer clusters where fewer points are distinct."""
+    n = len(points)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
+        return np.column_stack(
+            [KMeans(min(k, n), n_init=1, random_state=random_state).fit_predict(points) for k in KMEANS_CLUSTERS]
+        ).astype(np.int32)
 
 
 def agreement_of(by_graph: Sequence[NDArray[np.int32]], *, random_state: int = 0) -> float:

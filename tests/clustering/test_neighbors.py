@@ -1,18 +1,11 @@
-"""Nearest neighbors, shared-neighbor graph, perturbation and diffusion."""
+"""Nearest neighbors and the shared-neighbor graph."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
-from scsiameseclu.clustering import graph as module
-from scsiameseclu.clustering.graph import (
-    diffuse,
-    drop_weakest_edges,
-    knn_indices,
-    shared_neighbor_graph,
-    transition_matrix,
-)
+from scsiameseclu.clustering.consensus import neighbors as module
+from scsiameseclu.clustering.consensus.neighbors import knn_indices, shared_neighbor_graph
 
 
 def points(n=60, d=4, seed=0):
@@ -61,39 +54,5 @@ def test_weights_are_jaccard_indices_symmetrized():
     assert not graph.diagonal().any()
 
 
-def test_blocks_do_not_change_the_weights(monkeypatch):
-    whole = shared_neighbor_graph(points())
-    monkeypatch.setattr(module, "BLOCK", 7)
-    assert (whole != shared_neighbor_graph(points())).nnz == 0
-
-
 def test_equal_cells_have_no_edges():
     assert shared_neighbor_graph(np.ones((30, 2), dtype=np.float32)).nnz == 0
-
-
-def test_the_weakest_edges_go():
-    graph = shared_neighbor_graph(points())
-    kept = drop_weakest_edges(graph, fraction=0.1)
-    assert (kept != kept.T).nnz == 0
-    assert kept.nnz == graph.nnz - 2 * int(0.1 * graph.nnz / 2)
-    dropped = graph - kept
-    assert dropped.data[dropped.data > 0].max() <= kept.data.min()
-    assert drop_weakest_edges(csr_matrix((3, 3), dtype=np.float32)).nnz == 0
-
-
-def test_transitions_are_probabilities_with_loops():
-    walk = transition_matrix(shared_neighbor_graph(points()))
-    np.testing.assert_allclose(walk.sum(axis=1), 1, atol=1e-6)
-    assert (walk.diagonal() > 0).all()
-    np.testing.assert_allclose(transition_matrix(csr_matrix((3, 3), dtype=np.float32)).toarray(), np.eye(3))
-
-
-def test_many_steps_of_diffusion_are_personalized_pagerank():
-    scores, restart = points(), 0.35
-    graph = shared_neighbor_graph(scores)
-    walk = transition_matrix(graph).toarray()
-    expected = restart * np.linalg.inv(np.eye(60) - (1 - restart) * walk) @ scores
-    np.testing.assert_allclose(diffuse(graph, scores, steps=60, restart=restart), expected, atol=1e-4)
-    eight = diffuse(graph, scores)
-    assert eight.dtype == np.float32
-    assert np.abs(eight - expected).max() < 0.65**8 * np.abs(scores).max() * 2
