@@ -10,7 +10,7 @@ from scsiameseclu.clustering.consensus.linkage import SMALLEST, Dendrogram, aver
 from scsiameseclu.clustering.consensus.partitions import co_association
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.simulated_counts import random_partitions
+from tests.clustering.simulated_counts import nested, random_partitions
 
 
 def random_distances(m, seed=0):
@@ -21,10 +21,6 @@ def tree_of(m=20, seed=0, cells=70):
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
     return Dendrogram(average_linkage(1 - random_distances(m, seed), np.bincount(leaves).astype(float)), leaves)
-
-
-def nested(inner, outer):
-    return all(len(np.unique(outer[inner == node])) == 1 for node in np.unique(inner))
 
 
 def members(tree, node):
