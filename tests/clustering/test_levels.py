@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -164,7 +166,7 @@ def test_the_ends_of_the_detail_are_the_other_levels():
 def test_more_detail_never_gives_fewer_clusters():
     tree = tree_of(40, 200)
     cuts = [levels(tree, detail=detail)[1] for detail in np.linspace(0, 1, 11)]
-    for coarser, finer in zip(cuts, cuts[1:], strict=False):
+    for coarser, finer in pairwise(cuts):
         assert nested(finer, coarser)
     assert len(np.unique(cuts[0])) < len(np.unique(cuts[-1]))
 
@@ -211,6 +213,7 @@ def test_nothing_moves_where_no_label_changes(split):
 def test_moved_cells_go_to_the_leaf_of_their_new_cluster_that_they_meet_most(split):
     labels = changed(split)
     moved = split.moved(labels)
+    assert moved.n_leaves == 12
     assert adjusted_rand_score(labels, moved.into(4)) == 1
     stay = labels == split.labels
     np.testing.assert_array_equal(moved.leaves[stay], split.dendrogram.leaves[stay])
@@ -220,6 +223,17 @@ def test_moved_cells_go_to_the_leaf_of_their_new_cluster_that_they_meet_most(spl
         allowed = [leaf for leaf, cluster in cluster_of.items() if cluster == labels[cell]]
         assert moved.leaves[cell] in allowed
         assert met[cell, moved.leaves[cell]] == met[cell, allowed].max()
+
+
+def test_a_leaf_that_loses_all_its_cells_is_no_leaf_any_more(split):
+    labels = split.labels.copy()
+    leaf = next(leaf for leaf in range(12) if (labels == labels[split.dendrogram.leaves == leaf][0]).sum() > 20)
+    emptied = split.dendrogram.leaves == leaf
+    labels[emptied] = (labels[emptied] + 1) % 4
+    moved = split.moved(labels)
+    assert moved.n_leaves == 11 == len(np.unique(moved.leaves))
+    assert adjusted_rand_score(labels, moved.into(4)) == 1
+    assert moved.merges[-1, 3] == 90
 
 
 def test_levels_stay_nested_when_cells_have_moved(split):

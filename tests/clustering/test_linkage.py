@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -90,7 +92,7 @@ def test_cuts_into_numbers_are_nested_and_have_that_many_clusters():
 def test_cuts_at_co_associations_are_nested_and_end_where_merges_fall_below():
     tree = tree_of()
     cuts = [tree.at(met) for met in (0.0, 0.2, 0.4, 0.6, 0.8, 1.1)]
-    for coarser, finer in zip(cuts, cuts[1:], strict=False):
+    for coarser, finer in pairwise(cuts):
         assert nested(finer, coarser)
         assert (coarser >= finer).all()
     assert len(np.unique(cuts[0])) == 1
@@ -128,6 +130,34 @@ def test_stability_of_a_node_is_its_mean_best_jaccard_index():
 def test_stability_of_a_single_leaf_is_that_of_all_cells():
     labels = np.array([[0], [0], [0], [1]], dtype=np.int32)
     assert Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64)).stability(labels).tolist() == [0.75]
+
+
+def test_leaves_left_empty_are_taken_out_and_the_rest_stays():
+    tree = tree_of()
+    leaves = tree.leaves.copy()
+    leaves[np.isin(leaves, (3, 7, 8, 19))] = 0
+    fewer = tree.with_leaves(leaves)
+    assert fewer.n_leaves == 16
+    assert len(np.unique(fewer.leaves)) == 16
+    assert adjusted_rand_score(leaves, fewer.leaves) == 1
+    kept = {}
+    for met in np.linspace(0, 1, 21):
+        kept[met] = Dendrogram(tree.merges, leaves).at(met)
+        assert adjusted_rand_score(kept[met], fewer.at(met)) == 1
+    for i, cells in enumerate(fewer.merges[:, 3]):
+        assert members(fewer, 16 + i).sum() == cells
+    assert set(fewer.merges[:, 2]) <= set(tree.merges[:, 2])
+    for k in range(1, 17):
+        assert len(np.unique(fewer.into(k))) == k
+
+
+def test_the_same_leaves_give_the_same_dendrogram():
+    tree = tree_of()
+    same = tree.with_leaves(tree.leaves)
+    assert same.merges.tolist() == tree.merges.tolist()
+    assert same.leaves.tolist() == tree.leaves.tolist()
+    alone = Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64))
+    assert alone.with_leaves(alone.leaves).merges.shape == (0, 4)
 
 
 # --- the dendrogram of micro-clusters
