@@ -45,3 +45,8 @@ def random_partitions(n: int = 60, p: int = 8, k: int = 5, seed: int = 0) -> np.
 def planted_clusters(cells: ad.AnnData) -> np.ndarray:
     """Return the types of simulated cells as clusters 0, 1, .., int64."""
     return np.asarray(cells.obs["label"].astype("category").cat.codes, dtype=np.int64)
+
+
+def nested(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Tell whether each cluster of `inner` lies within one of `outer`."""
+    return all(len(np.unique(outer[inner == cluster])) == 1 for cluster in np.unique(inner))

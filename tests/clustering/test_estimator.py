@@ -1,36 +1,38 @@
-"""The estimator: conventions of scikit-learn and AnnData, no label leak, degenerate input, files, the command."""
+"""The estimator: conventions of scikit-learn and AnnData, cuts, no label leak, degenerate input, files."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
+import subprocess
+import sys
+from itertools import pairwise
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_array, csr_matrix
 from scsiameseclu import ScSiameseClu
-from scsiameseclu.clustering import Components, Training
-from scsiameseclu.clustering.check_device import check_device
-from scsiameseclu.clustering.consensus import cluster_stability
+from scsiameseclu.clustering.consensus.levels import by_falling_size
+from scsiameseclu.clustering.device import check_device
 from scsiameseclu.clustering.estimator import (
     Expression,
     prepare_expression,
     raw_counts,
     resolve_device,
 )
+from scsiameseclu.clustering.network.train import Components, Training
 from scsiameseclu.clustering.progress import Progress
-from scsiameseclu.clustering.scsiameseclu import cluster
 from scsiameseclu.clustering.stability import resampling_stability
 from scsiameseclu.errors import InputError
-from scsiameseclu.files import read_json, read_table, set_settings
+from scsiameseclu.files import read_json
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from tests.clustering.simulated_counts import simulated, with_components
+from tests.clustering.simulated_counts import nested, simulated, with_components
 
 SHORT = Training(warmup_steps=10, clustering_steps=10, n_genes=60)
 
@@ -50,7 +52,11 @@ def fitted(adata) -> ScSiameseClu:
 
 
 def state(fitted: ScSiameseClu) -> bytes:
-    arrays = (fitted.labels_, fitted.embedding_, fitted.soft_assignments_, fitted.confidence_)
+    arrays = (
+        *(fitted.labels_, fitted.coarse_labels_, fitted.fine_labels_, fitted.consensus_labels_),
+        *(fitted.embedding_, fitted.soft_assignments_, fitted.confidence_, fitted.centroids_),
+        *(fitted.dendrogram_.merges, fitted.dendrogram_.leaves, fitted.stability_),
+    )
     return b"".join(array.tobytes() for array in arrays)
 
 
@@ -77,7 +83,12 @@ def test_attributes_have_the_promised_shapes(adata, fitted):
     assert fitted.method_ == "scsiameseclu"
     assert fitted.reason_ == ""
     json.dumps(fitted.description())
-    assert fitted.selection_["training"]["reason"] == ""
+    assert fitted.centroids_.shape == (3, 10)
+    tree = fitted.dendrogram_
+    assert tree.leaves.shape == (n,)
+    assert sorted(set(tree.leaves.tolist())) == list(range(tree.n_leaves))
+    assert fitted.stability_.shape == (2 * tree.n_leaves - 1,)
+    assert ((fitted.stability_ > 0) & (fitted.stability_ <= 1)).all()
 
 
 def test_planted_types_are_found(adata, fitted):
@@ -101,7 +112,10 @@ def test_annotate_sets_the_promised_fields(adata, fitted):
     annotated = adata.copy()
     fitted.annotate(annotated)
     assert list(annotated.obs["cluster"].cat.categories) == ["0", "1", "2"]
-    np.testing.assert_array_equal(annotated.obs["cluster"].astype(int), fitted.labels_)
+    for name, labels in fitted.levels().items():
+        assert annotated.obs[name].dtype == "category"
+        np.testing.assert_array_equal(annotated.obs[name].astype(int), labels)
+    assert list(fitted.levels()) == ["cluster", "cluster_coarse", "cluster_fine"]
     assert annotated.obs["cluster_confidence"].dtype == np.float32
     np.testing.assert_array_equal(annotated.obsm["X_scsiameseclu"], fitted.embedding_)
     described = json.loads(annotated.uns["scsiameseclu"])
@@ -127,6 +141,85 @@ def test_the_consensus_alone_can_be_asked_for(adata, fitted):
 def test_the_number_of_clusters_can_be_found(adata):
     found = model(n_clusters="auto", method="consensus").fit(adata)
     assert found.n_clusters_ == 3
+
+
+# --- levels and cuts ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained_auto() -> tuple[ad.AnnData, ScSiameseClu]:
+    """Return cells of types that resemble each other, and a model that training has moved cells of."""
+    cells = simulated(sizes=(70, 60, 40, 30), n_genes=40, seed=2)
+    return cells, model(n_clusters="auto").fit(with_components(cells))
+
+
+@pytest.mark.parametrize("k", [2, 3, 6, "auto"])
+def test_levels_are_nested_after_training(k, trained_auto):
+    cells, fitted = trained_auto
+    found = fitted if k == "auto" else model(n_clusters=k).fit(cells)
+    assert found.method_ == "scsiameseclu"
+    assert nested(found.fine_labels_, found.labels_)
+    assert nested(found.labels_, found.coarse_labels_)
+    for labels in found.levels().values():
+        assert (np.diff(np.bincount(labels)) <= 0).all()
+    assert nested(found.dendrogram_.leaves, found.labels_)
+    if k != "auto":
+        assert found.n_clusters_ == k
+
+
+def test_the_stability_of_a_cluster_is_that_of_its_node(fitted):
+    nodes = fitted.dendrogram_.into(3)
+    for cluster, stability in fitted.cluster_stability_.items():
+        (node,) = np.unique(nodes[fitted.labels_ == cluster])
+        assert stability == fitted.stability_[node]
+
+
+def test_cuts_are_those_of_the_dendrogram(fitted):
+    np.testing.assert_array_equal(fitted.cut(n_clusters=3), fitted.labels_)
+    for k in range(1, fitted.dendrogram_.n_leaves + 1):
+        labels = fitted.cut(n_clusters=k)
+        assert labels.dtype == np.int64
+        assert len(np.unique(labels)) == k == labels.max() + 1
+        assert (np.diff(np.bincount(labels)) <= 0).all()
+        assert nested(fitted.cut(n_clusters=k), fitted.cut(n_clusters=max(k - 1, 1)))
+
+
+def test_cuts_by_detail_are_the_levels_and_nested(trained_auto):
+    _, found = trained_auto
+    np.testing.assert_array_equal(found.cut(detail=found.detail), found.labels_)
+    np.testing.assert_array_equal(found.cut(detail=0), found.coarse_labels_)
+    np.testing.assert_array_equal(found.cut(detail=1), found.fine_labels_)
+    cuts = [found.cut(detail=detail) for detail in np.linspace(0, 1, 6)]
+    assert all(nested(finer, coarser) for coarser, finer in pairwise(cuts))
+
+
+def test_the_detail_moves_the_cut_of_auto(trained_auto):
+    cells, found = trained_auto
+    for detail in (0.0, 1.0):
+        fitted = model(n_clusters="auto", detail=detail, method="consensus").fit(cells)
+        np.testing.assert_array_equal(fitted.labels_, fitted.cut(detail=detail))
+    assert len(np.unique(found.cut(detail=0))) <= found.n_clusters_ <= len(np.unique(found.cut(detail=1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "either a number of clusters or a detail"),
+        ({"n_clusters": 2, "detail": 0.5}, "either a number of clusters or a detail"),
+        ({"n_clusters": 0}, "n_clusters is 0"),
+        ({"n_clusters": 2.5}, "n_clusters is 2.5"),
+        ({"n_clusters": True}, "n_clusters is True"),
+        ({"n_clusters": "auto"}, "n_clusters is 'auto'"),
+        ({"n_clusters": 161}, "161 clusters were asked for"),
+        ({"detail": -0.1}, "detail is -0.1"),
+        ({"detail": 1.1}, "detail is 1.1"),
+        ({"detail": float("nan")}, "detail is nan"),
+        ({"detail": "fine"}, "detail is 'fine'"),
+    ],
+)
+def test_cuts_that_make_no_sense_are_refused(fitted, options, message):
+    with pytest.raises(InputError, match=message):
+        fitted.cut(**options)
 
 
 # --- no leak, no chance -------------------------------------------------------------------------------------------
@@ -159,6 +252,30 @@ def test_the_number_of_threads_changes_nothing(adata, fitted):
         assert state(model().fit(adata)) == state(fitted)
 
 
+FIT = """
+import sys
+from itertools import pairwise
+import anndata as ad
+from scsiameseclu import ScSiameseClu
+from scsiameseclu.clustering.network.train import Training
+training = Training(warmup_steps=10, clustering_steps=10, n_genes=60)
+model = ScSiameseClu(n_clusters=3, device="cpu", training=training).fit(ad.read_h5ad(sys.argv[1]))
+model.save(sys.argv[2])
+"""
+
+
+def test_processes_with_one_and_two_threads_give_the_same_bytes(adata, tmp_path):
+    """In processes of their own: libraries read the variable when they are loaded."""
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    for threads in ("1", "2"):
+        variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(
+            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads], env=environment, check=True
+        )
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
 def test_components_are_computed_where_they_are_missing():
     bare = simulated()
     found = model().fit(bare)
@@ -171,6 +288,39 @@ def test_counts_in_x_and_in_a_layer_are_the_same(adata, fitted):
     other.X = other.X.astype(np.float32)
     del other.layers["counts"]
     assert state(model().fit(other)) == state(fitted)
+
+
+def test_a_backed_anndata_and_bare_matrices_are_read(tmp_path):
+    cells = simulated()
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    expected = state(model(method="consensus").fit(cells))
+    dense, names = cells.X.toarray(), {"index": cells.obs_names, "columns": cells.var_names}
+    matrices = {
+        "backed": ad.read_h5ad(tmp_path / "cells.h5ad", backed="r"),
+        "array": dense,
+        "float array": dense.astype(np.float64),
+        "list": dense.tolist(),
+        "csr": cells.X,
+        "csc": cells.X.tocsc(),
+        "sparse array": coo_array(dense),
+        "DataFrame": pd.DataFrame(dense, **names),
+        "DataFrame without names": pd.DataFrame(dense),
+        "sparse DataFrame": pd.DataFrame.sparse.from_spmatrix(cells.X),
+        "nullable DataFrame": pd.DataFrame(dense, **names).astype("Int64"),
+    }
+    for name, matrix in matrices.items():
+        found = model(method="consensus").fit(matrix)
+        assert state(found) == expected, name
+        assert found.n_features_in_ == 120
+    assert matrices["backed"].isbacked
+    matrices["backed"].file.close()
+
+
+def test_a_backed_layer_and_its_components_are_read(adata, fitted, tmp_path):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    assert state(model().fit(backed)) == state(fitted)
+    backed.file.close()
 
 
 # --- scikit-learn -------------------------------------------------------------------------------------------------
@@ -215,6 +365,12 @@ def test_bad_numbers_of_clusters_are_refused(adata, k):
 def test_more_clusters_than_cells_are_refused(adata):
     with pytest.raises(InputError, match="161 clusters cannot be made of 160 cells"):
         model(n_clusters=161).fit(adata)
+
+
+@pytest.mark.parametrize("detail", [-0.1, 1.5, "fine", None, True, float("nan")])
+def test_bad_details_are_refused(adata, detail):
+    with pytest.raises(InputError, match="detail"):
+        model(detail=detail).fit(adata)
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, "zero"])
@@ -269,6 +425,34 @@ def test_matrices_that_are_no_raw_counts_are_refused(matrix, message):
     adata = ad.AnnData(X=matrix, shape=(2, 2)) if matrix is None else ad.AnnData(X=matrix)
     with pytest.raises(InputError, match=message):
         raw_counts(adata)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (None, "NoneType that is no matrix"),
+        (3, "int that is no matrix"),
+        ("cells.h5ad", "str that is no matrix"),
+        (["a", "b"], "list that is no matrix"),
+        ([[1, 2], [3]], "list that is no matrix"),
+        (np.arange(5), "ndarray that is no matrix"),
+        (np.zeros((2, 2, 2)), "ndarray that is no matrix"),
+        (coo_array(np.arange(5)), "coo_array that is no matrix"),
+        (pd.Series([1, 2]), "Series that is no matrix"),
+        ([["a", "b"]], "no numbers"),
+        (np.array([["a", "b"]]), "no numbers"),
+        (np.array([["a", "b"]], dtype=object), "no numbers"),
+        (np.array([[1, 2j]]), "no numbers"),
+        (pd.DataFrame({"gene": [1, 2], "other": ["x", "y"]}), "no numbers"),
+        (ad.AnnData(np.array([["a", "b"]], dtype=object)), "no numbers"),
+        (pd.DataFrame({"gene": [1, None]}, dtype="Int64"), "not finite"),
+        (pd.DataFrame({"gene": [1, np.nan]}), "not finite"),
+        (np.array([[1.5, 0]]), "fractional"),
+    ],
+)
+def test_what_is_no_count_matrix_is_refused(matrix, message):
+    with pytest.raises(InputError, match=message):
+        model().fit(matrix)
 
 
 def test_missing_values_in_the_components_are_refused(adata):
@@ -335,15 +519,16 @@ def test_degenerate_input_gives_a_sensible_result(name):
         assert found.reason_ == "there is one cluster only"
     if name == "few cells":
         assert "too few" in found.reason_
+    if name.startswith("duplicates"):
+        assert found.n_clusters_ == 1
+    if name == "as many clusters as cells":
+        assert found.n_clusters_ == 25
+    assert nested(found.fine_labels_, found.labels_)
+    assert nested(found.labels_, found.coarse_labels_)
+    np.testing.assert_array_equal(found.labels_, by_falling_size(found.labels_))
 
 
 # --- evidence -----------------------------------------------------------------------------------------------------
-
-
-def test_cluster_stability_is_the_mean_best_jaccard_index():
-    labels = np.array([0, 0, 0, 1, 1])
-    partitions = np.array([[0, 0], [0, 0], [0, 1], [1, 1], [1, 1]], dtype=np.int32)
-    assert cluster_stability(labels, partitions) == pytest.approx({0: (1 + 2 / 3) / 2, 1: (1 + 2 / 3) / 2})
 
 
 def test_stability_is_high_for_planted_types_and_low_for_noise(adata, fitted):
@@ -391,7 +576,13 @@ def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
     assert state(twin) == state(original)
     assert twin.get_params() == original.get_params()
     assert twin.description() == original.description()
-    assert twin.selection_ == original.selection_
+    for name in ("merges", "leaves"):
+        assert getattr(twin.dendrogram_, name).tobytes() == getattr(original.dendrogram_, name).tobytes()
+    for options in ({"n_clusters": 1}, {"n_clusters": 5}, {"detail": 0}, {"detail": 0.7}):
+        np.testing.assert_array_equal(twin.cut(**options), original.cut(**options))
+    assert {name: labels.tobytes() for name, labels in twin.levels().items()} == {
+        name: labels.tobytes() for name, labels in original.levels().items()
+    }
     assert twin.cluster_stability_ == original.cluster_stability_
     pd.testing.assert_frame_equal(twin.history_, original.history_)
     twin.save(tmp_path / "again.safetensors")
@@ -412,42 +603,3 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
 def test_a_missing_model_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read as a model"):
         ScSiameseClu.load(tmp_path / "missing")
-
-
-@pytest.fixture
-def expression_file(adata, tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    group = adata.copy()
-    set_settings(group, {"group": "G", "n_clusters": 3, "samples": []})
-    group.write_h5ad("G.expression.h5ad")
-    return Path("G.expression.h5ad")
-
-
-def test_the_command_writes_its_four_files(adata, expression_file):
-    cluster(prefix="G", expression=expression_file, device="cpu", stability_resamples=1)
-    result = ad.read_h5ad("G.clustering.h5ad")
-    assert result.shape == (160, 0)
-    assert list(result.obs_names) == list(adata.obs_names)
-    assert list(result.obs) == ["cluster", "cluster_confidence", "consensus"]
-    assert result.obs["consensus"].dtype == "category"
-    assert result.obsm["X_scsiameseclu"].dtype == np.float32
-    history = read_table("G.training_history.tsv")
-    assert list(history) == ["step", "phase", "crr", "lrr", "pr", "rec", "zinb", "otc", "total"]
-    summary = read_json("G.clustering.json")
-    assert summary["n_clusters"] == summary["n_clusters_requested"] == 3
-    assert summary["stability_ari"] > 0.9
-    assert set(summary["cluster_stability"]) == {"0", "1", "2"}
-    assert summary["seconds"] > 0
-    assert summary["peak_memory_mb"] > 10
-    assert summary["device"] == "cpu"
-    loaded = ScSiameseClu.load("G.model.safetensors")
-    np.testing.assert_array_equal(loaded.labels_, result.obs["cluster"].astype(int))
-
-
-def test_the_command_says_why_it_did_not_train(expression_file):
-    cluster(prefix="G", expression=expression_file, method="consensus", stability_resamples=0)
-    summary = read_json("G.clustering.json")
-    assert summary["method"] == "consensus"
-    assert summary["stability_ari"] is None
-    assert any("training-free consensus was asked for" in note for note in summary["notes"])
-    assert read_table("G.training_history.tsv").empty

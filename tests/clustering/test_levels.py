@@ -1,206 +1,243 @@
-"""The training-free consensus: its parts, its evidence, its behavior on odd input."""
+"""The consensus and its levels: planted clusters, noise, odd input; nested coarse, default and fine clusters."""
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from scsiameseclu.clustering import consensus as module
-from scsiameseclu.clustering.consensus import (
-    as_igraph,
+from scsiameseclu.clustering.consensus.levels import (
+    COARSEST,
+    DETAIL,
+    FINEST,
+    Consensus,
     by_falling_size,
-    co_association,
     consensus_clustering,
-    consensus_cut,
-    from_starts,
-    micro_clusters,
-    micro_co_association,
+    dendrogram_of,
+    levels,
 )
-from scsiameseclu.clustering.graph import shared_neighbor_graph
-from scsiameseclu.clustering.views import View, expression_views
-from scsiameseclu.errors import InputError
+from scsiameseclu.clustering.consensus.linkage import Dendrogram, average_linkage
+from scsiameseclu.clustering.consensus.partitions import Partitions, cell_co_association
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.simulated_counts import planted_clusters, random_partitions, simulated
+from tests.clustering.simulated_counts import nested, planted_clusters, random_partitions, simulated
 
 
-def views_of(counts, n_pcs=20):
-    matrix = csr_matrix(counts)
-    return expression_views(matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), n_pcs=n_pcs)
+def consensus_of(counts, **options):
+    matrix = csr_matrix(counts).astype(np.float32)
+    return consensus_clustering(matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), **options)
 
 
 @pytest.fixture(scope="module")
 def typed():
     adata = simulated(n_genes=300)
-    return views_of(adata.X), adata.obs["label"].to_numpy()
+    return adata.X, planted_clusters(adata)
 
 
-def test_planted_types_are_found_with_and_without_their_number(typed):
-    views, truth = typed
-    for n_clusters in (3, "auto"):
-        found = consensus_clustering(views, n_clusters=n_clusters)
-        assert found.n_clusters == 3
-        assert adjusted_rand_score(truth, found.labels) > 0.95
-        assert (np.diff(np.bincount(found.labels)) <= 0).all()
-        assert found.labels.dtype == np.int64
-        assert found.partitions.dtype == np.int32
+@pytest.fixture(scope="module")
+def found(typed):
+    return consensus_of(typed[0])
 
 
-def test_more_clusters_than_types_and_one_cluster(typed):
-    views, _ = typed
-    assert consensus_clustering(views, n_clusters=1).n_clusters == 1
-    assert consensus_clustering(views, n_clusters=12).n_clusters == 12
+def tree_of(m=20, cells=70, seed=0):
+    """Return a dendrogram whose merges lie at co-associations between 0 and 1."""
+    rng = np.random.default_rng(seed)
+    leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
+    similarity = rng.random((m, m))
+    return Dendrogram(average_linkage((similarity + similarity.T) / 2, np.bincount(leaves).astype(float)), leaves)
 
 
-def test_noise_is_one_cluster():
-    noise = np.random.default_rng(0).poisson(2, size=(400, 200))
-    found = consensus_clustering(views_of(noise))
-    assert found.n_clusters == 1
-    assert all(point["agreement"] < 0.5 for point in found.selection["curve"] if point["n_clusters"] > 1)
+# --- the consensus
+
+
+def test_planted_types_are_found_with_and_without_their_number(typed, found):
+    counts, truth = typed
+    for consensus in (found, consensus_of(counts, n_clusters=3)):
+        assert consensus.n_clusters == 3
+        assert adjusted_rand_score(truth, consensus.labels) == 1
+        assert (np.diff(np.bincount(consensus.labels)) <= 0).all()
+        assert consensus.labels.dtype == np.int64
+        assert consensus.partitions.labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 12])
+def test_as_many_clusters_as_wanted(typed, k):
+    consensus = consensus_of(typed[0], n_clusters=k)
+    assert consensus.n_clusters == k
+    assert np.bincount(consensus.labels).min() >= min(8, 160 / (4 * k))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_one_cluster_at_every_level(seed):
+    noise = np.random.default_rng(seed).poisson(2, size=(150, 100))
+    consensus = consensus_of(noise, random_state=seed)
+    assert consensus.n_clusters == 1
+    assert consensus.partitions.agreement < 0.5
+    assert consensus.dendrogram.n_leaves == 1
+    assert all(not labels.any() for labels in levels(consensus.dendrogram))
+    assert consensus_of(noise, n_clusters=4).n_clusters == 4
 
 
 def test_the_same_seed_gives_the_same_bytes(typed):
-    views, _ = typed
-    first, again = (consensus_clustering(views, random_state=3) for _ in range(2))
+    first, again = (consensus_of(typed[0], random_state=3) for _ in range(2))
     assert first.labels.tobytes() == again.labels.tobytes()
-    assert first.partitions.tobytes() == again.partitions.tobytes()
-    assert first.cell_agreement.tobytes() == again.cell_agreement.tobytes()
-    assert json.dumps(first.selection) == json.dumps(again.selection)
+    assert first.partitions.labels.tobytes() == again.partitions.labels.tobytes()
+    assert first.dendrogram.merges.tobytes() == again.dendrogram.merges.tobytes()
+    assert first.dendrogram.leaves.tobytes() == again.dendrogram.leaves.tobytes()
 
 
-def test_evidence_is_complete_and_fits_json(typed):
-    found = consensus_clustering(typed[0])
-    told = json.loads(json.dumps(found.selection))
-    assert told["rule"] == "auto"
-    assert told["n_clusters_wanted"] == 3
-    assert [set(point) for point in told["curve"]] == [{"resolution", "n_clusters", "agreement"}] * 6
-    assert told["gamma"] in [point["gamma"] for point in told["gammas"]]
-    assert {key: told[key] for key in ("gamma", "agreement", "merit")} in told["gammas"]
-    assert told["merit"] == max(point["merit"] for point in told["gammas"])
-    assert found.cell_agreement.dtype == np.float32
-    assert ((found.cell_agreement >= 0) & (found.cell_agreement <= 1)).all()
-    assert set(found.cluster_stability) == set(range(found.n_clusters))
-    assert all(0 < value <= 1 for value in found.cluster_stability.values())
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 15, 16, 40])
-@pytest.mark.parametrize("n_clusters", [1, 2, "n", "auto"])
-def test_few_cells(n, n_clusters):
-    wanted = n if n_clusters == "n" else n_clusters
-    if wanted == 2 and n == 1:
-        pytest.skip("two clusters of one cell are an input error, tested below")
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 15, 16, 20, 40])
+def test_few_cells(n):
     counts = simulated(sizes=(n,), n_genes=30).X
-    found = consensus_clustering(views_of(counts), n_clusters=wanted)
-    assert found.labels.shape == found.cell_agreement.shape == (n,)
-    assert 1 <= found.n_clusters <= (n if wanted == "auto" else wanted)
+    for wanted in {1, 2, n, "auto"}:
+        consensus = consensus_of(counts, n_clusters=wanted)
+        assert consensus.labels.shape == (n,)
+        assert consensus.n_clusters == min(wanted, n) if wanted != "auto" else consensus.n_clusters <= n
 
 
 def test_equal_cells_are_one_cluster():
-    for n_clusters in (4, "auto"):
-        found = consensus_clustering(views_of(np.full((30, 10), 2)), n_clusters=n_clusters)
-        assert found.n_clusters == 1
-        assert (found.cell_agreement == 1).all()
+    for n_clusters in (1, 4, 30, "auto"):
+        assert consensus_of(np.full((30, 10), 2), n_clusters=n_clusters).n_clusters == 1
 
 
-def test_duplicates_of_a_few_cells_are_kept_together():
+@pytest.mark.parametrize("n_clusters", [3, 5, 120, "auto"])
+def test_duplicates_of_a_few_cells_are_kept_together(n_clusters):
+    """Also where more clusters are wanted than there are distinct cells."""
     profiles = np.random.default_rng(0).poisson(5, size=(3, 40))
     copies = np.repeat([0, 1, 2], 40)
-    found = consensus_clustering(views_of(profiles[copies]), n_clusters=3)
-    assert adjusted_rand_score(copies, found.labels) == 1
+    assert adjusted_rand_score(copies, consensus_of(profiles[copies], n_clusters=n_clusters).labels) == 1
+
+
+def test_one_gene_expressed():
+    counts = np.zeros((60, 30))
+    counts[:, 3] = np.arange(60) % 7
+    assert consensus_of(counts).n_clusters == 1
+    assert 1 <= consensus_of(counts, n_clusters=2).n_clusters <= 2
 
 
 def test_an_empty_cell_and_constant_genes_do_no_harm():
-    counts = simulated().X.toarray()
+    adata = simulated()
+    counts = adata.X.toarray()
     counts[:, 0] = 1
     counts[7] = 0
-    assert consensus_clustering(views_of(counts), n_clusters=3).n_clusters == 3
+    consensus = consensus_of(counts, n_clusters=3)
+    assert consensus.n_clusters == 3
+    assert adjusted_rand_score(planted_clusters(adata), consensus.labels) > 0.95
 
 
-@pytest.mark.parametrize("n_clusters", [0, -1, 21])
-def test_impossible_numbers_of_clusters_are_refused(n_clusters):
-    views = [View("log", np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))]
-    with pytest.raises(InputError, match="clusters were asked for"):
-        consensus_clustering(views, n_clusters=n_clusters)
+def test_partitions_that_do_not_agree_are_one_leaf_unless_a_number_is_given():
+    voted = Partitions(labels=random_partitions(), graph=csr_matrix((60, 60)), agreement=0.49)
+    assert dendrogram_of(voted, n_clusters="auto").n_leaves == 1
+    assert dendrogram_of(voted, n_clusters=4).n_leaves >= 4
+    agreeing = Partitions(labels=voted.labels, graph=voted.graph, agreement=0.5)
+    assert dendrogram_of(agreeing, n_clusters="auto").n_leaves > 1
 
 
-def test_co_association_is_the_share_of_common_partitions():
-    partitions = random_partitions()
-    rows, columns = np.array([0, 4, 9]), np.array([1, 4, 30])
-    expected = [np.mean(partitions[i] == partitions[j]) for i, j in zip(rows, columns, strict=True)]
-    np.testing.assert_allclose(co_association(partitions, rows, columns), expected)
+# --- levels
 
 
-def test_micro_clusters_are_equal_signatures_or_kmeans_of_them(monkeypatch):
-    partitions = np.repeat(random_partitions(), 2, axis=0)
-    micro = micro_clusters(partitions)
-    assert (micro[::2] == micro[1::2]).all()
-    assert micro.max() + 1 == len(np.unique(partitions, axis=0))
-    monkeypatch.setattr(module, "MAX_SIGNATURES", 20)
-    monkeypatch.setattr(module, "N_MICRO_CLUSTERS", 10)
-    monkeypatch.setattr(module, "KMEANS_SIGNATURES", 40)
-    assert micro_clusters(partitions).max() + 1 == 10
-    assert micro_clusters(partitions, at_least=15).max() + 1 == 15
+@pytest.mark.parametrize("n_clusters", ["auto", 1, 2, 7, 20, 99])
+@pytest.mark.parametrize("detail", [0.0, 0.3, 1.0])
+def test_levels_are_nested(n_clusters, detail):
+    coarse, default, fine = levels(tree_of(), n_clusters=n_clusters, detail=detail)
+    assert nested(fine, default)
+    assert nested(default, coarse)
 
 
-def test_micro_co_association_is_the_mean_over_the_cells():
-    partitions = random_partitions(n=12, p=4, k=2)
-    micro = np.arange(12) % 3
-    similarity = micro_co_association(partitions, micro)
-    pairs = (partitions[:, None] == partitions).mean(axis=2)
-    expected = [[pairs[np.ix_(micro == a, micro == b)].mean() for b in range(3)] for a in range(3)]
-    np.testing.assert_allclose(similarity, expected)
+def test_levels_of_the_consensus_are_nested(typed):
+    for k in (2, 12, "auto"):
+        coarse, default, fine = levels(consensus_of(typed[0], n_clusters=k).dendrogram, n_clusters=k)
+        assert nested(fine, default)
+        assert nested(default, coarse)
+        assert len(np.unique(coarse)) <= len(np.unique(default)) <= len(np.unique(fine))
+
+
+def test_the_ends_of_the_detail_are_the_other_levels():
+    tree = tree_of()
+    coarse, default, fine = levels(tree)
+    np.testing.assert_array_equal(coarse, tree.at(COARSEST))
+    np.testing.assert_array_equal(default, tree.at(COARSEST + DETAIL * (FINEST - COARSEST)))
+    np.testing.assert_array_equal(fine, tree.at(FINEST))
+    np.testing.assert_array_equal(levels(tree, detail=0)[1], coarse)
+    np.testing.assert_array_equal(levels(tree, detail=1)[1], fine)
+
+
+def test_more_detail_never_gives_fewer_clusters():
+    tree = tree_of(40, 200)
+    cuts = [levels(tree, detail=detail)[1] for detail in np.linspace(0, 1, 11)]
+    for coarser, finer in pairwise(cuts):
+        assert nested(finer, coarser)
+    assert len(np.unique(cuts[0])) < len(np.unique(cuts[-1]))
+
+
+def test_a_number_beyond_the_fine_level_is_honored_by_the_default_level():
+    tree = tree_of()
+    coarse, default, fine = levels(tree, n_clusters=20)
+    np.testing.assert_array_equal(default, tree.leaves)
+    np.testing.assert_array_equal(fine, default)
+    np.testing.assert_array_equal(coarse, tree.at(COARSEST))
+    coarse, default, fine = levels(tree, n_clusters=1)
+    assert len(np.unique(default)) == 1
+    np.testing.assert_array_equal(coarse, default)
+    np.testing.assert_array_equal(fine, tree.at(FINEST))
 
 
 def test_labels_by_falling_size_keep_their_order_among_equals():
     assert by_falling_size(np.array([5, 2, 2, 9, 9, 7])).tolist() == [2, 0, 0, 1, 1, 3]
 
 
-def test_the_cut_with_the_highest_merit_is_taken(monkeypatch):
-    cells = simulated()
-    truth = planted_clusters(cells)
-    chance = np.random.default_rng(0).permutation(truth)
-    partitions = np.column_stack([truth, chance, chance]).astype(np.int32)  # micro-cluster: 3 x truth + chance
-    monkeypatch.setattr(module.Exchanges, "improve", lambda _self, labels: labels)
-
-    def taken(**options):
-        cuts = iter([np.arange(9) % 3] * (len(module.GAMMAS) - 1) + [np.arange(9) // 3])
-        monkeypatch.setattr(module, "cut", lambda _merges, _n_clusters: next(cuts))
-        return consensus_cut(partitions, 3, **options)
-
-    agreeing, told = taken()
-    assert adjusted_rand_score(chance, agreeing) == 1
-    assert told["gamma"] == module.GAMMAS[0]
-    predicting, told = taken(counts=csr_matrix(cells.X))
-    assert adjusted_rand_score(truth, predicting) == 1
-    assert told["gamma"] == module.GAMMAS[-1]
+# --- cells that change their cluster
 
 
-def test_many_cells_are_asked_from_fewer_starts(monkeypatch):
-    network = as_igraph(shared_neighbor_graph(views_of(simulated().X)[0].scores))
-    counts = []
-    for asked in (network.vcount() * 100, network.vcount() * 3, 1):
-        monkeypatch.setattr(module, "CELLS_ASKED", asked)
-        counts.append(from_starts(network, [0.5, 1.0]).shape[1])
-    assert counts == [10, 6, 4]
+def changed(consensus, n_cells=25, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = consensus.labels.copy()
+    cells = rng.choice(len(labels), n_cells, replace=False)
+    labels[cells] = rng.integers(consensus.n_clusters, size=n_cells)
+    return labels
 
 
-def test_clusterings_are_judged_on_a_sample_of_many_cells(monkeypatch):
-    cells = simulated()
-    truth = planted_clusters(cells)
-    partitions = np.column_stack([truth, truth]).astype(np.int32)
-    monkeypatch.setattr(module, "JUDGED_CELLS", cells.n_obs // 2)
-    found, _ = consensus_cut(partitions, 3, counts=csr_matrix(cells.X))
-    assert adjusted_rand_score(truth, found) == 1
+@pytest.fixture
+def split():
+    """Return a consensus of 4 clusters with several leaves each."""
+    tree = tree_of(12, 90)
+    voted = Partitions(labels=random_partitions(n=90, p=6), graph=csr_matrix((90, 90)), agreement=1.0)
+    return Consensus(partitions=voted, dendrogram=tree, labels=by_falling_size(tree.into(4)))
 
 
-def test_auto_joins_what_no_genes_tell_apart_and_says_so(monkeypatch):
-    adata = simulated(n_genes=300)
-    monkeypatch.setattr(module, "choose_n_clusters", lambda _curve: 6)
-    counts = csr_matrix(adata.X)
-    found = consensus_clustering(views_of(adata.X), counts=counts)
-    assert found.selection["n_clusters_wanted"] == 6
-    assert found.n_clusters == 3 == 6 - len(found.selection["merged"])
-    assert adjusted_rand_score(adata.obs["label"].to_numpy(), found.labels) > 0.95
-    assert consensus_clustering(views_of(adata.X), counts=counts, n_clusters=6).n_clusters == 6
+def test_nothing_moves_where_no_label_changes(split):
+    np.testing.assert_array_equal(split.moved(split.labels).leaves, split.dendrogram.leaves)
+
+
+def test_moved_cells_go_to_the_leaf_of_their_new_cluster_that_they_meet_most(split):
+    labels = changed(split)
+    moved = split.moved(labels)
+    assert moved.n_leaves == 12
+    assert adjusted_rand_score(labels, moved.into(4)) == 1
+    stay = labels == split.labels
+    np.testing.assert_array_equal(moved.leaves[stay], split.dendrogram.leaves[stay])
+    met = cell_co_association(split.dendrogram.leaves, split.partitions.labels)
+    cluster_of = dict(zip(split.dendrogram.leaves.tolist(), split.labels.tolist(), strict=True))
+    for cell in np.flatnonzero(~stay):
+        allowed = [leaf for leaf, cluster in cluster_of.items() if cluster == labels[cell]]
+        assert moved.leaves[cell] in allowed
+        assert met[cell, moved.leaves[cell]] == met[cell, allowed].max()
+
+
+def test_a_leaf_that_loses_all_its_cells_is_no_leaf_any_more(split):
+    labels = split.labels.copy()
+    leaf = next(leaf for leaf in range(12) if (labels == labels[split.dendrogram.leaves == leaf][0]).sum() > 20)
+    emptied = split.dendrogram.leaves == leaf
+    labels[emptied] = (labels[emptied] + 1) % 4
+    moved = split.moved(labels)
+    assert moved.n_leaves == 11 == len(np.unique(moved.leaves))
+    assert adjusted_rand_score(labels, moved.into(4)) == 1
+    assert moved.merges[-1, 3] == 90
+
+
+def test_levels_stay_nested_when_cells_have_moved(split):
+    moved = split.moved(changed(split))
+    coarse, default, fine = levels(moved, n_clusters=4)
+    assert nested(fine, default)
+    assert nested(default, coarse)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -10,7 +12,7 @@ from scsiameseclu.clustering.consensus.linkage import SMALLEST, Dendrogram, aver
 from scsiameseclu.clustering.consensus.partitions import co_association
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.simulated_counts import random_partitions
+from tests.clustering.simulated_counts import nested, random_partitions
 
 
 def random_distances(m, seed=0):
@@ -21,10 +23,6 @@ def tree_of(m=20, seed=0, cells=70):
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
     return Dendrogram(average_linkage(1 - random_distances(m, seed), np.bincount(leaves).astype(float)), leaves)
-
-
-def nested(inner, outer):
-    return all(len(np.unique(outer[inner == node])) == 1 for node in np.unique(inner))
 
 
 def members(tree, node):
@@ -94,7 +92,7 @@ def test_cuts_into_numbers_are_nested_and_have_that_many_clusters():
 def test_cuts_at_co_associations_are_nested_and_end_where_merges_fall_below():
     tree = tree_of()
     cuts = [tree.at(met) for met in (0.0, 0.2, 0.4, 0.6, 0.8, 1.1)]
-    for coarser, finer in zip(cuts, cuts[1:], strict=False):
+    for coarser, finer in pairwise(cuts):
         assert nested(finer, coarser)
         assert (coarser >= finer).all()
     assert len(np.unique(cuts[0])) == 1
@@ -132,6 +130,34 @@ def test_stability_of_a_node_is_its_mean_best_jaccard_index():
 def test_stability_of_a_single_leaf_is_that_of_all_cells():
     labels = np.array([[0], [0], [0], [1]], dtype=np.int32)
     assert Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64)).stability(labels).tolist() == [0.75]
+
+
+def test_leaves_left_empty_are_taken_out_and_the_rest_stays():
+    tree = tree_of()
+    leaves = tree.leaves.copy()
+    leaves[np.isin(leaves, (3, 7, 8, 19))] = 0
+    fewer = tree.with_leaves(leaves)
+    assert fewer.n_leaves == 16
+    assert len(np.unique(fewer.leaves)) == 16
+    assert adjusted_rand_score(leaves, fewer.leaves) == 1
+    kept = {}
+    for met in np.linspace(0, 1, 21):
+        kept[met] = Dendrogram(tree.merges, leaves).at(met)
+        assert adjusted_rand_score(kept[met], fewer.at(met)) == 1
+    for i, cells in enumerate(fewer.merges[:, 3]):
+        assert members(fewer, 16 + i).sum() == cells
+    assert set(fewer.merges[:, 2]) <= set(tree.merges[:, 2])
+    for k in range(1, 17):
+        assert len(np.unique(fewer.into(k))) == k
+
+
+def test_the_same_leaves_give_the_same_dendrogram():
+    tree = tree_of()
+    same = tree.with_leaves(tree.leaves)
+    assert same.merges.tolist() == tree.merges.tolist()
+    assert same.leaves.tolist() == tree.leaves.tolist()
+    alone = Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64))
+    assert alone.with_leaves(alone.leaves).merges.shape == (0, 4)
 
 
 # --- the dendrogram of micro-clusters

@@ -33,9 +33,7 @@ def normalized(n=60, seed=0):
     """Return two normalizations of cells in three groups."""
     rng = np.random.default_rng(seed)
     centers = 6 * np.eye(4)[np.arange(n) % 3]
-    return [
-        Normalization(name, (centers + rng.normal(size=(n, 4))).astype(np.float32)) for name in ("log", "pearson")
-    ]
+    return [Normalization(name, (centers + rng.normal(size=(n, 4))).astype(np.float32)) for name in ("log", "pearson")]
 
 
 def met(labels):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from scsiameseclu.clustering.augment import graph_views
-from scsiameseclu.clustering.graph import shared_neighbor_graph
-from scsiameseclu.clustering.train import (
+from scsiameseclu.clustering.consensus.neighbors import shared_neighbor_graph
+from scsiameseclu.clustering.network.augment import graph_views
+from scsiameseclu.clustering.network.train import (
     TERMS,
     Components,
     Trained,
@@ -18,7 +18,6 @@ from scsiameseclu.clustering.train import (
     TrainingData,
     _NeighborSampler,
     _Trainer,
-    cluster_agreement,
     reproducible,
     train,
 )
@@ -211,14 +210,6 @@ def test_neighbors_in_a_graph_without_edges():
     sampler = _NeighborSampler(csr_matrix((3, 3), dtype=np.float32))
     drawn = sampler.sample(torch.tensor([2, 0]), 2, torch.Generator().manual_seed(0))
     assert drawn.tolist() == [[2, 2], [0, 0]]
-
-
-def test_agreement_with_clusters_equals_the_mean_co_association():
-    rng = np.random.default_rng(0)
-    partitions, labels = rng.integers(0, 4, (25, 6)).astype(np.int32), np.arange(25) % 3
-    together = (partitions[:, None] == partitions[None]).mean(2)
-    expected = np.column_stack([together[:, labels == c].mean(1) for c in range(3)])
-    np.testing.assert_allclose(cluster_agreement(partitions, labels, 3), expected, atol=1e-6)
 
 
 def test_progress_is_told_after_each_step(data):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Counts: TypeAlias = np.ndarray[Any, Any] | csr_matrix | pd.DataFrame
 """A count matrix, cells x genes."""
+NUMBERS = "biuf"
+"""numpy's kinds of real numbers."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
 VERSIONED = ("anndata", "igraph", "numpy", "scikit-learn", "scipy", "torch")
@@ -395,19 +397,29 @@ def as_anndata(counts: ad.AnnData | Counts) -> ad.AnnData:
     Raises
     ------
     InputError
-        It is neither an AnnData nor a matrix of numbers.
+        It is neither an AnnData nor a matrix.
     """
     if isinstance(counts, ad.AnnData):
         return counts.to_memory() if counts.isbacked and "counts" not in counts.layers else counts
-    matrix = counts if issparse(counts) or isinstance(counts, pd.DataFrame) else np.asarray(counts)
-    kinds = matrix.dtypes if isinstance(matrix, pd.DataFrame) else [matrix.dtype]
-    if matrix.ndim != 2 or not all(pd.api.types.is_numeric_dtype(kind) for kind in kinds):
+    matrix = _matrix(counts)
+    if matrix.ndim != 2:
         raise InputError.of(
-            what=f"Counts are a {type(counts).__name__} that is no matrix of numbers.",
+            what=f"Counts are a {type(counts).__name__} that is no matrix.",
             where="ScSiameseClu.fit",
             remedy="Give an AnnData, or raw counts as an array, sparse matrix or DataFrame of cells x genes.",
         )
     return ad.AnnData(csr_matrix(matrix) if issparse(matrix) else matrix)
+
+
+def _matrix(counts: Counts) -> np.ndarray[Any, Any] | csr_matrix:
+    if issparse(counts):
+        return counts
+    if isinstance(counts, pd.DataFrame) and all(kind.kind in NUMBERS for kind in counts.dtypes):
+        return counts.to_numpy(dtype=np.float64, na_value=np.nan)
+    try:
+        return np.asarray(counts)
+    except ValueError:  # rows of different lengths
+        return np.empty(0)
 
 
 def raw_counts(adata: ad.AnnData) -> csr_matrix:
@@ -416,7 +428,7 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
     Raises
     ------
     InputError
-        There are none, or they are not finite, negative or fractional.
+        There are none, or they are no numbers, not finite, negative or fractional.
     """
     from ..expression.normalize import raw_counts as checked
 
@@ -425,6 +437,12 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
     if matrix is None or 0 in matrix.shape:
         raise InputError.of(
             what="There are no counts: the matrix is empty.",
+            where=where,
+            remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
+        )
+    if matrix.dtype.kind not in NUMBERS:
+        raise InputError.of(
+            what=f"The counts are no numbers, but of the type {matrix.dtype}.",
             where=where,
             remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
         )

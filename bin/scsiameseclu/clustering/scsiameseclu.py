@@ -153,18 +153,16 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
 def dendrogram_record(model: ScSiameseClu) -> dict[str, Any]:
     """Return the dendrogram for JSON.
 
-    ``leaves``: per leaf its ``n_cells`` and its cluster at each level (None where training emptied
-    it). ``merges``: per merge the two nodes (as in :class:`.consensus.linkage.Dendrogram`) and
-    their mean ``co_association``. ``stability``: per node.
+    ``leaves``: per leaf its ``n_cells`` and its cluster at each level. ``merges``: per merge the
+    two ``nodes`` (as in :class:`.consensus.linkage.Dendrogram`) and their mean ``co_association``.
+    ``stability``: per node.
     """
     tree, levels = model.dendrogram_, model.levels()
-    sizes = np.bincount(tree.leaves, minlength=tree.n_leaves)
-    first = {int(leaf): cell for cell, leaf in reversed(list(enumerate(tree.leaves)))}
+    _, first, sizes = np.unique(tree.leaves, return_index=True, return_counts=True)
     return {
         "leaves": [
-            {"n_cells": int(size)}
-            | {name: int(labels[first[leaf]]) if leaf in first else None for name, labels in levels.items()}
-            for leaf, size in enumerate(sizes)
+            {"n_cells": int(size)} | {name: int(labels[cell]) for name, labels in levels.items()}
+            for cell, size in zip(first, sizes, strict=True)
         ],
         "merges": [{"nodes": [int(a), int(b)], "co_association": float(met)} for a, b, met, _ in tree.merges],
         "stability": [float(value) for value in model.stability_],

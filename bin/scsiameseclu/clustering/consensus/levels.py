@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -60,7 +60,7 @@ class Consensus:
             cluster_of[leaves] = self.labels
             met = cell_co_association(leaves, self.partitions.labels)[cells]
             leaves[cells] = np.where(cluster_of == labels[cells, None], met, -1.0).argmax(axis=1)
-        return replace(self.dendrogram, leaves=leaves)
+        return self.dendrogram.with_leaves(leaves)
 
 
 def consensus_clustering(

@@ -61,6 +61,26 @@ class Dendrogram:
         """Return the node of each cell after the merges at or above that mean co-association."""
         return self.into(self.n_leaves - int((self.merges[:, 2] >= co_association).sum()))
 
+    def with_leaves(self, leaves: NDArray[np.int64]) -> Dendrogram:
+        """Return the dendrogram after cells have changed to other leaves; those left empty are taken out.
+
+        The co-associations stay those of the cells before.
+        """
+        m = self.n_leaves
+        merges: list[tuple[float, ...]] = []
+        cells = np.bincount(leaves, minlength=2 * m - 1).astype(np.float64)
+        left = int((cells > 0).sum())
+        node = np.cumsum(cells > 0) - 1
+        for new, (first, second, met, _) in enumerate(self.merges, start=m):
+            a, b = int(first), int(second)
+            cells[new] = cells[a] + cells[b]
+            if cells[a] and cells[b]:
+                node[new] = left + len(merges)
+                merges.append((node[a], node[b], met, cells[new]))
+            else:
+                node[new] = node[a] if cells[a] else node[b]
+        return Dendrogram(np.array(merges, dtype=np.float64).reshape(-1, 4), node[leaves])
+
     def stability(self, labels: NDArray[np.int32]) -> Floats:
         """Return for each node the mean, over the partitions, of its best Jaccard index with one of their clusters.
 
