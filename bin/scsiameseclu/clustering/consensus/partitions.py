@@ -29,6 +29,10 @@ RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
 """Resolutions of modularity at which each graph is partitioned by Leiden."""
 KMEANS_CLUSTERS = (4, 6, 9, 13, 20)
 """Numbers of clusters of the k-means partitions of each normalization."""
+FEWEST_STARTS, MOST_STARTS = 2, 10
+"""Random starts of each Leiden and each k-means partition."""
+STARTED_CELLS = 15_000
+"""Cells times starts: of few cells more starts are affordable, and needed for steady results."""
 MAX_SIGNATURES = 1000
 """Distinct signatures up to which each is a micro-cluster."""
 N_MICRO_CLUSTERS = 800
@@ -94,19 +98,41 @@ def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Part
 
 
 def leiden_partitions(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int32]:
-    """Return the Leiden partitions of the graph at `RESOLUTIONS`, cells x resolutions."""
+    """Return the Leiden partitions of the graph from each start at each of `RESOLUTIONS`.
+
+    int32 of shape (n_cells, starts x resolutions); the resolutions change fastest.
+    """
     network = as_igraph(graph)
-    return np.column_stack([leiden(network, resolution=r, random_state=random_state) for r in RESOLUTIONS])
+    return np.column_stack(
+        [
+            leiden(network, resolution=r, random_state=seed)
+            for seed in starts(graph.shape[0], random_state)
+            for r in RESOLUTIONS
+        ]
+    )
 
 
 def kmeans_partitions(points: NDArray[np.float32], *, random_state: int = 0) -> NDArray[np.int32]:
-    """Return one k-means partition for each of `KMEANS_CLUSTERS`, of fewer clusters where fewer points are distinct."""
+    """Return the k-means partitions of the points from each start for each of `KMEANS_CLUSTERS`.
+
+    int32 of shape (n_cells, starts x numbers); fewer clusters where fewer points are distinct.
+    """
     n = len(points)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
         return np.column_stack(
-            [KMeans(min(k, n), n_init=1, random_state=random_state).fit_predict(points) for k in KMEANS_CLUSTERS]
+            [
+                KMeans(min(k, n), n_init=1, random_state=seed).fit_predict(points)
+                for seed in starts(n, random_state)
+                for k in KMEANS_CLUSTERS
+            ]
         ).astype(np.int32)
+
+
+def starts(n_cells: int, random_state: int) -> list[int]:
+    """Return the seeds of the starts."""
+    n_starts = int(np.clip(STARTED_CELLS // max(n_cells, 1), FEWEST_STARTS, MOST_STARTS))
+    return [int(seed) for seed in np.random.SeedSequence(random_state).generate_state(n_starts)]
 
 
 def agreement_of(by_graph: Sequence[NDArray[np.int32]], *, random_state: int = 0) -> float:

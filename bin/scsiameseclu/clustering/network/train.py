@@ -105,13 +105,13 @@ class Training:
         Weights of the terms.
     """
 
-    warmup_steps: int = 150
-    clustering_steps: int = 100
+    warmup_steps: int = 60
+    clustering_steps: int = 40
     batch_size: int = 256
     learning_rate: float = 1e-3
     n_hidden: int = 128
     n_projection: int = 64
-    n_genes: int = 512
+    n_genes: int = 128
     n_neighbors: int = 2
     noise: float = 0.1
     epsilon: float = 0.3
