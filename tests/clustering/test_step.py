@@ -8,6 +8,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering.network.train import Training
 from scsiameseclu.clustering.scsiameseclu import cluster, dendrogram_record
@@ -75,7 +76,7 @@ def test_the_command_cuts_at_the_detail_asked_for(adata, expression_file):
 
 
 def test_the_command_says_that_fewer_clusters_can_be_distinguished(expression_file):
-    group = with_components(ad.AnnData(np.full((30, 20), 3)))
+    group = with_components(ad.AnnData(csr_matrix(np.full((30, 20), 3))))
     set_settings(group, {"group": "G", "n_clusters": 4, "samples": []})
     group.write_h5ad(expression_file)
     cluster(prefix="G", expression=expression_file, stability_resamples=0)
