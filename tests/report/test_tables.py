@@ -10,9 +10,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from scsiameseclu.clustering.consensus.levels import COARSEST, FINEST
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report import tell_failures, write_tables
+from scsiameseclu.report import provenance, tell_failures, write_tables
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
@@ -333,6 +334,29 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
     write_tables(**paths, methods=METHODS)
     section = content(tmp_path, "cluster_tree")["data"]
     assert "7 were asked for. The labels are those of the training-free consensus: &lt;b&gt;." in section
+
+
+@pytest.mark.parametrize(
+    ("requested", "words"),
+    [
+        (("auto", "auto"), "cut at a mean co-association of 0.49."),
+        (("auto", 5), "co-association of 0.49, in 1 of 2 groups into the number of clusters that was asked for."),
+        ((4, 5), "cut into the number of clusters that was asked for."),
+    ],
+)
+def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, requested, words):
+    paths = simulate(tmp_path / "in", Plan(failed=()))
+    write_json(read_json(paths["parameters"]) | {"cluster_detail": 0.8}, paths["parameters"])
+    for number, asked in enumerate(requested, start=1):
+        path = paths["groups"] / f"group_{number}.clustering.json"
+        write_json(read_json(path) | {"n_clusters_requested": asked}, path)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    assert words in content(tmp_path, "methods")["data"]
+
+
+def test_the_methods_know_the_consensus_range_of_cuts():
+    assert (provenance._COARSEST, provenance._FINEST) == (COARSEST, FINEST)
 
 
 def test_each_phase_of_the_training_is_judged_by_itself(three):

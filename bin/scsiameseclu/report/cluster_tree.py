@@ -36,7 +36,8 @@ _SHAKY = 0.5
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the trees of the groups, the first one unfolded."""
-    parts, left, drawn = [], _MAX_IN_ALL, 0
+    parts: list[str] = []
+    left, drawn = _MAX_IN_ALL, 0
     for group in run.finished:
         drawing = Drawing(root) if (root := read_tree(group.summary)) else None
         left -= len(drawing.tree.leaves) if drawing else 0
