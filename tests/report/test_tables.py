@@ -595,7 +595,16 @@ def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
     assert len(content(outputs, "doublet_scores")["data"]) == 2
     assert len(content(outputs, "distribution_total_counts")["data"]) == 2
     assert len(content(outputs, "umap_sample")["pconfig"]["data_labels"]) == 5
+    assert content(outputs, "cluster_tree")["data"].count("<svg") == 5
     assert content(outputs, "comparison_1")["ycats"] == [f"group_{index}" for index in range(1, 6)]
+
+
+def test_of_very_many_groups_some_trees_are_drawn_and_all_are_counted(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(n_samples=26, n_groups=26, n_cells=60, failed=(25,), n_clusters=3), monkeypatch)
+    section = content(outputs, "cluster_tree")
+    assert section["data"].count("<svg") == 4
+    assert "Of the 25 groups the first 4 are drawn here." in section["description"]
+    assert section["data"].count("3 clusters (2 coarse, ") == 25
 
 
 def test_cells_above_the_limit_are_thinned_evenly(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-_MAX_IN_ALL = 1_500
-"""Leaves of all trees together that keep the report small."""
+_MANY_GROUPS, _DRAWN_OF_MANY = 24, 4
+"""With more groups than this the trees of the first ones are drawn, or the report would be too large to mail."""
 _ROW, _TOP, _BELOW = 24, 70, 44
 """Pixels of a row, above the first row, and for the axis below the last."""
 _LEFT, _WIDTH = 12, 950
@@ -36,19 +36,10 @@ _SHAKY = 0.5
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the trees of the groups, the first one unfolded."""
-    parts: list[str] = []
-    left, drawn = _MAX_IN_ALL, 0
-    for group in run.finished:
-        drawing = Drawing(root) if (root := read_tree(group.summary)) else None
-        left -= len(drawing.tree.leaves) if drawing else 0
-        picture = _picture(group, drawing, run.cluster_colors[group.id]) if drawing and left >= 0 else ""
-        drawn += bool(picture)
-        unfolded = "" if parts else " open"
-        parts.append(
-            f"<details{unfolded}><summary>{group.label}: {_numbers(group)}</summary>"
-            f"<p>{_words(group)}</p>{picture}</details>"
-        )
-    left_out = "" if left >= 0 else f"Drawn are the trees of {drawn} of {len(parts)} groups. "
+    n = len(run.finished)
+    shown = n if n <= _MANY_GROUPS else _DRAWN_OF_MANY
+    parts = [_group(run, group, draw=place < shown, unfold=place == 0) for place, group in enumerate(run.finished)]
+    left_out = "" if shown == n else f"Of the {n} groups the first {shown} are drawn here. "
     yield Section(
         "cluster_tree",
         "Tree of clusters",
@@ -57,11 +48,19 @@ def sections(run: Run) -> Iterator[Section]:
         "are clearly different. Dashed lines cut the tree into coarse, default and fine clusters, each within one of "
         "the coarser level; colors, names and cell types are those of the default clusters. Stability is how well a "
         "cluster is found again by those clusterings (1 is always): take one below 0.5, in orange, for a suggestion. "
-        f"Thicker branches hold more cells; rest the mouse on a branch for its numbers. {left_out}From "
+        f"Thicker branches hold more cells; rest the mouse on one that forks for its numbers. {left_out}From "
         "<code>groups/&#42;/clustering.json</code>; for print: <code>groups/&#42;/figures/cluster_tree.svg</code>.",
         CLUSTERING,
         html("".join(parts)),
     )
+
+
+def _group(run: Run, group: Group, *, draw: bool, unfold: bool) -> str:
+    """Return the numbers of a group and, below its name, its tree where it has one."""
+    root = read_tree(group.summary) if draw else None
+    picture = _picture(group, Drawing(root), run.cluster_colors[group.id]) if root else ""
+    head, words = f"{group.label}: {_numbers(group)}", _words(group)
+    return f"<details{' open' if unfold else ''}><summary>{head}</summary>{words}{picture}</details>"
 
 
 def _numbers(group: Group) -> str:
@@ -95,7 +94,7 @@ def _picture(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> str:
         *_default(group, drawing, colors),
         *_coarse(drawing),
     ]
-    size = f'width="{_WIDTH}" height="{height:.0f}" viewBox="0 0 {_WIDTH} {height:.0f}"'
+    size = f'width="{_WIDTH}" height="{_short(height)}"'
     return f'<div class="cluster_tree"><svg {size} role="img" aria-label="{label}">{"".join(parts)}</svg></div>'
 
 
@@ -122,7 +121,7 @@ def _cuts(drawing: Drawing) -> Iterator[str]:
     bottom = _y(len(drawing.tree.leaves) - 1) + 20
     for place, (level, name) in enumerate(LEVELS.items()):
         x, y = _x(drawing, drawing.root.cut(level)), 10 + 15 * place
-        yield f'<path d="M{x:.1f} {y + 7}V{bottom}" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
+        yield f'<path d="M{_short(x)} {y + 7}V{_short(bottom)}" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
         yield _text(x, y, f"{name}: {drawing.root.n_clusters(level)}", anchor="middle", bold=level == "cluster")
 
 
@@ -132,17 +131,17 @@ def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
     for branch in tree.branches():
         x, y = _x(drawing, branch.co_association), _y(drawing.rows[id(branch)])
         for child in branch.children:
-            line = f"M{x:.1f} {y:.1f}V{_y(drawing.rows[id(child)]):.1f}H{_x(drawing, child.co_association):.1f}"
+            to = _short(_x(drawing, child.co_association)), _short(_y(drawing.rows[id(child)]))
+            line = f"M{_short(x)} {_short(y)}V{to[1]}H{to[0]}"
             width = max(_THICKEST * (child.n_cells / total) ** 0.5, 1)
             color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            told = f"{child.n_cells:,} cells, stability {child.stability:.2f}"
-            looks = f'fill="none" stroke="{color}" stroke-width="{width:.1f}"'
-            yield f'<path d="{line}" {looks}><title>{told}</title></path>'
+            told = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>" if child.children else ""
+            yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{told}</path>'
 
 
 def _fine(drawing: Drawing) -> Iterator[str]:
     """Yield number, cells and stability of each leaf."""
-    heads = ((_FINE, "Fine", "start"), (_FINE + 80, "Cells", "end"), (_FINE + 138, "Stability", "end"))
+    heads = ((_FINE, "Fine", ""), (_FINE + 80, "Cells", "end"), (_FINE + 138, "Stability", "end"))
     yield from (_text(x, _TOP - 24, name, anchor=anchor, faint=True) for x, name, anchor in heads)
     for row, leaf in enumerate(drawing.tree.leaves):
         yield _text(_FINE, _y(row), str(leaf.levels["cluster_fine"]))
@@ -172,15 +171,21 @@ def _coarse(drawing: Drawing) -> Iterator[str]:
     yield _text(_WIDTH, _TOP - 24, "Coarse", anchor="end", faint=True)
     for name, (first, last) in drawing.spans("cluster_coarse").items():
         line = f"M{_COARSE - 4} {_y(first) - 9}h6V{_y(last) + 9}h-6"
-        yield f'<path d="{line}" fill="none" stroke="{_FAINT}" stroke-width="1.5"/>'
+        yield f'<path d="{line}" stroke="{_FAINT}" stroke-width="1.5"/>'
         yield _text(_COARSE + 8, _y((first + last) / 2), text(name))
 
 
 def _bar(x: float, y: float, width: float, height: float, color: str) -> str:
-    return f'<rect x="{x}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{color}"/>'
+    size = f'width="{_short(width)}" height="{_short(height)}"'
+    return f'<rect x="{x}" y="{_short(y)}" {size} fill="{color}"/>'
 
 
-def _text(x: float, y: float, words: str, *, anchor: str = "start", bold: bool = False, faint: bool = False) -> str:
+def _text(x: float, y: float, words: str, *, anchor: str = "", bold: bool = False, faint: bool = False) -> str:
     """Return harmless words, centered on a height."""
-    looks = (' class="faint"' if faint else "") + (' font-weight="bold"' if bold else "")
-    return f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}"{looks}>{words}</text>'
+    names = " ".join(name for name, on in {anchor: anchor, "bold": bold, "faint": faint}.items() if on)
+    looks = f' class="{names}"' if names else ""
+    return f'<text x="{_short(x)}" y="{_short(y + 4)}"{looks}>{words}</text>'
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")

@@ -253,7 +253,8 @@ def tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: Ma
     for place, (level, name) in enumerate(LEVELS.items()):
         cut = root.cut(level)
         axes.axvline(cut, color="#8a8a8a", linewidth=0.8, linestyle="dashed", zorder=0)
-        axes.text(cut, -0.8 - 0.9 * (2 - place), f"{name}: {root.n_clusters(level)}", ha="center", fontsize=7)
+        axes.text(cut, -0.8 - 0.9 * (2 - place), f"{name}: {root.n_clusters(level)}", ha="center", fontsize=7,
+                  bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5})  # fmt: skip
     clusters = root.clusters("cluster")
     for name, (first, last) in drawing.spans("cluster").items():
         words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
