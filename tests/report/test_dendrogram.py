@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scsiameseclu import ScSiameseClu
+from scsiameseclu.clustering.scsiameseclu import dendrogram_record
 from scsiameseclu.report.dendrogram import Branch, Drawing, read_tree
 
 
@@ -77,3 +80,18 @@ def test_fine_clusters_that_are_the_default_ones_are_not_drawn_twice():
 )
 def test_a_single_leaf_is_no_tree(summary):
     assert read_tree(summary) is None
+
+
+def test_the_tree_of_a_fitted_model_has_its_clusters_and_their_stability():
+    rng = np.random.default_rng(0)
+    profiles = rng.gamma(0.5, 1.0, (4, 200))
+    counts = np.vstack([rng.poisson(1000 * profile / profile.sum(), (40, 200)) for profile in profiles])
+    model = ScSiameseClu(method="consensus").fit(counts.astype(np.float32))
+    tree = read_tree({"dendrogram": dendrogram_record(model)})
+    assert tree is not None
+    for level, labels in model.levels().items():
+        sizes = {str(cluster): int(size) for cluster, size in enumerate(np.bincount(labels))}
+        assert {name: branch.n_cells for name, branch in tree.clusters(level).items()} == sizes
+    stability = {int(name): branch.stability for name, branch in tree.clusters("cluster").items()}
+    assert stability == model.cluster_stability_
+    assert tree.cut("cluster_coarse") <= tree.cut("cluster") <= tree.cut("cluster_fine")
