@@ -46,7 +46,7 @@ workflow SCSIAMESECLU {
         INTAKE.out.samples,
         QUALITY.out.tables.mix(INTAKE.out.memory),
         ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
-        ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history),
+        ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history).join(CLUSTERING.out.summary),
         ANNOTATION.out.celltypes,
         failures,
         channel.topic('versions'),

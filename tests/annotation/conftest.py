@@ -83,7 +83,10 @@ def write_group(adata: ad.AnnData, folder: Path) -> Group:
         [folder / "two.x.labels.tsv", folder / "one.labels.tsv"],
     )
     clusters = adata.obs["cluster"]
-    clustering = ad.AnnData(obs=pd.DataFrame({"cluster": clusters, "cluster_confidence": np.float32(0.75)}))
+    fine = pd.Categorical((4 * clusters.cat.codes + np.arange(len(clusters)) % 4).astype(str), map(str, range(12)))
+    coarse = clusters.astype(str).replace("2", "1").astype("category")
+    found = {"cluster": clusters, "cluster_coarse": coarse, "cluster_fine": fine}
+    clustering = ad.AnnData(obs=pd.DataFrame(found | {"cluster_confidence": np.float32(0.75)}))
     clustering.obsm["X_scsiameseclu"] = adata.obsm["X_pca"][:, :5]
     run = {
         "parameters": {"n_clusters": "auto", "k": None, "weights": [1.0, 2.0]},

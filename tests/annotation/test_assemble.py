@@ -40,6 +40,8 @@ def test_annotated_data_keep_the_contract(finished):
     assert {value.dtype for value in adata.obsm.values()} == {np.dtype(np.float32)}
     for column in ("sample", "cluster", "cell_type", "label"):
         assert isinstance(adata.obs[column].dtype, pd.CategoricalDtype)
+    assert list(adata.obs["cluster_coarse"].cat.categories) == ["0", "1"]
+    assert list(adata.obs["cluster_fine"].cat.categories) == [str(number) for number in range(12)]
     assert {"gene_ids", "highly_variable"} <= set(adata.var)
     run = adata.uns["scsiameseclu"]
     assert run["seed"] == 0
@@ -58,8 +60,13 @@ def test_scanpy_works_on_it(finished):
 def test_cluster_table(finished):
     table = read_table("g.clusters.tsv", dtype=str)
 
-    assert list(table) == ["barcode", "sample", "cluster", "confidence", "cell_type"]
+    assert list(table) == [
+        *("barcode", "sample", "cluster", "confidence", "cell_type"),
+        *("cluster_coarse", "cluster_fine"),
+    ]
     assert list(table["barcode"]) == list(finished.adata.obs_names)
+    for level in ("cluster", "cluster_coarse", "cluster_fine"):
+        assert list(table[level]) == list(ad.read_h5ad(finished.clustering).obs[level])
     assert set(table["confidence"]) == {"0.7500"}
     assert (finished.folder / "g.clusters.tsv").read_bytes() == (
         finished.folder / "unlabelled.clusters.tsv"

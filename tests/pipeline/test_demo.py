@@ -46,11 +46,11 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     adata = ad.read_h5ad(folder / f"{group}.h5ad")
     clusters = table(folder / "clusters.tsv").set_index("barcode")
     columns = {"sample", "n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score", "cell_type"}
-    assert columns | {"cluster", "cluster_confidence"} <= set(adata.obs.columns)
+    assert columns | {"cluster", "cluster_coarse", "cluster_fine", "cluster_confidence"} <= set(adata.obs.columns)
     assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
     assert {"gene_ids", "highly_variable"} <= set(adata.var.columns)
     assert {"seed"} <= set(adata.uns["scsiameseclu"]["parameters"]) | set(adata.uns["scsiameseclu"])
-    assert list(clusters.columns) == ["sample", "cluster", "confidence", "cell_type"]
+    assert list(clusters.columns) == ["sample", "cluster", "confidence", "cell_type", "cluster_coarse", "cluster_fine"]
     assert list(clusters.index) == list(adata.obs_names)
     assert (clusters["cluster"].astype(str) == adata.obs["cluster"].astype(str)).all()
     assert issparse(adata.layers["counts"])

@@ -233,6 +233,9 @@ def _write_group(
     cells["cluster"] = found.astype(str)
     cells["confidence"] = rng.beta(8, 2, n).round(4)
     cells["cell_type"] = [names[cluster] for cluster in found]
+    cells["cluster_coarse"] = (found // 2).astype(str)
+    halved = np.where((found % 2 == 0) & (k > 1) & (rng.random(n) < 0.4), found + k, found)
+    cells["cluster_fine"] = np.unique(halved, return_inverse=True)[1].astype(str)
     write_table(cells, directory / f"{group}.clusters.tsv")
     angle = 2 * np.pi * truth / k
     places = 6 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 1, (n, 2))
@@ -333,19 +336,8 @@ def _write_evidence(
         {
             "n_clusters": k,
             "n_clusters_requested": "auto",
-            "selection": {
-                "curve": [
-                    {"resolution": 0.1 * (step + 1), "n_clusters": 2 + step, "agreement": 0.9 - 0.02 * (step - 3) ** 2}
-                    for step in range(7)
-                ],
-                "gammas": [
-                    {"gamma": gamma, "agreement": 0.8 - gamma, "merit": 0.5 - gamma**2} for gamma in (0.0, 0.1, 0.3)
-                ],
-            }
-            if k > 1
-            else {},
             "stability_ari": 0.9 if k > 1 else None,
-            "cluster_stability": {str(cluster): 0.95 - 0.1 * cluster / k for cluster in range(k)},
+            **simulated_tree(cells, k),
             "device": "cpu",
             "seconds": 12.3,
             "peak_memory_mb": 812.0,
@@ -354,6 +346,42 @@ def _write_evidence(
         },
         directory / f"{group}.clustering.json",
     )
+
+
+def simulated_tree(cells: pd.DataFrame, k: int) -> dict[str, Any]:
+    """Return the tree of the cells' clusters as ``clustering.json`` has it, with a leaf that training left empty."""
+    known = cells.astype({"cluster": int, "cluster_coarse": int, "cluster_fine": int})
+    levels = ["cluster", "cluster_coarse", "cluster_fine"]
+    leaves = known.groupby(levels).size().rename("n_cells").reset_index().to_dict("records")
+    stability = {cluster: 0.95 - 0.6 * cluster / k for cluster in range(k)}
+    found = [stability[leaf["cluster"]] for leaf in leaves]
+    merges: list[dict[str, Any]] = []
+    if k > 1:
+        leaves.append({"n_cells": 0, **dict.fromkeys(levels)})
+        found += [0.0, stability[0]]
+        merges.append({"nodes": [0, len(leaves) - 1], "co_association": 0.75})
+        tops = {leaf["cluster_fine"]: (leaf, place) for place, leaf in enumerate(leaves[:-1])}
+        tops[leaves[0]["cluster_fine"]] = (leaves[0], len(leaves))
+        for level, met in (("cluster", 0.5), ("cluster_coarse", 0.32), ("", 0.2)):
+            joined: dict[Any, tuple[dict[str, Any], int]] = {}
+            for leaf, node in tops.values():
+                name = leaf.get(level, 0)
+                if name in joined:
+                    nodes = [joined[name][1], node]
+                    merges.append({"nodes": nodes, "co_association": met - 0.002 * len(merges)})
+                    found.append(stability[leaf["cluster"]] if level == "cluster" else 0.8)
+                    node = len(leaves) + len(merges) - 1
+                joined[name] = (leaf, node)
+            tops = joined
+    return {
+        "cluster_stability": {str(cluster): value for cluster, value in stability.items()},
+        "levels": {level: int(known[level].max()) + 1 for level in levels},
+        "dendrogram": {
+            "leaves": leaves,
+            "merges": merges,
+            "stability": found,
+        },
+    }
 
 
 def _write_differential(directory: Path, group: str, genes: list[str]) -> None:

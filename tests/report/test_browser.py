@@ -31,7 +31,7 @@ WIDTHS = (1280, 1600)
 PATIENCE = 60_000
 """Milliseconds after which a page that does not get there has failed: many, for machines under load."""
 SHOWN = ("verdict_table", "barcode_rank", "cell_ledger", "variable_genes", "umap_cell_type", "umap_pct_counts_mt")
-SHOWN += ("marker_dots", "markers")
+SHOWN += ("cluster_tree", "marker_dots", "markers")
 
 DRAWN = """[...document.querySelectorAll('.hc-plot')]
     .every(plot => plot.offsetParent === null || plot.classList.contains('js-plotly-plot'))"""
@@ -130,7 +130,7 @@ def test_every_section_has_content(opened):
         if section["traces"]:
             assert min(section["traces"]) > 0, section
             assert section["marks"] > 0, section
-        elif section["id"] not in ("marker_dots", "methods", "reopening"):
+        elif section["id"] not in ("cluster_tree", "marker_dots", "methods", "reopening"):
             assert section["rows"] > 0, section
 
 
@@ -185,6 +185,8 @@ def test_hostile_values_are_visible_as_text(three):
         assert "<script>alert('x" in words, plot
         assert '"quoted" & <b>bold</b' in words, plot
     assert "<script>alert('x" in three.section("marker_dots").locator("svg").first.evaluate("svg => svg.textContent")
+    tree = three.section("cluster_tree").locator("svg").first.evaluate("svg => svg.textContent")
+    assert "<script>alert('x" in tree
     assert "🧬" in three.section("cell_types").inner_text()
     assert three.page.locator("script", has_text="alert('x')").count() == 0
 

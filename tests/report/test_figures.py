@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy.sparse import csr_matrix
-from scsiameseclu.files import read_table, write_table
+from scsiameseclu.files import read_table, write_json, write_table
 from scsiameseclu.report.figures import draw_figures, short, umap_figure
 from scsiameseclu.report.palette import cell_type_colors
 from scsiameseclu.report.profiles import top_markers, variable_genes
 
-from tests.report.simulate import HOSTILE
+from tests.report.simulate import HOSTILE, simulated_tree
 
 METRICS = {"n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score"}
 ALWAYS = {
@@ -53,6 +53,8 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
     write_table(pd.DataFrame(rows, columns=COLUMNS), directory / "markers.tsv")
     history = pd.DataFrame({"step": range(20), "crr": rng.random(20), "total": rng.random(20)})
     write_table(history if trained else history.head(0), directory / "history.tsv")
+    levels = obs.assign(cluster_coarse=obs["cluster"], cluster_fine=obs["cluster"])
+    write_json(simulated_tree(levels, k), directory / "summary.json")
     monkeypatch.chdir(directory)
     others = pd.DataFrame({"cluster": ["0", "1"], "cell_type": ["Type 0", "A type of another group"]})
     write_table(others, directory / "other.annotation.tsv")
@@ -61,6 +63,7 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
         adata=Path("g.h5ad"),
         markers=Path("markers.tsv"),
         history=Path("history.tsv"),
+        summary=Path("summary.json"),
         annotations=[Path("other.annotation.tsv")],
     )
     return {path.name: path.read_bytes() for path in (directory / "figures").iterdir()}
@@ -83,7 +86,7 @@ def names(figures: dict[str, bytes]) -> set[str]:
 
 def test_figures_are_complete_and_the_same_each_time(five, tmp_path, monkeypatch):
     once = five[1]
-    assert names(once) == ALWAYS | {"marker_dotplot", "training"}
+    assert names(once) == ALWAYS | {"cluster_tree", "marker_dotplot", "training"}
     assert draw(tmp_path, monkeypatch, k=5) == once
     assert not any(b"tIME" in figure or b"Software" in figure or b"dc:date" in figure for figure in once.values())
 

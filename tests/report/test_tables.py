@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
 import pytest
+from scsiameseclu.clustering.consensus.levels import COARSEST, FINEST
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report import tell_failures, write_tables
+from scsiameseclu.report import provenance, tell_failures, write_tables
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from tests.report.simulate import HOSTILE, Plan, simulate
+from tests.report.simulate import HOSTILE, TYPES, Plan, simulate
 
 METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.yml"
 
@@ -288,7 +291,7 @@ def test_scores_of_few_values_leave_no_gaps_between_them(tmp_path, monkeypatch):
     assert curve == [[0.15, 4.0], [0.55, 10.0], [0.75, 13.333], [0.85, 40.0]]
 
 
-def test_training_curves_and_selection_come_from_their_files(three):
+def test_training_curves_come_from_their_files(three):
     inputs, outputs = three
     history = read_table(inputs / "groups" / "group_1.training_history.tsv")
     training = content(outputs, "training")
@@ -300,13 +303,60 @@ def test_training_curves_and_selection_come_from_their_files(three):
     assert [y for part in parts for _, y in part] == pytest.approx(history["total"], rel=1e-4)
     transport = training["data"][names.index("Transport (OTC)")]["group_1"]
     assert len(transport) == history["otc"].notna().sum()
-    selection = read_json(inputs / "groups" / "group_1.clustering.json")["selection"]
-    agreement, number = (data["group_1"] for data in content(outputs, "number_of_clusters")["data"])
-    assert agreement == [[point["resolution"], point["agreement"]] for point in selection["curve"]]
-    assert number == [[point["resolution"], point["n_clusters"]] for point in selection["curve"]]
-    (merit,) = (data["group_1"] for data in content(outputs, "cuts")["data"])
-    best = max(point["merit"] for point in selection["gammas"])
-    assert merit == [[point["gamma"], pytest.approx(100 * point["merit"] / best)] for point in selection["gammas"]]
+
+
+def test_the_tree_has_the_sizes_and_the_stability_of_every_cluster(three):
+    inputs, outputs = three
+    section = content(outputs, "cluster_tree")["data"]
+    assert section.count("<details") == section.count("<svg") == 2
+    first = ET.fromstring(re.search("<svg.*?</svg>", section).group())
+    texts = ["".join(element.itertext()) for element in first.iter("text")]
+    clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype=str)
+    summary = read_json(inputs / "groups" / "group_1.clustering.json")
+    for cluster, n_cells in clusters["cluster"].value_counts().items():
+        place = len(texts) - 1 - texts[::-1].index(TYPES[int(cluster)])
+        shown = [cluster, TYPES[int(cluster)], f"{n_cells:,}", f"{summary['cluster_stability'][cluster]:.2f}"]
+        assert texts[place - 1 : place + 3] == shown
+    for cluster, n_cells in clusters["cluster_fine"].value_counts().items():
+        assert any(texts[place : place + 2] == [cluster, f"{n_cells:,}"] for place in range(len(texts)))
+    assert {"coarse: 3", "default: 5", "fine: 8"} <= set(texts)
+    colors = {element.get("fill") for element in first.iter("rect")}
+    cells = content(outputs, "cluster_sizes")["categories"][0]
+    assert {category["color"] for category in cells.values()} <= colors, "those of the bars and of the UMAP"
+
+
+def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan(n_samples=1, n_groups=1, failed=()))
+    path = paths["groups"] / "sample_1.clustering.json"
+    notes = ["The labels are those of the training-free consensus: <b>."]
+    write_json(read_json(path) | {"notes": notes, "n_clusters_requested": 7}, path)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    section = content(tmp_path, "cluster_tree")["data"]
+    assert "7 were asked for. The labels are those of the training-free consensus: &lt;b&gt;." in section
+
+
+@pytest.mark.parametrize(
+    ("requested", "words"),
+    [
+        (("auto", "auto"), "cut at a mean co-association of 0.49."),
+        (("auto", 5), "co-association of 0.49, in 1 of 2 groups into the number of clusters that was asked for."),
+        ((4, 5), "cut into the number of clusters that was asked for."),
+    ],
+)
+def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, requested, words):
+    paths = simulate(tmp_path / "in", Plan(failed=()))
+    write_json(read_json(paths["parameters"]) | {"cluster_detail": 0.8}, paths["parameters"])
+    for number, asked in enumerate(requested, start=1):
+        path = paths["groups"] / f"group_{number}.clustering.json"
+        write_json(read_json(path) | {"n_clusters_requested": asked}, path)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    assert words in content(tmp_path, "methods")["data"]
+
+
+def test_the_methods_know_the_consensus_range_of_cuts():
+    assert (provenance._COARSEST, provenance._FINEST) == (COARSEST, FINEST)
 
 
 def test_each_phase_of_the_training_is_judged_by_itself(three):
@@ -513,10 +563,11 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
     plan = Plan(n_samples=1, n_groups=1, failed=(), labelled=False, n_clusters=1)
     _, outputs = write(tmp_path, plan, monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert not written & {
-        *("markers", "marker_dots", "training", "number_of_clusters", "umap_sample", "comparison_1", "scores")
-    }
-    assert {"umap_cluster", "cell_types", "cluster_sizes"} <= written
+    assert not written & {*("markers", "marker_dots", "training", "umap_sample", "comparison_1", "scores")}
+    assert {"umap_cluster", "cell_types", "cluster_sizes", "cluster_tree"} <= written
+    tree = content(outputs, "cluster_tree")["data"]
+    assert "one cluster" in tree
+    assert "<svg" not in tree
     assert "not measured" in (outputs / "summary.txt").read_text()
 
 
@@ -544,7 +595,16 @@ def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
     assert len(content(outputs, "doublet_scores")["data"]) == 2
     assert len(content(outputs, "distribution_total_counts")["data"]) == 2
     assert len(content(outputs, "umap_sample")["pconfig"]["data_labels"]) == 5
+    assert content(outputs, "cluster_tree")["data"].count("<svg") == 5
     assert content(outputs, "comparison_1")["ycats"] == [f"group_{index}" for index in range(1, 6)]
+
+
+def test_of_very_many_groups_some_trees_are_drawn_and_all_are_counted(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(n_samples=26, n_groups=26, n_cells=60, failed=(25,), n_clusters=3), monkeypatch)
+    section = content(outputs, "cluster_tree")
+    assert section["data"].count("<svg") == 4
+    assert "Of the 25 groups the first 4 are drawn here." in section["description"]
+    assert section["data"].count("3 clusters (2 coarse, ") == 25
 
 
 def test_cells_above_the_limit_are_thinned_evenly(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ from .scores import write_scores
 
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
+LEVELS = ("cluster_coarse", "cluster_fine")
+"""Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within them."""
 RUN = "scsiameseclu"
 """Key of ``uns`` with parameters, versions and seed."""
 
@@ -120,7 +122,7 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 
 
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
-    """Return barcode, sample, cluster, confidence (4 decimals, as text) and cell_type of every cell."""
+    """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell."""
     return pd.DataFrame(
         {
             "barcode": adata.obs_names,
@@ -128,6 +130,7 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
             "cluster": adata.obs[CLUSTER].astype(str).to_numpy(),
             "confidence": [f"{value:.4f}" for value in adata.obs[CONFIDENCE]],
             "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
+            **{level: adata.obs[level].astype(str).to_numpy() for level in LEVELS},
         }
     )
 

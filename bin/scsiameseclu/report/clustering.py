@@ -1,4 +1,4 @@
-"""Clustering in the report: number of clusters, training, UMAP, sizes, stability, and other methods beside."""
+"""Clustering in the report: tree of clusters, training, UMAP, sizes, stability, and other methods beside."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import umaps
-from .content import Column, Curve, Section, bars, heatmap, lines, paragraph, table, text, thin, unique_texts
+from . import cluster_tree, umaps
+from .content import Column, Curve, Section, bars, heatmap, lines, table, text, thin, unique_texts
 from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -65,8 +65,7 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
     if not run.finished:
         return []
     return [
-        *_number_of_clusters(run),
-        *_cuts(run),
+        *cluster_tree.sections(run),
         *_training(run),
         *umaps.sections(run, max_points=max_points),
         *_sizes(run),
@@ -96,96 +95,6 @@ def convergence(total: NDArray[np.float64]) -> str:
     if last - first > 2 * standard_error:
         return "Ended higher"
     return "Converged" if is_flat else "Rising again"
-
-
-def _number_of_clusters(run: Run) -> Iterator[Section]:
-    curves = {
-        name: {group.label: curve for group in run.finished if (curve := _selection_curve(group, "curve", *axes))}
-        for name, axes in {
-            "Agreement (ARI)": ("resolution", "agreement"),
-            "Number of clusters": ("resolution", "n_clusters"),
-        }.items()
-    }
-    if any(curves.values()):
-        yield Section(
-            "number_of_clusters",
-            "Choice of the number of clusters",
-            "How well clusterings of independent views agree at each resolution, without any label, and how many "
-            "clusters they find there: the finest resolution at which they still agree as well as at the best one is "
-            "chosen. From <code>groups/&#42;/clustering.json</code>.",
-            CLUSTERING,
-            lines(
-                curves,
-                id="number_of_clusters",
-                title="Agreement and number of clusters by resolution",
-                x_label="Resolution",
-                options={"ymin": 0, "xlog": True, "style": "lines+markers"},
-            ),
-        )
-    yield Section(
-        "number_of_clusters_table",
-        "Number of clusters",
-        "What was asked for, and what was found. From <code>groups/&#42;/clustering.json</code>.",
-        CLUSTERING,
-        table(
-            {group.label: _number_row(group) for group in run.finished},
-            {
-                "requested": Column("Asked for", "The number of clusters in the samplesheet or parameter"),
-                "found": Column("Found", "The number of clusters in the results", format="{:,d}"),
-                "method": Column("Labels from", "The method whose labels are reported"),
-                "notes": Column("Notes", "What to know about them"),
-            },
-            id="number_of_clusters_table",
-            title="Number of clusters",
-            first="Group",
-        ),
-    )
-
-
-def _number_row(group: Group) -> dict[str, Any]:
-    notes = " ".join(str(note) for note in group.summary.get("notes", []))
-    return {
-        "requested": text(group.summary.get("n_clusters_requested", "auto")),
-        "found": group.metrics.get("n_clusters", len(group.cluster_names)),
-        "method": METHODS.get(str(group.summary.get("method", "scsiameseclu")), text(group.summary.get("method"))),
-        "notes": paragraph(notes) if notes else None,
-    }
-
-
-def _cuts(run: Run) -> Iterator[Section]:
-    merits = {
-        group.label: curve for group in run.finished if (curve := _selection_curve(group, "gammas", "gamma", "merit"))
-    }
-    if not merits:
-        return
-    yield Section(
-        "cuts",
-        "Choice of the clusters",
-        "Candidates with the same number of clusters, that come about where large clusters are held back from joining "
-        "more or less strongly. The merit of a candidate is its agreement with the single views' clusterings times "
-        "what it adds to the likelihood of cells that were held out, without any label. The training starts from the "
-        "best one; a flat line means that all are the same, or nearly so. From "
-        "<code>groups/&#42;/clustering.json</code>.",
-        CLUSTERING,
-        lines(
-            {"Merit, % of the best": {name: _of_the_best(curve) for name, curve in merits.items()}},
-            id="cuts",
-            title="Merit of the candidate clusterings",
-            x_label="Exponent of the clusters' sizes (gamma)",
-            options={"ymin": 0, "ymax": 105, "style": "lines+markers"},
-        ),
-    )
-
-
-def _of_the_best(curve: Sequence[tuple[float, float]]) -> Curve:
-    best = max(value for _, value in curve)
-    return [(place, 100 * value / best if best > 0 else 0.0) for place, value in curve]
-
-
-def _selection_curve(group: Group, evidence: str, x: str, y: str) -> list[tuple[float, float]]:
-    """Return (x, y) of the candidates of a choice that was made, as far as they have a y."""
-    candidates = (group.summary.get("selection") or {}).get(evidence, [])
-    return [(candidate[x], candidate[y]) for candidate in candidates if candidate.get(y) is not None]
 
 
 def _training(run: Run) -> Iterator[Section]:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..files import read_table
+from ..files import read_json, read_table
 from .clustering import loss_curves
+from .dendrogram import LEVELS, Drawing, read_tree
 from .inputs import CELL_METRICS, natural
 from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 from .profiles import write_profiles
@@ -46,13 +47,20 @@ _LEGEND_ROWS = 20
 
 
 def draw_figures(
-    *, prefix: str, adata: Path, markers: Path, history: Path, annotations: list[Path] | None = None
+    *,
+    prefix: str,
+    adata: Path,
+    markers: Path,
+    history: Path,
+    summary: Path | None = None,
+    annotations: list[Path] | None = None,
 ) -> None:
     """Write what the report shows of the group's genes, and draw its figures as PNG and SVG, the same bytes each time.
 
     Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and into ``figures/`` ``umap_cluster``,
     ``umap_cell_type``, ``umap_sample``, ``umap_confidence``, ``cluster_sizes`` and, where there is something to show,
-    ``umap_<metric>`` for the metrics of quality control, ``variable_genes``, ``marker_dotplot`` and ``training``.
+    ``umap_<metric>`` for the metrics of quality control, ``variable_genes``, ``marker_dotplot``, ``training`` and
+    ``cluster_tree``.
     Points of SVG are pictures inside, which keeps the files small.
 
     Parameters
@@ -66,6 +74,8 @@ def draw_figures(
         Its markers.
     history
         Its training history.
+    summary
+        ``<group>.clustering.json``. Default: no tree of clusters is drawn.
     annotations
         ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in all of them. Default:
         only the cell types of `adata` count.
@@ -88,6 +98,7 @@ def draw_figures(
             "variable_genes": genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
             "marker_dotplot": dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
             "training": training_figure(read_table(history)),
+            "cluster_tree": tree_figure(read_json(summary) if summary else {}, types[prefix], colors),
         }
         for name, figure in figures.items():
             if figure is not None:
@@ -227,6 +238,45 @@ def training_figure(history: pd.DataFrame) -> Figure | None:
     for axes in panels[len(curves) :]:
         axes.remove()
     return figure
+
+
+def tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]) -> Figure | None:
+    """Return the tree of clusters with names, cells and stability of the default ones; None for a single leaf."""
+    root = read_tree(summary)
+    if root is None:
+        return None
+    drawing = Drawing(root)
+    n_rows = len(drawing.tree.leaves)
+    figure = Figure(figsize=(6.5, 1.3 + 0.2 * n_rows), layout="constrained")
+    axes = figure.subplots()
+    _draw_branches(axes, drawing, colors)
+    for place, (level, name) in enumerate(LEVELS.items()):
+        cut = root.cut(level)
+        axes.axvline(cut, color="#8a8a8a", linewidth=0.8, linestyle="dashed", zorder=0)
+        axes.text(cut, -0.8 - 0.9 * (2 - place), f"{name}: {root.n_clusters(level)}", ha="center", fontsize=7,
+                  bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5})  # fmt: skip
+    clusters = root.clusters("cluster")
+    for name, (first, last) in drawing.spans("cluster").items():
+        words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
+        axes.plot([1.02, 1.02], [first - 0.35, last + 0.35], color=colors.get(name, UNKNOWN), linewidth=5,
+                  solid_capstyle="butt")  # fmt: skip
+        axes.text(1.05, (first + last) / 2, f"{name}  {short(types.get(name, ''))}  ({words})", va="center", fontsize=7)
+    axes.set_xlim(0, 1.04)
+    axes.set_ylim(n_rows - 0.4, -3)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("Share of clusterings in which cells meet")
+    return figure
+
+
+def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> None:
+    for branch in drawing.tree.branches():
+        x, y = branch.co_association, drawing.rows[id(branch)]
+        for child in branch.children:
+            to = drawing.rows[id(child)]
+            color = colors.get(child.levels["cluster"] or "", UNKNOWN)
+            width = max(5 * (child.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
+            axes.plot([x, x, child.co_association], [y, to, to], color=color, linewidth=width)
 
 
 def _curves(history: pd.DataFrame) -> dict[str, Curve]:

@@ -280,7 +280,10 @@ def _read_group(
         label=labels[name],
         samples=tuple(str(row["sample"]) for row in settings if str(row["group"]) == name),
         failure=next((failure for failure in failures if not failure.of_sample and failure.id == name), None),
-        clusters=tidy("clusters.tsv", dtype={"barcode": str, "sample": str, "cluster": str, "cell_type": str}),
+        clusters=tidy(
+            "clusters.tsv",
+            dtype=dict.fromkeys(("barcode", "sample", "cluster", "cell_type", "cluster_coarse", "cluster_fine"), str),
+        ),
         umap=tidy("umap.tsv", dtype={"barcode": str}),
         annotation=tidy(
             "annotation.tsv",

@@ -29,6 +29,8 @@ _STEPS = {
     "clustering": "Clustering, markers",
 }
 """Steps on a sample, and on the group that it is in, whose memory is estimated, and what the report calls them."""
+_COARSEST, _FINEST = 0.25, 0.55
+"""Mean co-association at which a detail of 0 and of 1 cuts: those of ``consensus.levels``, which needs igraph."""
 _SHEET = {
     "group": "Group",
     "organism": "Organism",
@@ -280,6 +282,7 @@ def _facts(run: Run) -> dict[str, str]:
         "groups": _number_of(len(run.finished), "group"),
         "labels": _label_source(run),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "cut": _cut(run),
         "calling": _calling(qualities),
         "reference": _reference(run),
         "differential": _differential(run),
@@ -310,6 +313,17 @@ def _label_source(run: Run) -> str:
         return "The labels are those of the consensus, without the network"
     total = _number_of(len(run.finished), "group")
     return f"The labels are those of the trained network, and in {started} of {total} those of the consensus"
+
+
+def _cut(run: Run) -> str:
+    """Return where the trees were cut, in one sentence."""
+    total = len(run.finished)
+    given = sum(group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished)
+    if given == total:
+        return "The tree was cut into the number of clusters that was asked for."
+    place = _COARSEST + (_FINEST - _COARSEST) * float(run.parameters.get("cluster_detail", 0.5))
+    others = f", in {given} of {total} groups into the number of clusters that was asked for" if given else ""
+    return f"The tree was cut at a mean co-association of {place:.2f}{others}."
 
 
 def _calling(qualities: list[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ workflow REPORT {
     samples // file: settings of all samples
     sample_tables // file per table of a sample
     group_tables // [meta, table] per table of a group
-    annotated // [meta, h5ad, markers.tsv, training_history.tsv] per group
+    annotated // [meta, h5ad, markers.tsv, training_history.tsv, clustering.json] per group
     celltypes // [meta, annotation.tsv] per group
     failures // file per sample or group that failed
     versions // [process, versions.yml] per task

@@ -4,7 +4,7 @@ process REPORT_FIGURES {
     label 'family_core'
 
     input:
-    tuple val(meta), path(annotated), path(markers), path(history)
+    tuple val(meta), path(annotated), path(markers), path(history), path(summary)
     path annotations, stageAs: 'annotations/*'
     val code
 
@@ -23,6 +23,7 @@ process REPORT_FIGURES {
         --adata ${annotated} \\
         --markers ${markers} \\
         --history ${history} \\
+        --summary ${summary} \\
         --annotations annotations/* \\
         ${args}
     """
