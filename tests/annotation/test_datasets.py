@@ -75,7 +75,7 @@ def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.An
 )
 def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, tissue, organism, share):
     dataset, adata = labelled(name, tmp_path)
-    found = ScSiameseClu(method="consensus", random_state=0, device="cpu").fit(adata)
+    found = ScSiameseClu(random_state=0, device="cpu").fit(adata)
     adata.obs["cluster"] = pd.Categorical(found.labels_.astype(str))
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism=organism)
 
