@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .consensus.levels import consensus_clustering
 
@@ -56,11 +57,12 @@ def resampling_stability(
     scores = []
     for seed in range(random_state, random_state + n_resamples):
         cells = np.sort(rng.choice(n, size=size, replace=False))
-        found = consensus_clustering(
-            expression.counts[cells],
-            highly_variable=expression.highly_variable,
-            n_clusters=k,
-            random_state=seed,
-        )
+        with threadpool_limits(1):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
+            found = consensus_clustering(
+                expression.counts[cells],
+                highly_variable=expression.highly_variable,
+                n_clusters=k,
+                random_state=seed,
+            )
         scores.append(adjusted_rand_score(labels[cells], found.labels))
     return float(np.mean(scores))

@@ -29,7 +29,7 @@ _STEPS = {
     "clustering": "Clustering, markers",
 }
 """Steps on a sample, and on the group that it is in, whose memory is estimated, and what the report calls them."""
-_COARSEST, _FINEST = 0.25, 0.55
+_COARSEST, _FINEST = 0.2, 0.5
 """Mean co-association at which a detail of 0 and of 1 cuts: those of ``consensus.levels``, which needs igraph."""
 _SHEET = {
     "group": "Group",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-COARSEST, FINEST = 0.25, 0.55
+COARSEST, FINEST = 0.2, 0.5
 """Mean co-association at which details 0 and 1 cut; those between lie evenly between."""
 DETAIL = 0.5
 """Default detail."""
