@@ -17,6 +17,7 @@ from scsiameseclu import ScSiameseClu
 from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import simulated
+from tests.data.changes import renamed
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,6 @@ def same_genes_beside(adata: ad.AnnData, others: Any) -> ad.AnnData:
 
 def genes_permuted(adata: ad.AnnData) -> ad.AnnData:
     return adata[:, np.random.default_rng(1).permutation(adata.n_vars)].copy()
-
-
-def renamed(adata: ad.AnnData) -> ad.AnnData:
-    other = adata.copy()
-    other.obs_names = [f"x{number}" for number in range(other.n_obs)[::-1]]
-    other.var_names = [f"y{number}" for number in range(other.n_vars)[::-1]]
-    return other
 
 
 def with_empty_genes(adata: ad.AnnData) -> ad.AnnData:

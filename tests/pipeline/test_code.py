@@ -56,8 +56,15 @@ def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
     wiring = (ROOT / "subworkflows" / "local" / stage / "main.nf").read_text()
     assert f"codeOf('{stage}')" in wiring
     assert len(re.findall(r"\bcodeOf\(", wiring)) == 1
-    shared = (path.read_text() for path in PACKAGE.glob("*.py"))
-    assert not any(re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", text) for text in shared)
+
+
+def test_what_all_stages_share_imports_from_none_of_them() -> None:
+    """Nor from ``__main__``, which users call by hand: it is left out of the checksums, and may import any stage."""
+    shared = [path for path in PACKAGE.glob("*.py") if path.name != "__main__.py"]
+    assert not any(re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", path.read_text()) for path in shared)
+    names = {name[0] for path in [*shared, *PACKAGE.glob("*/**/*.py")] for name in imported(path) if name}
+    assert "__main__" not in names
+    assert "source.name != '__main__.py'" in DECLARED.read_text()
 
 
 @pytest.fixture(scope="module")

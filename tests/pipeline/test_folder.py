@@ -12,7 +12,7 @@ from .conftest import DEMO, run_pipeline
 
 @pytest.mark.pipeline
 def test_a_samplesheet_of_a_folder_is_written(tmp_path: Path) -> None:
-    folder = tmp_path / 'it\'s a "run", 2'
+    folder = tmp_path / 'it\'s a "run", `touch evil` [2] $(touch evil)'
     shutil.copytree(DEMO / "blood_1", folder / "patient_1/outs/filtered_feature_bc_matrix")
     run = run_pipeline(tmp_path, "--input", folder)
     assert run.status == 0, run.output
@@ -22,3 +22,4 @@ def test_a_samplesheet_of_a_folder_is_written(tmp_path: Path) -> None:
     assert "patient_1: Matrix Market folder, 424 barcodes x 1,500 genes, human" in run.output
     assert f"--input {sheet} --outdir {run.results}" in run.output
     assert not (run.results / "samples").exists()
+    assert not list(tmp_path.rglob("evil"))

@@ -23,6 +23,7 @@ NAMES = [
     "$HOME.csv",
     "-a 'b' \"c\" \\ünï.csv",
     "$(touch evil).csv",
+    "`touch evil`;touch evil;#~.csv",
     "${x:=$(touch evil)}${x@P}.csv",
 ]
 

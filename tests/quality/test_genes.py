@@ -126,6 +126,10 @@ def test_mitochondrial_of_other_organisms_by_id(ids: list[str], n: int) -> None:
     assert is_mitochondrial(var(ids)).sum() == n
 
 
+def test_a_number_behind_a_dot_is_a_version_only_of_ids_that_have_versions() -> None:
+    assert is_mitochondrial(var(["cox1a", "atp9a"], ["SPMIT.01", "SPAC1002.01"])).tolist() == [True, False]
+
+
 def test_where_symbols_have_the_prefix_they_decide() -> None:
     symbols, ids = ["mt:CoI", "elav", "FBgn0013675"], ["FBgn0013670", "FBgn0013674", "FBgn0013675"]
     assert is_mitochondrial(var(symbols, ids)).tolist() == [True, False, True]

@@ -12,6 +12,7 @@ from scsiameseclu.quality import find_cells, score_doublets
 from scsiameseclu.quality.order import canonical_order
 
 from tests.data.as_intake import demo_sample
+from tests.data.changes import renamed
 from tests.quality.droplets import droplets
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ def permuted(adata: ad.AnnData, *, seed: int) -> ad.AnnData:
     """Return the cells and genes in another order."""
     rng = np.random.default_rng(seed)
     return adata[rng.permutation(adata.n_obs)][:, rng.permutation(adata.n_vars)].copy()
-
-
-def renamed(adata: ad.AnnData) -> ad.AnnData:
-    other = adata.copy()
-    other.obs_names = [f"x{number}" for number in range(other.n_obs)[::-1]]
-    other.var_names = [f"y{number}" for number in range(other.n_vars)[::-1]]
-    return other
 
 
 def with_empty_genes(adata: ad.AnnData) -> ad.AnnData:

@@ -15,7 +15,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..errors import InputError, quoted
-from ..files import read_json
+from ..files import read_json, unwrapped
 from .discovery import LOOKED_FOR, Output, Search, find_outputs
 from .formats.matrix_market import preference
 from .sample_names import key_of, name_samples
@@ -77,11 +77,12 @@ def write_samplesheet(*, folder: Path, schema: Path) -> None:
     Parameters
     ----------
     folder
-        A link to the folder. Its own path comes on stdin, as JSON text: in the sheet paths begin with that.
+        The folder as the task got it. Its own path comes on stdin, as JSON text: in the sheet paths begin with that.
     schema
         JSON schema of the rows (assets/schema_input.json).
     """
-    sheet, listing = find_samples(folder, schema=read_json(schema), known_as=Path(json.load(sys.stdin)))
+    known_as = Path(json.load(sys.stdin))
+    sheet, listing = find_samples(unwrapped(folder), schema=read_json(schema), known_as=known_as)
     Path("samplesheet.csv").write_text(sheet, encoding="utf-8")
     Path("listing.txt").write_text(listing + "\n", encoding="utf-8")
 

@@ -1,21 +1,30 @@
-"""Gene ids of databases: told from other names, without versions, apart from symbols."""
+"""Gene ids of databases: told from other names, by organism, without versions, apart from symbols."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-_ENSEMBL = r"ENS(?:[A-Z]{0,6}G|GR)\d{6,}(?:\.\d+)?(?:_PAR_Y)?"
+_UNVERSIONED = r"ENS(?:[A-Z]{0,6}G|GR)\d{6,}"
+_ENSEMBL = rf"{_UNVERSIONED}(?:\.\d+)?(?:_PAR_Y)?"
+ENSEMBL = re.compile(f"^{_ENSEMBL}$")
+"""A gene id of Ensembl, of any species, with or without its version."""
+PROBE = re.compile(rf"^({_UNVERSIONED})\|([^|]+)\|\w+$")
+"""A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
+_YEAST = r"Y[A-P][LR]\d{3}[WC](?:-[A-Z])?"
+_ARABIDOPSIS = r"AT[1-5CM]G\d{5}"
 _JOINABLE = rf"(?:{_ENSEMBL}|FBgn\d{{7}}|WBGene\d{{8}}|ZDB-[A-Z]+-\d{{6}}-\d+)"
 """Ids that cannot be mistaken for the beginning of a symbol."""
 _IDS = (
     _JOINABLE,
-    r"Y[A-P][LR]\d{3}[WC](?:-[A-Z])?|S0000\d{5}",  # baker's yeast
+    rf"{_YEAST}|S0000\d{{5}}",
     r"SP[A-Z]{2,5}\d*[A-Z]?\d*\.\d{2,3}c?",  # fission yeast
     r"C[1-7R]_\d{5}[WC](?:_[AB])?|orf19\.\d+(?:\.\d)?",  # Candida
-    r"AT[1-5CM]G\d{5}",  # Arabidopsis
+    _ARABIDOPSIS,
     r"Os\d{2}g\d{7}|LOC_Os\d{2}g\d{5}|Zm\d{5}[a-z]{1,2}\d{6}|GRMZM\d[A-Z]\d{6}",
     r"Glyma\.\d{2}G\d{6}|Solyc\d{2}g\d{6}",
     r"(?:MGI|HGNC|RGD|GeneID|Xenbase|dictyBase|FB|WB|SGD|ZFIN|TAIR):\S+|RGD\d{3,}|XB-GENE\w*-\d+",
@@ -28,7 +37,30 @@ GENE_ID = re.compile("|".join(f"(?:{ids})" for ids in _IDS), re.IGNORECASE)
 _SEPARATOR = r"(?:[|:;,/ ]+|_+|-+)"
 _ID_FIRST = re.compile(rf"(?P<id>{_JOINABLE}){_SEPARATOR}(?P<symbol>(?!PAR_Y$).+)")
 _ID_LAST = re.compile(rf"(?P<symbol>.+?){_SEPARATOR}(?P<id>{_JOINABLE})")
-_VERSION = r"^(ENS(?:[A-Z]{0,6}G|GR)\d{6,})\.\d+(?=$|_PAR_Y$)"
+_VERSION = rf"^({_UNVERSIONED})\.\d+(?=$|_PAR_Y$)"
+_OF_ORGANISMS = {
+    "human": r"ENSG\d",
+    "mouse": r"ENSMUSG\d",
+    "rat": "ENSRNOG",
+    "zebrafish": "ENSDARG|ZDB-GENE-",
+    "pig": "ENSSSCG",
+    "cow": "ENSBTAG",
+    "sheep": "ENSOARG",
+    "horse": "ENSECAG",
+    "dog": "ENSCAFG",
+    "rabbit": "ENSOCUG",
+    "macaque": "ENSMMUG|ENSMFAG",
+    "marmoset": "ENSCJAG",
+    "chimpanzee": "ENSPTRG",
+    "chicken": "ENSGALG",
+    "frog": "ENSXETG",
+    "fly": "FBgn",
+    "worm": "WBGene",
+    "yeast": rf"{_YEAST}$|Q0\d{{3}}$",
+    "Arabidopsis": f"(?i:{_ARABIDOPSIS})",
+}
+OF_ORGANISMS = {name: re.compile(f"^(?:{ids})") for name, ids in _OF_ORGANISMS.items()}
+"""How ids of the organisms that people sequence begin; others of Ensembl are told as such, without a name."""
 
 
 def share_of_gene_ids(names: Sequence[str]) -> float:

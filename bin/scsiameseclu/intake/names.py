@@ -10,12 +10,8 @@ import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
 
-from .gene_ids import share_of_gene_ids
+from .gene_ids import PROBE, share_of_gene_ids
 
-ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
-"""A gene id of Ensembl, of any species, with or without its version."""
-PROBE = re.compile(r"^(ENS[A-Z]{0,6}G\d{6,})\|([^|]+)\|\w+$")
-"""A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
 BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
 """A cell's barcode, alone or with a prefix and a suffix, or a name such as ``cell_1``."""
 BARE_BARCODE = re.compile(r"^[ACGTN]{8,}(-\d+)?$")

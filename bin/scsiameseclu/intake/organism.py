@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .names import ENSEMBL
+from .gene_ids import ENSEMBL, OF_ORGANISMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,28 +19,6 @@ _GENOMES = {
     "human": re.compile(r"^(?:GRCh3[78]|hg(?:19|38))(?:[.-][^_]*)?_+", re.IGNORECASE),
     "mouse": re.compile(r"^(?:GRCm3[89]|mm(?:9|10|39))(?:[.-][^_]*)?_+", re.IGNORECASE),
 }
-_ENSEMBL = {"human": re.compile(r"^ENSG\d"), "mouse": re.compile(r"^ENSMUSG\d")}
-# Ids of other organisms that people sequence; further ones of Ensembl are told as such, without a name.
-_OTHERS = {
-    "rat": "ENSRNOG",
-    "zebrafish": "ENSDARG|ZDB-GENE-",
-    "pig": "ENSSSCG",
-    "cow": "ENSBTAG",
-    "sheep": "ENSOARG",
-    "horse": "ENSECAG",
-    "dog": "ENSCAFG",
-    "rabbit": "ENSOCUG",
-    "macaque": "ENSMMUG|ENSMFAG",
-    "marmoset": "ENSCJAG",
-    "chimpanzee": "ENSPTRG",
-    "chicken": "ENSGALG",
-    "frog": "ENSXETG",
-    "fly": "FBgn",
-    "worm": "WBGene",
-    "yeast": "Y[A-P][LR][0-9]{3}[CW](?:-[A-Z])?$|Q0[0-9]{3}$",
-    "Arabidopsis": "A[Tt][1-5CMcm][Gg][0-9]{5}",
-}
-_OF_OTHERS = {name: re.compile(f"^(?:{pattern})") for name, pattern in _OTHERS.items()}
 _UPPER = re.compile(r"^[A-Z][A-Z0-9.-]*[A-Z][A-Z0-9.-]*$")
 _TITLE = re.compile(r"^(?:mt-)?[A-Z][a-z0-9.-]*[a-z][a-z0-9.-]*$")
 _MIN_GENES = 20
@@ -99,7 +77,7 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
     ids, symbols = var["gene_ids"].astype(str), var["gene_symbols"].astype(str)
     organisms = np.full(len(var), "", dtype=object)
     for organism in ORGANISMS:
-        genome, bare = _GENOMES[organism], _ENSEMBL[organism]
+        genome, bare = _GENOMES[organism], OF_ORGANISMS[organism]
         of_it = ids.str.match(genome) | symbols.str.match(genome) | ids.str.match(bare) | symbols.str.match(bare)
         organisms[of_it.to_numpy(dtype=bool)] = organism
     return organisms
@@ -117,7 +95,7 @@ def infer_organism(var: pd.DataFrame) -> Organism:
     if min(n_of.values()) >= max(_MIN_SECOND * len(var), _MIN_GENES):
         return Organism("mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items()))
     ids = var["gene_ids"].astype(str)
-    of_others = {name: ids.str.match(pattern) for name, pattern in _OF_OTHERS.items()}
+    of_others = {name: ids.str.match(OF_ORGANISMS[name]) for name in OF_ORGANISMS if name not in ORGANISMS}
     sure = ids.str.match(ENSEMBL) | (organisms != "")
     for of_it in of_others.values():
         sure |= of_it

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..intake.gene_ids import without_versions
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -149,7 +151,7 @@ def is_hemoglobin(var: pd.DataFrame) -> np.ndarray:
 
 
 def _ids(var: pd.DataFrame) -> pd.Series[str]:
-    return _names(var, "gene_ids").str.replace(r"\.\d+$", "", regex=True)
+    return without_versions(_names(var, "gene_ids"))
 
 
 def _names(var: pd.DataFrame, column: str) -> pd.Series[str]:

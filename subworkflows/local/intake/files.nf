@@ -21,7 +21,7 @@ def isLocal(path) {
 }
 
 // Nextflow writes the path of a file, links in it resolved, into a shell script, and does not escape all that is special
-// there: $ and braces together can even run a command.
+// there: $ and braces together can even run a command. Blanks, quotes, backticks and ; & | < > ( ) are escaped.
 def isHarmless(path) {
     !((isLocal(path) ? path.toRealPath() : path).toString() ==~ /(?s).*[\p{Cntrl}$*?\[\]{}].*/)
 }

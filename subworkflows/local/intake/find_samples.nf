@@ -1,8 +1,9 @@
 // No samplesheet yet: one is written from what lies below the folder given as --input, and the run ends. Which samples
 // belong together, and what they are of, only the user knows.
 
-include { INTAKE_FIND_SAMPLES } from '../../../modules/local/intake/find_samples'
 include { codeOf              } from '../utils/code'
+include { isLocal ; stageable } from './files'
+include { INTAKE_FIND_SAMPLES } from '../../../modules/local/intake/find_samples'
 
 def sheetFile() {
     file("${params.outdir ?: workflow.launchDir}/samplesheet.csv", glob: false)
@@ -17,17 +18,9 @@ def checkFree(sheet) {
 }
 
 def checkLocal(folder) {
-    if (folder.toUri().scheme != 'file') {
+    if (!isLocal(folder)) {
         error("--input is a folder in an object store, which cannot be searched: ${folder}\n" +
             "  remedy: write a samplesheet (columns sample and counts), or give a folder on this machine's disks.")
-    }
-}
-
-// Nextflow writes the path, links in it resolved, into a shell script, and does not escape all that is special there.
-def checkPlain(folder) {
-    if (folder.toRealPath().toString() ==~ /(?s).*[\p{Cntrl}$*?`\[\]{}].*/) {
-        error("The path of --input cannot be handed to a task as it is: ${folder.toString().replaceAll(/\p{Cntrl}/, '?')}\n" +
-            "  remedy: take line breaks and \$ * ? ` [ ] { } out of it.")
     }
 }
 
@@ -51,9 +44,8 @@ workflow FIND_SAMPLES {
     main:
     def sheet = sheetFile()
     checkLocal(folder)
-    checkPlain(folder)
     checkFree(sheet)
-    INTAKE_FIND_SAMPLES(folder, folder.toAbsolutePath().normalize().toString(), file("${projectDir}/assets/schema_input.json"), codeOf('intake'))
+    INTAKE_FIND_SAMPLES(stageable(folder), folder.toAbsolutePath().normalize().toString(), file("${projectDir}/assets/schema_input.json"), codeOf('intake'))
     INTAKE_FIND_SAMPLES.out.listing.subscribe { listing -> log.info(farewell(listing, sheet)) }
 
     emit:

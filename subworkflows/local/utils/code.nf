@@ -6,9 +6,9 @@ def importedStages() {
     [
         intake: [],
         quality: ['intake'],
-        expression: [],
+        expression: ['intake'],
         clustering: ['expression'],
-        annotation: ['expression'],
+        annotation: ['expression', 'intake'],
         report: ['annotation'],
         benchmark: ['annotation', 'clustering', 'expression', 'intake', 'quality', 'report'],
     ]
@@ -18,10 +18,11 @@ def withImported(stage) {
     ([stage] + importedStages()[stage].collectMany { other -> withImported(other) }).unique().sort()
 }
 
-// The modules that all stages share, the stage's package and those that it imports from.
+// The modules that all stages share, the stage's package and those that it imports from. __main__ is what users call by
+// hand: no step imports it.
 def codeOf(stage) {
     def root = file("${projectDir}/bin/scsiameseclu", glob: false)
-    def shared = root.listFiles().findAll { source -> source.isFile() }
+    def shared = root.listFiles().findAll { source -> source.isFile() && source.name != '__main__.py' }
     def sources = shared + withImported(stage).collectMany { name -> filesBelow(root.resolve(name)) }
     def texts = sources
         .findAll { source -> source.name ==~ /.*\.(py|md|R)/ }

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ..counts import Counts
-from ..names import PROBE
+from ..gene_ids import PROBE
 
 
 def add_up_probes(counts: Counts) -> None:
