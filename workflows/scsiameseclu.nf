@@ -45,7 +45,7 @@ workflow SCSIAMESECLU {
     REPORT(
         INTAKE.out.samples,
         QUALITY.out.tables.mix(INTAKE.out.memory),
-        ANNOTATION.out.tables.mix(CLUSTERING.out.summary, CLUSTERING.out.history),
+        ANNOTATION.out.tables.mix(EXPRESSION.out.account, CLUSTERING.out.summary, CLUSTERING.out.history),
         ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history).join(CLUSTERING.out.summary),
         ANNOTATION.out.celltypes,
         failures,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -31,6 +30,7 @@ from cyclopts import App, Parameter  # noqa: E402
 
 from ._version import __version__  # noqa: E402
 from .errors import InputError, Problem  # noqa: E402
+from .files import write_failure  # noqa: E402
 
 PACKAGES = (
     "anndata",
@@ -173,10 +173,4 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
 
 def record_failure(step: Callable[..., None], options: dict[str, Any], problems: list[Problem]) -> None:
     """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report tells why a sample or group is missing."""
-    record = {
-        "id": options["prefix"],
-        "step": ".".join(step.__module__.split(".")[1:]),
-        "problems": [vars(problem) for problem in problems],
-    }
-    name = f"{record['id']}.{record['step']}.failure.json"
-    Path(name).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_failure(name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems)

@@ -6,7 +6,7 @@ import gzip
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
+
+    from .errors import Problem
 
 SETTINGS = "settings"
 """Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or group."""
@@ -135,6 +137,12 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
 def write_size(adata: ad.AnnData, path: Path | str) -> None:
     """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory."""
     write_json({"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}, path)
+
+
+def write_failure(*, name: str, step: str, problems: Iterable[Problem]) -> None:
+    """Write ``<name>.<step>.failure.json``: why the sample or group `name` is missing in the report."""
+    record = {"id": name, "step": step, "problems": [vars(problem) for problem in problems]}
+    write_json(record, f"{name}.{step}.failure.json")
 
 
 def _plain(value: Any) -> Any:

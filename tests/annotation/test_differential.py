@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from scsiameseclu.annotation.differential import COLUMNS, differential, differential_expression
-from scsiameseclu.files import read_json, read_table, set_settings, settings
+from scsiameseclu.files import read_json, read_table, set_settings, settings, write_json
 
 from .conftest import simulate, write_group
 
@@ -91,7 +94,16 @@ def test_the_conditions_are_those_of_the_samplesheet(tmp_path, monkeypatch):
     set_settings(adata, settings(adata) | {"samples": rows})
     group = write_group(adata, tmp_path)
 
-    differential(prefix="g", expression=group.expression, clustering=group.clustering, condition="what/ever")
+    write_json({"condition": "what/ever", "formula": None}, "design.json")
+
+    design = Path("design.json")
+    differential(prefix="g", expression=group.expression, clustering=group.clustering, design=design)
 
     assert set(read_table("g.differential_expression.tsv").head(10)["gene"]) == set(PLANTED)
-    assert read_json("g.differential_expression.json") == {"condition": "what/ever", "notes": []}
+    account = read_json("g.differential_expression.json")
+    assert account == {"condition": "what/ever", "formula": "~ what/ever", "notes": []}
+    bulk = ad.read_h5ad("g.pseudobulk.h5ad")
+    assert bulk.X.sum() == adata.layers["counts"].sum()
+    assert list(bulk.obs) == ["cluster", "sample", "n_cells", "what_ever"]
+    assert bulk.obs["n_cells"].sum() == adata.n_obs
+    assert dict(zip(bulk.obs["sample"], bulk.obs["what_ever"], strict=True)) == FOUR

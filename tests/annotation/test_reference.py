@@ -12,7 +12,7 @@ from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.check import check
 from scsiameseclu.annotation.reference import checked_reference, reference, transfer_labels
 from scsiameseclu.errors import InputError
-from scsiameseclu.files import read_table, write_h5ad
+from scsiameseclu.files import read_table, write_h5ad, write_json
 
 from .conftest import TYPES, simulate
 from .test_marker_sets import ASSETS
@@ -132,6 +132,11 @@ def samples(tmp_path, **extra):
     return tmp_path / "samples.json"
 
 
+def design(tmp_path, condition):
+    write_json({"condition": condition, "formula": None}, tmp_path / "design.json")
+    return tmp_path / "design.json"
+
+
 def test_everything_that_is_wrong_is_told_at_once(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.gmt").write_text("A\tx\n")
@@ -139,7 +144,7 @@ def test_everything_that_is_wrong_is_told_at_once(path, tmp_path, monkeypatch):
     with pytest.raises(InputError) as error:
         check(
             samples=samples(tmp_path, donor="D1"), markers_db=tmp_path / "bad.gmt", labelled=path,
-            reference_label="kind", condition="treatment",
+            reference_label="kind", design=design(tmp_path, "treatment"),
         )  # fmt: skip
 
     told = str(error.value)
@@ -163,7 +168,7 @@ def test_what_is_right_is_passed_on(path, tmp_path, monkeypatch):
 
     check(
         samples=samples(tmp_path, donor="D1"), markers_db=tmp_path / "mine.gmt", labelled=path,
-        reference_label="type", condition="donor",
+        reference_label="type", design=design(tmp_path, "donor"),
     )  # fmt: skip
 
     assert list(read_table("marker_sets.tsv")["gene"]) == ["CD3D", "CD3E"]

@@ -31,6 +31,7 @@ MAY_LOAD = {
     "annotation_markers": ANNOTATED,
     "annotation_celltypes": ANNOTATED,
     "annotation_differential": ANNOTATED,
+    "annotation_composition": ANNOTATED,
     "annotation_assemble": ANNOTATED | {"sklearn"},
     "report_figures": ANNOTATED | {"matplotlib"},
     "quality_doublets": SCANPY,

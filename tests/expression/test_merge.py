@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.expression import merge
+from scsiameseclu.expression.merge import unlike
 from scsiameseclu.expression.normalize import normalize_group
 from scsiameseclu.files import read_json, settings
 from scsiameseclu.intake.names import unique
@@ -67,7 +68,8 @@ def test_only_common_genes_are_kept_and_told() -> None:
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == GENES[2:6]
     assert (merged[4:].X != b[:, GENES[2:6]].X).nnz == 0
-    assert notes(merged) == ["The samples have 4 genes in common, of up to 6 in one sample; the others are left out."]
+    told = "The samples have 4 genes in common, of up to 6 in one sample; the others are left out: 2 of 'a', 2 of 'b'."
+    assert notes(merged) == [told]
 
 
 def test_too_few_common_genes() -> None:
@@ -198,3 +200,68 @@ def test_command_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     assert counts.shape == (sum(adata.n_obs for adata in adatas), 1500)
     assert counts.sum() == sum(adata.X.sum() for adata in adatas)
     assert read_json("blood.size.json") == {"n_cells": counts.shape[0], "n_genes": 1500, "n_values": counts.nnz}
+
+
+def test_the_same_barcodes_in_several_samples_stay_cells_of_their_own() -> None:
+    merged = merge([sample("a", seed=1), sample("b", seed=2), sample("c", seed=3)], group="g")
+    assert merged.obs_names.is_unique
+    assert merged.obs_names.tolist() == [f"{name}_CELL{number}" for name in "abc" for number in range(4)]
+
+
+def test_genes_of_any_sample() -> None:
+    a, b = sample("a", GENES[:6], seed=1), sample("b", [*GENES[2:], "G0x"], seed=2)
+    merged = merge([a, b], group="g", genes="outer")
+    assert merged.var_names.tolist() == [*GENES, "G0x"]
+    assert merged.X.dtype == np.int32
+    assert (merged[:4, GENES[:6]].X != a.X).nnz == 0
+    assert (merged[4:, [*GENES[2:], "G0x"]].X != b.X).nnz == 0
+    assert merged.X.sum() == a.X.sum() + b.X.sum()
+    assert merged.var["in_all_samples"].tolist() == [False] * 2 + [True] * 4 + [False] * 3
+    assert notes(merged) == ["Of 9 genes, 5 were not measured in all samples and count as 0 elsewhere."]
+
+
+def test_genes_of_any_sample_with_one_name_and_other_ids() -> None:
+    a = sample("a", ["T", "U", "V"], ids=["E1", "E2", "E3"], seed=1)
+    b = sample("b", ["T", "U", "V"], ids=["E1", "E2", "E9"], seed=2)
+    b.var["gene_symbols"] = ["T", "U", "W"]
+    a.var["gene_symbols"] = ["S", "U", "V"]
+    merged = merge([a, b], group="g", genes="outer")
+    assert merged.var["gene_ids"].tolist() == ["E1", "E2", "E3", "E9"]
+    assert merged.var_names.tolist() == ["T", "U", "V", "V-1"]
+
+
+def test_genes_that_nothing_tells_apart_are_left_out_of_the_union_too() -> None:
+    other = ["MATR3", "T1", "T2", "MATR3", "T3"]
+    merged = merge(swapped(MATR3, other, other), group="g", genes="outer")
+    assert merged.var_names.tolist() == ["T1", "T2", "T3"]
+
+
+def test_the_sample_that_costs_most_genes_is_named() -> None:
+    merged = merge([sample("a"), sample("b"), sample("c", GENES[:5])], group="g")
+    assert notes(merged)[-1] == "Without sample 'c' the others would have 3 more in common."
+
+
+def test_a_sample_of_other_genes_is_refused_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = [*GENES[:2], *(f"mt{number}" for number in range(6))]
+    for name, genes in (("a", GENES), ("b", GENES), ("odd", other)):
+        sample(name, genes).write_h5ad(f"{name}.h5ad")
+    normalize_group(prefix="g", samples=[Path(f"{name}.h5ad") for name in ("odd", "a", "b")], min_cells_per_gene=0)
+    record = read_json("odd.expression.merge.failure.json")
+    assert (record["id"], record["step"]) == ("odd", "expression.merge")
+    assert "sample 'odd' shares 2 genes with the other samples of group 'g'" in record["problems"][0]["what"]
+    assert "another group" in record["problems"][0]["remedy"]
+    assert set(ad.read_h5ad("g.expression.h5ad").obs["sample"]) == {"a", "b"}
+    account = read_json("g.expression.json")
+    assert account["genes"] == "inner"
+    assert account["notes"][0].startswith("Left out: sample 'odd' shares 2 genes")
+
+
+def test_two_kinds_of_genes_in_equal_parts_are_a_failure_of_the_group() -> None:
+    other = [f"X{number}" for number in range(8)]
+    samples = [sample("a"), sample("b"), sample("c", other), sample("d", other)]
+    assert unlike(samples, group="g") == {}
+    with pytest.raises(InputError, match="have 0 genes in common"):
+        merge(samples, group="g")

@@ -321,6 +321,7 @@ def _write_evidence(
         for row in annotation:
             row |= {"reference_type": names[0], "reference_score": 0.875, "reference_agrees": "no"}
         _write_differential(directory, group, genes)
+        _write_composition_test(directory, group, names)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
     _write_expression(directory, group, k, genes, rng)
     steps = np.arange(1, 251)
@@ -390,18 +391,45 @@ def _write_differential(directory: Path, group: str, genes: list[str]) -> None:
             "cluster": "1",
             "condition": "treated",
             "baseline": "control",
+            "contrast": "treated vs control",
             "gene": gene,
+            "base_mean": 12.5,
             "log2_fold_change": 2.0 if index % 2 == 0 else -2.0,
+            "p_value": 1e-5 * (index + 1),
             "p_value_adjusted": 0.001 if index < 4 else 0.5,
         }
         for index, gene in enumerate(genes)
     ]
     write_table(pd.DataFrame(rows), directory / f"{group}.differential_expression.tsv")
     notes = ["cluster 0, 'treated' against 'control': <b>too few</b>"]
-    write_json({"condition": "x", "notes": notes}, directory / f"{group}.differential_expression.json")
+    account = {"condition": "donor", "formula": "~ day + donor", "notes": notes}
+    write_json(account, directory / f"{group}.differential_expression.json")
+
+
+def _write_composition_test(directory: Path, group: str, names: list[str]) -> None:
+    rows = [
+        {
+            "cell_type": name,
+            "condition": "D1",
+            "baseline": "D0",
+            "mean_share_condition": 0.1,
+            "mean_share_baseline": 0.2,
+            "n_samples_condition": 3 if index else 1,
+            "n_samples_baseline": 3,
+            "log_odds_ratio": -0.5 if index else None,
+            "p_val": 0.001 if index else None,
+            "p_val_adj": 0.01 if index else None,
+            "detectable_odds_ratio": 1.5 if index else None,
+            "note": "low power: <b>few</b>" if index else "not tested: 1 of 'D1'",
+        }
+        for index, name in enumerate(dict.fromkeys(names))
+    ]
+    write_table(pd.DataFrame(rows), directory / f"{group}.composition_test.tsv")
 
 
 def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
+    account = {"genes": "inner", "n_genes_in": 1500, "notes": ["The samples have <b>1500</b> genes in common."]}
+    write_json(account, directory / f"{group}.expression.json")
     means = rng.gamma(0.5, 1.0, 1500)
     dispersions = rng.normal(0, 1, 1500) ** 3
     table = {"gene": [f"GENE{index}" for index in range(1500)], "mean": means, "dispersion": dispersions}

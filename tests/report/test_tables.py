@@ -428,6 +428,46 @@ def test_differences_between_conditions_and_what_was_not_tested(three):
     assert "&lt;b&gt;too few&lt;/b&gt;" in section["description"]
 
 
+def test_a_volcano_plot_names_the_surest_genes(three):
+    section = content(three[1], "volcano")
+    clouds = {cloud["name"]: cloud["pairs"] for cloud in section["pconfig"]["extra_series"][0]}
+    assert clouds["GENE2"] == [[2.0, 4.52]]
+    assert clouds["GENE1"] == [[-2.0, 4.7]]
+    assert len(clouds["Other genes"]) == 8
+    names = [label["name"] for label in section["pconfig"]["data_labels"]]
+    assert names[0].startswith("group_1, 1 (")
+    assert names[0].endswith("treated vs control")
+
+
+def test_the_surest_genes_stand_in_a_table(three):
+    rows = content(three[1], "top_differences")["data"]
+    row = rows["group_1, cluster 1, treated: GENE2"]
+    assert (row["log2fc"], row["mean"], row["p_adjusted"]) == (2.0, 12.5, 0.001)
+    assert len(rows) == 8
+
+
+def test_shares_between_conditions_with_what_was_not_tested(three):
+    rows = list(content(three[1], "composition_test")["data"].values())
+    assert rows[0]["note"] == '<span class="wrapped">not tested: 1 of &#39;D1&#39;</span>'
+    assert "p_adjusted" not in rows[0]
+    assert "&lt;b&gt;few&lt;/b&gt;" in rows[1]["note"]
+    assert rows[1]["share"] == 10
+    assert rows[1]["odds"] == pytest.approx(np.exp(-0.5))
+
+
+def test_a_point_for_each_sample_of_a_condition(three):
+    section = content(three[1], "composition_shares")
+    assert section["pconfig"]["boxpoints"] == "all"
+    assert all(len(values) == 1 for plot in section["data"] for values in plot.values())
+    assert any(name.endswith(", D0") for name in section["data"][0])
+
+
+def test_what_was_lost_in_joining_samples(three):
+    row = content(three[1], "group_genes")["data"]["group_1"]
+    assert row["genes"] == "those of all samples"
+    assert "&lt;b&gt;1500&lt;/b&gt;" in row["notes"]
+
+
 def test_markers_against_the_gold_standard(three):
     inputs, outputs = three
     agreement = read_json(inputs / "groups" / "group_1.metrics.json")["marker_agreement"]
@@ -524,10 +564,12 @@ def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
 
 def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch)
-    assert "Conditions (column &#39;x&#39; of the samplesheet)" in methods
+    assert "Conditions (column &#39;donor&#39; of the samplesheet)" in methods
     assert "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes" in methods
     assert "adjusted p-value below 0.05; 2 could not be made." in methods
     assert "Love et al." in methods
+    assert "with the model &#39;~ day + donor&#39;" in methods
+    assert "Phipson et al." in methods
 
 
 def test_methods_name_the_benchmark_of_the_groups_that_went_through_it(tmp_path, monkeypatch):
@@ -539,7 +581,7 @@ def test_methods_name_the_benchmark_of_the_groups_that_went_through_it(tmp_path,
 
 def test_methods_name_nothing_that_was_not_used(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch, plan=Plan(labelled=False), benchmark=True)
-    for word in ("reference,", "DESeq2", "benchmark", "Blondel", "Platt"):
+    for word in ("reference,", "DESeq2", "Phipson", "benchmark", "Blondel", "Platt"):
         assert word not in methods, word
 
 

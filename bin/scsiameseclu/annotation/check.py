@@ -1,4 +1,4 @@
-"""The early check of what the user gave for the annotation: marker sets, reference, condition; all mistakes at once."""
+"""The early check of what the user gave for the annotation: marker sets, reference, design; all mistakes at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Problem, quoted
+from ..errors import InputError, Problem
 from ..files import own_name, read_json, write_h5ad, write_table
 from .marker_sets import checked_marker_sets
 
@@ -18,7 +18,7 @@ def check(
     markers_db: Path | None = None,
     labelled: Path | None = None,
     reference_label: str | None = None,
-    condition: str | None = None,
+    design: Path | None = None,
     names: Path | None = None,
 ) -> None:
     """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form, of what was given.
@@ -33,8 +33,8 @@ def check(
         The user's labelled reference. Default: none was given.
     reference_label
         Column of the reference with its labels.
-    condition
-        Column of the samplesheet with the conditions. Default: none was named.
+    design
+        ``design.json``: the column of the samplesheet with the conditions, and the formula. Default: none was named.
     names
         JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them. Default: as they are.
 
@@ -59,8 +59,8 @@ def check(
             attempt(lambda: write_table(checked_marker_sets(path, organisms), "marker_sets.tsv"))
     if labelled is not None or reference_label is not None:
         attempt(lambda: _check_reference(labelled, reference_label, own.get("labelled")))
-    if condition is not None:
-        attempt(lambda: _check_condition(rows, condition))
+    if design is not None:
+        attempt(lambda: _check_design(rows, design))
     if problems:
         raise InputError(problems)
 
@@ -82,15 +82,9 @@ def _check_reference(labelled: Path | None, column: str | None, name: str | None
         write_h5ad(checked_reference(path, column), "reference.h5ad")
 
 
-def _check_condition(rows: list[dict[str, Any]], condition: str) -> None:
-    extra = sorted({name for row in rows for name in _extra(row)})
-    if condition not in extra:
-        raise InputError.of(
-            what=f"the samplesheet has no column {quoted(condition)}",
-            where="--condition",
-            remedy=f"name one of its own columns: {', '.join(map(quoted, extra)) or 'it has none; add one'}",
-        )
+def _check_design(rows: list[dict[str, Any]], path: Path) -> None:
+    # Here, not above: a run without conditions need not wait for numpy.
+    from .design import check_design, read_design
 
-
-def _extra(row: dict[str, Any]) -> dict[str, Any]:
-    return dict(row.get("extra") or {})
+    if model := read_design(path):
+        check_design(rows, model)

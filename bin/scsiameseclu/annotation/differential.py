@@ -7,35 +7,36 @@ Samples, not cells, are the replicates (Squair et al. 2021); the test is that of
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from ..errors import quoted
-from ..files import settings, write_json, write_table
+from ..errors import InputError, quoted
+from ..expression.merge import MEASURED
+from ..files import set_settings, settings, write_h5ad, write_json, write_table
 from .clustered import CLUSTER, read_clustered
+from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit, without_values
+from .pseudobulk import pseudobulk, with_columns
 
 if TYPE_CHECKING:
     import anndata as ad
 
-COLUMNS = [
-    *("cluster", "condition", "baseline", "gene", "base_mean", "log2_fold_change", "standard_error", "statistic"),
-    *("p_value", "p_value_adjusted"),
-]
-CONDITION = "condition"
+_NUMBERS = ["base_mean", "log2_fold_change", "standard_error", "statistic", "p_value", "p_value_adjusted"]
+COLUMNS = ["cluster", "condition", "baseline", "contrast", "gene", *_NUMBERS]
 FEWEST_CELLS = 10
 """A sample counts in a cluster from this many cells on."""
-FEWEST_SAMPLES = 2
-"""Samples of each condition that a cluster needs."""
 FEWEST_COUNTS = 10
 """A gene is tested from this many counts in a cluster on."""
 
 
-def differential(*, prefix: str, expression: Path, clustering: Path, condition: str) -> None:
-    """Write ``<prefix>.differential_expression.tsv`` and ``.json``, which says what was not tested and why.
+def differential(*, prefix: str, expression: Path, clustering: Path, design: Path) -> None:
+    """Write the differences between conditions, what was not tested and why, and the sums that were compared.
+
+    These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json`` and
+    ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
 
     Parameters
     ----------
@@ -45,19 +46,32 @@ def differential(*, prefix: str, expression: Path, clustering: Path, condition: 
         ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    condition
-        Column of the samplesheet with the conditions.
+    design
+        ``design.json``: the column ``condition`` of the samplesheet and the ``formula``, or null.
     """
+    model = read_design(design)
+    if model is None:
+        raise InputError.of(what="no condition is named", where=design, remedy="name a column with --condition")
     adata = read_clustered(expression, clustering)
-    of_samples = {str(row["sample"]): row["extra"].get(condition) for row in settings(adata)["samples"]}
-    adata.obs[CONDITION] = adata.obs["sample"].astype(str).map(of_samples)
-    table, notes = differential_expression(adata, condition=CONDITION)
+    rows = settings(adata)["samples"]
+    bulk = pseudobulk(adata)
+    table, notes = compare(bulk, sample_table(rows, model), model)
+    notes = [*without_values(rows, model), *notes]
     write_table(table, f"{prefix}.differential_expression.tsv")
-    write_json({"condition": condition, "notes": notes}, f"{prefix}.differential_expression.json")
+    account = {"condition": model.condition, "formula": model.formula, "notes": notes}
+    write_json(account, f"{prefix}.differential_expression.json")
+    with_columns(bulk, rows, model)
+    set_settings(bulk, {"samples": [{"sample": row["sample"], "extra": row["extra"]} for row in rows]})
+    write_h5ad(bulk, f"{prefix}.pseudobulk.h5ad")
 
 
 def differential_expression(
-    adata: ad.AnnData, *, condition: str, groupby: str = CLUSTER, sample: str = "sample"
+    adata: ad.AnnData,
+    *,
+    condition: str,
+    covariates: Sequence[str] = (),
+    groupby: str = CLUSTER,
+    sample: str = "sample",
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the genes that differ between conditions in each cluster, and what was not tested and why.
 
@@ -68,57 +82,73 @@ def differential_expression(
     condition, groupby, sample
         Columns of ``obs`` with the conditions, clusters and samples. The first condition by name is the baseline of the
         others; cells without a condition are left out.
+    covariates
+        Columns of ``obs``, constant in each sample, whose effects are taken out, such as donors of pairs.
 
     Returns
     -------
     One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value within each: ``cluster
-    condition baseline gene base_mean log2_fold_change standard_error statistic p_value p_value_adjusted``
+    condition baseline contrast gene base_mean log2_fold_change standard_error statistic p_value p_value_adjusted``
     (Benjamini-Hochberg with independent filtering; missing for genes that DESeq2 holds for outliers or too low).
     A cluster is tested where the condition and the baseline have at least two samples of at least 10 cells each.
     """
-    conditions = adata.obs[condition].astype(object)
-    conditions = conditions.where(conditions.notna(), "").astype(str)
-    names = sorted(set(conditions) - {""})
-    if len(names) < 2:
+    design = Design(condition, tuple(covariates))
+    of_samples = adata.obs[design.columns].astype(object).groupby(adata.obs[sample].astype(str)).first()
+    samples = of_samples.where(of_samples.notna(), "").astype(str)
+    samples = samples[(samples != "").all(axis=1)]
+    return compare(pseudobulk(adata, groupby=groupby, sample=sample), samples, design)
+
+
+def compare(bulk: ad.AnnData, samples: pd.DataFrame, design: Design) -> tuple[pd.DataFrame, list[str]]:
+    """Return the differences in each cluster, and what was not tested and why.
+
+    Parameters
+    ----------
+    bulk
+        From :func:`pseudobulk`.
+    samples
+        The design's columns of the samples that take part, by sample.
+    design
+        What to compare and what to take out.
+    """
+    baseline, others = conditions(samples, design)
+    if not others:
         return pd.DataFrame(columns=COLUMNS), ["the samples of the group have fewer than two conditions"]
-    tables, notes = [], []
-    for cluster in pd.Categorical(adata.obs[groupby]).categories:
-        inside = ((adata.obs[groupby] == cluster) & (conditions != "")).to_numpy()
-        counts, design = _pseudobulk(adata, inside, conditions, adata.obs[sample].astype(str))
-        for other in names[1:]:
-            if reason := _too_few(design, (names[0], other)):
-                notes.append(f"cluster {cluster}, {quoted(other)} against {quoted(names[0])}: {reason}")
+    bulk, notes = _measured(bulk)
+    tables = []
+    for cluster in dict.fromkeys(bulk.obs["cluster"]):
+        counts = _counts(bulk, cluster, samples)
+        for other in others:
+            compared = samples.loc[counts.index]
+            compared = compared[compared[design.condition].isin([baseline, other])]
+            reason = too_few(compared, (baseline, other), design, f"samples with at least {FEWEST_CELLS} cells")
+            if reason := reason or unfit(compared, design):
+                notes.append(f"cluster {cluster}, {quoted(other)} against {quoted(baseline)}: {reason}")
                 continue
-            compared = design.isin([names[0], other]).to_numpy()
-            found = _deseq2(counts[compared], design[compared] == other)
-            tables.append(found.assign(cluster=str(cluster), condition=other, baseline=names[0]))
+            found = _deseq2(counts.loc[compared.index], design_matrix(compared, design))
+            names = {"cluster": cluster, "condition": other, "baseline": baseline, "contrast": f"{other} vs {baseline}"}
+            tables.append(found.assign(**names))
     tables = [table for table in tables if len(table)]
     return (pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)), notes
 
 
-def _pseudobulk(
-    adata: ad.AnnData, inside: np.ndarray[Any, Any], conditions: pd.Series, samples: pd.Series
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Return samples x genes: the counts of a cluster's cells, of samples with enough of them; and their conditions."""
-    of_cells = pd.Categorical(samples[inside])
-    sizes = np.bincount(of_cells.codes, minlength=len(of_cells.categories))
-    counts = sparse.csr_matrix(adata.layers["counts"])[inside]
-    members = sparse.csr_matrix((np.ones(inside.sum(), int), (of_cells.codes, np.arange(inside.sum()))))
-    sums = pd.DataFrame((members @ counts).toarray(), index=of_cells.categories, columns=adata.var_names)
-    design = conditions[inside].groupby(samples[inside]).first().reindex(of_cells.categories)
-    return sums[sizes >= FEWEST_CELLS], design[sizes >= FEWEST_CELLS]
+def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
+    """Return the genes that all samples were measured for: elsewhere a zero is no count."""
+    if MEASURED not in bulk.var or bulk.var[MEASURED].all():
+        return bulk, []
+    kept = bulk.var[MEASURED].to_numpy(bool)
+    return bulk[:, kept], [f"{(~kept).sum()} genes, which only some of the samples were measured for"]
 
 
-def _too_few(design: pd.Series, names: tuple[str, str]) -> str:
-    """Return why a cluster cannot be tested, or nothing."""
-    few = [f"{(design == name).sum()} of {quoted(name)}" for name in names if (design == name).sum() < FEWEST_SAMPLES]
-    if not few:
-        return ""
-    return f"samples with at least {FEWEST_CELLS} cells: {', '.join(few)}, and {FEWEST_SAMPLES} are needed"
+def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:
+    """Return samples x genes of a cluster, of the samples that take part and have enough cells in it."""
+    inside = (bulk.obs["cluster"] == cluster) & (bulk.obs["n_cells"] >= FEWEST_CELLS)
+    part = bulk[(inside & bulk.obs["sample"].isin(samples.index)).to_numpy()]
+    return pd.DataFrame(part.X.toarray(), index=part.obs["sample"].to_numpy(), columns=part.var_names)
 
 
-def _deseq2(counts: pd.DataFrame, treated: pd.Series) -> pd.DataFrame:
-    """Return DESeq2's numbers for every gene with enough counts, by p-value."""
+def _deseq2(counts: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
+    """Return DESeq2's numbers of the last coefficient for every gene with enough counts, by p-value."""
     # Here, not above: the package takes seconds to import, and only this step needs it.
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
@@ -126,13 +156,13 @@ def _deseq2(counts: pd.DataFrame, treated: pd.Series) -> pd.DataFrame:
     counts = counts.loc[:, counts.sum() >= FEWEST_COUNTS]
     if counts.shape[1] < 2:
         return pd.DataFrame()
-    design = pd.DataFrame({"condition": np.where(treated, "b", "a")}, index=counts.index)
+    last = np.eye(matrix.shape[1])[-1]
     with warnings.catch_warnings():
         # It warns where few genes make the trend of the dispersions a mean, which is its own remedy.
         warnings.simplefilter("ignore")
-        model = DeseqDataSet(counts=counts, metadata=design, design="~condition", quiet=True, n_cpus=1)
+        model = DeseqDataSet(counts=counts, metadata=matrix, design=matrix, quiet=True, n_cpus=1)
         model.deseq2()
-        test = DeseqStats(model, contrast=["condition", "b", "a"], quiet=True, n_cpus=1)
+        test = DeseqStats(model, contrast=last, quiet=True, n_cpus=1)
         test.summary()
-    found = test.results_df.set_axis(COLUMNS[4:], axis=1).rename_axis("gene").reset_index()
+    found = test.results_df.set_axis(_NUMBERS, axis=1).rename_axis("gene").reset_index()
     return pd.DataFrame(found.sort_values("p_value", kind="stable", ignore_index=True))

@@ -1,26 +1,40 @@
-"""Join the samples of a group into one matrix of raw counts over the genes that they share."""
+"""Join the samples of a group into one matrix of raw counts over the genes that all, or any, of them have."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
 
 import anndata as ad
+import numpy as np
 import pandas as pd
+from anndata.utils import make_index_unique
 from scipy import sparse
 
-from ..errors import InputError, quoted
+from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
+    Keys = pd.Index[str]
+
+Genes = Literal["inner", "outer"]
+MEASURED = "in_all_samples"
+"""Column of ``var`` where genes of any sample are joined: whether every sample was measured for the gene."""
 NOTES = "expression"
 """Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should know."""
 
 MIN_SHARED = 0.5
 """Least share of the smallest sample's genes that all samples must have in common."""
+_AMBIGUOUS = "\n\n"
+"""How the key of a gene begins that no key of another sample can match."""
+_NAMED = 5
+_WORTH_NAMING = 0.05
 
 RESERVED = frozenset(
     (
@@ -46,8 +60,35 @@ RESERVED = frozenset(
 """Columns of ``obs`` that are ours; a samplesheet's column of the same name gets the prefix ``samplesheet_``."""
 
 
-def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
-    """Return the cells of all samples over their common genes.
+def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
+    """Return the samples whose genes are not those of the others, each with what is wrong.
+
+    The group's genes are those of more than half of its samples. A sample is unlike where it has fewer than half of
+    them, or of its own genes where it has fewer. Where that is half of the samples or more, and of two, nobody can say
+    which are at fault: none is returned, and :func:`merge` refuses the group.
+    """
+    if len(samples) < 3:
+        return {}
+    keys = _keys(samples, _majority)[0]
+    shared = _majority(keys)
+    counts = {
+        _name(sample): (len(own.intersection(shared)), len(own)) for sample, own in zip(samples, keys, strict=True)
+    }
+    refused = {
+        name: Problem(
+            what=f"sample {quoted(name)} shares {common} genes with the other samples of group {quoted(group)}, fewer "
+            f"than half of its {own} and of their {len(shared)}",
+            where=f"column 'group' of the samplesheet, group {quoted(group)}",
+            remedy="give the sample another group, or name its genes as the others do; it is left out of this group",
+        )
+        for name, (common, own) in counts.items()
+        if common < MIN_SHARED * min(own, len(shared))
+    }
+    return refused if 2 * len(refused) < len(samples) else {}
+
+
+def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -> ad.AnnData:
+    """Return the cells of all samples over the genes that all of them have, or any of them.
 
     Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids and that finds no
     fewer of them, else by name; genes of one name are told apart by their ids, too. Samples are put in the order of
@@ -60,6 +101,9 @@ def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
         sample.
     group
         Id of the group.
+    genes
+        ``inner``: genes that all samples have. ``outer``: those that any has, 0 where a sample was not measured for
+        them; ``var['in_all_samples']`` says of which that is so.
 
     Returns
     -------
@@ -72,9 +116,11 @@ def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
     InputError
         If the samples share fewer than half of the genes of the smallest one, or two cells get the same name.
     """
-    samples = sorted(samples, key=lambda sample: settings(sample)["sample"])
+    samples = sorted(samples, key=_name)
     rows = [settings(sample) for sample in samples]
-    aligned, notes = _share_genes(samples, group)
+    keys, notes = _keys(samples, _common)
+    _check_shared(samples, keys, group)
+    aligned = _outer(samples, keys) if genes == "outer" else _inner(samples, keys)
     columns, column_notes = _extra_columns(rows)
     obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(aligned, rows, strict=True)])
     _check_names(obs.index, group)
@@ -83,30 +129,68 @@ def merge(samples: Sequence[ad.AnnData], *, group: str) -> ad.AnnData:
     )
     set_settings(merged, _group_settings(group, rows))
     merged.uns[NOTES] = json.dumps(
-        {"notes": [*_gene_notes(samples, merged.n_vars), *notes, *column_notes]}, ensure_ascii=False
+        {"notes": [*_gene_notes(samples, keys, genes), *notes, *column_notes]}, ensure_ascii=False
     )
     return merged
 
 
-def _share_genes(samples: Sequence[ad.AnnData], group: str) -> tuple[list[ad.AnnData], list[str]]:
-    """Return the samples over their common genes, in the order of the first, and notes."""
+def _name(sample: ad.AnnData) -> str:
+    return str(settings(sample)["sample"])
+
+
+def _keys(samples: Sequence[ad.AnnData], shared: Callable[[Sequence[Keys]], Keys]) -> tuple[list[Keys], list[str]]:
+    """Return keys of each sample's genes, by id or by name, whichever finds more that are `shared`; and notes."""
     by_id = [pd.Index(without_versions(sample.var["gene_ids"].astype(str))) for sample in samples]
     by_name, n_alike = _by_name(samples)
-    names = max((by_id, by_name), key=lambda keys: len(_common(keys)) if all(k.is_unique for k in keys) else -1)
-    common = _common(names)
+    keys = max((by_id, by_name), key=lambda keys: len(shared(keys)) if all(k.is_unique for k in keys) else -1)
+    notes = []
+    if n_alike and keys is by_name:
+        notes.append(f"{n_alike} genes have the name of another and no id that tells them apart; they are left out.")
+    return keys, notes
+
+
+def _check_shared(samples: Sequence[ad.AnnData], keys: Sequence[Keys], group: str) -> None:
+    common = _common(keys)
     smallest = min(samples, key=lambda sample: sample.n_vars)
     if len(common) < MIN_SHARED * smallest.n_vars:
         raise InputError.of(
             what=f"the {len(samples)} samples of group {quoted(group)} have {len(common)} genes in common, "
-            f"fewer than half of the {smallest.n_vars} of sample {quoted(settings(smallest)['sample'])}",
+            f"fewer than half of the {smallest.n_vars} of sample {quoted(_name(smallest))}",
             where=f"column 'group' of the samplesheet, group {quoted(group)}",
             remedy="give samples of different organisms, annotations or gene panels different groups, "
             "or name their genes alike",
         )
-    notes = []
-    if n_alike and names is by_name:
-        notes.append(f"{n_alike} genes have the name of another and no id that tells them apart; they are left out.")
-    return [sample[:, keys.get_indexer(common)] for sample, keys in zip(samples, names, strict=True)], notes
+
+
+def _inner(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> list[ad.AnnData]:
+    """Return the samples over the genes that all have, in the order of the first."""
+    common = _common(keys)
+    return [sample[:, own.get_indexer(common)] for sample, own in zip(samples, keys, strict=True)]
+
+
+def _outer(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> list[ad.AnnData]:
+    """Return the samples over the genes that any has: those of the first in its order, then what each other adds."""
+    known = [~own.str.startswith(_AMBIGUOUS) for own in keys]
+    keys = [own[kept] for own, kept in zip(keys, known, strict=True)]
+    samples = [sample[:, kept] for sample, kept in zip(samples, known, strict=True)]
+    var = pd.concat([sample.var.set_axis(own) for sample, own in zip(samples, keys, strict=True)])
+    names = np.concatenate([sample.var_names for sample in samples])
+    first = ~var.index.duplicated()
+    every, var = var.index[first], var[first]
+    var[MEASURED] = every.isin(_common(keys))
+    var.index = make_index_unique(pd.Index(names[first]))
+    return [
+        ad.AnnData(_spread(sample.X, every.get_indexer(own), len(every)), obs=sample.obs, var=var)
+        for sample, own in zip(samples, keys, strict=True)
+    ]
+
+
+def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -> sparse.csr_matrix:
+    """Return counts with their columns at `places` of a wider matrix."""
+    counts = sparse.csr_matrix(counts)
+    wide = sparse.csr_matrix((counts.data, places[counts.indices], counts.indptr), shape=(counts.shape[0], n_genes))
+    wide.sort_indices()
+    return wide
 
 
 def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
@@ -124,7 +208,7 @@ def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
         key = of_sample.where(~of_sample.isin(repeated), of_sample + "\n" + ids)
         alike = key.duplicated(keep=False)
         places = pd.Series(range(len(key)), index=key.index).astype(str)
-        key = key.mask(alike, ("" if same_order else f"{number}") + "\n" + places)
+        key = key.mask(alike, ("\n" if same_order else f"{_AMBIGUOUS}{number}\n") + places)
         keys.append(pd.Index(key))
         n_alike = max(n_alike, 0 if same_order else int(alike.sum()))
     return keys, n_alike
@@ -138,11 +222,38 @@ def _common(keys: Sequence[pd.Index[str]]) -> pd.Index[str]:
     return common
 
 
-def _gene_notes(samples: Sequence[ad.AnnData], n_common: int) -> list[str]:
-    largest = max(sample.n_vars for sample in samples)
-    if n_common == largest:
+def _majority(keys: Sequence[Keys]) -> Keys:
+    """Return the genes that more than half of the samples have, in the order in which they come."""
+    found = Counter(gene for own in keys for gene in own)
+    return pd.Index([gene for gene, count in found.items() if 2 * count > len(keys)])
+
+
+def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Genes) -> list[str]:
+    """Return what the samples lose, or are given, where their genes differ."""
+    common = _common(keys)
+    lost = {_name(sample): len(own) - len(common) for sample, own in zip(samples, keys, strict=True)}
+    if not any(lost.values()):
         return []
-    return [f"The samples have {n_common} genes in common, of up to {largest} in one sample; the others are left out."]
+    if genes == "outer":
+        n_any = len(set().union(*keys))
+        return [f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and count as 0 elsewhere."]
+    most = sorted(filter(lost.get, lost), key=lost.__getitem__, reverse=True)
+    named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (", …" * (len(most) > _NAMED))
+    largest = max(sample.n_vars for sample in samples)
+    note = f"The samples have {len(common)} genes in common, of up to {largest} in one sample; the others are left out"
+    return [f"{note}: {named}.", *_costly(samples, keys, len(common))]
+
+
+def _costly(samples: Sequence[ad.AnnData], keys: Sequence[Keys], n_common: int) -> list[str]:
+    """Return a note for each sample without which the others would have clearly more genes in common."""
+    found = Counter(gene for own in keys for gene in own)
+    nearly = {gene for gene, count in found.items() if count == len(keys) - 1}
+    gains = {_name(sample): len(nearly.difference(own)) for sample, own in zip(samples, keys, strict=True)}
+    return [
+        f"Without sample {quoted(name)} the others would have {gain} more in common."
+        for name, gain in gains.items()
+        if len(samples) > 2 and gain > _WORTH_NAMING * n_common
+    ]
 
 
 def _cells(sample: ad.AnnData, row: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from scipy import sparse
 
 from ..depth import log_normalize
 from ..errors import InputError
-from ..files import write_h5ad, write_size
-from .merge import NOTES, merge
+from ..files import settings, write_failure, write_h5ad, write_json, write_size
+from .merge import NOTES, Genes, merge, unlike
 
 FLAVOR = "seurat"
+REFUSED = "expression.merge"
+"""The step of a failure of one sample; other failures of this stage are of the group."""
 _NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding, about 1e-15
 
 
@@ -24,13 +27,17 @@ def normalize_group(
     *,
     prefix: str,
     samples: list[Path],
+    genes: Genes = "inner",
     min_cells_per_gene: int = 3,
     n_top_genes: int = 2000,
     n_pcs: int = 50,
     target_sum: float = 1e4,
     seed: int = 0,
 ) -> None:
-    """Join the samples of a group and normalize; writes ``<prefix>.expression.h5ad`` and ``<prefix>.size.json``.
+    """Join the samples of a group and normalize.
+
+    Writes ``<prefix>.expression.h5ad``, ``<prefix>.size.json``, ``<prefix>.expression.json`` (what was done, and notes)
+    and, for each sample whose genes are not those of the others, ``<sample>.expression.merge.failure.json``.
 
     Parameters
     ----------
@@ -38,6 +45,8 @@ def normalize_group(
         Id of the group.
     samples
         Filtered cells of each sample (``<sample>.filtered.h5ad``).
+    genes
+        ``inner``: genes that all samples have. ``outer``: those that any has.
     min_cells_per_gene
         Genes found in fewer cells are left out.
     n_top_genes
@@ -49,7 +58,9 @@ def normalize_group(
     seed
         Seed of the start vector of the principal components.
     """
-    merged = merge([ad.read_h5ad(path) for path in samples], group=prefix)
+    adatas = [ad.read_h5ad(path) for path in samples]
+    refused = unlike(adatas, group=prefix)
+    merged = merge([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
     write_size(merged, f"{prefix}.size.json")
     expression = normalize(
         merged,
@@ -60,6 +71,16 @@ def normalize_group(
         random_state=seed,
     )
     write_h5ad(expression, f"{prefix}.expression.h5ad")
+    account = json.loads(expression.uns[NOTES])
+    left_out = [f"Left out: {problem.what}." for problem in refused.values()]
+    write_json({"genes": genes} | account | {"notes": [*left_out, *account["notes"]]}, f"{prefix}.expression.json")
+    for name, problem in refused.items():
+        print(f"ERROR: {problem}", file=sys.stderr)
+        write_failure(name=name, step=REFUSED, problems=[problem])
+
+
+def _name(sample: ad.AnnData) -> str:
+    return str(settings(sample)["sample"])
 
 
 def normalize(

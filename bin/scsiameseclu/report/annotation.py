@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .clustering import MANY_ROWS, MAX_HEATMAPS, METHODS
-from .content import Column, Section, heatmap, paragraph, table, text, unique_texts
+from .content import Column, Section, gene_list, heatmap, paragraph, table, text, unique_texts
 from .rooms import ANNOTATION
 
 if TYPE_CHECKING:
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-_SHOWN, _SHOWN_OF_MANY = 10, 3
+_SHOWN_OF_MANY = 3
 _TOP = 50
-LARGEST_P = 0.05
-_MAX_NOTES = 10
 _MAX_CONTINGENCY = 60
 _SHARE_COLUMNS = {
     "pct_1": Column("In cluster", "Cells of the cluster with the first marker", format="{:,.1f}", suffix="%"),
@@ -40,7 +38,6 @@ def sections(run: Run) -> list[Section]:
     return [
         *_markers(run),
         *_cell_types(run),
-        *_differential(run),
         *_scores(run),
         *_marker_agreement(run),
         *_contingencies(run),
@@ -85,21 +82,13 @@ def _marker_row(group: Group, cluster: Any, genes: pd.DataFrame, top_n: int) -> 
     first = genes.iloc[0]
     return {
         "cell_type": text(group.cell_types[cluster]) if cluster in group.cell_types else None,
-        "genes": _gene_list(genes["gene"].head(top_n)),
+        "genes": gene_list(genes["gene"].head(top_n)),
         "log2fc": float(first["avg_log2FC"]),
         "pct_1": 100.0 * float(first["pct.1"]),
         "pct_2": 100.0 * float(first["pct.2"]),
         "p_adjusted": float(first["p_val_adj"]),
         "count": len(genes),
     }
-
-
-def _gene_list(genes: pd.Series[str]) -> str:
-    """Return names of genes for a table cell: the first at sight, the others on demand."""
-    names = [text(gene, length=40) for gene in genes]
-    shown, more = ", ".join(names[:_SHOWN]), ", ".join(names[_SHOWN:])
-    others = f"<details><summary>{len(names) - _SHOWN} more</summary>{more}</details>" if more else ""
-    return f'<span class="wrapped">{shown}{others}</span>'
 
 
 def _many_clusters(run: Run) -> bool:
@@ -156,56 +145,6 @@ def _reference_row(row: pd.Series[Any]) -> dict[str, Any]:
         "reference": None if pd.isna(row["reference_type"]) else text(row["reference_type"]),
         "probability": _number(row["reference_score"]),
         "agrees": None if pd.isna(row["reference_agrees"]) else text(row["reference_agrees"]),
-    }
-
-
-def _differential(run: Run) -> Iterator[Section]:
-    tested = [group for group in run.finished if group.differential is not None]
-    rows = {
-        f"{group.label}, cluster {text(cluster)}, {text(condition)}": _differential_row(genes)
-        for group in tested
-        for (cluster, condition), genes in group.differential.groupby(["cluster", "condition"], sort=False)  # type: ignore[union-attr]
-    }
-    notes = [
-        f"{group.label}: {text(note, length=200)}"
-        for group in tested
-        for note in group.differential_notes.get("notes", [])
-    ]
-    if not rows and not notes:
-        return
-    about = (
-        "Genes that differ between conditions within a cluster, by DESeq2's test on counts summed by sample: samples, "
-        "not cells, are the replicates. All genes stand in <code>groups/&#42;/differential_expression.tsv</code>."
-    )
-    told = f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}." if notes else ""
-    yield Section(
-        "differential_expression",
-        "Differences between conditions",
-        about + told,
-        ANNOTATION,
-        table(
-            rows or {"Nothing was tested": {"count": 0}},
-            {
-                "baseline": Column("Against", "Condition that the fold changes are relative to"),
-                "up": Column("Higher", "Strongest genes that are higher in the condition"),
-                "down": Column("Lower", "Strongest genes that are lower in the condition"),
-                "count": Column("Genes", f"Genes with an adjusted p-value below {LARGEST_P}", format="{:,d}"),
-            },
-            id="differential_expression",
-            title="Differences between conditions",
-            first="Cluster and condition",
-        ),
-    )
-
-
-def _differential_row(genes: pd.DataFrame) -> dict[str, Any]:
-    differ = genes[genes["p_value_adjusted"] < LARGEST_P]
-    up = differ["log2_fold_change"] > 0
-    return {
-        "baseline": text(genes["baseline"].iloc[0]),
-        "up": _gene_list(differ.loc[up, "gene"].head(_SHOWN)),
-        "down": _gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
-        "count": len(differ),
     }
 
 

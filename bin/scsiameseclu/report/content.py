@@ -30,6 +30,7 @@ Cloud = tuple[str, Sequence[tuple[float, float]]]
 # Plotly knows only numeric entities and a handful of named ones, and fills in %{...}.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "%": "&#37;"})
 _MAX_LEGEND = 60
+_GENES_AT_SIGHT = 10
 _HINT = "Click a name to hide it, double-click to see it alone:"
 
 
@@ -62,6 +63,14 @@ def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, str]:
 def paragraph(value: object, *, length: int = 400) -> str:
     """Return a user's longer text for a table cell, where it wraps."""
     return f'<span class="wrapped">{text(value, length=length)}</span>'
+
+
+def gene_list(genes: Iterable[str]) -> str:
+    """Return names of genes for a table cell: the first at sight, the others on demand."""
+    names = [text(gene, length=40) for gene in genes]
+    shown, more = ", ".join(names[:_GENES_AT_SIGHT]), ", ".join(names[_GENES_AT_SIGHT:])
+    others = f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>" if more else ""
+    return f'<span class="wrapped">{shown}{others}</span>'
 
 
 @dataclass(frozen=True)
@@ -295,16 +304,16 @@ def points(
 
 
 def boxes(
-    datasets: Mapping[str, Mapping[str, Mapping[str, float]]],
+    datasets: Mapping[str, Mapping[str, Mapping[str, float] | Sequence[float]]],
     *,
     id: str,  # noqa: A002
     title: str,
     label: str,
     thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Return the body of a box plot: name of the data set -> name of the box -> its quantiles; thresholds are drawn.
+    """Return the body of a box plot: data set -> box -> its quantiles or values; thresholds are drawn.
 
-    The quantiles' keys are min, q1, median, q3, max and mean.
+    The quantiles' keys are min, q1, median, q3, max and mean. Where the values themselves are given, each is drawn.
     """
     drawn = [
         {"value": value, "color": FAIL, "width": 1, "dash": "dash", "label": name}
@@ -318,6 +327,7 @@ def boxes(
             "xlab": label,
             "sort_samples": False,
             "series_label": False,
+            "boxpoints": "all",
             "data_labels": [{"name": name} for name in datasets] if len(datasets) > 1 else [],
             **({"x_lines": drawn} if drawn else {}),
         },

@@ -34,6 +34,8 @@ QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 """The five numbers of a box; whiskers end where one cell in a hundred lies beyond."""
 
 _OF_SAMPLE = ("intake", "quality")
+_REFUSED = "expression.merge"
+"""The step at which a single sample is left out of its group; see :mod:`..expression.normalize`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Failure:
     @property
     def of_sample(self) -> bool:
         """True if a step on one sample failed, False if one on a group."""
-        return self.step.split(".")[0] in _OF_SAMPLE
+        return self.step.split(".")[0] in _OF_SAMPLE or self.step == _REFUSED
 
     @property
     def reason(self) -> str:
@@ -131,6 +133,8 @@ class Group:
     contingency: pd.DataFrame | None = None
     differential: pd.DataFrame | None = None
     differential_notes: Mapping[str, Any] = field(default_factory=dict)
+    composition_test: pd.DataFrame | None = None
+    expression: Mapping[str, Any] = field(default_factory=dict)
     genes: pd.DataFrame | None = None
     profiles: pd.DataFrame | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -294,8 +298,15 @@ def _read_group(
         markers=tidy("markers.tsv", dtype={"cluster": str, "gene": str}),
         history=tidy("training_history.tsv"),
         contingency=tidy("contingency.tsv", dtype={0: str}),
-        differential=tidy("differential_expression.tsv", dtype=dict.fromkeys(("cluster", "condition", "gene"), str)),
+        differential=tidy(
+            "differential_expression.tsv",
+            dtype=dict.fromkeys(("cluster", "condition", "baseline", "gene"), str),
+        ),
         differential_notes=record("differential_expression.json"),
+        composition_test=tidy(
+            "composition_test.tsv", dtype=dict.fromkeys(("cell_type", "condition", "baseline", "note"), str)
+        ),
+        expression=record("expression.json"),
         genes=tidy("genes.tsv", dtype={"gene": str}),
         profiles=tidy("profiles.tsv", dtype={"cluster": str, "gene": str}),
         metrics=record("metrics.json"),

@@ -11,7 +11,7 @@ import yaml
 from ..annotation.agreement import UNKNOWN
 from ..errors import quoted
 from . import reopening
-from .annotation import LARGEST_P
+from .conditions import LARGEST_P
 from .content import Column, Section, html, paragraph, table, text
 from .rooms import PROVENANCE
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from .inputs import Run, Sample
+    from .inputs import Group, Run, Sample
 
 _STEPS = {
     "reading": "Reading",
@@ -295,7 +295,7 @@ def _facts(run: Run) -> dict[str, str]:
         },
     }
     given = {key: run.parameters.get(key) for key in ("min_cells_per_gene", "n_top_genes", "n_pcs", "seed")}
-    return {key: text(value, length=1000) for key, value in facts.items()} | {
+    return {key: text(value, length=1500) for key, value in facts.items()} | {
         key: "a default number of" if value is None else text(value) for key, value in given.items()
     }
 
@@ -363,13 +363,32 @@ def _differential(run: Run) -> str:
     tested = sum(len(table[["cluster", "condition"]].drop_duplicates()) for table in tables)
     found = sum(int((table["p_value_adjusted"] < LARGEST_P).sum()) for table in tables)
     left_out = sum(len(group.differential_notes.get("notes", [])) for group in compared)
+    formula = compared[0].differential_notes.get("formula")
     return (
         f"Conditions (column {quoted(compared[0].differential_notes.get('condition'))} of the samplesheet) were "
-        "compared within clusters on counts summed by sample, so that samples, not cells, are the replicates (Squair "
+        f"compared within clusters on counts summed by sample{_model(formula)}, so that samples, not cells, "
+        "are the replicates (Squair "
         "et al., Nat Commun 12, 5692, 2021), by the test of DESeq2 (Love et al., Genome Biol 15, 550, 2014) in "
         f"pydeseq2 {_version(run, 'pydeseq2')} (Muzellec et al., Bioinformatics 39, btad547, 2023): "
         f"{_number_of(tested, 'comparison')} with {_number_of(found, 'gene')} at a Benjamini-Hochberg adjusted p-value "
-        f"below {LARGEST_P}" + (f"; {left_out} could not be made." if left_out else ".")
+        f"below {LARGEST_P}" + (f"; {left_out} could not be made." if left_out else ".") + _shares(compared)
+    )
+
+
+def _model(formula: object) -> str:
+    return f" with the model {quoted(formula)}" if formula else ""
+
+
+def _shares(groups: list[Group]) -> str:
+    """Return how shares of cell types were compared, or nothing where they were not."""
+    tables = [group.composition_test for group in groups if group.composition_test is not None]
+    p = [value for table in tables for value in table["p_val_adj"] if pd.notna(value)]
+    if not p:
+        return ""
+    return (
+        " Shares of cell types were compared by a linear model of their logits with moderated t-tests, as in propeller "
+        f"(Phipson et al., Bioinformatics 38, 4720-4726, 2022): {sum(value < LARGEST_P for value in p)} of "
+        f"{_number_of(len(p), 'share')} differ."
     )
 
 

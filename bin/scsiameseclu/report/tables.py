@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import annotation, clustering, expression, marker_dots, overview, provenance, quality
+from . import annotation, clustering, conditions, expression, marker_dots, overview, provenance, quality
 from .inputs import Run, read_run
 from .summary import summary
 
@@ -74,5 +74,6 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
         *clustering.sections(run, max_points=max_points),
         *marker_dots.sections(run),
         *annotation.sections(run),
+        *conditions.sections(run, max_points=max_points),
         *provenance.sections(run, methods=methods),
     ]

@@ -9,6 +9,7 @@ include { ANNOTATION_MARKERS      } from '../../../modules/local/annotation/mark
 include { ANNOTATION_REFERENCE    } from '../../../modules/local/annotation/reference'
 include { ANNOTATION_CELLTYPES    } from '../../../modules/local/annotation/celltypes'
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
+include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
 include { ANNOTATION_ASSEMBLE     } from '../../../modules/local/annotation/assemble'
 
 workflow ANNOTATION {
@@ -24,8 +25,11 @@ workflow ANNOTATION {
     // What the user gave is checked at once, while the samples are still being read.
     def code = codeOf('annotation')
     def names = [markers_db: params.markers, labelled: params.reference]
-    if (params.markers || params.reference || params.reference_label || params.condition) {
-        ANNOTATION_CHECK(samples, given(params.markers), given(params.reference), groovy.json.JsonOutput.toJson(names), code)
+    // A formula is free text: it travels in a file.
+    def given_design = groovy.json.JsonOutput.toJson([condition: params.condition, formula: params.formula])
+    def design = channel.of(given_design).collectFile(name: 'design.json').first()
+    if (params.markers || params.reference || params.reference_label || params.condition || params.formula) {
+        ANNOTATION_CHECK(samples, given(params.markers), given(params.reference), groovy.json.JsonOutput.toJson(names), design, code)
     }
     def marker_sets = params.markers ? ANNOTATION_CHECK.out.marker_sets.first() : file("${projectDir}/assets/markers")
 
@@ -44,9 +48,10 @@ workflow ANNOTATION {
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
     def differences = channel.empty()
     if (params.condition) {
-        ANNOTATION_DIFFERENTIAL(clustered, code)
-        differences = ANNOTATION_DIFFERENTIAL.out.table.mix(ANNOTATION_DIFFERENTIAL.out.notes)
-        at_choice = at_choice.mix(ANNOTATION_DIFFERENTIAL.out.failure)
+        ANNOTATION_DIFFERENTIAL(clustered, design, code)
+        ANNOTATION_COMPOSITION(ANNOTATION_DIFFERENTIAL.out.pseudobulk.join(ANNOTATION_CELLTYPES.out.celltypes), design, code)
+        differences = ANNOTATION_DIFFERENTIAL.out.table.mix(ANNOTATION_DIFFERENTIAL.out.notes, ANNOTATION_COMPOSITION.out.table)
+        at_choice = at_choice.mix(ANNOTATION_DIFFERENTIAL.out.failure, ANNOTATION_COMPOSITION.out.failure)
     }
     def found = clustered.join(summary).join(comparison).join(ANNOTATION_UMAP.out.umap).join(ANNOTATION_CELLTYPES.out.celltypes)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)

@@ -20,5 +20,6 @@ workflow EXPRESSION {
 
     emit:
     expression = EXPRESSION_NORMALIZE.out.expression.map { meta, adata, size -> [withSize(meta, size), adata] } // [meta, expression.h5ad] per group
-    failures   = EXPRESSION_NORMALIZE.out.failure
+    account    = EXPRESSION_NORMALIZE.out.account // [meta, expression.json] per group
+    failures   = EXPRESSION_NORMALIZE.out.failure.flatten() // of the group, and of samples that do not fit into it
 }

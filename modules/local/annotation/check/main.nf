@@ -8,6 +8,7 @@ process ANNOTATION_CHECK {
     path marker_sets, stageAs: 'given/markers'
     path labelled, stageAs: 'given/reference'
     val names
+    path design, stageAs: 'design.json'
     val code
 
     output:
@@ -23,6 +24,7 @@ process ANNOTATION_CHECK {
     # The user's names are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
     annotation_check.py \\
         --samples ${samples} \\
+        --design design.json \\
         ${markers} \\
         ${reference} \\
         --names /dev/stdin \\

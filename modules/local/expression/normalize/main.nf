@@ -9,6 +9,7 @@ process EXPRESSION_NORMALIZE {
 
     output:
     tuple val(meta), path("${meta.id}.expression.h5ad"), path("${meta.id}.size.json"), optional: true, emit: expression
+    tuple val(meta), path("${meta.id}.expression.json"), optional: true,                               emit: account
     path("*.failure.json"), optional: true,                                                            emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
@@ -23,7 +24,7 @@ process EXPRESSION_NORMALIZE {
 
     stub:
     """
-    touch '${meta.id}.expression.h5ad' versions.yml
+    touch '${meta.id}.expression.h5ad' '${meta.id}.expression.json' versions.yml
     echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
     """
 }

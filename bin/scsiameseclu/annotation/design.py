@@ -1,0 +1,180 @@
+"""What the samples of a group are compared by: a condition, and covariates such as donors of pairs.
+
+Formulas are sums of columns, ``~ donor + condition``; they are taken apart here and never evaluated as code. All
+columns are categorical: donors called 1, 2, 3 are no measurements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError, Problem, listed, quoted
+from ..files import read_json
+
+FEWEST_SAMPLES = 2
+"""Samples of each condition that a comparison needs."""
+_COEFFICIENT = "condition"
+
+
+@dataclass(frozen=True)
+class Design:
+    """The model of a comparison.
+
+    Parameters
+    ----------
+    condition
+        Column with the conditions.
+    covariates
+        Columns whose effects are taken out, in the formula's order.
+    """
+
+    condition: str
+    covariates: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the samplesheet that the design needs."""
+        return [*self.covariates, self.condition]
+
+    @property
+    def formula(self) -> str:
+        """The formula, the condition last."""
+        return f"~ {' + '.join(self.columns)}"
+
+
+def read_design(path: Path) -> Design | None:
+    """Return the design that ``design.json`` names (``condition``, ``formula``); None where it names no condition.
+
+    Raises
+    ------
+    InputError
+        If the formula is no sum of columns that holds the condition.
+    """
+    given = read_json(path)
+    return parse_design(given.get("condition"), given.get("formula"))
+
+
+def parse_design(condition: str | None, formula: str | None) -> Design | None:
+    """Return the design of ``--condition`` and ``--formula``; None where neither was given."""
+    if formula is None:
+        return None if condition is None else Design(condition)
+    terms = [term.strip() for term in formula.strip().removeprefix("~").split("+")]
+    if condition is None:
+        raise _unusable(f"--formula {quoted(formula)} is given without --condition", "name the column with --condition")
+    if not all(terms) or any(re.search(r"[~:*|^()]", term) for term in terms):
+        raise _unusable(
+            f"{quoted(formula)} is no sum of columns",
+            "write it as '~ donor + condition'; interactions and functions are not known",
+        )
+    if len(set(terms)) < len(terms):
+        raise _unusable(f"{quoted(formula)} names a column twice", "name each column once")
+    if condition not in terms:
+        raise _unusable(f"{quoted(formula)} does not hold the condition {quoted(condition)}", "add it as the last term")
+    return Design(condition, tuple(term for term in terms if term != condition))
+
+
+def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
+    """Check a design against the settings of all samples.
+
+    Raises
+    ------
+    InputError
+        If a column is not in the samplesheet, or the model cannot be fitted in any group that has two conditions with
+        replicates.
+    """
+    known = sorted({name for row in rows for name in (row.get("extra") or {})})
+    if problems := [_no_column(column, known, design) for column in design.columns if column not in known]:
+        raise InputError(problems)
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(str(row.get("group", "")), []).append(row)
+    reasons = [reason for members in groups.values() for reason in _reasons(sample_table(members, design), design)]
+    if reasons and all(reasons):
+        raise _unusable(f"{quoted(design.formula)} cannot be fitted: {reasons[0]}", "leave out a covariate")
+
+
+def _reasons(samples: pd.DataFrame, design: Design) -> Iterable[str]:
+    """Return, for each comparison with replicates in a group, why the model cannot be fitted, or an empty text."""
+    baseline, others = conditions(samples, design)
+    compared = [samples[samples[design.condition].isin([baseline, other])] for other in others]
+    return [
+        unfit(table, design)
+        for table in compared
+        if table[design.condition].value_counts().min() >= FEWEST_SAMPLES and len(table) > 1
+    ]
+
+
+def sample_table(rows: Iterable[Mapping[str, Any]], design: Design) -> pd.DataFrame:
+    """Return the design's columns of the samples that have a value in each, by sample."""
+    values = {
+        str(row["sample"]): [str((row.get("extra") or {}).get(column) or "") for column in design.columns]
+        for row in rows
+    }
+    table = pd.DataFrame.from_dict(values, orient="index", columns=design.columns)
+    return table[(table != "").all(axis=1)]
+
+
+def without_values(rows: Iterable[Mapping[str, Any]], design: Design) -> list[str]:
+    """Return a note where samples take no part because a column of the design is empty."""
+    rows = list(rows)
+    kept = sample_table(rows, design).index
+    missing = sorted({str(row["sample"]) for row in rows} - set(kept))
+    columns = " or ".join(map(quoted, design.columns))
+    return [f"without a value of {columns}, so left out: {listed(missing)}"] if missing else []
+
+
+def conditions(samples: pd.DataFrame, design: Design) -> tuple[str, list[str]]:
+    """Return the baseline (the first condition by name) and the conditions that are compared with it."""
+    names = sorted(set(samples[design.condition]))
+    return (names[0], names[1:]) if names else ("", [])
+
+
+def design_matrix(samples: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Return the model of two conditions: the intercept first; last a column that is 0 at the baseline, else 1."""
+    baseline, _ = conditions(samples, design)
+    parts = [pd.DataFrame({"intercept": 1.0}, index=samples.index)]
+    for number, covariate in enumerate(design.covariates):
+        levels = pd.get_dummies(samples[covariate], drop_first=True, dtype=float)
+        parts.append(levels.set_axis([f"{number}_{level}" for level in range(levels.shape[1])], axis=1))
+    parts.append(pd.DataFrame({_COEFFICIENT: (samples[design.condition] != baseline).astype(float)}))
+    return pd.concat(parts, axis=1)
+
+
+def too_few(samples: pd.DataFrame, names: Sequence[str], design: Design, what: str = "samples") -> str:
+    """Return why there are too few samples of two conditions, or an empty text."""
+    sizes = {name: int((samples[design.condition] == name).sum()) for name in names}
+    few = [f"{size} of {quoted(name)}" for name, size in sizes.items() if size < FEWEST_SAMPLES]
+    return f"{what}: {', '.join(few)}, and {FEWEST_SAMPLES} are needed" if few else ""
+
+
+def unfit(samples: pd.DataFrame, design: Design) -> str:
+    """Return why the model of two conditions cannot be fitted to these samples, or an empty text."""
+    matrix = design_matrix(samples, design).to_numpy()
+    rank, alone = (int(np.linalg.matrix_rank(part)) for part in (matrix, matrix[:, :-1]))
+    covariates = ", ".join(map(quoted, design.covariates))
+    if rank == alone:
+        return f"the design is rank-deficient: {covariates} cannot be told from {quoted(design.condition)}"
+    if rank < matrix.shape[1]:
+        return f"the design is rank-deficient: {covariates} say the same of the samples"
+    if rank == len(matrix):
+        return f"{len(matrix)} samples leave no degrees of freedom for {matrix.shape[1]} coefficients"
+    return ""
+
+
+def _unusable(what: str, remedy: str) -> InputError:
+    return InputError.of(what=what, where="--formula", remedy=remedy)
+
+
+def _no_column(column: str, known: list[str], design: Design) -> Problem:
+    return Problem(
+        what=f"the samplesheet has no column {quoted(column)}",
+        where="--condition" if column == design.condition else "--formula",
+        remedy=f"name one of its own columns: {', '.join(map(quoted, known)) or 'it has none; add one'}",
+    )

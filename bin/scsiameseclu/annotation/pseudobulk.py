@@ -1,0 +1,63 @@
+"""Counts summed by cluster and sample: samples, not cells, are the replicates (Squair et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..expression.merge import MEASURED
+from .clustered import CLUSTER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .design import Design
+
+
+def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "sample") -> ad.AnnData:
+    """Return the counts summed by cluster and sample.
+
+    Parameters
+    ----------
+    adata
+        Raw counts in ``layers['counts']``.
+    groupby, sample
+        Columns of ``obs`` with the clusters and samples.
+
+    Returns
+    -------
+    One row per pair that has cells, in the order of clusters and samples, named ``<cluster>|<sample>``: ``X`` the sums
+    (CSR), ``obs`` ``cluster``, ``sample`` and ``n_cells``, ``var`` the genes.
+    """
+    clusters = pd.Categorical(adata.obs[groupby])
+    samples = pd.Categorical(adata.obs[sample].astype(str))
+    codes = clusters.codes.astype(int) * len(samples.categories) + samples.codes
+    pairs, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    members = sparse.csr_matrix((np.ones(adata.n_obs, int), (places, np.arange(adata.n_obs))))
+    rows, columns = np.divmod(pairs, len(samples.categories))
+    obs = pd.DataFrame(
+        {
+            "cluster": clusters.categories.astype(str).to_numpy()[rows],
+            "sample": samples.categories.to_numpy()[columns],
+            "n_cells": sizes,
+        }
+    )
+    obs.index = pd.Index(obs["cluster"] + "|" + obs["sample"])
+    sums = sparse.csr_matrix(members @ sparse.csr_matrix(adata.layers["counts"]))
+    kept = [column for column in ("gene_ids", "gene_symbols", MEASURED) if column in adata.var]
+    return ad.AnnData(sums, obs=obs, var=adata.var[kept].copy())
+
+
+def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: Design) -> None:
+    """Give the rows of `bulk` the design's columns of the samplesheet, under names that HDF5 can hold."""
+    taken = set(bulk.obs)
+    for column in design.columns:
+        of_samples = {str(row["sample"]): str((row.get("extra") or {}).get(column) or "") for row in rows}
+        name = column.replace("/", "_")
+        name = f"samplesheet_{name}" if name in taken else name
+        bulk.obs[name] = bulk.obs["sample"].map(of_samples)

@@ -1,0 +1,212 @@
+"""Two conditions and three donors: what was planted is found, with and without the donors, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse, stats
+from scsiameseclu.annotation.composition import (
+    COLUMNS,
+    compare_composition,
+    composition_test,
+    moderated,
+    squeezed,
+)
+from scsiameseclu.annotation.design import Design, check_design, design_matrix, parse_design
+from scsiameseclu.annotation.differential import compare, differential_expression
+from scsiameseclu.annotation.pseudobulk import pseudobulk
+from scsiameseclu.annotation.shares import cells_by_type
+from scsiameseclu.errors import InputError
+from scsiameseclu.files import read_table, set_settings, write_h5ad, write_json, write_table
+
+N_GENES, N_CELLS = 200, 400
+SHARES = np.array([0.3, 0.2, 0.15, 0.15, 0.1, 0.1])
+TYPES = ("T cell", "B cell", "NK cell", "monocyte", "platelet", "Unknown")
+CHANGED = [f"G{number}" for number in range(20)]
+DONORS = ("d1", "d2", "d3")
+SAMPLES = pd.DataFrame(
+    [(donor, condition) for condition in ("control", "treated") for donor in DONORS],
+    index=["c1", "c2", "c3", "t1", "t2", "t3"],
+    columns=["donor", "condition"],
+)
+UNPAIRED, PAIRED = Design("condition"), Design("condition", ("donor",))
+
+
+def planted(*, seed: int = 1, effect: float = 4.0, halved: float = 0.5, donors: float = 0.3) -> ad.AnnData:
+    """Return 6 samples of 6 types: in type 0 of the treated 20 genes are changed, and type 3 is halved there."""
+    rng = np.random.default_rng(seed)
+    rates = np.exp(rng.normal(0, 1, (6, N_GENES)))
+    rates[0, :20] = 2.0
+    own = {donor: np.exp(rng.normal(0, donors, N_GENES)) for donor in DONORS}
+    counts, obs = [], []
+    for sample, (donor, condition) in zip(SAMPLES.index, SAMPLES.itertuples(index=False), strict=True):
+        treated = condition == "treated"
+        shares = rng.dirichlet(600 * SHARES * ([1, 1, 1, halved, 1, 1] if treated else np.ones(6)))
+        types = rng.permutation(np.repeat(range(6), rng.multinomial(N_CELLS, shares)))
+        means = rates[types] * own[donor]
+        means[np.ix_(types == 0, range(20))] *= np.tile([effect, 1 / effect], 10) if treated else 1.0
+        counts.append(rng.negative_binomial(3, 3 / (3 + means)))
+        obs.append(
+            pd.DataFrame({"sample": sample, "donor": donor, "condition": condition, "cluster": types.astype(str)})
+        )
+    cells = pd.concat(obs, ignore_index=True).rename(index=str)
+    adata = ad.AnnData(obs=cells, var=pd.DataFrame(index=[f"G{number}" for number in range(N_GENES)]))
+    adata.layers["counts"] = sparse.csr_matrix(np.vstack(counts).astype(np.int32))
+    return adata
+
+
+def shares_of(adata: ad.AnnData) -> pd.DataFrame:
+    sizes = adata.obs.groupby(["cluster", "sample"]).size().rename("n_cells").reset_index()
+    return cells_by_type(sizes, dict(zip("012345", TYPES, strict=True)))
+
+
+@pytest.mark.parametrize("covariates", [(), ("donor",)], ids=["unpaired", "paired"])
+def test_the_planted_genes_are_found_and_nothing_else(covariates: tuple[str, ...]) -> None:
+    adata = planted()
+    adata = adata[adata.obs["cluster"].isin(["0", "1", "3"])]
+    table, notes = differential_expression(adata, condition="condition", covariates=covariates)
+    found = table[table["p_value_adjusted"] < 0.05]
+    assert notes == []
+    assert set(table["contrast"]) == {"treated vs control"}
+    assert set(found["cluster"]) == {"0"}
+    assert set(found["gene"]) == set(CHANGED)
+    up = found["gene"].isin(CHANGED[::2])
+    assert ((found["log2_fold_change"] > 0) == up).all()
+
+
+@pytest.mark.parametrize("design", [UNPAIRED, PAIRED], ids=["unpaired", "paired"])
+def test_the_planted_share_is_found_and_nothing_else(design: Design) -> None:
+    table = composition_test(shares_of(planted()), SAMPLES, design)
+    assert list(table) == COLUMNS
+    first, others = table.iloc[0], table.iloc[1:]
+    assert first["cell_type"] == "monocyte"
+    assert first["p_val_adj"] < 0.05
+    assert first["difference"] < -0.05
+    assert (others["p_val_adj"] > 0.05).all()
+    assert set(table["note"]) == {"low power: 3 of 'treated', 3 of 'control'; only large changes can be found"}
+    assert "Unknown, cluster 5" in set(table["cell_type"])
+
+
+def test_permuted_conditions_find_nothing() -> None:
+    adata = planted()
+    mixed = SAMPLES.assign(condition=["treated", "control", "control", "treated", "control", "treated"])
+    table, _ = compare(pseudobulk(adata[adata.obs["cluster"].isin(["0", "1", "3"])]), mixed, UNPAIRED)
+    assert len(table)
+    assert not (table["p_value_adjusted"] < 0.05).any()
+    assert not (composition_test(shares_of(adata), mixed, UNPAIRED)["p_val_adj"] < 0.05).any()
+
+
+def test_shares_without_a_difference_have_uniform_p_values() -> None:
+    p = [composition_test(shares_of_random(seed), SAMPLES, UNPAIRED)["p_val"] for seed in range(200)]
+    assert 0.02 < np.mean(np.concatenate(p) < 0.05) < 0.08
+
+
+def shares_of_random(seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cells = [rng.multinomial(500, rng.dirichlet(60 * SHARES)) for _ in SAMPLES.index]
+    return pd.DataFrame(cells, index=SAMPLES.index, columns=list("abcdef"))
+
+
+def test_without_shrinkage_it_is_the_t_test() -> None:
+    rng = np.random.default_rng(0)
+    values = pd.DataFrame(rng.normal(size=(6, 2)) * [1, 10], index=SAMPLES.index, columns=["a", "b"])
+    variances = values.groupby(SAMPLES["condition"]).var().mean().to_numpy()
+    found = moderated(values, design_matrix(SAMPLES, UNPAIRED))
+    plain = stats.ttest_ind(values.iloc[3:], values.iloc[:3]).statistic
+    shrunk, _ = squeezed(variances, 4)
+    np.testing.assert_allclose(found["statistic"], plain * np.sqrt(variances / shrunk))
+
+
+def test_the_prior_of_variances_is_found() -> None:
+    # A scaled inverse chi-square prior with 8 degrees of freedom and location 2.
+    rng = np.random.default_rng(0)
+    true = 2 * 8 / rng.chisquare(8, 4000)
+    shrunk, df = squeezed(true * rng.chisquare(4, 4000) / 4, 4)
+    assert 10 < df < 14
+    assert np.corrcoef(np.log(shrunk), np.log(true))[0, 1] > 0.6
+    alike, df = squeezed(np.ones(5), 4)
+    assert df == 20
+    assert np.allclose(alike, alike[0])
+
+
+@pytest.mark.parametrize(
+    ("samples", "note"),
+    [
+        (SAMPLES.iloc[:4], "not tested: samples: 1 of 'treated', and 2 are needed"),
+        (SAMPLES.iloc[[0, 1, 3, 4]], "low power: 2 of 'treated', 2 of 'control'; only large changes can be found"),
+        (SAMPLES.iloc[:3], None),
+    ],
+)
+def test_few_samples_are_reported(samples: pd.DataFrame, note: str | None) -> None:
+    table = composition_test(shares_of(planted()), samples, UNPAIRED)
+    assert set(table["note"]) == ({note} if note else set())
+    if note and note.startswith("not tested"):
+        assert table["p_val"].isna().all()
+        assert table["mean_share_condition"].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bulk = pseudobulk(planted())
+    rows = [{"sample": name, "extra": dict(row)} for name, row in SAMPLES.iterrows()]
+    set_settings(bulk, {"samples": [*rows, {"sample": "elsewhere", "extra": {"condition": ""}}]})
+    write_h5ad(bulk, "g.pseudobulk.h5ad")
+    write_table(pd.DataFrame({"cluster": list("012345"), "cell_type": TYPES}), "types.tsv")
+    write_json({"condition": "condition", "formula": "~ donor + condition"}, "design.json")
+    compare_composition(
+        prefix="g", pseudobulk=Path("g.pseudobulk.h5ad"), annotation=Path("types.tsv"), design=Path("design.json")
+    )
+    table = read_table("g.composition_test.tsv")
+    assert table.iloc[0]["cell_type"] == "monocyte"
+    assert len(table) == 6
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("~ donor", "does not hold the condition 'condition'"),
+        ("~ donor + condition + donor", "names a column twice"),
+        ("~ donor * condition", "no sum of columns"),
+        ("~ donor + ", "no sum of columns"),
+        ("~ __import__('os').system('x') + condition", "no sum of columns"),
+        ("~ age + sex + condition", "no column 'age'.*no column 'sex'"),
+        ("~ batch + condition", "cannot be told from 'condition'"),
+        ("~ donor + twin + condition", "say the same of the samples"),
+    ],
+)
+def test_formulas_that_cannot_be_used(formula: str, told: str) -> None:
+    table = SAMPLES.assign(batch=SAMPLES["condition"].str.upper(), twin=SAMPLES["donor"].str.upper())
+    rows = [{"sample": name, "group": "g", "extra": dict(row)} for name, row in table.iterrows()]
+    with pytest.raises(InputError, match=f"(?s){told}"):
+        design = parse_design("condition", formula)
+        assert design is not None
+        check_design(rows, design)
+
+
+def test_a_formula_needs_a_condition_and_names_it_last() -> None:
+    with pytest.raises(InputError, match="without --condition"):
+        parse_design(None, "~ donor")
+    design = parse_design("condition", "~condition+donor")
+    assert design == PAIRED
+    assert design.formula == "~ donor + condition"
+    assert parse_design(None, None) is None
+
+
+def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
+    nested = SAMPLES.assign(donor=["d1", "d1", "d2", "d3", "d4", "d4"])
+    adata = planted()
+    adata = adata[adata.obs["cluster"].isin(["0"])].copy()
+    table, notes = compare(pseudobulk(adata), nested, PAIRED)
+    assert table.empty
+    told = (
+        "cluster 0, 'treated' against 'control': the design is rank-deficient: 'donor' cannot be told from 'condition'"
+    )
+    assert notes == [told]
+    adata.var["in_all_samples"] = np.arange(adata.n_vars) >= 5
+    table, notes = compare(pseudobulk(adata), SAMPLES, UNPAIRED)
+    assert set(table["gene"]).isdisjoint(CHANGED[:5])
+    assert notes == ["5 genes, which only some of the samples were measured for"]
