@@ -20,6 +20,8 @@ CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
 LEVELS = ("cluster_coarse", "cluster_fine")
 """Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within them."""
+UNCORRECTED, CORRECTED_PCA = "cluster_uncorrected", "X_pca_corrected"
+"""Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
 RUN = "scsiameseclu"
 """Key of ``uns`` with parameters, versions and seed."""
 
@@ -115,6 +117,7 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
             "X_pca": np.asarray(adata.obsm["X_pca"], dtype=np.float32),
             EMBEDDING: np.asarray(adata.obsm[EMBEDDING], dtype=np.float32),
             "X_umap": coordinates.to_numpy(dtype=np.float32),
+            **{key: np.asarray(adata.obsm[key], dtype=np.float32) for key in (CORRECTED_PCA,) if key in adata.obsm},
         },
         varm=dict(adata.varm),
         uns=_uns(adata.uns),
@@ -123,7 +126,7 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "barcode": adata.obs_names,
             "sample": adata.obs["sample"].astype(str).to_numpy(),
@@ -133,6 +136,9 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
             **{level: adata.obs[level].astype(str).to_numpy() for level in LEVELS},
         }
     )
+    if UNCORRECTED in adata.obs:
+        table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
+    return table
 
 
 def composition(adata: ad.AnnData) -> pd.DataFrame:

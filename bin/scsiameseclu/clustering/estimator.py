@@ -19,8 +19,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
-from .consensus.levels import DETAIL, Consensus, by_falling_size, consensus_clustering, levels
+from .consensus.guard import agreement
+from .consensus.levels import DETAIL, Consensus, by_falling_size, levels
 from .consensus.partitions import cell_co_association
+from .correction import BatchCorrection, Clustered, cluster_batches
 from .network.augment import graph_views
 from .network.train import TERMS, Components, Trained, Training, TrainingData, train
 from .progress import Progress
@@ -38,6 +40,18 @@ NUMBERS = "biuf"
 """numpy's kinds of real numbers."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
+PER_CELL = (
+    "labels_",
+    "coarse_labels_",
+    "fine_labels_",
+    "consensus_labels_",
+    "uncorrected_labels_",
+    "soft_assignments_",
+    "confidence_",
+    "embedding_",
+    "corrected_components_",
+)
+"""Attributes of a fitted model with one row a cell, or None."""
 VERSIONED = ("anndata", "igraph", "numpy", "scikit-learn", "scipy", "torch")
 """Packages whose versions are recorded with a result."""
 
@@ -88,6 +102,15 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ``"scsiameseclu"``, or ``"consensus"`` for its training-free start alone.
     random_state
         Seed.
+    batch_key
+        Column of ``obs`` with the batches; they are put in order by name, so that the order in which
+        they were joined is of no matter. Default: none.
+    batch_correction
+        ``"auto"``: batches are corrected where that is needed and does not join different types
+        (:mod:`~scsiameseclu.clustering.consensus.guard`); ``"always"``; or ``"none"``.
+    condition_key
+        Column of ``obs`` with the conditions: ``"auto"`` corrects no batches that are the conditions.
+        Default: none.
     device
         ``"auto"`` (a GPU if there is one), ``"cpu"`` or ``"cuda"``, for the network.
     sfm, crr, lrr, pr, rec, zinb, otc, noise, edge_dropping, diffusion, cell_target, sizes
@@ -124,6 +147,15 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Jaccard index with one of their clusters.
     consensus_labels_ : int64 array of shape (n,)
         The training-free start.
+    batch_judgement_ : Judgement or None
+        Whether batches were corrected, and why; None without at least two batches.
+    uncorrected_labels_ : int64 array of shape (n,) or None
+        Clusters of the consensus without the correction, where batches were corrected.
+    corrected_components_ : float32 array or None
+        Corrected principal components, from which the network learned.
+    batch_agreement_ : dict of int to float
+        For each cluster that can be compared, its agreement between batches (1 is best), where
+        batches were corrected.
     cluster_stability_ : dict of int to float
         `stability_` of each cluster.
     device_ : str
@@ -143,6 +175,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         detail: float = DETAIL,
         method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
         random_state: int = 0,
+        batch_key: str | None = None,
+        batch_correction: BatchCorrection = "auto",
+        condition_key: str | None = None,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         sfm: bool = True,
         crr: bool = True,
@@ -163,6 +198,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.detail = detail
         self.method = method
         self.random_state = random_state
+        self.batch_key = batch_key
+        self.batch_correction = batch_correction
+        self.condition_key = condition_key
         self.device = device
         self.sfm = sfm
         self.crr = crr
@@ -180,7 +218,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, adata: ad.AnnData | Counts, y: object = None) -> ScSiameseClu:  # noqa: ARG002
-        """Cluster the cells; `adata` is not changed, and nothing in ``obs`` is read.
+        """Cluster the cells; `adata` is not changed, and nothing in ``obs`` is read but batch and condition.
 
         Parameters
         ----------
@@ -198,6 +236,11 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             The counts are no raw counts, the parameters do not fit, or ``device="cuda"`` and there is no GPU.
         """
         adata = as_anndata(adata)
+        batches = column_codes(adata, self.batch_key)
+        conditions = column_codes(adata, self.condition_key)
+        order = np.argsort(batches, kind="stable")
+        if (order[:-1] > order[1:]).any():
+            adata, batches, conditions = adata[order].to_memory(), batches[order], conditions[order]
         counts = raw_counts(adata)
         self._check(counts.shape[0])
         self.device_ = resolve_device(self.device)
@@ -208,14 +251,19 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
             progress.stage(f"Consensus of partitions of {counts.shape[0]} cells")
-            consensus = consensus_clustering(
-                expression.counts,
-                highly_variable=expression.highly_variable,
+            clustered = cluster_batches(
+                expression,
+                batches,
+                conditions,
+                correction=self.batch_correction,
                 n_clusters=self.n_clusters,
                 detail=self.detail,
                 random_state=seed,
             )
-            self._keep(consensus, self._refine(expression, consensus, progress))
+            expression = replace(expression, scores=clustered.scores)
+            self._keep(clustered.consensus, self._refine(expression, clustered.consensus, progress))
+            self._keep_batches(clustered, expression.counts, batches)
+        self._reorder(np.argsort(order))
         return self
 
     def fit_predict(self, adata: ad.AnnData | Counts, y: object = None, **kwargs: object) -> NDArray[np.int64]:  # noqa: ARG002
@@ -263,6 +311,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Sets ``obs['cluster']``, ``obs['cluster_coarse']`` and ``obs['cluster_fine']`` (categories
         ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
         ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions, seed, method).
+        Where batches were corrected also ``obs['cluster_uncorrected']`` and ``obsm['X_pca_corrected']``.
         """
         if adata.n_obs != len(self.labels_):
             raise InputError.of(
@@ -272,6 +321,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             )
         for name, labels in self.levels().items():
             adata.obs[name] = categorical(labels)
+        if self.uncorrected_labels_ is not None:
+            adata.obs["cluster_uncorrected"] = categorical(self.uncorrected_labels_)
+            adata.obsm["X_pca_corrected"] = self.corrected_components_
         adata.obs["cluster_confidence"] = self.confidence_
         adata.obsm["X_scsiameseclu"] = self.embedding_
         adata.uns["scsiameseclu"] = json.dumps(self.description(), sort_keys=True, default=storage.plain_number)
@@ -325,6 +377,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             "method": ("scsiameseclu", "consensus"),
             "cell_target": ("co-association", "identity"),
             "sizes": ("estimated", "equal"),
+            "batch_correction": ("auto", "none", "always"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -390,6 +443,19 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.stability_ = self.dendrogram_.stability(consensus.partitions.labels)
         self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
 
+    def _keep_batches(self, clustered: Clustered, counts: csr_matrix, batches: NDArray[np.int64]) -> None:
+        self.batch_judgement_ = clustered.judgement
+        self.uncorrected_labels_ = clustered.uncorrected
+        corrected = clustered.uncorrected is not None
+        self.corrected_components_ = clustered.scores if corrected else None
+        self.batch_agreement_ = agreement(counts, self.labels_, batches)[1] if corrected else {}
+
+    def _reorder(self, cells: NDArray[np.int64]) -> None:
+        self.dendrogram_ = replace(self.dendrogram_, leaves=self.dendrogram_.leaves[cells])
+        for name in PER_CELL:
+            values = getattr(self, name)
+            setattr(self, name, None if values is None else values[cells])
+
 
 def as_anndata(counts: ad.AnnData | Counts) -> ad.AnnData:
     """Return an AnnData whose counts can be read: a backed ``X`` is loaded, a matrix becomes ``X``.
@@ -420,6 +486,32 @@ def _matrix(counts: Counts) -> np.ndarray[Any, Any] | csr_matrix:
         return np.asarray(counts)
     except ValueError:  # rows of different lengths
         return np.empty(0)
+
+
+def column_codes(adata: ad.AnnData, column: str | None) -> NDArray[np.int64]:
+    """Return the values of a column of ``obs`` as numbers 0, 1 ... by name; 0 for all if there is no column.
+
+    Raises
+    ------
+    InputError
+        There is no such column, or values are missing in it.
+    """
+    if column is None:
+        return np.zeros(adata.n_obs, dtype=np.int64)
+    if column not in adata.obs:
+        raise InputError.of(
+            what=f"There is no column {quoted(column)}.",
+            where="obs",
+            remedy="Name one of its columns, or none.",
+        )
+    values = adata.obs[column]
+    if values.isna().any():
+        raise InputError.of(
+            what=f"{int(values.isna().sum())} cells have no value in {quoted(column)}.",
+            where=f"obs[{column!r}]",
+            remedy="Give every cell a value, or leave these cells out.",
+        )
+    return np.asarray(np.unique(values.astype(str), return_inverse=True)[1], dtype=np.int64)
 
 
 def raw_counts(adata: ad.AnnData) -> csr_matrix:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +15,14 @@ import pandas as pd
 import torch
 
 from ..files import settings, write_h5ad, write_json, write_table
+from .consensus.guard import DOUBTFUL
 from .consensus.levels import DETAIL
-from .estimator import ScSiameseClu, categorical, prepare_expression, raw_counts
+from .correction import BatchCorrection
+from .estimator import ScSiameseClu, categorical, column_codes, prepare_expression, raw_counts
 from .stability import resampling_stability
+
+BATCH, CONDITION = "batch", "condition of the sample"
+"""Columns of ``obs``; the second one is made here."""
 
 
 def cluster(
@@ -25,6 +31,8 @@ def cluster(
     expression: Path,
     cluster_detail: float = DETAIL,
     seed: int = 0,
+    batch_correction: BatchCorrection = "auto",
+    condition: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
     sfm: bool = True,
@@ -44,7 +52,8 @@ def cluster(
     """Cluster a group's cells with scSiameseClu; the number of clusters is that of the group's settings.
 
     Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_coarse, cluster_fine,
-    cluster_confidence, consensus; obsm X_scsiameseclu; uns scsiameseclu),
+    cluster_confidence, consensus; obsm X_scsiameseclu; uns scsiameseclu; where batches were
+    corrected obs cluster_uncorrected, obsm X_pca_corrected),
     ``<prefix>.training_history.tsv``, ``<prefix>.model.safetensors`` and
     ``<prefix>.clustering.json``.
 
@@ -58,6 +67,10 @@ def cluster(
         Where the dendrogram is cut if the number of clusters is ``auto``: 0 coarse, 1 fine.
     seed
         Seed of all random numbers.
+    batch_correction
+        Whether differences between batches (``obs['batch']``) are corrected; ``auto`` judges it.
+    condition
+        Column of the samplesheet with the conditions: ``auto`` corrects no batches that are the conditions.
     device
         Where the network runs.
     method
@@ -92,11 +105,15 @@ def cluster(
     started = time.monotonic()
     adata = ad.read_h5ad(expression, backed="r")  # the counts are read, the normalized expression is not
     requested = settings(adata)["n_clusters"]
+    adata.obs[CONDITION] = _conditions(adata, condition)
     model = ScSiameseClu(
         n_clusters=requested,
         detail=cluster_detail,
         method=method,
         random_state=seed,
+        batch_key=BATCH if BATCH in adata.obs else None,
+        batch_correction=batch_correction,
+        condition_key=CONDITION,
         device=device,
         sfm=sfm,
         crr=crr,
@@ -116,6 +133,7 @@ def cluster(
     stability = resampling_stability(
         prepare_expression(adata, raw_counts(adata), random_state=seed),
         model.labels_,
+        batches=None if model.uncorrected_labels_ is None else column_codes(adata, BATCH),
         n_resamples=stability_resamples,
         random_state=seed,
     )
@@ -123,6 +141,12 @@ def cluster(
     write_table(model.history_, f"{prefix}.training_history.tsv")
     model.save(f"{prefix}.model.safetensors")
     write_json(_summary(model, requested, stability) | cost, f"{prefix}.clustering.json")
+
+
+def _conditions(adata: ad.AnnData, column: str | None) -> pd.Series:
+    """Return the condition of each cell, as text; none for all without a column."""
+    of_samples = {str(row["sample"]): str(row["extra"].get(column, "")) for row in settings(adata).get("samples", [])}
+    return adata.obs["sample"].astype(str).map(of_samples).fillna("") if of_samples else pd.Series("", adata.obs_names)
 
 
 def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
@@ -136,6 +160,7 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
     notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
     if requested not in ("auto", model.n_clusters_):
         notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished.")
+    notes += _batch_notes(model)
     if stability is None:
         notes.append("Stability under resampling was not measured: one cluster, too few cells, or not asked for.")
     return {
@@ -145,9 +170,33 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
         "cluster_stability": {str(cluster): value for cluster, value in model.cluster_stability_.items()},
         "levels": {name: int(labels.max()) + 1 for name, labels in model.levels().items()},
         "dendrogram": dendrogram_record(model),
+        "batch_correction": _batch_record(model),
         "method": model.method_,
         "notes": notes,
     }
+
+
+def _batch_record(model: ScSiameseClu) -> dict[str, Any] | None:
+    """Return what was decided about batches and why; None without at least two."""
+    if model.batch_judgement_ is None:
+        return None
+    agreement = {str(cluster): value for cluster, value in model.batch_agreement_.items()}
+    return {"requested": model.batch_correction, **asdict(model.batch_judgement_), "cluster_agreement": agreement}
+
+
+def _batch_notes(model: ScSiameseClu) -> list[str]:
+    judgement = model.batch_judgement_
+    if judgement is None:
+        return []
+    done = "were corrected" if judgement.corrected else "were not corrected"
+    measured = [("mixing", judgement.need), ("agreement", judgement.validity)]
+    numbers = ", ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
+    notes = [f"The {judgement.n_batches} batches {done}: {judgement.reason}{numbers and f' ({numbers})'}."]
+    if doubtful := [str(cluster) for cluster, value in model.batch_agreement_.items() if value < DOUBTFUL]:
+        notes.append(
+            f"Clusters that agree poorly between batches, and may join different cells: {', '.join(doubtful)}."
+        )
+    return notes
 
 
 def dendrogram_record(model: ScSiameseClu) -> dict[str, Any]:

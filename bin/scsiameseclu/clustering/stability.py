@@ -24,6 +24,7 @@ def resampling_stability(
     share: float = 0.8,
     max_cells: int = 2000,
     random_state: int = 0,
+    batches: NDArray[np.int64] | None = None,
 ) -> float | None:
     """Return the mean ARI of `labels` with clusterings of random subsets of the cells (Hennig 2007; Lange et al. 2004).
 
@@ -44,6 +45,8 @@ def resampling_stability(
         A subset has ``min(share * n, max_cells)`` cells.
     random_state
         Seed of the subsets and of their clusterings.
+    batches
+        Batch of each cell, to be corrected in each subset. Default: none.
 
     Returns
     -------
@@ -63,6 +66,7 @@ def resampling_stability(
                 highly_variable=expression.highly_variable,
                 n_clusters=k,
                 random_state=seed,
+                batches=None if batches is None else batches[cells],
             )
         scores.append(adjusted_rand_score(labels[cells], found.labels))
     return float(np.mean(scores))

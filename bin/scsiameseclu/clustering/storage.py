@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from ..errors import InputError, quoted
+from .consensus.guard import Judgement
 from .consensus.linkage import Dendrogram
 from .network.model import SiameseNetwork
 from .network.train import Training
@@ -35,13 +36,17 @@ ARRAYS = (
     "centroids_",
     "embedding_",
     "stability_",
+    "uncorrected_labels_",
+    "corrected_components_",
 )
+"""Arrays of a fitted model; one that is None is not stored."""
 VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")
 
 
 def save(model: ScSiameseClu, path: Path | str) -> None:
     """Write a fitted model; the same model gives the same bytes."""
-    tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in ARRAYS}
+    arrays = {name: getattr(model, name) for name in ARRAYS}
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
     tensors |= {"merges": model.dendrogram_.merges, "leaves": model.dendrogram_.leaves}
     if model.network_ is not None:
         state = model.network_.state_dict()
@@ -76,13 +81,16 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
     training = metadata["parameters"].pop("training")
     model = kind(**metadata["parameters"], training=None if training is None else Training(**training))
     for name in ARRAYS:
-        setattr(model, name, tensors[name])
+        setattr(model, name, tensors.get(name))
     for name in VALUES:
         setattr(model, name, metadata[name])
     model.dendrogram_ = Dendrogram(tensors["merges"], tensors["leaves"])
     columns = metadata["history_"]
     model.history_ = pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, dtype, values in columns})
     model.cluster_stability_ = {int(cluster): value for cluster, value in metadata["cluster_stability_"].items()}
+    model.batch_agreement_ = {int(cluster): value for cluster, value in metadata["batch_agreement_"].items()}
+    judgement = metadata["batch_judgement_"]
+    model.batch_judgement_ = None if judgement is None else Judgement(**judgement)
     model.network_ = _network(tensors)
     return model
 
@@ -99,6 +107,8 @@ def _metadata(model: ScSiameseClu) -> dict[str, Any]:
             for name in history
         ],
         "cluster_stability_": model.cluster_stability_,
+        "batch_agreement_": model.batch_agreement_,
+        "batch_judgement_": None if model.batch_judgement_ is None else asdict(model.batch_judgement_),
         **{name: getattr(model, name) for name in VALUES},
     }
 

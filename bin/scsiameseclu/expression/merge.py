@@ -39,6 +39,7 @@ _WORTH_NAMING = 0.05
 RESERVED = frozenset(
     (
         "sample",
+        "batch",
         "barcode",
         "group",
         "n_genes_by_counts",
@@ -50,6 +51,7 @@ RESERVED = frozenset(
         "predicted_doublet",
         "cluster",
         "cluster_confidence",
+        "cluster_uncorrected",
         "consensus",
         "confidence",
         "cell_type",
@@ -107,7 +109,8 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
 
     Returns
     -------
-    ``X`` raw counts (integer CSR); ``obs_names`` ``<sample>_<barcode>``; ``obs['sample']``, the samples' own columns,
+    ``X`` raw counts (integer CSR); ``obs_names`` ``<sample>_<barcode>``; ``obs['sample']``, ``obs['batch']`` (the
+    samplesheet's, by default the sample), the samples' own columns,
     and the extra columns of the samplesheet as text; ``uns['settings']`` of the group; ``uns['expression']`` JSON
     with ``notes``.
 
@@ -261,6 +264,7 @@ def _cells(sample: ad.AnnData, row: dict[str, Any], columns: dict[str, str]) -> 
     obs: pd.DataFrame = sample.obs.copy()
     obs.index = row["sample"] + "_" + obs.index.astype(str)
     obs.insert(0, "sample", row["sample"])
+    obs.insert(1, "batch", row.get("batch") or row["sample"])
     for column, name in columns.items():
         obs[name] = row["extra"].get(column)
     return obs

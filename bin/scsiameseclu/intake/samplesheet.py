@@ -32,6 +32,7 @@ RESERVED = frozenset(
         "predicted_doublet",
         "cluster",
         "cluster_confidence",
+        "cluster_uncorrected",
         "consensus",
         "cell_type",
         "barcode",
@@ -122,7 +123,7 @@ def read_samplesheet(
 
     Returns
     -------
-    Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
+    Settings of each sample, in the order of the sheet: ``sample counts group batch n_clusters organism tissue
     expected_doublet_rate labels overrides extra``. ``overrides`` holds what the sheet gives of the schema's other
     columns, each named as the parameter that it wins over for this sample.
 
@@ -401,6 +402,7 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
         "sample": values.get("sample", ""),
         "counts": values.get("counts", ""),
         "group": values.get("group", values.get("sample", "")),
+        "batch": values.get("batch", values.get("sample", "")),
         "n_clusters": int(clusters) if _INTEGER.fullmatch(str(clusters)) else clusters,
         "organism": values.get("organism"),
         "tissue": values.get("tissue"),

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .batches import without_batches
 from .linkage import Dendrogram, dendrogram
-from .normalizations import normalizations
+from .normalizations import Normalization, normalizations
 from .partitions import Partitions, cell_co_association, co_association, micro_clusters, partitions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -70,6 +73,7 @@ def consensus_clustering(
     n_clusters: NClusters = "auto",
     detail: float = DETAIL,
     random_state: int = 0,
+    batches: NDArray[np.int64] | None = None,
 ) -> Consensus:
     """Return the consensus of many partitions of the cells.
 
@@ -85,8 +89,19 @@ def consensus_clustering(
         Where ``"auto"`` cuts, from 0 (coarse) to 1 (fine).
     random_state
         Seed of everything random. The same seed gives the same bytes.
+    batches
+        Batch of each cell, to be corrected. Default: none.
     """
     found = normalizations(counts, highly_variable=highly_variable, random_state=random_state)
+    if batches is not None:
+        found = without_batches(found, batches, random_state=random_state)
+    return consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
+
+
+def consensus_of(
+    found: Sequence[Normalization], *, n_clusters: NClusters = "auto", detail: float = DETAIL, random_state: int = 0
+) -> Consensus:
+    """Return the consensus of partitions of these normalizations, see :func:`consensus_clustering`."""
     voted = partitions(found, random_state=random_state)
     tree = dendrogram_of(voted, n_clusters=n_clusters, random_state=random_state)
     cut = levels(tree, n_clusters=n_clusters, detail=detail)[1]

@@ -1,0 +1,156 @@
+"""Batch correction of components: each batch is moved as a whole, then Harmony (docs/method.md).
+
+Harmony alone (Korsunsky et al. 2019) does nothing where batches lie fully apart: each of its
+clusters then holds one batch. Moved by their mutual nearest neighbors (Haghverdi et al. 2018)
+first, they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize as unit_rows
+
+from .normalizations import Normalization
+
+ROUNDS = 3
+"""Times that each batch is moved."""
+N_MUTUAL = 20
+"""Nearest neighbors among which two cells of different batches must be mutually."""
+MOVED_BY = 1_000
+"""Cells of a batch from which its move is found; a random sample where there are more."""
+CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100
+"""One of Harmony's clusters for so many cells, and at most so many."""
+DIVERSITY, WIDTH, RIDGE = 2.0, 0.1, 1.0
+"""Harmony's theta, sigma and lambda: its defaults."""
+CORRECTIONS, ASSIGNMENTS, BLOCKS = 10, 4, 20
+"""Corrections, assignments before each, and the blocks of cells that an assignment takes one by one."""
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+
+
+def without_batches(found: Sequence[Normalization], batches: Integers, *, random_state: int = 0) -> list[Normalization]:
+    """Return normalizations with corrected components."""
+    return [replace(one, components=corrected(one.components, batches, random_state=random_state)) for one in found]
+
+
+def corrected(components: NDArray[np.float32], batches: Integers, *, random_state: int = 0) -> NDArray[np.float32]:
+    """Return components without the differences between batches.
+
+    Parameters
+    ----------
+    components
+        Cells x components.
+    batches
+        Batch of each cell.
+    random_state
+        Seed. The same seed gives the same bytes.
+    """
+    if not components.any():
+        return components
+    rng = np.random.default_rng(random_state)
+    batches = np.unique(batches, return_inverse=True)[1]
+    points = shifted(components.astype(np.float64), batches, rng)
+    return harmony(points, batches, rng).astype(np.float32)
+
+
+def shifted(points: Floats, batches: Integers, rng: np.random.Generator) -> Floats:
+    """Move each batch but the largest by the median displacement of its mutual nearest neighbors.
+
+    The larger move first; neighbors are sought among the batches that are larger, from the second
+    round on among all others.
+    """
+    points = points.copy()
+    sizes = np.bincount(batches)
+    order = np.argsort(-sizes, kind="stable")
+    sample = np.concatenate([_at_most(MOVED_BY, np.flatnonzero(batches == batch), rng) for batch in order])
+    rank = np.argsort(order)[batches[sample]]
+    for step in range(ROUNDS):
+        for place in range(1, len(order)):
+            own, others = sample[rank == place], sample[(rank < place) | ((rank > place) & (step > 0))]
+            here, there = _mutual_neighbors(unit_rows(points[own]), unit_rows(points[others]))
+            if here.size:
+                points[batches == order[place]] += np.median(points[others[there]] - points[own[here]], axis=0)
+    return points
+
+
+def _at_most(n: int, cells: Integers, rng: np.random.Generator) -> Integers:
+    return cells if cells.size <= n else np.sort(rng.choice(cells, n, replace=False))
+
+
+def _mutual_neighbors(first: Floats, second: Floats) -> tuple[Integers, Integers]:
+    """Return the pairs of rows that are among each other's nearest."""
+    there, back = _nearest(first, second), _nearest(second, first)
+    ours, theirs = np.repeat(np.arange(len(first)), there.shape[1]), there.ravel()
+    mutual = (back[theirs] == ours[:, None]).any(axis=1)
+    return ours[mutual], theirs[mutual]
+
+
+def _nearest(points: Floats, among: Floats) -> Integers:
+    search = NearestNeighbors(n_neighbors=min(N_MUTUAL, len(among)), algorithm="brute").fit(among)
+    return np.asarray(search.kneighbors(points, return_distance=False))
+
+
+def harmony(points: Floats, batches: Integers, rng: np.random.Generator) -> Floats:
+    """Return points corrected by Harmony.
+
+    Soft clusters that are to hold each batch in its share; then each batch's mean in a cluster is
+    taken to the cluster's, by ridge regression. Both are repeated a fixed number of times.
+    """
+    n = len(points)
+    n_clusters = int(np.clip(round(n / CELLS_PER_CLUSTER), 1, MOST_CLUSTERS))
+    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31))).fit(unit_rows(points))
+    shares = _normalized(_likeness(unit_rows(points), unit_rows(kmeans.cluster_centers_)))
+    one_hot = np.eye(int(batches.max()) + 1)[batches]
+    moved = points
+    for _ in range(CORRECTIONS):
+        unit = unit_rows(moved)
+        for _ in range(ASSIGNMENTS):
+            _assign(shares, _likeness(unit, unit_rows(shares.T @ unit)), one_hot, rng)
+        moved = points - _batch_effects(points, shares, batches)
+    return moved
+
+
+def _likeness(points: Floats, centers: Floats) -> Floats:
+    return np.asarray(np.exp((points @ centers.T - 1) * (2 / WIDTH)))
+
+
+def _normalized(shares: Floats) -> Floats:
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _assign(shares: Floats, likeness: Floats, one_hot: Floats, rng: np.random.Generator) -> None:
+    """Assign the cells anew, block by block, in place; a cluster repels batches of which it has too much."""
+    total = shares.sum(axis=0)
+    held, part = one_hot.T @ shares, one_hot.mean(axis=0)
+    for block in np.array_split(rng.permutation(len(shares)), min(BLOCKS, len(shares))):
+        total -= shares[block].sum(axis=0)
+        held -= one_hot[block].T @ shares[block]
+        wanted = ((np.outer(part, total) + 1) / (held + 1)) ** DIVERSITY
+        shares[block] = _normalized(likeness[block] * (one_hot[block] @ wanted))
+        total += shares[block].sum(axis=0)
+        held += one_hot[block].T @ shares[block]
+
+
+def _batch_effects(points: Floats, shares: Floats, batches: Integers) -> Floats:
+    """Return for each cell its batch's effect in its clusters.
+
+    In each cluster: points ~ mean + effect of the batch, with a ridge penalty on the effects.
+    """
+    cells = [np.flatnonzero(batches == batch) for batch in range(int(batches.max()) + 1)]
+    sums = np.stack([shares[own].T @ points[own] for own in cells])
+    sizes = np.stack([shares[own].sum(axis=0) for own in cells])[:, :, None]
+    weights = RIDGE / (sizes + RIDGE)
+    mean = (weights * sums).sum(axis=0) / np.maximum((weights * sizes).sum(axis=0), np.finfo(np.float64).tiny)
+    effects = (sums - sizes * mean) / (sizes + RIDGE)
+    result = np.empty_like(points)
+    for own, of_batch in zip(cells, effects, strict=True):
+        result[own] = shares[own] @ of_batch
+    return result
