@@ -10,7 +10,7 @@ REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch test lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-batches test lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -40,6 +40,10 @@ benchmark-markers: setup ## time the marker test on DATA=labelled.h5ad beside Se
 
 benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two cores; writes its part of docs/benchmarks.md
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch --samples $(SAMPLES) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+
+benchmark-batches: setup ## clusters with and without batch correction on DATA=folder, real batches and controls; writes its part of docs/benchmarks.md
+	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-batches DATA=folder" >&2; exit 2; }
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch_correction --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

@@ -113,10 +113,30 @@ def network(table: pd.DataFrame) -> str:
     return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
 
 
+def batch_correction(table: pd.DataFrame) -> str:
+    """Return what the correction of batches does, and whether it was decided rightly."""
+    names = {"none": "without", "corrected": "corrected", "auto": "taken"}
+    numbers = {
+        f"ARI, {mode} k: {title}": table[f"{name}_{mode}"] for mode in ("true", "own") for name, title in names.items()
+    }
+    shown = pd.DataFrame(
+        {
+            "batches": table["case"],
+            "cells": table["cells"].map("{:,}".format),
+            **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
+            **{name: table[name].map("{:.2f}".format).replace("nan", "–") for name in ("need", "validity", "shared")},
+            "corrected": table["decision"],
+        },
+        dtype=object,
+    )
+    return markdown(shown.set_axis(table["dataset"]), first="data set")
+
+
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "network": network,
     "published": published,
     "markers": markers,
     "batch": batch,
+    "batch_correction": batch_correction,
 }
 """The sections by their names, which are those of their tables and of their places in the template."""

@@ -448,7 +448,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.uncorrected_labels_ = clustered.uncorrected
         corrected = clustered.uncorrected is not None
         self.corrected_components_ = clustered.scores if corrected else None
-        self.batch_agreement_ = agreement(counts, self.labels_, batches)[1] if corrected else {}
+        self.batch_agreement_ = agreement(counts, self.labels_, batches).clusters if corrected else {}
 
     def _reorder(self, cells: NDArray[np.int64]) -> None:
         self.dendrogram_ = replace(self.dendrogram_, leaves=self.dendrogram_.leaves[cells])

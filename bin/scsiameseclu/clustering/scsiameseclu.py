@@ -105,7 +105,8 @@ def cluster(
     started = time.monotonic()
     adata = ad.read_h5ad(expression, backed="r")  # the counts are read, the normalized expression is not
     requested = settings(adata)["n_clusters"]
-    adata.obs[CONDITION] = _conditions(adata, condition)
+    if condition is not None:
+        adata.obs[CONDITION] = _of_samples(adata, condition)
     model = ScSiameseClu(
         n_clusters=requested,
         detail=cluster_detail,
@@ -113,7 +114,7 @@ def cluster(
         random_state=seed,
         batch_key=BATCH if BATCH in adata.obs else None,
         batch_correction=batch_correction,
-        condition_key=CONDITION,
+        condition_key=None if condition is None else CONDITION,
         device=device,
         sfm=sfm,
         crr=crr,
@@ -143,10 +144,10 @@ def cluster(
     write_json(_summary(model, requested, stability) | cost, f"{prefix}.clustering.json")
 
 
-def _conditions(adata: ad.AnnData, column: str | None) -> pd.Series:
-    """Return the condition of each cell, as text; none for all without a column."""
-    of_samples = {str(row["sample"]): str(row["extra"].get(column, "")) for row in settings(adata).get("samples", [])}
-    return adata.obs["sample"].astype(str).map(of_samples).fillna("") if of_samples else pd.Series("", adata.obs_names)
+def _of_samples(adata: ad.AnnData, column: str) -> pd.Series:
+    """Return what the samplesheet says of each cell's sample in that column; empty text where it says nothing."""
+    values = {str(row["sample"]): str(row["extra"].get(column) or "") for row in settings(adata)["samples"]}
+    return pd.Series(adata.obs["sample"].astype(str).map(values))
 
 
 def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
@@ -189,7 +190,7 @@ def _batch_notes(model: ScSiameseClu) -> list[str]:
     if judgement is None:
         return []
     done = "were corrected" if judgement.corrected else "were not corrected"
-    measured = [("mixing", judgement.need), ("agreement", judgement.validity)]
+    measured = [("mixing", judgement.need), ("agreement", judgement.validity), ("shared", judgement.shared)]
     numbers = ", ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
     notes = [f"The {judgement.n_batches} batches {done}: {judgement.reason}{numbers and f' ({numbers})'}."]
     if doubtful := [str(cluster) for cluster, value in model.batch_agreement_.items() if value < DOUBTFUL]:

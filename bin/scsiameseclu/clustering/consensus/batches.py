@@ -123,7 +123,7 @@ def _likeness(points: Floats, centers: Floats) -> Floats:
 
 
 def _normalized(shares: Floats) -> Floats:
-    return shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _assign(shares: Floats, likeness: Floats, one_hot: Floats, rng: np.random.Generator) -> None:

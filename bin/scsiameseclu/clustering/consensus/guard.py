@@ -1,8 +1,9 @@
 """Whether batches should be corrected, judged without labels: is it needed, and do clusters stay the same types.
 
-Every correction also joins types that only one batch has. So a corrected clustering is taken only
-where, in the graph as it was, cells of its clusters lie beside their own batch, and where, in the raw
-counts, its clusters differ from each other in one batch as they do in another.
+Every correction also joins types that only one batch has. So a corrected clustering is taken only where
+cells of its clusters lay beside their own batch before, and where the raw counts say that its clusters
+are the same types in all batches: they differ from each other in one batch as in another, and batches
+differ in one cluster as in another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ MIXED = 0.9
 """Neighbors from other batches, over their expectation, from which on there is nothing to correct."""
 VALID = 0.7
 """Agreement between batches from which on the corrected clusters are types."""
+SHARED = 0.4
+"""Share of the differences between batches, from which on they are effects of the batch and not of types."""
 DOUBTFUL = 0.65
 """Agreement below which a single cluster is doubtful."""
 FEWEST_CELLS = 10
@@ -44,8 +47,8 @@ class Judgement:
         Number of batches.
     need
         See :func:`mixing`; None where it was not looked at, or no cluster has two batches.
-    validity
-        See :func:`agreement`; None where it was not looked at or cannot be judged.
+    validity, shared
+        See :class:`Agreement`; None where it was not looked at or cannot be judged.
     """
 
     corrected: bool
@@ -53,6 +56,28 @@ class Judgement:
     n_batches: int
     need: float | None = None
     validity: float | None = None
+    shared: float | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well clusters agree between batches; None where no two batches can be compared.
+
+    Parameters
+    ----------
+    validity
+        Mean over the pairs of batches of the correlation of what distinguishes the clusters in the one
+        and in the other; 1 is best.
+    shared
+        How much of the difference between two batches is the same in all clusters, over the pairs; 1 is
+        all of it. Types that are mistaken for each other differ in each cluster by other genes.
+    clusters
+        `validity` of each cluster that can be compared.
+    """
+
+    validity: float | None
+    shared: float | None
+    clusters: dict[int, float]
 
 
 def judged(
@@ -73,18 +98,22 @@ def judged(
     always
         Take it in any case.
     """
-    need, (validity, _) = mixing(graph, labels, batches), agreement(counts, labels, batches)
-    if always:
-        corrected, reason = True, "it was asked for"
-    elif need is not None and need >= MIXED:
-        corrected, reason = False, "the batches mix as they are"
-    elif validity is None:
-        corrected, reason = False, "batches have fewer than two clusters in common, by which it could be judged"
-    elif validity < VALID:
-        corrected, reason = False, "it would join cells that differ: clusters do not agree between batches"
-    else:
-        corrected, reason = True, "cells lie beside their own batch, and the clusters agree between batches"
-    return Judgement(corrected, reason, int(batches.max()) + 1, need, validity)
+    need, found = mixing(graph, labels, batches), agreement(counts, labels, batches)
+    corrected, reason = (True, "it was asked for") if always else _decision(need, found.validity, found.shared)
+    return Judgement(corrected, reason, int(batches.max()) + 1, need, found.validity, found.shared)
+
+
+def _decision(need: float | None, validity: float | None, shared: float | None) -> tuple[bool, str]:
+    """Return whether to correct, and why, from what :class:`Judgement` holds."""
+    if need is not None and need >= MIXED:
+        return False, "the batches mix as they are"
+    if validity is None or shared is None:
+        return False, "batches have fewer than two clusters in common, by which it could be judged"
+    if validity < VALID:
+        return False, "it would join cells that differ: clusters do not agree between batches"
+    if shared < SHARED:
+        return False, "it would join cells that differ: batches differ by other genes in each cluster"
+    return True, "cells lie beside their own batch, and the clusters agree between batches"
 
 
 def mixing(graph: csr_matrix, labels: Integers, batches: Integers) -> float | None:
@@ -100,24 +129,28 @@ def mixing(graph: csr_matrix, labels: Integers, batches: Integers) -> float | No
     return float((batches[first] != batches[second]).sum() / chance) if chance else None
 
 
-def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[float | None, dict[int, float]]:
-    """Return how well clusters agree between batches: the mean of pairs of batches, and of each cluster.
+def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreement:
+    """Return how well clusters agree between batches.
 
-    For two batches with at least two clusters in common, of at least 10 cells in each: the
-    correlation of the clusters' summed expression (log1p, centred over these clusters) between
-    the batches. Noise, told by the two halves of each sum, is taken out. None where no two batches
-    can be compared.
+    Two batches are compared in the clusters that have at least 10 cells of each, if they are two or
+    more: by the clusters' summed expression (log1p). Noise, known from the two halves of each sum, is
+    taken out.
     """
     profiles, sizes = _profiles(counts, labels, batches)
-    of_pairs, products = [], np.zeros((sizes.shape[1], 3))
+    of_pairs, products, differences = [], np.zeros((sizes.shape[1], 3)), np.zeros(2)
     for first, second in combinations(range(len(sizes)), 2):
         common = np.flatnonzero((sizes[first] >= FEWEST_CELLS) & (sizes[second] >= FEWEST_CELLS))
         if common.size >= 2:
-            found = _products(profiles[first, :, common], profiles[second, :, common])
+            a, b = profiles[first][:, common], profiles[second][:, common]
+            found = _products(a, b)
             of_pairs.append(_correlation(found.sum(axis=0)))
             products[common] += found
+            differences += _differences(a - b)
+    if not of_pairs:
+        return Agreement(None, None, {})
+    shared = float(differences[0] / differences[1]) if differences[1] > 0 else 0.0
     of_clusters = {int(c): _correlation(products[c]) for c in np.flatnonzero(products.any(axis=1))}
-    return (float(np.mean(of_pairs)) if of_pairs else None), of_clusters
+    return Agreement(float(np.mean(of_pairs)), float(np.clip(shared, 0, 1)), of_clusters)
 
 
 def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[Floats, Integers]:
@@ -137,11 +170,22 @@ def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[
 def _products(first: Floats, second: Floats) -> Floats:
     """Return for each cluster the covariance between batches, and that between halves of the first and of the second.
 
-    Both of shape (clusters, halves, genes).
+    Both of shape (halves, clusters, genes).
     """
-    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
-    between = (a.mean(axis=1) * b.mean(axis=1)).sum(axis=1)
-    return np.column_stack([between, (a[:, 0] * a[:, 1]).sum(axis=1), (b[:, 0] * b[:, 1]).sum(axis=1)])
+    a, b = (profiles - profiles.mean(axis=1, keepdims=True) for profiles in (first, second))
+    between = (a.mean(axis=0) * b.mean(axis=0)).sum(axis=1)
+    return np.column_stack([between, (a[0] * a[1]).sum(axis=1), (b[0] * b[1]).sum(axis=1)])
+
+
+def _differences(between: Floats) -> Floats:
+    """Return the mean product of two clusters' differences between batches, and of those of one cluster.
+
+    Shape (halves, clusters, genes); without noise, which no two clusters and no two halves share.
+    """
+    n = between.shape[1]
+    mean = between.mean(axis=0)
+    total = mean.sum(axis=0)
+    return np.array([(total @ total - (mean**2).sum()) / (n * (n - 1)), (between[0] * between[1]).sum() / n])
 
 
 def _correlation(products: Floats) -> float:
