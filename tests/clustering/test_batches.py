@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
+from scsiameseclu.annotation.assemble import cluster_table
 from scsiameseclu.clustering.consensus.batches import corrected
 from scsiameseclu.clustering.consensus.guard import Agreement, agreement, judged, mixing
 from scsiameseclu.clustering.scsiameseclu import cluster
@@ -246,3 +247,12 @@ def test_the_step_refuses_where_samples_are_conditions(expression):
     assert not summary["batch_correction"]["corrected"]
     assert any("were not corrected: each condition is one batch" in note for note in summary["notes"])
     assert "cluster_uncorrected" not in ad.read_h5ad("G.clustering.h5ad").obs
+
+
+def test_uncorrected_clusters_are_the_last_column_of_the_table():
+    columns = ("sample", "cluster", "cell_type", "cluster_coarse", "cluster_fine", "cluster_uncorrected")
+    cells = ad.AnnData(obs=pd.DataFrame({name: ["a", "b"] for name in columns}, index=["c1", "c2"]))
+    cells.obs["cluster_confidence"] = [0.5, 1.0]
+    assert list(cluster_table(cells))[-1] == "cluster_uncorrected"
+    del cells.obs["cluster_uncorrected"]
+    assert "cluster_uncorrected" not in cluster_table(cells)

@@ -265,3 +265,10 @@ def test_two_kinds_of_genes_in_equal_parts_are_a_failure_of_the_group() -> None:
     assert unlike(samples, group="g") == {}
     with pytest.raises(InputError, match="have 0 genes in common"):
         merge(samples, group="g")
+
+
+def test_the_batch_is_that_of_the_samplesheet_or_else_the_sample():
+    rows = {"a": {"batch": "run1"}, "b": {"batch": "run1"}, "c": {"batch": ""}, "d": {}}
+    samples = [sample(name, ["G1", "G2"], extra=extra) for name, extra in rows.items()]
+    batches = merge(samples, group="g").obs.groupby("sample", observed=True)["batch"].first()
+    assert batches.to_dict() == {"a": "run1", "b": "run1", "c": "c", "d": "d"}

@@ -29,6 +29,9 @@ MEASURED = "in_all_samples"
 NOTES = "expression"
 """Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should know."""
 
+BATCH = "batch"
+"""Column of the samplesheet and of ``obs``: between samples of one batch nothing is corrected."""
+
 MIN_SHARED = 0.5
 """Least share of the smallest sample's genes that all samples must have in common."""
 _AMBIGUOUS = "\n\n"
@@ -39,7 +42,6 @@ _WORTH_NAMING = 0.05
 RESERVED = frozenset(
     (
         "sample",
-        "batch",
         "barcode",
         "group",
         "n_genes_by_counts",
@@ -264,9 +266,9 @@ def _cells(sample: ad.AnnData, row: dict[str, Any], columns: dict[str, str]) -> 
     obs: pd.DataFrame = sample.obs.copy()
     obs.index = row["sample"] + "_" + obs.index.astype(str)
     obs.insert(0, "sample", row["sample"])
-    obs.insert(1, "batch", row.get("batch") or row["sample"])
     for column, name in columns.items():
         obs[name] = row["extra"].get(column)
+    obs[BATCH] = row["extra"].get(BATCH) or row["sample"]
     return obs
 
 

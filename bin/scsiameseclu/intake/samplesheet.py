@@ -40,6 +40,8 @@ RESERVED = frozenset(
     ]
 )
 """Columns of ``.obs`` that the pipeline itself writes."""
+DESCRIBING = ("batch",)
+"""Columns that are ours, and travel into ``.obs`` as further ones do."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
 SIMILAR = 0.82
 """Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of ours."""
@@ -123,9 +125,10 @@ def read_samplesheet(
 
     Returns
     -------
-    Settings of each sample, in the order of the sheet: ``sample counts group batch n_clusters organism tissue
+    Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
     expected_doublet_rate labels overrides extra``. ``overrides`` holds what the sheet gives of the schema's other
-    columns, each named as the parameter that it wins over for this sample.
+    columns, each named as the parameter that it wins over for this sample; ``extra`` the further
+    columns and `DESCRIBING`.
 
     Raises
     ------
@@ -402,15 +405,15 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
         "sample": values.get("sample", ""),
         "counts": values.get("counts", ""),
         "group": values.get("group", values.get("sample", "")),
-        "batch": values.get("batch", values.get("sample", "")),
         "n_clusters": int(clusters) if _INTEGER.fullmatch(str(clusters)) else clusters,
         "organism": values.get("organism"),
         "tissue": values.get("tissue"),
         "expected_doublet_rate": values.get("expected_doublet_rate"),
         "labels": values.get("labels"),
     }
-    overrides = {column: value for column, value in row.values.items() if column not in own}
-    return {**own, "overrides": overrides, "extra": row.extra}
+    extra = row.extra | {column: row.values[column] for column in DESCRIBING if column in row.values}
+    overrides = {column: value for column, value in row.values.items() if column not in own and column not in extra}
+    return {**own, "overrides": overrides, "extra": extra}
 
 
 def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:
