@@ -26,6 +26,8 @@ DOUBTFUL = 0.65
 """Agreement below which a single cluster is doubtful."""
 FEWEST_CELLS = 10
 """Cells from which on a batch counts in a cluster."""
+IN_COMMON = 0.5
+"""Share of each batch's cells that clusters in common hold at least: of a few cells noise decides."""
 DEPTH = 1e4
 """Counts to which summed expression is scaled."""
 
@@ -108,7 +110,7 @@ def _decision(need: float | None, validity: float | None, shared: float | None) 
     if need is not None and need >= MIXED:
         return False, "the batches mix as they are"
     if validity is None or shared is None:
-        return False, "batches have fewer than two clusters in common, by which it could be judged"
+        return False, "batches have too few cells in clusters in common to judge it by"
     if validity < VALID:
         return False, "it would join cells that differ: clusters do not agree between batches"
     if shared < SHARED:
@@ -133,14 +135,16 @@ def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreem
     """Return how well clusters agree between batches.
 
     Two batches are compared in the clusters that have at least 10 cells of each, if they are two or
-    more: by the clusters' summed expression (log1p). Noise, known from the two halves of each sum, is
+    more and hold half of the cells of each batch: by the clusters' summed expression (log1p). Noise, known from the two halves of each sum, is
     taken out.
     """
     profiles, sizes = _profiles(counts, labels, batches)
     of_pairs, products, differences = [], np.zeros((sizes.shape[1], 3)), np.zeros(2)
     for first, second in combinations(range(len(sizes)), 2):
         common = np.flatnonzero((sizes[first] >= FEWEST_CELLS) & (sizes[second] >= FEWEST_CELLS))
-        if common.size >= 2:
+        of_both = sizes[[first, second]]
+        held = of_both[:, common].sum(axis=1) / of_both.sum(axis=1)
+        if common.size >= 2 and held.min() >= IN_COMMON:
             a, b = profiles[first][:, common], profiles[second][:, common]
             found = _products(a, b)
             of_pairs.append(_correlation(found.sum(axis=0)))
