@@ -135,7 +135,8 @@ def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreem
     """Return how well clusters agree between batches.
 
     Two batches are compared in the clusters that have at least 10 cells of each, if they are two or
-    more and hold half of the cells of each batch: by the clusters' summed expression (log1p). Noise, known from the two halves of each sum, is
+    more and hold half of the cells of each batch: by the clusters' summed expression (log1p).
+    Noise, known from the two halves of each sum, is
     taken out.
     """
     profiles, sizes = _profiles(counts, labels, batches)
