@@ -11,7 +11,9 @@ from scsiameseclu.clustering.consensus import partitions as module
 from scsiameseclu.clustering.consensus.neighbors import shared_neighbor_graph
 from scsiameseclu.clustering.consensus.normalizations import Normalization
 from scsiameseclu.clustering.consensus.partitions import (
+    FEWEST_STARTS,
     KMEANS_CLUSTERS,
+    MOST_STARTS,
     RESOLUTIONS,
     agreement_of,
     as_igraph,
@@ -22,6 +24,7 @@ from scsiameseclu.clustering.consensus.partitions import (
     micro_clusters,
     one_hot,
     partitions,
+    starts,
 )
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize as unit_rows
@@ -43,12 +46,19 @@ def met(labels):
 
 def test_each_normalization_is_partitioned_at_each_resolution_and_number():
     found = partitions(normalized())
-    assert found.labels.shape == (60, 2 * (len(RESOLUTIONS) + len(KMEANS_CLUSTERS)))
+    n_starts = len(starts(60, 0))
+    assert n_starts == MOST_STARTS
+    assert found.labels.shape == (60, 2 * n_starts * (len(RESOLUTIONS) + len(KMEANS_CLUSTERS)))
     assert found.labels.dtype == np.int32
     assert (found.labels.min(axis=0) == 0).all()
-    by_kmeans = found.labels[:, 2 * len(RESOLUTIONS) :]
-    assert (by_kmeans.max(axis=0) + 1).tolist() == [*KMEANS_CLUSTERS] * 2
+    by_kmeans = found.labels[:, 2 * n_starts * len(RESOLUTIONS) :]
+    assert (by_kmeans.max(axis=0) + 1).tolist() == [*KMEANS_CLUSTERS] * 2 * n_starts
     assert found.agreement > 0.9
+
+
+def test_many_cells_have_fewer_starts():
+    assert [len(starts(n, 0)) for n in (1, 1500, 3000, 1_000_000)] == [MOST_STARTS, 10, 5, FEWEST_STARTS]
+    assert len(set(starts(1, 0))) == MOST_STARTS
 
 
 def test_the_graph_is_the_mean_of_the_normalizations_graphs():
@@ -78,7 +88,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_global_state():
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 20])
 def test_few_cells_have_partitions(n):
     found = partitions(normalized(n))
-    assert found.labels.shape == (n, 2 * (len(RESOLUTIONS) + len(KMEANS_CLUSTERS)))
+    assert found.labels.shape == (n, 2 * MOST_STARTS * (len(RESOLUTIONS) + len(KMEANS_CLUSTERS)))
     assert found.labels.max() < n
 
 

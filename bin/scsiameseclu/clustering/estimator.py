@@ -638,5 +638,5 @@ def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:
 
 def _bad_parameter(name: str, value: object, remedy: str) -> InputError:
     return InputError.of(
-        what=f"{name} is {quoted(value) if isinstance(value, str) else value}.", where=name, remedy=remedy
+        what=f"{name} is {quoted(value)}.", where=name, remedy=remedy
     )
