@@ -75,7 +75,9 @@ def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.An
 )
 def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, tissue, organism, share):
     dataset, adata = labelled(name, tmp_path)
-    found = ScSiameseClu(random_state=0, device="cpu").fit(adata)
+    source = ad.read_h5ad(DATASETS / f"{name}.h5ad", backed="r").obs
+    adata.obs["batch"] = source["sample"].reindex(adata.obs_names) if "sample" in source else name  # as in a run
+    found = ScSiameseClu(batch_key="batch", random_state=0, device="cpu").fit(adata)
     adata.obs["cluster"] = pd.Categorical(found.labels_.astype(str))
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism=organism)
 
