@@ -29,7 +29,7 @@ def test_wrong_parameters_are_all_told_at_once(tmp_path: Path) -> None:
         "--cluster_detail", "1.5",
     )  # fmt: skip
     assert_told(run, "--n_clusters", "'-3'", "--max_pct_mt", "at most 100", "martian", "human, mouse, other")
-    assert_told(run, "--cluster_detail", "'1.5'", "at most 1")
+    assert_told(run, "--cluster_detail is 1.5", "at most 1")
     assert_told(run, "--n_top_gene ", "--n_top_genes", "'many'", "'maybe'")
     assert not list((tmp_path / "work").glob("??/*")), "no task may start"
 
