@@ -50,7 +50,11 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
     assert {"gene_ids", "highly_variable"} <= set(adata.var.columns)
     assert {"seed"} <= set(adata.uns["scsiameseclu"]["parameters"]) | set(adata.uns["scsiameseclu"])
-    assert list(clusters.columns) == ["sample", "cluster", "confidence", "cell_type", "cluster_coarse", "cluster_fine"]
+    promised = ["sample", "cluster", "confidence", "cell_type", "cluster_coarse", "cluster_fine"]
+    corrected = json.loads((folder / "clustering.json").read_text())["batch_correction"]["corrected"]
+    assert corrected == (group == "blood"), "two samples that differ, and one"
+    assert list(clusters.columns) == promised + ["cluster_uncorrected"] * corrected
+    assert ("X_pca_corrected" in adata.obsm) == corrected
     assert list(clusters.index) == list(adata.obs_names)
     assert (clusters["cluster"].astype(str) == adata.obs["cluster"].astype(str)).all()
     assert issparse(adata.layers["counts"])
@@ -143,7 +147,8 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
         names = {path.name for path in (demo.results / "groups" / group).iterdir()}
         assert names == {
             f"{group}.h5ad", "clusters.tsv", "composition.tsv", "markers.tsv", "annotation.tsv", "metrics.json",
-            "contingency.tsv", "clustering.json", "training_history.tsv", "model.safetensors", "figures",
+            "contingency.tsv", "clustering.json", "expression.json", "training_history.tsv", "model.safetensors",
+            "figures",
         }  # fmt: skip
 
 
