@@ -52,7 +52,7 @@ def test_a_paired_design_and_a_sample_of_other_genes(tmp_path: Path) -> None:
     bulk = ad.read_h5ad(group / "pseudobulk.h5ad")
     assert set(bulk.obs["sample"]) == {"c1", "c2", "t1", "t2"}
     assert set(bulk.obs["treatment"]) == {"none", "drug"}
-    assert json.loads((group / "expression.json").read_text())["genes"] == "inner"
+    assert json.loads((run.results / "pipeline_info" / "expression" / "islets.json").read_text())["genes"] == "inner"
 
 
 def test_a_formula_of_unknown_columns_stops_the_run(tmp_path: Path) -> None:

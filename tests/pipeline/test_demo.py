@@ -147,7 +147,7 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
         names = {path.name for path in (demo.results / "groups" / group).iterdir()}
         assert names == {
             f"{group}.h5ad", "clusters.tsv", "composition.tsv", "markers.tsv", "annotation.tsv", "metrics.json",
-            "contingency.tsv", "clustering.json", "expression.json", "training_history.tsv", "model.safetensors",
+            "contingency.tsv", "clustering.json", "training_history.tsv", "model.safetensors",
             "figures",
         }  # fmt: skip
 

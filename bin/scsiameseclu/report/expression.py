@@ -68,7 +68,7 @@ def _joined(run: Run) -> Iterator[Section]:
         "Genes of the groups",
         "Groups whose samples have different genes, or with something else to know about how they were joined. "
         "<code>--genes outer</code> keeps genes that only some of the samples have. From "
-        "<code>groups/&#42;/expression.json</code>.",
+        "<code>pipeline_info/expression/&#42;.json</code>.",
         EXPRESSION,
         table(
             rows,
