@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset(
     {
-        *("10X_PBMC_top2000", "baron_mouse1", "cite_cbmc", "human_kidney_counts_top2000"),
-        *("kang8", "panc8_200", "pbmc3k", "sc_mixology_sc_dropseq"),
+        *("10X_PBMC_top2000", "baron_mouse1", "cellbench", "cite_cbmc", "garnett_pbmc", "haber_sie"),
+        *("human_kidney_counts_top2000", "kang8", "macosko_amacrine", "marques_oligo"),
+        *("mouse_bladder_cell_top2000", "onek1k_4types", "panc8_200", "paul15", "pbmc3k"),
+        *("sc_mixology_sc_dropseq", "triana_bm462", "uncurl_10x400", "worm_embryo_amphid"),
+        *("worm_neuron_cell", "zebrafish_blood", "zeisel550"),
     }
 )
 """Data sets, by their files' names without endings, that shaped the defaults: reported apart from the others."""
