@@ -339,8 +339,8 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("requested", "words"),
     [
-        (("auto", "auto"), "cut at a mean co-association of 0.49."),
-        (("auto", 5), "co-association of 0.49, in 1 of 2 groups into the number of clusters that was asked for."),
+        (("auto", "auto"), "cut at a mean co-association of 0.44."),
+        (("auto", 5), "co-association of 0.44, in 1 of 2 groups into the number of clusters that was asked for."),
         ((4, 5), "cut into the number of clusters that was asked for."),
     ],
 )
