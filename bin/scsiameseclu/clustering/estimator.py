@@ -637,6 +637,4 @@ def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:
 
 
 def _bad_parameter(name: str, value: object, remedy: str) -> InputError:
-    return InputError.of(
-        what=f"{name} is {quoted(value)}.", where=name, remedy=remedy
-    )
+    return InputError.of(what=f"{name} is {quoted(value)}.", where=name, remedy=remedy)
