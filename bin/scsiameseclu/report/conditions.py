@@ -22,7 +22,7 @@ _MAX_NOTES = 10
 _SHOWN = 10
 _NAMED_GENES = 8
 _MAX_COMPARISONS = 12
-_MAX_TOP_ROWS = 200
+_MAX_TOP_ROWS, _MAX_SHARES = 50, 40
 _TOP_ROWS = 5
 _SMALLEST_P = 1e-300
 _HIGHER, _LOWER = FAIL, SAFEST[0]
@@ -213,13 +213,18 @@ def _composition(run: Run) -> Iterator[Section]:
         if group.composition_test is not None
         for _, row in group.composition_test.iterrows()
     }
+    cut = ""
+    if len(rows) > _MAX_SHARES:
+        cut = f" The {_MAX_SHARES} surest of {len(rows)} rows."
+        surest = sorted(rows, key=lambda name: 1.0 if rows[name]["p_adjusted"] is None else rows[name]["p_adjusted"])
+        rows = {name: rows[name] for name in surest[:_MAX_SHARES]}
     yield Section(
         "composition_test",
         "Shares of cell types between conditions",
         "Whether the share of a cell type differs between conditions, samples being the replicates: a linear model of "
         "the logit of the shares, with variances shrunk as in limma (propeller's method). Shares of a sample add up to "
         "1: where one type grows, others shrink. Detectable is the ratio of odds that these samples would show in four "
-        "of five cases; smaller changes are mostly missed. From <code>groups/&#42;/composition_test.tsv</code>.",
+        f"of five cases; smaller changes are mostly missed.{cut} From <code>groups/&#42;/composition_test.tsv</code>.",
         ANNOTATION,
         table(
             rows,
