@@ -324,13 +324,13 @@ def _write_evidence(
         _write_composition_test(directory, group, names)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
     _write_expression(directory, group, k, genes, rng)
-    steps = np.arange(1, 101)
+    steps = np.arange(1, 251)
     terms = {
         name: scale * (0.3 + np.exp(-steps / 40))
         for name, scale in {"crr": 1.0, "lrr": 0.5, "pr": 0.1, "rec": 2.0, "zinb": 3.0}.items()
     }
-    otc = np.where(steps > 60, 0.5 * np.exp(-(steps - 60) / 12), np.nan)
-    history = pd.DataFrame({"step": steps, "phase": np.where(steps > 60, "clustering", "warmup"), **terms, "otc": otc})
+    otc = np.where(steps > 150, 0.5 * np.exp(-(steps - 150) / 12), np.nan)
+    history = pd.DataFrame({"step": steps, "phase": np.where(steps > 150, "clustering", "warmup"), **terms, "otc": otc})
     history["total"] = history[[*terms, "otc"]].sum(axis=1) + rng.normal(0, 0.01, len(steps))
     write_table(history if k > 1 else history.head(0), directory / f"{group}.training_history.tsv")
     write_json(

@@ -12,7 +12,7 @@ from .summary import summary
 if TYPE_CHECKING:
     from .content import Section
 
-MAX_POINTS = 14_000
+MAX_POINTS = 20_000
 
 
 def write_tables(
