@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+import scsiameseclu.command  # noqa: F401  # before any test starts numba's threads: it caps them
+
 if TYPE_CHECKING:
     from xdist.remote import Producer
 

@@ -67,7 +67,7 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
     return [
         *cluster_tree.sections(run),
         *_training(run),
-        *umaps.sections(run, max_points=3 * max_points // 5),  # there are eight of them
+        *umaps.sections(run, max_points=max_points),
         *_sizes(run),
         *_stability(run),
         *_comparison(run),

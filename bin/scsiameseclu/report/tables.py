@@ -12,7 +12,7 @@ from .summary import summary
 if TYPE_CHECKING:
     from .content import Section
 
-MAX_POINTS = 20_000
+MAX_POINTS = 12_000
 
 
 def write_tables(
@@ -48,8 +48,8 @@ def write_tables(
     schema
         JSON schema of the parameters; with it, those that differ from their defaults come first.
     max_points
-        Cells in each UMAP plot, all groups together; more are thinned evenly. A fifth of it where gradients are
-        shown.
+        Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients take a fifth of it,
+        plots of genes a third.
     """
     run = read_run(
         samples=samples,
@@ -70,7 +70,7 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
     return [
         *overview.sections(run),
         *quality.sections(run),
-        *expression.sections(run, max_points=max_points // 5),
+        *expression.sections(run, max_points=max_points // 3),
         *clustering.sections(run, max_points=max_points),
         *marker_dots.sections(run),
         *annotation.sections(run),
