@@ -139,19 +139,30 @@ def test_one_hot_marks_each_cell_once_per_partition():
     assert one_hot(labels).toarray().tolist() == [[1, 0, 0, 0, 1], [0, 1, 1, 0, 0], [1, 0, 0, 1, 0]]
 
 
-def test_micro_clusters_are_equal_signatures_or_kmeans_of_them(monkeypatch):
+def test_micro_clusters_are_equal_signatures_or_those_most_like_some_of_them(monkeypatch):
     labels = np.repeat(random_partitions(), 2, axis=0)
+    signatures = np.unique(labels, axis=0)
     micro = micro_clusters(labels)
     assert micro.dtype == np.int64
     assert (micro[::2] == micro[1::2]).all()
-    assert micro.max() + 1 == len(np.unique(labels, axis=0)) == len(np.unique(micro))
-    monkeypatch.setattr(module, "MAX_SIGNATURES", 20)
-    monkeypatch.setattr(module, "N_MICRO_CLUSTERS", 10)
-    monkeypatch.setattr(module, "KMEANS_SIGNATURES", 40)
+    assert micro.max() + 1 == len(signatures) == len(np.unique(micro))
+    monkeypatch.setattr(module, "MAX_SIGNATURES", 10)
+    monkeypatch.setattr(module, "LEAF", 0.0)
     fewer = micro_clusters(labels)
     assert (fewer[::2] == fewer[1::2]).all()
-    assert 5 <= fewer.max() + 1 == len(np.unique(fewer)) <= 10
+    assert fewer.max() + 1 == len(np.unique(fewer)) == 10
     assert fewer.tobytes() == micro_clusters(labels).tobytes()
+    monkeypatch.setattr(module, "LEAF", 1.0)
+    assert micro_clusters(labels).max() + 1 == len(signatures)
+
+
+def test_a_rare_type_is_no_part_of_another_micro_cluster(monkeypatch):
+    monkeypatch.setattr(module, "MAX_SIGNATURES", 10)
+    common = random_partitions(n=400, p=20, k=2)
+    rare = np.full((3, 20), 2, dtype=np.int32)
+    micro = micro_clusters(np.vstack([common, rare]))
+    assert len(np.unique(micro[-3:])) == 1
+    assert micro[-1] not in micro[:-3]
 
 
 def test_co_association_is_the_mean_over_the_pairs_of_cells():

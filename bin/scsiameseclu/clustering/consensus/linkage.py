@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .partitions import cluster_totals, first_columns
+from .partitions import LEAF, cluster_totals, first_columns
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
-FINEST = 0.8
-"""Mean co-association at which the leaves are cut from the micro-clusters' dendrogram."""
 SMALLEST = 8
 """Cells that a cluster has at least; fewer where more than n / 32 clusters are wanted."""
 
@@ -104,7 +102,7 @@ class Dendrogram:
 def dendrogram(similarity: Floats, micro: NDArray[np.int64], *, n_clusters: int = 1) -> Dendrogram:
     """Return the dendrogram of micro-clusters.
 
-    The leaves are the micro-clusters' clusters at a co-association of `FINEST`, or the coarsest
+    The leaves are the micro-clusters' clusters at a co-association of `LEAF`, or the coarsest
     ones of which `n_clusters` have enough cells, whichever is finer; those with too few cells
     join the leaf that they meet most.
 
@@ -120,10 +118,10 @@ def dendrogram(similarity: Floats, micro: NDArray[np.int64], *, n_clusters: int 
     sizes = np.bincount(micro).astype(np.float64)
     least = min(SMALLEST, micro.size / (4 * n_clusters))
     fine = Dendrogram(average_linkage(similarity, sizes), np.arange(sizes.size))
-    leaves = np.minimum(fine.at(FINEST), _with_enough_cells(fine, sizes, n_clusters, least))
+    leaves = np.minimum(fine.at(LEAF), _with_enough_cells(fine, sizes, n_clusters, least))
     leaves = _without_small(np.unique(leaves, return_inverse=True)[1], similarity, sizes, least)
-    mean, cells = _between(leaves, similarity, sizes)
-    return Dendrogram(average_linkage(mean, cells), leaves[micro].astype(np.int64))
+    met, cells = _between(leaves, similarity, sizes)
+    return Dendrogram(average_linkage(met / np.outer(cells, cells), cells), leaves[micro].astype(np.int64))
 
 
 def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
@@ -171,20 +169,24 @@ def _with_enough_cells(fine: Dendrogram, sizes: Floats, n_clusters: int, least: 
 
 def _without_small(leaves: Integers, similarity: Floats, sizes: Floats, least: float) -> Integers:
     """Join leaves of fewer than `least` cells, the smallest first, to the one that they meet most."""
-    leaves = leaves.copy()
-    while True:
-        mean, cells = _between(leaves, similarity, sizes)
+    met, cells = _between(leaves, similarity, sizes)
+    joined, left = np.arange(cells.size), cells.size
+    while cells.min() < least and left > 1:
         smallest = int(cells.argmin())
-        if cells[smallest] >= least or cells.size == 1:
-            return leaves
-        np.fill_diagonal(mean, -1.0)
-        leaves[leaves == smallest] = mean[smallest].argmax()
-        leaves = np.unique(leaves, return_inverse=True)[1]
+        mean = met[smallest] / cells
+        mean[smallest] = -1.0
+        other = int(mean.argmax())
+        met[other] += met[smallest]
+        met[:, other] += met[:, smallest]
+        cells[other] += cells[smallest]
+        met[:, smallest], cells[smallest] = 0.0, np.inf
+        joined[joined == smallest] = other
+        left -= 1
+    return np.unique(joined[leaves], return_inverse=True)[1]
 
 
 def _between(leaves: Integers, similarity: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """Return the mean co-association of the cells of each two leaves, and the cells of each."""
+    """Return the co-association of the cells of each two leaves, summed, and the cells of each."""
     weights = np.zeros((int(leaves.max()) + 1, sizes.size))
     weights[leaves, np.arange(sizes.size)] = sizes
-    cells = weights.sum(axis=1)
-    return weights @ similarity @ weights.T / np.outer(cells, cells), cells
+    return weights @ similarity @ weights.T, weights.sum(axis=1)

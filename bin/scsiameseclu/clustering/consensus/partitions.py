@@ -23,7 +23,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize as unit_rows
 
 from .neighbors import shared_neighbor_graph
-from .normalizations import Normalization
+from .normalizations import Normalization, row_blocks
 
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.3)
 """Resolutions of modularity at which each graph is partitioned by Leiden."""
@@ -34,11 +34,9 @@ FEWEST_STARTS, MOST_STARTS = 2, 10
 STARTED_CELLS = 15_000
 """Cells times starts: of few cells more starts are affordable, and needed for steady results."""
 MAX_SIGNATURES = 1000
-"""Distinct signatures up to which each is a micro-cluster."""
-N_MICRO_CLUSTERS = 800
-"""Micro-clusters by k-means where there are more."""
-KMEANS_SIGNATURES = 20_000
-"""Signatures from which k-means learns its centers; all are assigned."""
+"""Distinct signatures up to which each is a micro-cluster; as many are drawn where there are more."""
+LEAF = 0.8
+"""Mean co-association of the cells of a leaf of the dendrogram, at least."""
 EDGES_AT_A_TIME = 500_000
 """Edges added to an igraph at a time."""
 JUDGED_CELLS = 5_000
@@ -220,22 +218,25 @@ def cluster_totals(clusters: Integers, labels: NDArray[np.int32]) -> Floats:
 
 
 def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArray[np.int64]:
-    """Return the micro-cluster of each cell: cells with equal signatures, or k-means of the signatures.
+    """Return the micro-cluster of each cell: cells with equal signatures, or with the most similar of some.
 
-    A signature is a cell's clusters in all partitions; k-means sees it one-hot, weighted by the
-    cells that share it.
+    A signature is a cell's clusters in all partitions. Where there are more than `MAX_SIGNATURES`,
+    as many are drawn, and each other joins the one with which it shares most partitions; but stays
+    alone where it shares fewer than cells of one leaf do, so that no rare type is lost.
     """
-    signatures, codes, sizes = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    signatures, codes = np.unique(labels, axis=0, return_inverse=True)
     codes = codes.ravel().astype(np.int64)
     if len(signatures) <= MAX_SIGNATURES:
         return codes
-    points, sample = one_hot(signatures), np.arange(len(signatures))
-    if sample.size > KMEANS_SIGNATURES:
-        sample = np.sort(np.random.default_rng(random_state).choice(sample, KMEANS_SIGNATURES, replace=False))
-    # Centers from k-means++ cost more than all else here and change no clustering for the better.
-    kmeans = KMeans(N_MICRO_CLUSTERS, init="random", n_init=1, max_iter=5, random_state=random_state)
-    kmeans.fit(points[sample], sample_weight=sizes[sample].astype(np.float32))
-    return np.unique(kmeans.predict(points)[codes], return_inverse=True)[1].astype(np.int64)
+    drawn = np.random.default_rng(random_state).choice(len(signatures), MAX_SIGNATURES, replace=False)
+    members = one_hot(signatures)
+    landmarks = np.ascontiguousarray(members[np.sort(drawn)].toarray().T)
+    nearest = np.empty(len(signatures), dtype=np.int64)
+    for block in row_blocks(len(signatures)):
+        shared = members[block] @ landmarks
+        alone = shared.max(axis=1) < LEAF * labels.shape[1]
+        nearest[block] = np.where(alone, MAX_SIGNATURES + np.arange(len(signatures))[block], shared.argmax(axis=1))
+    return np.unique(nearest, return_inverse=True)[1][codes].astype(np.int64)
 
 
 def co_association(clusters: Integers, labels: NDArray[np.int32]) -> Floats:

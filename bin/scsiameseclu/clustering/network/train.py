@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional
+from torch.optim.adam import adam
 
 from ..consensus.partitions import cell_co_association, one_hot
 from . import losses
@@ -23,7 +24,7 @@ from .model import SiameseNetwork, Views
 from .transport import clustering_divergence, log_student_t, sinkhorn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -251,7 +252,7 @@ class _Trainer:
         self.network = _seeded_network(n_features, data.counts, data.size_factors, training, self.generator).to(device)
         self.centroids = torch.nn.Parameter(torch.zeros(self.k, n_features, device=device))
         parameters = [*self.network.parameters(), self.centroids]
-        self.optimizer = torch.optim.Adam(parameters, lr=training.learning_rate)
+        self.optimizer = _Adam(parameters, learning_rate=training.learning_rate)
         self.scores, self.perturbed, self.diffused = (
             torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (data.scores, *data.graph_views)
         )
@@ -273,7 +274,6 @@ class _Trainer:
         weighted = {name: getattr(self.training, name) * value for name, value in terms.items()}
         total = torch.stack(list(weighted.values())).sum() if weighted else None
         if total is not None:
-            self.optimizer.zero_grad(set_to_none=True)
             total.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
         values = {name: float(terms[name].detach()) if name in terms else math.nan for name in TERMS}
@@ -396,6 +396,40 @@ class _Trainer:
             soft_assignments=plan.cpu().numpy(),
             history=pd.DataFrame(self.history, columns=["step", "phase", *TERMS, "total"]),
         )
+
+
+class _Adam:
+    """Adam as :class:`torch.optim.Adam` computes it, which first imports torch's compiler for two seconds."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], *, learning_rate: float) -> None:
+        self.parameters, self.learning_rate = parameters, learning_rate
+        self.means = [torch.zeros_like(parameter) for parameter in parameters]
+        self.squares = [torch.zeros_like(parameter) for parameter in parameters]
+        self.steps = [torch.zeros(()) for _ in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters that have a gradient, and take it from them."""
+        state = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
+        moved = [(value, value.grad, *rest) for value, *rest in state if value.grad is not None]
+        values, gradients, means, squares, steps = (list(column) for column in zip(*moved, strict=True))
+        adam(
+            values,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        for value in values:
+            value.grad = None
 
 
 class _NeighborSampler:
