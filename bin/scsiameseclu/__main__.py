@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .command import run_app  # before anything else: it caps the threads
+from cyclopts import App
 
-from cyclopts import App  # isort: skip
-
-from ._version import __version__  # isort: skip
-from .intake.find_samples import samplesheet  # isort: skip
+from ._version import __version__
+from .command import run_app
+from .intake.find_samples import samplesheet
 
 
 def main() -> None:

@@ -10,17 +10,14 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .threads import THREAD_POOLS
+from .threads import cap_threads
 
-# Threads are capped before numpy, numba or torch start pools; idle OpenMP threads must not spin (they stall torch).
-THREADS = os.environ.get("SCSIAMESECLU_THREADS", "1")
-for _variable in THREAD_POOLS:
-    os.environ.setdefault(_variable, THREADS)
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+cap_threads()
 # In an image packages cannot be written to and the home folder may be missing: caches go into the task's own folder.
 if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
     for _variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
@@ -64,6 +61,21 @@ EXIT_IO = 74
 """Exit status for a file that could not be read or written (EX_IOERR)."""
 EXIT_MEMORY = 137
 """Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with more."""
+
+
+def run_step() -> None:
+    """Run the step that the command line names, ``STAGE STEP --options``, and exit.
+
+    Of the package only the step's module is imported, with what it needs.
+    """
+    program, arguments = Path(sys.argv[0]).name, sys.argv[3:]
+    stage, name = [*sys.argv[1:], "", ""][:2]
+    is_module = (Path(__file__).parent / stage / f"{name}.py").is_file()
+    step = getattr(import_module(f"{__package__}.{stage}.{name}"), "STEP", None) if is_module else None
+    if step is None:
+        sys.exit(f"usage: {program} STAGE STEP --options, STEP being a module of the stage that declares one")
+    sys.argv[0] = f"{program} {stage} {name}"
+    run(step.function, isolate=step.isolate, arguments=arguments)
 
 
 def run(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.annotation import CellType, annotate_clusters, cell_types_for, read_marker_sets
-from scsiameseclu.annotation.celltypes import COLUMNS, UNKNOWN, celltypes
+from scsiameseclu.annotation.celltypes import COLUMNS, UNKNOWN, annotate_clusters, celltypes
+from scsiameseclu.annotation.marker_sets import CellType, cell_types_for, read_marker_sets
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table, set_settings, settings
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu import ScSiameseClu
-from scsiameseclu.annotation import annotate_clusters, cell_types_for, marker_agreement, read_marker_sets
+from scsiameseclu.annotation.celltypes import annotate_clusters
+from scsiameseclu.annotation.marker_sets import cell_types_for, read_marker_sets
+from scsiameseclu.annotation.scores import marker_agreement
 from scsiameseclu.benchmark import datasets as benchmark_datasets
 
 from .test_marker_sets import ASSETS

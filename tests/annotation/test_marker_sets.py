@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scsiameseclu.annotation import cell_types_for, read_marker_sets
+from scsiameseclu.annotation.marker_sets import cell_types_for, read_marker_sets
 from scsiameseclu.errors import InputError
 
 ASSETS = Path(__file__).parents[2] / "assets" / "markers"

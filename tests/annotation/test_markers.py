@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.stats import mannwhitneyu
-from scsiameseclu.annotation import find_markers
 from scsiameseclu.annotation import markers as module
-from scsiameseclu.annotation.markers import COLUMNS, markers
+from scsiameseclu.annotation.markers import COLUMNS, find_markers, markers
 from scsiameseclu.files import read_table
 
 

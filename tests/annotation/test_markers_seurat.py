@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from scsiameseclu.annotation import find_markers
-from scsiameseclu.annotation.markers import exact_expression
+from scsiameseclu.annotation.markers import exact_expression, find_markers
 from scsiameseclu.benchmark.markers import differences, run_seurat, seurat_reason
-from scsiameseclu.expression import normalize
+from scsiameseclu.expression.normalize import normalize
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.annotation import clustered, score_clusters
+from scsiameseclu.annotation import clustered
 from scsiameseclu.annotation import scores as module
-from scsiameseclu.annotation.scores import accuracy, marker_agreement, silhouette, write_scores
+from scsiameseclu.annotation.scores import accuracy, marker_agreement, score_clusters, silhouette, write_scores
 from scsiameseclu.files import read_json, read_table
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 

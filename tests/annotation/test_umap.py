@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scsiameseclu.annotation import umap_coordinates
-from scsiameseclu.annotation.umap import umap
+from scsiameseclu.annotation.umap import umap, umap_coordinates
 from scsiameseclu.files import read_table
 
 

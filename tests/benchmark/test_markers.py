@@ -6,7 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.annotation import find_markers
+from scsiameseclu.annotation.markers import find_markers
 from scsiameseclu.benchmark import markers as module
 from scsiameseclu.benchmark.markers import benchmark_markers, differences, labelled_expression
 from scsiameseclu.benchmark.sections import markers as part

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scsiameseclu.benchmark.methods import METHODS, SWITCHES, louvain_labels, seurat_graph
 from scsiameseclu.clustering.network.train import Components
-from scsiameseclu.expression import normalize
+from scsiameseclu.expression.normalize import normalize
 from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import simulated, with_components

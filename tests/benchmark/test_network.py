@@ -18,7 +18,7 @@ from scsiameseclu.benchmark.network import (
     projected,
 )
 from scsiameseclu.benchmark.results import read_results
-from scsiameseclu.expression import normalize
+from scsiameseclu.expression.normalize import normalize
 
 from tests.clustering.simulated_counts import planted_clusters, simulated
 

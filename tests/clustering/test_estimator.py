@@ -15,8 +15,8 @@ import pytest
 import torch
 from scipy.sparse import coo_array, csr_matrix
 from scsiameseclu import ScSiameseClu
+from scsiameseclu.clustering.check_device import check_device
 from scsiameseclu.clustering.consensus.levels import by_falling_size
-from scsiameseclu.clustering.device import check_device
 from scsiameseclu.clustering.estimator import (
     Expression,
     prepare_expression,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -21,44 +22,62 @@ TABLES = {"numpy", "pandas"}
 ANNOTATED = TABLES | {"anndata", "h5py", "scipy"}
 SCANPY = {*HEAVY} - {"torch", "pydeseq2"}
 MAY_LOAD = {
-    "intake_check_samplesheet": NOTHING,
-    "report_verdict": {"numpy"},
-    "report_tables": TABLES,
-    "annotation_check": TABLES,
-    "intake_estimate_memory": ANNOTATED,
-    "intake_read_counts": ANNOTATED,
-    "quality_filter": ANNOTATED,
-    "annotation_markers": ANNOTATED,
-    "annotation_celltypes": ANNOTATED,
-    "annotation_differential": ANNOTATED,
-    "annotation_composition": ANNOTATED,
-    "annotation_assemble": ANNOTATED | {"sklearn"},
-    "report_figures": ANNOTATED | {"matplotlib"},
-    "quality_doublets": SCANPY,
-    "expression_normalize": SCANPY,
-    "annotation_umap": SCANPY,
-    "annotation_reference": SCANPY,
-    "clustering_comparison": SCANPY,
+    "intake check_samplesheet": NOTHING,
+    "report verdict": {"numpy"},
+    "report tables": TABLES,
+    "annotation check": TABLES,
+    "intake estimate_memory": ANNOTATED,
+    "intake read_counts": ANNOTATED,
+    "quality filter": ANNOTATED,
+    "annotation markers": ANNOTATED,
+    "annotation celltypes": ANNOTATED,
+    "annotation differential": ANNOTATED,
+    "annotation composition": ANNOTATED,
+    "annotation assemble": ANNOTATED | {"sklearn"},
+    "report figures": ANNOTATED | {"matplotlib"},
+    "quality doublets": SCANPY,
+    "expression normalize": SCANPY,
+    "annotation umap": SCANPY,
+    "annotation reference": SCANPY,
+    "clustering comparison": SCANPY,
 }
 """Step -> the heavy modules that it may have loaded when its function is called; of the others none is asked."""
 PROBE = """
-import json, runpy, sys
+import json, sys
 import scsiameseclu.command as command
 command.run = lambda *_, **__: None
-runpy.run_path(sys.argv[1])
-print(json.dumps(sorted(set(json.loads(sys.argv[2])) & set(sys.modules))))
+heavy = json.loads(sys.argv.pop())
+command.run_step()
+print(json.dumps(sorted(set(heavy) & set(sys.modules))))
 """
 
 
 def test_every_step_that_moves_tables_or_counts_is_listed() -> None:
-    steps = {path.stem for path in BIN.glob("*.py")}
+    modules = (ROOT / "modules" / "local").glob("*/*/main.nf")
+    steps = {f"{path.parts[-3]} {path.parts[-2]}" for path in modules} - {"report multiqc"}
     assert set(MAY_LOAD) <= steps
-    assert all(step.startswith(("clustering_", "benchmark_", "intake_find")) for step in steps - set(MAY_LOAD))
+    assert all(step.startswith(("clustering ", "benchmark ", "intake find")) for step in steps - set(MAY_LOAD))
 
 
 @pytest.mark.parametrize("step", MAY_LOAD)
 def test_a_step_loads_no_more_than_it_needs(step: str) -> None:
-    command = [sys.executable, "-c", PROBE, str(BIN / f"{step}.py"), json.dumps(HEAVY)]
+    command = [sys.executable, "-c", PROBE, *step.split(), json.dumps(HEAVY)]
     environment = os.environ | {"PYTHONPATH": str(BIN)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(json.loads(done.stdout)) <= MAY_LOAD[step]
+
+
+def test_each_process_runs_the_step_of_its_name() -> None:
+    for module in (ROOT / "modules" / "local").glob("*/*/main.nf"):
+        stage, step = module.parts[-3:-1]
+        called = set(re.findall(r"scsiameseclu_step (\w+) (\w+)", module.read_text()))
+        assert called == ({(stage, step)} if step != "multiqc" else set()), module
+
+
+@pytest.mark.parametrize("arguments", [[], ["quality"], ["quality", "none"], ["..", "setup"], ["quality", "ledger"]])
+def test_what_is_no_step_is_refused_without_a_traceback(arguments: list[str]) -> None:
+    command = [sys.executable, BIN / "scsiameseclu_step", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("usage: scsiameseclu_step STAGE STEP")
+    assert "Traceback" not in done.stderr

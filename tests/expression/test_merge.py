@@ -10,8 +10,7 @@ import anndata as ad
 import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.expression import merge
-from scsiameseclu.expression.merge import unlike
+from scsiameseclu.expression.merge import merge, unlike
 from scsiameseclu.expression.normalize import normalize_group
 from scsiameseclu.files import read_json, settings
 from scsiameseclu.intake.names import unique

@@ -12,8 +12,7 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 from scsiameseclu.errors import InputError
-from scsiameseclu.expression import normalize
-from scsiameseclu.expression.normalize import normalize_group
+from scsiameseclu.expression.normalize import normalize, normalize_group
 from scsiameseclu.files import settings
 
 from tests.data.as_intake import as_intake, demo_sample

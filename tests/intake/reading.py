@@ -6,7 +6,7 @@ import json
 
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_sample
+from scsiameseclu.intake.read_counts import read_sample
 
 
 def read(path, **options):

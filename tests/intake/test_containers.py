@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import io, sparse
-from scsiameseclu.intake import read_matrix, read_sample
+from scsiameseclu.intake.formats import read_matrix
+from scsiameseclu.intake.read_counts import read_sample
 
 from tests.intake.reading import notes, read, refused
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import Counts, check_counts, names, to_adata
+from scsiameseclu.intake import names
+from scsiameseclu.intake.counts import Counts, check_counts, to_adata
 
 PATH = Path("x")
 

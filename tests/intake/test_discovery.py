@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import discovery, read_matrix
+from scsiameseclu.intake import discovery
 from scsiameseclu.intake.find_samples import find_samples
+from scsiameseclu.intake.formats import read_matrix
 from scsiameseclu.intake.sample_names import key_of, name_samples
 from scsiameseclu.intake.samplesheet import read_samplesheet
 

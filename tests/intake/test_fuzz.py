@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import io, sparse
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_sample
+from scsiameseclu.intake.read_counts import read_sample
 
 fuzz = partial(
     settings,

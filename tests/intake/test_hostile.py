@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 import pytest
 from scipy import sparse
-from scsiameseclu.intake import read_sample
 from scsiameseclu.intake.formats import _bytes
+from scsiameseclu.intake.read_counts import read_sample
 
 from tests.intake.reading import refused
 

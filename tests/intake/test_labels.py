@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_sample
+from scsiameseclu.intake.read_counts import read_sample
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from scsiameseclu.intake import Counts, to_adata
+from scsiameseclu.intake.counts import Counts, to_adata
 from scsiameseclu.intake.organism import gene_organisms, infer_organism
 
 HUMAN = [f"ENSG{number:011d}.2" for number in range(100)]

@@ -13,7 +13,7 @@ import anndata as ad
 import pandas as pd
 import pytest
 from scsiameseclu import command
-from scsiameseclu.intake.memory import matrix_size
+from scsiameseclu.intake.estimate_memory import matrix_size
 from scsiameseclu.intake.read_counts import read_counts
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(folder, *arguments, settings):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, ROOT / "bin/intake_read_counts.py", *arguments]
+    command = [sys.executable, ROOT / "bin/scsiameseclu_step", "intake", "read_counts", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "bin")}
     return subprocess.run(
         command, cwd=folder, input=json.dumps(settings), capture_output=True, text=True, env=environment

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_samplesheet
+from scsiameseclu.intake.samplesheet import read_samplesheet
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "assets/schema_input.json").read_text())
@@ -359,7 +359,7 @@ def test_any_bytes_never_crash(tmp_path, content):
 
 
 def run(tmp_path, *, name="sheet.csv"):
-    command = [sys.executable, ROOT / "bin/intake_check_samplesheet.py", "--samplesheet", "given"]
+    command = [sys.executable, ROOT / "bin/scsiameseclu_step", "intake", "check_samplesheet", "--samplesheet", "given"]
     return subprocess.run(
         [*command, "--schema", ROOT / "assets/schema_input.json"],
         cwd=tmp_path,

@@ -13,7 +13,8 @@ import pytest
 import scanpy as sc
 from scipy import io
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_matrix, read_sample
+from scsiameseclu.intake.formats import read_matrix
+from scsiameseclu.intake.read_counts import read_sample
 
 pytestmark = pytest.mark.shared
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
-from scsiameseclu.intake import read_matrix, read_sample
+from scsiameseclu.intake.formats import read_matrix
 from scsiameseclu.intake.gene_ids import split_joined
 from scsiameseclu.intake.names import ids_and_symbols
+from scsiameseclu.intake.read_counts import read_sample
 
 GENES = ["MT-CO1", "CD3D", "CD3E", "MS4A1", "LYZ", "ACTB", "GAPDH", "RPL13"]
 IDS = [f"ENSG0000000{number:04d}" for number in range(1, 9)]

@@ -74,7 +74,7 @@ def test_a_launcher_that_is_killed_is_resumed(tmp_path: Path, sheet: Path, death
 def test_a_task_that_is_killed_is_tried_again(tmp_path: Path, sheet: Path) -> None:
     process = start(tmp_path, "--input", sheet, *QUICK)
     wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
-    victim = next(path for path in _wait_for_tasks("clustering_scsiameseclu.py", within=tmp_path))
+    victim = next(path for path in _wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
     os.kill(victim, signal.SIGKILL)
     output, _ = process.communicate(timeout=600)
     run = Run(process.returncode, output, tmp_path)
@@ -89,11 +89,11 @@ def _wait_for_tasks(script: str, *, within: Path) -> Iterator[int]:
     for _ in range(300):
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                command = (folder / "cmdline").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 here = (folder / "cwd").resolve().is_relative_to(within.resolve())
             except OSError:
                 continue
-            if here and any(part.endswith(script.encode()) for part in command):
+            if here and script.encode() in command:
                 yield int(folder.name)
         time.sleep(0.1)
 

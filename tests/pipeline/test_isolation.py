@@ -123,7 +123,8 @@ def test_a_sheet_neither_runs_code_nor_asks_for_notes(tmp_path: Path, listener: 
 
 # The tasks are stubs; before that, some end as those killed for memory or time, and some record a failure.
 RECORD = (
-    """cat > foo.clustering.benchmark.group.failure.json <<< '{"id": "g", "step": "benchmark.group", "problems": []}'"""
+    "cat > foo.clustering.benchmark.compare.failure.json <<< "
+    """'{"id": "g", "step": "benchmark.compare", "problems": []}'"""
 )
 CONFIG = f"""
 process.resourceLimits = [cpus: 1, memory: 2.GB]
@@ -167,7 +168,7 @@ def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> N
 def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
     (folder,) = {path.parents[1] for path in killed.folder.glob("work/*/*/failures/*/*.json") if "true" in script(path)}
     found = [(failure.id, failure.step, failure.of_sample) for failure in read_failures(folder)]
-    of_seeds = [("g", "benchmark.group", False)] * 2
+    of_seeds = [("g", "benchmark.compare", False)] * 2
     assert found == [*of_seeds, ("x", "expression.normalize", False), ("x", "quality.filter", True)]
 
 

@@ -15,7 +15,6 @@ from scipy import sparse
 from scipy.stats import multinomial
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.formats import read_matrix
-from scsiameseclu.quality import call_cells, cell_metrics, find_cells, looks_unfiltered, read_ledger
 from scsiameseclu.quality.ambient import ambient_profile
 from scsiameseclu.quality.ambient import monte_carlo as _monte_carlo
 from scsiameseclu.quality.cells import (
@@ -23,10 +22,14 @@ from scsiameseclu.quality.cells import (
     LOWER,
     ambient_reach,
     barcode_ranks,
+    call_cells,
     certain_counts,
+    find_cells,
     knee_point,
+    looks_unfiltered,
 )
-from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.filter import cell_metrics, filter_sample
+from scsiameseclu.quality.ledger import read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
 from tests.quality.droplets import droplets as high_ambient

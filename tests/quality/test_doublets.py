@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, set_settings, settings
-from scsiameseclu.quality import read_ledger, score_doublets
-from scsiameseclu.quality.doublets import _bound_for, _choose_threshold, flag_doublets
+from scsiameseclu.quality.doublets import _bound_for, _choose_threshold, flag_doublets, score_doublets
 from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.ledger import read_ledger
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.data import make_demo

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, settings
-from scsiameseclu.quality import LEDGER_COLUMNS, cell_metrics, read_ledger
-from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.filter import cell_metrics, filter_sample
+from scsiameseclu.quality.ledger import LEDGER_COLUMNS, read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
 

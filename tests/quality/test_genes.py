@@ -9,7 +9,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.quality import is_hemoglobin, is_mitochondrial, is_ribosomal
+from scsiameseclu.quality.genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 
 from tests.data.demo_genes import HOUSEKEEPING, MITOCHONDRIAL, RIBOSOMAL
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json
-from scsiameseclu.quality import mad_bounds, read_ledger
 from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.ledger import read_ledger
+from scsiameseclu.quality.mad import mad_bounds
 
 from tests.data.as_intake import as_intake
 

@@ -8,7 +8,8 @@ import anndata as ad
 import numpy as np
 import pytest
 from scipy import sparse
-from scsiameseclu.quality import find_cells, score_doublets
+from scsiameseclu.quality.cells import find_cells
+from scsiameseclu.quality.doublets import score_doublets
 from scsiameseclu.quality.order import canonical_order
 
 from tests.data.as_intake import demo_sample

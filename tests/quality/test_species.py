@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scsiameseclu.files import read_json
-from scsiameseclu.quality import read_ledger, species_counts
 from scsiameseclu.quality.doublets import flag_doublets
 from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.ledger import read_ledger
+from scsiameseclu.quality.species import species_counts
 
 from tests.data.as_intake import as_intake
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scsiameseclu.report import write_tables
+from scsiameseclu.report.tables import write_tables
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 from tests.report.test_tables import METHODS, write

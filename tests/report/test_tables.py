@@ -13,10 +13,12 @@ import pytest
 from scsiameseclu.clustering.consensus.levels import COARSEST, FINEST
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report import provenance, tell_failures, write_tables
+from scsiameseclu.report import provenance
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
+from scsiameseclu.report.tables import write_tables
+from scsiameseclu.report.verdict import tell_failures
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tests.report.simulate import HOSTILE, TYPES, Plan, simulate
@@ -547,7 +549,7 @@ def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> s
     paths["versions"].write_text(json.dumps(versions))
     for group in failures:
         problem = {"what": "no fit", "where": group, "remedy": "look"}
-        record = {"id": group, "step": "benchmark.group", "problems": [problem]}
+        record = {"id": group, "step": "benchmark.compare", "problems": [problem]}
         write_json(record, paths["failures"] / f"{group}.failure.json")
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)

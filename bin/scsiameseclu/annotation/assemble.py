@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..steps import Step
 from ..files import read_json, read_table, write_h5ad, write_table
 from .clustered import CLUSTER, EMBEDDING, read_clustered, read_labels
 from .scores import write_scores
@@ -188,3 +189,6 @@ def _storable(value: Any) -> Any:
             return np.array(value)
         return np.array(value, dtype=object) if kinds == {str} else json.dumps(value, ensure_ascii=False)
     return value
+
+
+STEP = Step(assemble, isolate=True)

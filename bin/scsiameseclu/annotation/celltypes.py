@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
+from ..steps import Step
 from ..errors import quoted
 from ..files import read_table, settings, write_table
 from .clustered import CLUSTER, read_clustered
@@ -423,3 +424,6 @@ def _no_sets(tissue: str, organism: str) -> str:
     if not tissue:
         return "the samplesheet names no tissue, so no marker sets were chosen"
     return f"there are no marker sets for the tissue {quoted(tissue)} of {organism}"
+
+
+STEP = Step(celltypes, isolate=True)

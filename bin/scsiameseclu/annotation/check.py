@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..steps import Step
 from ..errors import InputError, Problem
 from ..files import own_name, read_json, write_h5ad, write_table
 from .marker_sets import checked_marker_sets
@@ -88,3 +89,6 @@ def _check_design(rows: list[dict[str, Any]], path: Path) -> None:
 
     if model := read_design(path):
         check_design(rows, model)
+
+
+STEP = Step(check)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import read_table, settings, write_table
 from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit
@@ -167,3 +168,6 @@ def squeezed(variances: NDArray[Any], df: int) -> tuple[NDArray[Any], float]:
     prior = np.exp(logs.mean() + special.digamma(prior_df / 2) - np.log(prior_df / 2))
     shrunk = (prior_df * prior + df * variances) / (prior_df + df)
     return shrunk, float(min(prior_df + df, df * len(variances)))
+
+
+STEP = Step(compare_composition, isolate=True)

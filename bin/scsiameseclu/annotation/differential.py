@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
@@ -166,3 +167,6 @@ def _deseq2(counts: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
         test.summary()
     found = test.results_df.set_axis(_NUMBERS, axis=1).rename_axis("gene").reset_index()
     return pd.DataFrame(found.sort_values("p_value", kind="stable", ignore_index=True))
+
+
+STEP = Step(differential, isolate=True)

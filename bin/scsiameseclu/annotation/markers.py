@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import ndtr
 
+from ..steps import Step
 from ..expression.merge import NOTES
 from ..files import write_table
 from .clustered import CLUSTER, read_clustered
@@ -320,3 +321,6 @@ def rank_sum_p_values(ranks: Array, ties: Array, size: float, rest: float) -> Ar
     sigma = np.sqrt(size * rest / 12 * np.maximum((n + 1) - ties / (n * (n - 1)), 0))
     z = np.divide(deviation - 0.5, sigma, out=np.zeros_like(sigma), where=sigma > 0)
     return np.asarray(np.minimum(2 * ndtr(-z), 1.0))
+
+
+STEP = Step(markers, isolate=True)

@@ -21,6 +21,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..depth import log_normalize
 from ..expression.normalize import raw_counts
@@ -284,3 +285,6 @@ def _probabilities(
     model = CalibratedClassifierCV(LogisticRegression(max_iter=1000, class_weight="balanced"), cv=folds)
     model.fit(known / scale, labels)
     return [str(name) for name in model.classes_], np.asarray(model.predict_proba(cells / scale))
+
+
+STEP = Step(reference, isolate=True)

@@ -12,6 +12,7 @@ import pandas as pd
 import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
 
+from ..steps import Step
 from ..files import write_table
 from .clustered import EMBEDDING, read_clustered
 
@@ -89,3 +90,6 @@ def _principal_components(embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, An
     components[:, : axes.shape[1]] = centered @ axes
     largest = np.abs(components).max(initial=0.0)
     return (components * (INITIAL_RANGE / largest if largest > 0 else 1.0)).astype(np.float32)
+
+
+STEP = Step(umap, isolate=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from ..command import run  # isort: skip  # first: it caps the threads
-
 import os
 import subprocess
 import tempfile
@@ -17,6 +14,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..command import run
 from ..errors import InputError
 from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..intake.read_counts import read_sample

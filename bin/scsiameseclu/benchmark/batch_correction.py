@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from ..command import run  # isort: skip  # first: it caps the threads
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ..command import run
 from ..clustering.consensus.batches import without_batches
 from ..clustering.consensus.guard import Judgement, judged
 from ..clustering.consensus.levels import Consensus, by_falling_size, consensus_of, dendrogram_of, levels

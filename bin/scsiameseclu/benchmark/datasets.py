@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import InputError, quoted
-from ..expression import normalize
+from ..expression.normalize import normalize
 from ..files import write_h5ad
 from ..intake.counts import check_counts, to_adata
 from ..intake.formats import read_matrix

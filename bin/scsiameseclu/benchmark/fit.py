@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..command import run  # isort: skip  # first: it caps the threads
-
 import json
 import time
 import traceback
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import anndata as ad
 
+from ..command import run
 from .methods import METHODS, Method, NumberOfClusters
 from .process import Record, peak_rss_mb, report, reset_peak_rss
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from ..command import run  # isort: skip  # first: it caps the threads
-
 import shutil
 import subprocess
 import sys
@@ -22,6 +19,7 @@ import scanpy as sc
 from scipy import sparse
 from scipy.io import mmwrite
 
+from ..command import run
 from .._version import __version__
 from ..annotation.markers import exact_expression, find_markers
 from ..errors import InputError

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from ..command import run  # isort: skip  # first: it caps the threads
-
 import tempfile
 import traceback
 from pathlib import Path
@@ -20,6 +17,7 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from ..command import run
 from ..annotation.scores import silhouette
 from ..depth import log_normalize
 from ..expression.normalize import normalize

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..files import write_table
+from ..steps import Step
 from ..files import read_table
 from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
@@ -205,3 +207,22 @@ def scaling_table(scaling: pd.DataFrame) -> str:
         dtype=object,
     )
     return markdown(table.set_axis(scaling["cells"].map("{:,}".format)), first="cells")
+
+
+def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) -> None:
+    """Write tables, figures and the page ``OUTPUT.md`` of the results of all groups and seeds.
+
+    Parameters
+    ----------
+    results
+        Tables of :func:`compare_methods`.
+    output
+        Folder of tables and figures; the page is beside it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)
+    write_table(found, output / RESULTS)
+    write_page(output)
+
+
+STEP = Step(benchmark_page)

@@ -5,9 +5,6 @@ The published code is no part of this project: a checkout of it is given. It run
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from ..command import run  # isort: skip  # first: it caps the threads
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import scale
 
+from ..command import run
 from ..errors import InputError
 from ..files import write_table
 from .datasets import Dataset, read_dataset

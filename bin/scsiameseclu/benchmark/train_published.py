@@ -6,8 +6,6 @@ working folder. What is mended and what is left out is told where it is done, an
 
 from __future__ import annotations
 
-from ..command import run  # isort: skip  # first: it caps the threads
-
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..command import run
 from .process import Record, peak_rss_mb, report
 
 PACKAGE, WEIGHTS = "scSiameseClu", "model_pretrain"

@@ -13,6 +13,7 @@ import scanpy as sc
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import write_table
 from .consensus.levels import by_falling_size
@@ -134,3 +135,6 @@ def kmeans_labels(scores: NDArray[np.float32], *, n_clusters: int, random_state:
     distinct = len(np.unique(scores, axis=0))
     kmeans = KMeans(min(n_clusters, distinct), n_init=10, random_state=random_state)
     return by_falling_size(kmeans.fit_predict(scores))
+
+
+STEP = Step(compare, isolate=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..steps import Step
 from ..files import settings, write_h5ad, write_json, write_table
 from .consensus.guard import DOUBTFUL
 from .consensus.levels import DETAIL
@@ -224,3 +225,6 @@ def _peak_memory_mb(model: ScSiameseClu) -> float:
         return float(torch.cuda.max_memory_allocated()) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+STEP = Step(cluster, isolate=True)

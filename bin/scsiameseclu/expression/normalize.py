@@ -12,6 +12,7 @@ import numpy as np
 import scanpy as sc
 from scipy import sparse
 
+from ..steps import Step
 from ..depth import log_normalize
 from ..errors import InputError
 from ..files import settings, write_failure, write_h5ad, write_json, write_size
@@ -231,3 +232,6 @@ def _no_counts(where: str, kind: str) -> InputError:
         where=where,
         remedy="put the raw counts into X or into layers['counts']",
     )
+
+
+STEP = Step(normalize_group, isolate=True)

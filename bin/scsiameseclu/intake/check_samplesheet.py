@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..steps import Step
 from ..errors import InputError
 from ..files import unwrapped
 from .samplesheet import Mistake, check_sheet
@@ -43,3 +44,6 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
 def _write(rows: list[dict[str, Any]], name: str) -> None:
     text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)
     Path(name).write_text(text + "\n", encoding="utf-8")
+
+
+STEP = Step(check_samplesheet)

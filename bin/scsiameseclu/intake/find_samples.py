@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import read_json, unwrapped
 from .discovery import LOOKED_FOR, Output, Search, find_outputs
@@ -223,3 +224,6 @@ def _nothing(search: Search, known_as: Path) -> InputError:
         where=_shown(known_as),
         remedy="Give the folder above the outputs, or write a samplesheet with the columns sample and counts by hand.",
     )
+
+
+STEP = Step(write_samplesheet)

@@ -12,6 +12,7 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
+from ..steps import Step
 from ..errors import InputError
 from ..files import own_name, write_h5ad, write_size, write_table
 from .counts import check_counts, to_adata
@@ -89,3 +90,6 @@ def read_sample(
     column = settings.get("labels")
     labels = gold_labels(counts, path, column=column, labels_file=labels_file) if column or labels_file else None
     return to_adata(counts, settings), labels
+
+
+STEP = Step(read_counts, isolate=True)

@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control, median_abs_deviation
 
 from .ambient import LOWER, ambient_profile, barcode_totals, monte_carlo
 
-STEP = "calling"
+LEDGER_STEP = "calling"
 RULE = "not_a_cell"
 FDR = 0.001
 """Largest false discovery rate of a cell."""

@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from ..steps import Step
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
@@ -22,7 +23,7 @@ from .ledger import read_ledger, strike
 from .order import canonical_order
 from .species import count_species
 
-STEP = "doublets"
+LEDGER_STEP = "doublets"
 RULE = "doublet"
 RATE_PER_1000_CELLS = 0.008
 """Doublets per cell and 1,000 cells recovered, as 10x Genomics states for its droplets."""
@@ -213,7 +214,7 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
     calls = doublets.predicted.astype(object) if doublets.status != "skipped" else None
     ledger["doublet"] = pd.Series(calls, index=healthy, dtype=object).reindex(ledger.index)
     struck = pd.Series(removed, index=healthy).reindex(ledger.index, fill_value=False)
-    strike(ledger, struck, step=STEP, rule=RULE, value=ledger["doublet_score"], threshold=doublets.threshold)
+    strike(ledger, struck, step=LEDGER_STEP, rule=RULE, value=ledger["doublet_score"], threshold=doublets.threshold)
     return ledger
 
 
@@ -355,3 +356,6 @@ def _nothing_left(given: dict[str, Any], doublets: Doublets) -> InputError:
         remedy=f"raise --doublet_threshold (the highest score in this sample is {doublets.scores.max():.3g}), "
         "leave it out, or use --doublet_action annotate",
     )
+
+
+STEP = Step(flag_doublets, isolate=True)

@@ -14,18 +14,19 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
 from .ambient import barcode_totals
 from .cells import FDR, CellCalls, find_cells, looks_unfiltered
 from .cells import RULE as NOT_A_CELL
-from .cells import STEP as CALLING
+from .cells import LEDGER_STEP as CALLING
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
 from .species import count_species, species_counts
 
-STEP = "filter"
+LEDGER_STEP = "filter"
 MIN_GENES = {"default": 200, "low_depth": 50}
 """Preset -> fewest genes in a cell, unless the sample is shallow even for that."""
 SHALLOW_SHARE = 0.2
@@ -292,7 +293,7 @@ def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: Ce
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
         failing = rule.failing(metrics)
-        strike(ledger, failing, step=STEP, rule=rule.name, value=values, threshold=rule.threshold)
+        strike(ledger, failing, step=LEDGER_STEP, rule=rule.name, value=values, threshold=rule.threshold)
     return ledger
 
 
@@ -384,3 +385,6 @@ def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
         f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} genes: their "
         "share is unknown and max_pct_mt is not applied, so that dying cells may be among those kept."
     )
+
+
+STEP = Step(filter_sample, isolate=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..steps import Step
 from ..files import read_json, read_table
 from .clustering import loss_curves
 from .dendrogram import LEVELS, Drawing, read_tree
@@ -343,3 +344,6 @@ def _heading(column: str) -> str:
 
 def _dot(count: int) -> float:
     return float(np.clip(60_000 / max(count, 1), 1, 16))
+
+
+STEP = Step(draw_figures, isolate=True)

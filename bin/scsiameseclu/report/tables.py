@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..steps import Step
 from . import annotation, clustering, conditions, expression, marker_dots, overview, provenance, quality
 from .inputs import Run, read_run
 from .summary import summary
@@ -77,3 +78,6 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
         *conditions.sections(run, max_points=max_points),
         *provenance.sections(run, methods=methods),
     ]
+
+
+STEP = Step(write_tables)

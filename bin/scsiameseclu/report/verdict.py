@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..steps import Step
 from ..errors import InputError, Problem
 from .inputs import Failure, read_failures
 
@@ -32,3 +33,6 @@ def _named(failure: Failure) -> list[Problem]:
         Problem(what=f"{kind} {failure.id}, {failure.step}: {problem.what}", where=problem.where, remedy=problem.remedy)
         for problem in failure.problems
     ]
+
+
+STEP = Step(tell_failures)

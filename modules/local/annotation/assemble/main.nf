@@ -21,7 +21,7 @@ process ANNOTATION_ASSEMBLE {
     def beside = comparison ? "--comparison ${comparison}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
-    annotation_assemble.py \\
+    scsiameseclu_step annotation assemble \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

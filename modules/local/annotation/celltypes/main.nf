@@ -17,7 +17,7 @@ process ANNOTATION_CELLTYPES {
     def args = task.ext.args ?: ''
     def beside = reference ? "--reference ${reference}" : ''
     """
-    annotation_celltypes.py \\
+    scsiameseclu_step annotation celltypes \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

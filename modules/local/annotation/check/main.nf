@@ -22,7 +22,7 @@ process ANNOTATION_CHECK {
     def reference = labelled ? '--labelled given/reference' : ''
     """
     # The user's names are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
-    annotation_check.py \\
+    scsiameseclu_step annotation check \\
         --samples ${samples} \\
         --design design.json \\
         ${markers} \\

@@ -16,7 +16,7 @@ process ANNOTATION_COMPOSITION {
     script:
     def args = task.ext.args ?: ''
     """
-    annotation_composition.py \\
+    scsiameseclu_step annotation composition \\
         --prefix '${meta.id}' \\
         --pseudobulk ${pseudobulk} \\
         --annotation ${celltypes} \\

@@ -18,7 +18,7 @@ process ANNOTATION_DIFFERENTIAL {
     script:
     def args = task.ext.args ?: ''
     """
-    annotation_differential.py \\
+    scsiameseclu_step annotation differential \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

@@ -16,7 +16,7 @@ process ANNOTATION_MARKERS {
     def args = task.ext.args ?: ''
     """
     export SCSIAMESECLU_THREADS=${task.cpus}
-    annotation_markers.py \\
+    scsiameseclu_step annotation markers \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

@@ -16,7 +16,7 @@ process ANNOTATION_REFERENCE {
     script:
     def args = task.ext.args ?: ''
     """
-    annotation_reference.py \\
+    scsiameseclu_step annotation reference \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

@@ -15,7 +15,7 @@ process ANNOTATION_UMAP {
     script:
     def args = task.ext.args ?: ''
     """
-    annotation_umap.py \\
+    scsiameseclu_step annotation umap \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

@@ -15,7 +15,7 @@ process BENCHMARK_COMPARE {
     script:
     def args = task.ext.args ?: ''
     """
-    benchmark_compare.py \\
+    scsiameseclu_step benchmark compare \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --labels labels/* \\

@@ -14,7 +14,7 @@ process BENCHMARK_PAGE {
     script:
     def args = task.ext.args ?: ''
     """
-    benchmark_page.py --results results/* ${args}
+    scsiameseclu_step benchmark page --results results/* ${args}
     """
 
     stub:

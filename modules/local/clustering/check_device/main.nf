@@ -16,7 +16,7 @@ process CLUSTERING_CHECK_DEVICE {
     script:
     def args = task.ext.args ?: ''
     """
-    clustering_check_device.py --device ${device} ${args}
+    scsiameseclu_step clustering check_device --device ${device} ${args}
     """
 
     stub:

@@ -16,7 +16,7 @@ process CLUSTERING_COMPARISON {
     script:
     def args = task.ext.args ?: ''
     """
-    clustering_comparison.py \\
+    scsiameseclu_step clustering comparison \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

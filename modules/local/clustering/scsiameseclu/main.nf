@@ -20,7 +20,7 @@ process CLUSTERING_SCSIAMESECLU {
     def args = task.ext.args ?: ''
     """
     export SCSIAMESECLU_THREADS=${task.cpus}
-    clustering_scsiameseclu.py \\
+    scsiameseclu_step clustering scsiameseclu \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         ${args}

@@ -16,7 +16,7 @@ process EXPRESSION_NORMALIZE {
     script:
     def args = task.ext.args ?: ''
     """
-    expression_normalize.py \\
+    scsiameseclu_step expression normalize \\
         --prefix '${meta.id}' \\
         --samples samples/* \\
         ${args}

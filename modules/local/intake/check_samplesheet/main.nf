@@ -17,7 +17,7 @@ process INTAKE_CHECK_SAMPLESHEET {
     def args = task.ext.args ?: ''
     """
     # JSON on one line; the quoted here-document keeps every character of it from the shell.
-    intake_check_samplesheet.py \\
+    scsiameseclu_step intake check_samplesheet \\
         --samplesheet given/samplesheet \\
         --schema ${schema} \\
         ${args} <<'GIVEN'
@@ -28,7 +28,7 @@ process INTAKE_CHECK_SAMPLESHEET {
     stub:
     """
     # The sheet shapes the workflow, so a stub run checks it as well.
-    intake_check_samplesheet.py --samplesheet given/samplesheet --schema ${schema} <<'GIVEN'
+    scsiameseclu_step intake check_samplesheet --samplesheet given/samplesheet --schema ${schema} <<'GIVEN'
     ${given}
     GIVEN
     """

@@ -21,7 +21,7 @@ process INTAKE_ESTIMATE_MEMORY {
     def limit = task.resourceLimits?.memory ? "--limit-mb ${(task.resourceLimits.memory as MemoryUnit).toMega()}" : ''
     """
     # JSON on one line; the quoted here-document keeps every character of it from the shell.
-    intake_estimate_memory.py \\
+    scsiameseclu_step intake estimate_memory \\
         --counts counts \\
         ${limit} \\
         ${args} <<'GIVEN'

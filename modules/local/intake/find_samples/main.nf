@@ -19,7 +19,7 @@ process INTAKE_FIND_SAMPLES {
     def args = task.ext.args ?: ''
     """
     # JSON on one line; the quoted here-document keeps every character of the path from the shell.
-    intake_find_samples.py \\
+    scsiameseclu_step intake find_samples \\
         --folder folder \\
         --schema ${schema} \\
         ${args} <<'FOLDER'

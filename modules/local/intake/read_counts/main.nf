@@ -18,7 +18,7 @@ process INTAKE_READ_COUNTS {
     def labels_file = labels ? '--labels-file given/labels' : ''
     """
     # The settings are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
-    intake_read_counts.py \\
+    scsiameseclu_step intake read_counts \\
         --prefix '${meta.id}' \\
         --counts given/counts \\
         ${labels_file} \\

@@ -17,7 +17,7 @@ process QUALITY_DOUBLETS {
     script:
     def args = task.ext.args ?: ''
     """
-    quality_doublets.py \\
+    scsiameseclu_step quality doublets \\
         --prefix '${meta.id}' \\
         --healthy ${healthy} \\
         --ledger ${ledger} \\

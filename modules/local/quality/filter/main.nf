@@ -17,7 +17,7 @@ process QUALITY_FILTER {
     script:
     def args = task.ext.args ?: ''
     """
-    quality_filter.py \\
+    scsiameseclu_step quality filter \\
         --prefix '${meta.id}' \\
         --counts ${counts} \\
         ${args}

@@ -18,7 +18,7 @@ process REPORT_FIGURES {
     script:
     def args = task.ext.args ?: ''
     """
-    report_figures.py \\
+    scsiameseclu_step report figures \\
         --prefix '${meta.id}' \\
         --adata ${annotated} \\
         --markers ${markers} \\

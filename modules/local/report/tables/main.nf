@@ -22,7 +22,7 @@ process REPORT_TABLES {
     def args = task.ext.args ?: ''
     """
     mkdir -p samples groups failures
-    report_tables.py \\
+    scsiameseclu_step report tables \\
         --samples samples \\
         --groups groups \\
         --failures failures \\

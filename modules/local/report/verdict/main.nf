@@ -13,7 +13,7 @@ process REPORT_VERDICT {
     script:
     def args = task.ext.args ?: ''
     """
-    report_verdict.py --failures failures ${args}
+    scsiameseclu_step report verdict --failures failures ${args}
     """
 
     stub:

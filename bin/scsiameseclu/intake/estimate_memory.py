@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 
+from ..steps import Step
 from ..files import unwrapped, write_json
 from .formats import matrix_market
 from .formats._hdf5 import is_hdf5, is_matrix, items, matrix_shape, opened
@@ -189,3 +190,6 @@ def _stored(item: h5py.Group | h5py.Dataset) -> int:
     if isinstance(item, h5py.Group):
         return int(item["data"].shape[0])
     return int(_DENSE_SHARE * item.shape[0] * item.shape[1])
+
+
+STEP = Step(estimate_memory)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from ..steps import Step
 from ..files import write_json
 from .estimator import resolve_device
 
@@ -25,3 +26,6 @@ def check_device(*, device: Literal["auto", "cpu", "cuda"]) -> None:
     """
     found = resolve_device(device)
     write_json({"device": found, "name": torch.cuda.get_device_name() if found == "cuda" else None}, "device.json")
+
+
+STEP = Step(check_device)

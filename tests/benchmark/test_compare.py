@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.benchmark import run
+from scsiameseclu.benchmark.compare import compare_methods
 from scsiameseclu.benchmark.datasets import labelled_datasets
-from scsiameseclu.benchmark.group import benchmark_page, compare_methods
-from scsiameseclu.benchmark.page import WANTED
+from scsiameseclu.benchmark.page import WANTED, benchmark_page
 from scsiameseclu.benchmark.results import read_results
 from scsiameseclu.errors import InputError
 

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 
+from ..steps import Step
 from ..annotation.clustered import read_labels
 from ..errors import InputError
-from ..files import write_table
 from .datasets import Dataset, content_digest
-from .page import RESULTS, write_page
-from .results import read_results
 from .run import comparison_jobs, measure
 
 
@@ -62,17 +59,4 @@ def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: 
         )
 
 
-def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) -> None:
-    """Write tables, figures and the page ``OUTPUT.md`` of the results of all groups and seeds.
-
-    Parameters
-    ----------
-    results
-        Tables of :func:`compare_methods`.
-    output
-        Folder of tables and figures; the page is beside it.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)
-    write_table(found, output / RESULTS)
-    write_page(output)
+STEP = Step(compare_methods, isolate=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scsiameseclu.files import read_json
-from scsiameseclu.intake.memory import Size, estimate_memory, matrix_size
+from scsiameseclu.intake.estimate_memory import Size, estimate_memory, matrix_size
 
 MB = 2**20
 RATES = {
