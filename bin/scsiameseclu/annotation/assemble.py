@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..steps import Step
 from ..files import read_json, read_table, write_h5ad, write_table
+from ..steps import Step
 from .clustered import CLUSTER, EMBEDDING, read_clustered, read_labels
 from .scores import write_scores
 

@@ -19,11 +19,11 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from ..steps import Step
 from ..errors import quoted
 from ..files import read_table, settings, write_table
-from .clustered import CLUSTER, read_clustered
+from ..steps import Step
 from .agreement import UNKNOWN, with_reference
+from .clustered import CLUSTER, read_clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 from .symbols import gene_symbols
 

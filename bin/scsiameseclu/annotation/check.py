@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..steps import Step
 from ..errors import InputError, Problem
 from ..files import own_name, read_json, write_h5ad, write_table
+from ..steps import Step
 from .marker_sets import checked_marker_sets
 
 

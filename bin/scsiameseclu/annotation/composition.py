@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import read_table, settings, write_table
+from ..steps import Step
 from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit
 from .shares import cells_by_type
 

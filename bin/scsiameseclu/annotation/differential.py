@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..steps import Step
 from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
+from ..steps import Step
 from .clustered import CLUSTER, read_clustered
 from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit, without_values
 from .pseudobulk import pseudobulk, with_columns

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import ndtr
 
-from ..steps import Step
 from ..expression.merge import NOTES
 from ..files import write_table
+from ..steps import Step
 from .clustered import CLUSTER, read_clustered
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from ..steps import Step
-from ..errors import InputError, quoted
 from ..depth import log_normalize
+from ..errors import InputError, quoted
 from ..expression.normalize import raw_counts
 from ..files import write_table
 from ..intake.gene_ids import without_versions
+from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, read_clustered
 from .symbols import gene_symbols

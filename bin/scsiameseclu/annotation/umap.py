@@ -12,8 +12,8 @@ import pandas as pd
 import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
 
-from ..steps import Step
 from ..files import write_table
+from ..steps import Step
 from .clustered import EMBEDDING, read_clustered
 
 FEWEST_CELLS = 15

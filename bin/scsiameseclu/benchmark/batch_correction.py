@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from ..command import run
 from ..clustering.consensus.batches import without_batches
 from ..clustering.consensus.guard import Judgement, judged
 from ..clustering.consensus.levels import Consensus, by_falling_size, consensus_of, dendrogram_of, levels
 from ..clustering.consensus.normalizations import normalizations
 from ..clustering.estimator import column_codes, prepare_expression, raw_counts
+from ..command import run
 from ..errors import InputError
 from ..files import write_table
 from .page import write_page

@@ -8,9 +8,9 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 
-from ..steps import Step
 from ..annotation.clustered import read_labels
 from ..errors import InputError
+from ..steps import Step
 from .datasets import Dataset, content_digest
 from .run import comparison_jobs, measure
 

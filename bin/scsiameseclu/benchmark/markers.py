@@ -19,9 +19,9 @@ import scanpy as sc
 from scipy import sparse
 from scipy.io import mmwrite
 
-from ..command import run
 from .._version import __version__
 from ..annotation.markers import exact_expression, find_markers
+from ..command import run
 from ..errors import InputError
 from ..expression.normalize import raw_counts
 from ..files import read_table, write_table

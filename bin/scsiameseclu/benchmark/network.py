@@ -17,8 +17,8 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from ..command import run
 from ..annotation.scores import silhouette
+from ..command import run
 from ..depth import log_normalize
 from ..expression.normalize import normalize
 from .datasets import Dataset, labelled_datasets

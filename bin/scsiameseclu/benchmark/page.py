@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..files import write_table
+from ..files import read_table, write_table
 from ..steps import Step
-from ..files import read_table
 from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
 from .results import read_results

@@ -24,7 +24,6 @@ from .process import ProcessError, Record, records
 from .results import append, identities, identity, note, one_line, read_results, rounded, tidy
 from .sources import Reached
 
-
 SMALLEST = 100
 """Fewest simulated cells."""
 

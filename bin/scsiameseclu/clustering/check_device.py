@@ -6,8 +6,8 @@ from typing import Literal
 
 import torch
 
-from ..steps import Step
 from ..files import write_json
+from ..steps import Step
 from .estimator import resolve_device
 
 

@@ -13,9 +13,9 @@ import scanpy as sc
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
-from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import write_table
+from ..steps import Step
 from .consensus.levels import by_falling_size
 from .consensus.partitions import as_igraph, leiden
 

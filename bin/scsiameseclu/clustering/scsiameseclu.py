@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..steps import Step
 from ..files import settings, write_h5ad, write_json, write_table
+from ..steps import Step
 from .consensus.guard import DOUBTFUL
 from .consensus.levels import DETAIL
 from .correction import BatchCorrection

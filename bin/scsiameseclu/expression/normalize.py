@@ -12,10 +12,10 @@ import numpy as np
 import scanpy as sc
 from scipy import sparse
 
-from ..steps import Step
 from ..depth import log_normalize
 from ..errors import InputError
 from ..files import settings, write_failure, write_h5ad, write_json, write_size
+from ..steps import Step
 from .merge import NOTES, Genes, merge, unlike
 
 FLAVOR = "seurat"

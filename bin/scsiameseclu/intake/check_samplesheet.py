@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..steps import Step
 from ..errors import InputError
 from ..files import unwrapped
+from ..steps import Step
 from .samplesheet import Mistake, check_sheet
 
 

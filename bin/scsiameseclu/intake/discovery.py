@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..errors import InputError
+from .estimate_memory import matrix_size
 from .formats import READERS, alevin, archive, foreign, h5ad, hdf5, matrix_market, tenx_hdf5, text
 from .formats._hdf5 import columns_of_text, members, opened
-from .estimate_memory import matrix_size
 from .organism import Organism, infer_organism
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 
 import h5py
 
-from ..steps import Step
 from ..files import unwrapped, write_json
+from ..steps import Step
 from .formats import matrix_market
 from .formats._hdf5 import is_hdf5, is_matrix, items, matrix_shape, opened
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import read_json, unwrapped
+from ..steps import Step
 from .discovery import LOOKED_FOR, Output, Search, find_outputs
 from .formats.matrix_market import preference
 from .sample_names import key_of, name_samples

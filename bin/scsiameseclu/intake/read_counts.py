@@ -12,9 +12,9 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
-from ..steps import Step
 from ..errors import InputError
 from ..files import own_name, write_h5ad, write_size, write_table
+from ..steps import Step
 from .counts import check_counts, to_adata
 from .formats import read_matrix
 from .labels import gold_labels

@@ -15,10 +15,10 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..steps import Step
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
+from ..steps import Step
 from .ledger import read_ledger, strike
 from .order import canonical_order
 from .species import count_species

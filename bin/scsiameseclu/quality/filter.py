@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..steps import Step
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
+from ..steps import Step
 from .ambient import barcode_totals
 from .cells import FDR, CellCalls, find_cells, looks_unfiltered
-from .cells import RULE as NOT_A_CELL
 from .cells import LEDGER_STEP as CALLING
+from .cells import RULE as NOT_A_CELL
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten

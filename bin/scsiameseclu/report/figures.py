@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..steps import Step
 from ..files import read_json, read_table
+from ..steps import Step
 from .clustering import loss_curves
 from .dendrogram import LEVELS, Drawing, read_tree
 from .inputs import CELL_METRICS, natural

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..steps import Step
 from ..errors import InputError, Problem
+from ..steps import Step
 from .inputs import Failure, read_failures
 
 
