@@ -350,7 +350,7 @@ def _write_evidence(
 
 
 def simulated_tree(cells: pd.DataFrame, k: int) -> dict[str, Any]:
-    """Return the tree of the cells' clusters as ``clustering.json`` has it, with a leaf that training left empty."""
+    """Return the tree of the cells' clusters as ``clustering.json`` has it."""
     known = cells.astype({"cluster": int, "cluster_coarse": int, "cluster_fine": int})
     levels = ["cluster", "cluster_coarse", "cluster_fine"]
     leaves = known.groupby(levels).size().rename("n_cells").reset_index().to_dict("records")
@@ -358,11 +358,7 @@ def simulated_tree(cells: pd.DataFrame, k: int) -> dict[str, Any]:
     found = [stability[leaf["cluster"]] for leaf in leaves]
     merges: list[dict[str, Any]] = []
     if k > 1:
-        leaves.append({"n_cells": 0, **dict.fromkeys(levels)})
-        found += [0.0, stability[0]]
-        merges.append({"nodes": [0, len(leaves) - 1], "co_association": 0.75})
-        tops = {leaf["cluster_fine"]: (leaf, place) for place, leaf in enumerate(leaves[:-1])}
-        tops[leaves[0]["cluster_fine"]] = (leaves[0], len(leaves))
+        tops = {leaf["cluster_fine"]: (leaf, place) for place, leaf in enumerate(leaves)}
         for level, met in (("cluster", 0.5), ("cluster_coarse", 0.32), ("", 0.2)):
             joined: dict[Any, tuple[dict[str, Any], int]] = {}
             for leaf, node in tops.values():

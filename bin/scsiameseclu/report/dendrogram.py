@@ -120,26 +120,20 @@ class Drawing:
 
 def read_tree(summary: Mapping[str, Any]) -> Branch | None:
     """Return the tree of ``<group>.clustering.json``; None where the cells are one leaf or there is no tree."""
-    record = summary.get("dendrogram") or {"leaves": [], "merges": [], "stability": []}
-    stability = record["stability"]
-    nodes: list[Branch | None] = [_leaf(leaf, value) for leaf, value in zip(record["leaves"], stability, strict=False)]
-    for merge in record["merges"]:
-        sides = [node for place in merge["nodes"] if (node := nodes[place]) is not None]
-        nodes.append(_merged(sides, merge["co_association"], stability[len(nodes)]))
-    root = nodes[-1] if nodes else None
-    return root if root is not None and root.children else None
-
-
-def _leaf(record: Mapping[str, Any], stability: float) -> Branch | None:
-    """Return a leaf; None if training left no cell in it."""
-    if not record["n_cells"]:
+    record = summary.get("dendrogram")
+    if not record or not record["merges"]:
         return None
-    return Branch(record["n_cells"], stability, {level: str(record[level]) for level in LEVELS})
+    nodes = [
+        Branch(leaf["n_cells"], stability, {level: str(leaf[level]) for level in LEVELS})
+        for leaf, stability in zip(record["leaves"], record["stability"], strict=False)
+    ]
+    for merge in record["merges"]:
+        one, other = (nodes[place] for place in merge["nodes"])
+        nodes.append(_merged(one, other, merge["co_association"], record["stability"][len(nodes)]))
+    return nodes[-1]
 
 
-def _merged(sides: list[Branch], co_association: float, stability: float) -> Branch | None:
-    if len(sides) < 2:
-        return sides[0] if sides else None
-    one, other = sorted(sides, key=lambda side: -side.n_cells)
+def _merged(one: Branch, other: Branch, co_association: float, stability: float) -> Branch:
     levels = {name: one.levels[name] if one.levels[name] == other.levels[name] else None for name in LEVELS}
-    return Branch(one.n_cells + other.n_cells, stability, levels, co_association, (one, other))
+    sides = (one, other) if one.n_cells >= other.n_cells else (other, one)
+    return Branch(one.n_cells + other.n_cells, stability, levels, co_association, sides)
