@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import issparse
+from scsiameseclu.contracts import OBS_COLUMNS
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from .conftest import DEMO, Run
@@ -47,6 +48,9 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     clusters = table(folder / "clusters.tsv").set_index("barcode")
     columns = {"sample", "n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score", "cell_type"}
     assert columns | {"cluster", "cluster_coarse", "cluster_fine", "cluster_confidence"} <= set(adata.obs.columns)
+    assert set(adata.obs.columns) - OBS_COLUMNS == {"sample", "donor", "batch"}, (
+        "each name of ours is refused as another's"
+    )
     assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
     assert {"gene_ids", "highly_variable"} <= set(adata.var.columns)
     assert {"seed"} <= set(adata.uns["scsiameseclu"]["parameters"]) | set(adata.uns["scsiameseclu"])

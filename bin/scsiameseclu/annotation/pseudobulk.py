@@ -58,6 +58,5 @@ def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: De
     taken = set(bulk.obs)
     for column in design.columns:
         of_samples = {str(row["sample"]): str((row.get("extra") or {}).get(column) or "") for row in rows}
-        name = column.replace("/", "_")
-        name = f"samplesheet_{name}" if name in taken else name
+        name = f"samplesheet_{column}" if column in taken else column
         bulk.obs[name] = bulk.obs["sample"].map(of_samples)

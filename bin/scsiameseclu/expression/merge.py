@@ -39,30 +39,6 @@ _AMBIGUOUS = "\n\n"
 _NAMED = 5
 _WORTH_NAMING = 0.05
 
-RESERVED = frozenset(
-    (
-        "sample",
-        "barcode",
-        "group",
-        "n_genes_by_counts",
-        "total_counts",
-        "pct_counts_mt",
-        "pct_counts_ribo",
-        "pct_counts_hb",
-        "doublet_score",
-        "predicted_doublet",
-        "cluster",
-        "cluster_confidence",
-        "cluster_uncorrected",
-        "consensus",
-        "confidence",
-        "cell_type",
-        "index",
-        "_index",
-    )
-)
-"""Columns of ``obs`` that are ours; a samplesheet's column of the same name gets the prefix ``samplesheet_``."""
-
 
 def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
     """Return the samples whose genes are not those of the others, each with what is wrong.
@@ -126,16 +102,14 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
     keys, notes = _keys(samples, _common)
     _check_shared(samples, keys, group)
     aligned = _outer(samples, keys) if genes == "outer" else _inner(samples, keys)
-    columns, column_notes = _extra_columns(rows)
+    columns = list(dict.fromkeys(column for row in rows for column in row["extra"]))
     obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(aligned, rows, strict=True)])
     _check_names(obs.index, group)
     merged = ad.AnnData(
         sparse.vstack([sample.X for sample in aligned], format="csr"), obs=obs, var=aligned[0].var.copy()
     )
     set_settings(merged, _group_settings(group, rows))
-    merged.uns[NOTES] = json.dumps(
-        {"notes": [*_gene_notes(samples, keys, genes), *notes, *column_notes]}, ensure_ascii=False
-    )
+    merged.uns[NOTES] = json.dumps({"notes": [*_gene_notes(samples, keys, genes), *notes]}, ensure_ascii=False)
     return merged
 
 
@@ -261,31 +235,15 @@ def _costly(samples: Sequence[ad.AnnData], keys: Sequence[Keys], n_common: int) 
     ]
 
 
-def _cells(sample: ad.AnnData, row: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:
+def _cells(sample: ad.AnnData, row: dict[str, Any], columns: list[str]) -> pd.DataFrame:
     """Return the observations of a sample under their final names."""
     obs: pd.DataFrame = sample.obs.copy()
     obs.index = row["sample"] + "_" + obs.index.astype(str)
     obs.insert(0, "sample", row["sample"])
-    for column, name in columns.items():
-        obs[name] = row["extra"].get(column)
+    for column in columns:
+        obs[column] = row["extra"].get(column)
     obs[BATCH] = row["extra"].get(BATCH) or row["sample"]
     return obs
-
-
-def _extra_columns(rows: list[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:
-    """Return the name in ``obs`` of each extra column of the samplesheet, and a note for each that differs."""
-    names: dict[str, str] = {}
-    for column in dict.fromkeys(column for row in rows for column in row["extra"]):
-        # HDF5 takes a slash for a folder.
-        name = column.replace("/", "_")
-        while name in RESERVED or name in names.values():
-            name = f"samplesheet_{name}"
-        names[column] = name
-    return names, [
-        f"Column {quoted(column)} of the samplesheet is {quoted(name)} in the result, where its name is taken."
-        for column, name in names.items()
-        if name != column
-    ]
 
 
 def _check_names(names: pd.Index[str], group: str) -> None:

@@ -18,28 +18,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from ..contracts import OBS_COLUMNS
 from ..errors import InputError, Problem, quoted
 
 DELIMITERS = (",", "\t", ";")
-RESERVED = frozenset(
-    [
-        "n_genes_by_counts",
-        "total_counts",
-        "pct_counts_mt",
-        "pct_counts_ribo",
-        "pct_counts_hb",
-        "doublet_score",
-        "predicted_doublet",
-        "cluster",
-        "cluster_confidence",
-        "cluster_uncorrected",
-        "consensus",
-        "cell_type",
-        "barcode",
-        "_index",
-    ]
-)
-"""Columns of ``.obs`` that the pipeline itself writes."""
 DESCRIBING = ("batch",)
 """Columns that are ours, and travel into ``.obs`` as further ones do."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
@@ -294,7 +276,7 @@ def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
         sheet.report(f"{quoted(column)} is no known column.", f"Did you mean {meant!r}?", line=line, column=column)
     elif not column:
         sheet.report(f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line)
-    elif column in RESERVED or "/" in column or column == "." or _CONTROL.search(column) or len(column) > 100:
+    elif column in OBS_COLUMNS or "/" in column or column == "." or _CONTROL.search(column) or len(column) > 100:
         remedy = "Give it another, short name: this one is used by the pipeline or cannot be stored in HDF5."
         sheet.report(f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column)
 
