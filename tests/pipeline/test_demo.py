@@ -59,7 +59,8 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     corrected = decision is not None and decision["corrected"]
     assert corrected == (group == "blood"), "two samples that differ, and one"
     assert list(clusters.columns) == promised + ["cluster_uncorrected"] * corrected
-    assert ("X_pca_corrected" in adata.obsm) == corrected
+    assert ("X_pca_corrected" in adata.obsm) == ("X_umap_uncorrected" in adata.obsm) == corrected
+    assert (folder / "mixing.json").exists() == (group == "blood")
     assert list(clusters.index) == list(adata.obs_names)
     assert (clusters["cluster"].astype(str) == adata.obs["cluster"].astype(str)).all()
     assert issparse(adata.layers["counts"])
@@ -153,7 +154,7 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
         assert names == {
             f"{group}.h5ad", "clusters.tsv", "composition.tsv", "markers.tsv", "annotation.tsv", "metrics.json",
             "contingency.tsv", "clustering.json", "training_history.tsv", "model.safetensors",
-            "figures",
+            "figures", *({"mixing.json", "sample_distances.tsv"} if group == "blood" else ()),
         }  # fmt: skip
 
 

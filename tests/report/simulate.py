@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import yaml
-from scsiameseclu.files import write_json, write_table
+from scsiameseclu.files import read_json, write_json, write_table
 from sklearn.metrics import adjusted_rand_score
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Plan:
         Clusters per group.
     unfiltered
         True if the cells of all samples were called, not only those of the first.
+    corrected
+        True if groups of several samples had their batches corrected.
     hostile
         True if extra columns, genes and cell types are out to break the report.
     """
@@ -55,6 +57,7 @@ class Plan:
     labelled: bool = True
     n_clusters: int = 5
     unfiltered: bool = False
+    corrected: bool = True
     hostile: bool = False
 
 
@@ -239,16 +242,22 @@ def _write_group(
     write_table(cells, directory / f"{group}.clusters.tsv")
     angle = 2 * np.pi * truth / k
     places = 6 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 1, (n, 2))
-    write_table(
-        pd.DataFrame({"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]}),
-        directory / f"{group}.umap.tsv",
-    )
+    umap = pd.DataFrame({"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]})
+    if len(samples) > 1:
+        _write_batches(directory, group, cells)
+        if plan.corrected:
+            apart = places + 4 * cells["sample"].map(list(samples).index).to_numpy()[:, None]
+            umap = umap.assign(uncorrected_1=apart[:, 0], uncorrected_2=apart[:, 1])
+    write_table(umap, directory / f"{group}.umap.tsv")
     others = {
         name: np.where(rng.random(n) < share, found, rng.choice(k, n)).astype(str)
         for name, share in {"consensus": 0.97, "leiden": 0.8, "leiden_k": 0.85, "kmeans": 0.7}.items()
     }
     methods = {"scsiameseclu": found.astype(str), **others}
     _write_evidence(directory, group, cells, names, plan, rng)
+    if len(samples) > 1:
+        path = directory / f"{group}.clustering.json"
+        write_json(read_json(path) | {"batch_correction": _batch_correction(plan, len(samples))}, path)
     scores = {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)} if plan.labelled else {}
     if plan.labelled:
         shares = {str(cluster): {"label": names[cluster], "share": 0.5 + 0.4 * cluster / k} for cluster in range(k)}
@@ -281,6 +290,38 @@ def _write_group(
         table = pd.crosstab(labels, cells["cluster"]).reset_index()
         table.columns = [str(column) for column in table.columns]
         write_table(table, directory / f"{group}.contingency.tsv")
+
+
+def _write_batches(directory: Path, group: str, cells: pd.DataFrame) -> None:
+    samples = sorted(cells["sample"].unique())
+    pairs = [(one, other) for place, one in enumerate(samples) for other in samples[place + 1 :]]
+    table = pd.DataFrame(pairs, columns=["sample", "other"])
+    far = (table["sample"] == samples[0]) | (table["other"] == samples[0])
+    table["distance"] = np.where(far, 0.2, 0.05) + 0.001 * np.arange(len(table))
+    write_table(table.assign(n_cell_types=3), directory / f"{group}.sample_distances.tsv")
+    figures = {"ilisi_before": 0.1, "clisi_before": 0.99, "over_expected_before": 0.25}
+    figures |= {"ilisi_after": 0.8, "clisi_after": 0.98, "over_expected_after": 0.95}
+    sizes = cells["cell_type"].value_counts()
+    types = [
+        {"cell_type": name, "n_cells": int(size), "n_batches": len(samples), **figures} for name, size in sizes.items()
+    ]
+    types[-1] |= {"n_batches": 1} | {name: None for name in figures if not name.startswith("clisi")}
+    whole = {"n_cells": len(cells), "n_batches": len(samples), **figures}
+    write_json({"n_batches": len(samples), "all": whole, "cell_types": types}, directory / f"{group}.mixing.json")
+
+
+def _batch_correction(plan: Plan, n_batches: int) -> dict[str, Any]:
+    reason = "cells lie beside their own batch" if plan.corrected else "the batches mix as they are"
+    return {
+        "requested": "auto",
+        "corrected": plan.corrected,
+        "reason": reason,
+        "n_batches": n_batches,
+        "need": 0.25 if plan.corrected else 0.95,
+        "validity": 0.9,
+        "shared": 0.8,
+        "cluster_agreement": {str(k): 0.9 - 0.4 * (k == 1) for k in range(plan.n_clusters)} if plan.corrected else {},
+    }
 
 
 def _write_evidence(

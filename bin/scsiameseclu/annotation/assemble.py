@@ -12,16 +12,20 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..files import read_json, read_table, write_h5ad, write_table
+from ..expression.merge import BATCH
+from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..steps import Step
-from .clustered import CLUSTER, EMBEDDING, read_clustered, read_labels
+from .clustered import CLUSTER, CORRECTED_PCA, EMBEDDING, UNCORRECTED_UMAP, read_clustered, read_labels
+from .distances import sample_distances
+from .mixing import mixing
 from .scores import write_scores
+from .shares import apart
 
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
 LEVELS = ("cluster_coarse", "cluster_fine")
 """Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within them."""
-UNCORRECTED, CORRECTED_PCA = "cluster_uncorrected", "X_pca_corrected"
+UNCORRECTED, UNCORRECTED_PICTURE = "cluster_uncorrected", "X_umap_uncorrected"
 """Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
 RUN = "scsiameseclu"
 """Key of ``uns`` with parameters, versions and seed."""
@@ -41,7 +45,8 @@ def assemble(
 ) -> None:
     """Put the results of a group together, and score them.
 
-    Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, with a comparison
+    Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, of several samples
+    ``<prefix>.sample_distances.tsv``, of several batches ``<prefix>.mixing.json``, with a comparison
     ``<prefix>.metrics.json``, and with labels too ``<prefix>.contingency.tsv`` (label x cluster, cells).
 
     Parameters
@@ -77,6 +82,7 @@ def assemble(
     write_h5ad(adata, f"{prefix}.h5ad")
     write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
     write_table(composition(adata), f"{prefix}.composition.tsv")
+    _write_samples(adata, prefix)
     if comparison is not None:
         write_scores(
             clustered,
@@ -88,6 +94,16 @@ def assemble(
         )
 
 
+def _write_samples(adata: ad.AnnData, prefix: str) -> None:
+    """Write how far the samples are from each other and how well the batches mix, where there are several."""
+    types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
+    of_cells = adata.obs[CLUSTER].astype(str).map(apart(types.rename(str).to_dict())).to_numpy(dtype=object)
+    if len(adata.obs["sample"].unique()) > 1:
+        write_table(sample_distances(adata, of_cells), f"{prefix}.sample_distances.tsv")
+    if BATCH in adata.obs and len(adata.obs[BATCH].unique()) > 1:
+        write_json(mixing(adata, of_cells), f"{prefix}.mixing.json")
+
+
 def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame) -> ad.AnnData:
     """Return `adata` with coordinates and cell types, all of it in types that any reader of ``.h5ad`` knows.
 
@@ -96,19 +112,21 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
     adata
         Expression with clusters, from ``read_clustered``.
     umap
-        Columns barcode, umap_1, umap_2.
+        Columns barcode, umap_1, umap_2, and `UNCORRECTED_UMAP` where batches were corrected.
     annotation
         Columns cluster and cell_type, among others.
 
     Returns
     -------
     AnnData with ``X`` float32 CSR, ``layers['counts']`` integer CSR, ``obsm`` ``X_pca X_scsiameseclu X_umap`` float32,
+    where batches were corrected also ``X_pca_corrected X_umap_uncorrected``,
     ``obs['cell_type']`` and every other text of ``obs`` categorical, ``uns['scsiameseclu']`` a dict.
     """
     types = annotation.set_index("cluster")["cell_type"]
     obs = adata.obs.copy()
     obs[CELL_TYPE] = pd.Categorical(obs[CLUSTER].astype(str).map(types))
-    coordinates = umap.set_index("barcode").loc[adata.obs_names, ["umap_1", "umap_2"]]
+    coordinates = umap.set_index("barcode").loc[adata.obs_names]
+    pictures = {"X_umap": ["umap_1", "umap_2"], UNCORRECTED_PICTURE: list(UNCORRECTED_UMAP)}
     return ad.AnnData(
         sparse.csr_matrix(adata.X, dtype=np.float32),
         obs=_plain_table(obs),
@@ -117,7 +135,11 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
         obsm={
             "X_pca": np.asarray(adata.obsm["X_pca"], dtype=np.float32),
             EMBEDDING: np.asarray(adata.obsm[EMBEDDING], dtype=np.float32),
-            "X_umap": coordinates.to_numpy(dtype=np.float32),
+            **{
+                key: coordinates[columns].to_numpy(dtype=np.float32)
+                for key, columns in pictures.items()
+                if set(columns) <= set(coordinates)
+            },
             **{key: np.asarray(adata.obsm[key], dtype=np.float32) for key in (CORRECTED_PCA,) if key in adata.obsm},
         },
         varm=dict(adata.varm),

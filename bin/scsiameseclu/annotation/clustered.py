@@ -17,6 +17,10 @@ CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
+CORRECTED_PCA = "X_pca_corrected"
+"""Key of ``obsm`` that is there where batches were corrected."""
+UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
+"""Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
 LABELS_SUFFIX = ".labels.tsv"
 
 

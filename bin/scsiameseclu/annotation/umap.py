@@ -14,7 +14,7 @@ from scipy.sparse import SparseEfficiencyWarning
 
 from ..files import write_table
 from ..steps import Step
-from .clustered import EMBEDDING, read_clustered
+from .clustered import CORRECTED_PCA, EMBEDDING, UNCORRECTED_UMAP, read_clustered
 
 FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
@@ -25,6 +25,8 @@ INITIAL_RANGE = 10.0
 
 def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
     """Write ``<prefix>.umap.tsv`` with the columns barcode, umap_1 and umap_2.
+
+    Where batches were corrected also uncorrected_1 and uncorrected_2, of the principal components before that.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> N
     adata = read_clustered(expression, clustering)
     coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
     table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
+    if CORRECTED_PCA in adata.obsm:
+        table[list(UNCORRECTED_UMAP)] = umap_coordinates(adata.obsm["X_pca"], seed=seed)
     table.insert(0, "barcode", adata.obs_names)
     write_table(table, f"{prefix}.umap.tsv")
 

@@ -138,6 +138,8 @@ class Group:
     genes: pd.DataFrame | None = None
     profiles: pd.DataFrame | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    mixing: Mapping[str, Any] = field(default_factory=dict)
+    distances: pd.DataFrame | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -310,6 +312,8 @@ def _read_group(
         genes=tidy("genes.tsv", dtype={"gene": str}),
         profiles=tidy("profiles.tsv", dtype={"cluster": str, "gene": str}),
         metrics=record("metrics.json"),
+        mixing=record("mixing.json"),
+        distances=tidy("sample_distances.tsv", dtype={"sample": str, "other": str}),
         summary=record("clustering.json"),
     )
 

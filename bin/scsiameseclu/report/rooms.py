@@ -28,6 +28,12 @@ CLUSTERING = Room(
     "is unsupervised: no label was used. Trust a cluster that is stable, that its cells belong to with "
     "confidence, and that other methods find on the same cells.",
 )
+SAMPLES = Room(
+    "samples",
+    "Samples",
+    "is about groups of several samples: whether differences between them were taken out, and whether that was right. "
+    "Clusters of one sample, or whose concordance is low, may be effects of the batch or types joined by mistake.",
+)
 ANNOTATION = Room(
     "annotation",
     "Annotation",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..steps import Step
-from . import annotation, clustering, conditions, expression, marker_dots, overview, provenance, quality
+from . import annotation, batches, clustering, conditions, expression, marker_dots, overview, provenance, quality
 from .inputs import Run, read_run
 from .summary import summary
 
@@ -73,6 +73,7 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
         *quality.sections(run),
         *expression.sections(run, max_points=max_points // 3),
         *clustering.sections(run, max_points=max_points),
+        *batches.sections(run, max_points=max_points),
         *marker_dots.sections(run),
         *annotation.sections(run),
         *conditions.sections(run, max_points=max_points),

@@ -68,6 +68,8 @@ workflow ANNOTATION {
         .mix(ANNOTATION_ASSEMBLE.out.contingency)
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)
+        .mix(ANNOTATION_ASSEMBLE.out.distances)
+        .mix(ANNOTATION_ASSEMBLE.out.mixing)
     failures  = ANNOTATION_UMAP.out.failure
         .mix(ANNOTATION_MARKERS.out.failure)
         .mix(ANNOTATION_CELLTYPES.out.failure)

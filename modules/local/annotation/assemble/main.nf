@@ -8,12 +8,14 @@ process ANNOTATION_ASSEMBLE {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.h5ad"), optional: true,            emit: annotated
-    tuple val(meta), path("${meta.id}.clusters.tsv"), optional: true,    emit: clusters
-    tuple val(meta), path("${meta.id}.composition.tsv"), optional: true, emit: composition
-    tuple val(meta), path("${meta.id}.metrics.json"), optional: true,    emit: metrics
-    tuple val(meta), path("${meta.id}.contingency.tsv"), optional: true, emit: contingency
-    path("*.failure.json"), optional: true,                              emit: failure
+    tuple val(meta), path("${meta.id}.h5ad"), optional: true,                 emit: annotated
+    tuple val(meta), path("${meta.id}.clusters.tsv"), optional: true,         emit: clusters
+    tuple val(meta), path("${meta.id}.composition.tsv"), optional: true,      emit: composition
+    tuple val(meta), path("${meta.id}.sample_distances.tsv"), optional: true, emit: distances
+    tuple val(meta), path("${meta.id}.mixing.json"), optional: true,          emit: mixing
+    tuple val(meta), path("${meta.id}.metrics.json"), optional: true,         emit: metrics
+    tuple val(meta), path("${meta.id}.contingency.tsv"), optional: true,      emit: contingency
+    path("*.failure.json"), optional: true,                                   emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
@@ -36,6 +38,6 @@ process ANNOTATION_ASSEMBLE {
     stub:
     """
     touch '${meta.id}.h5ad' '${meta.id}.clusters.tsv' '${meta.id}.composition.tsv' versions.yml
-    touch '${meta.id}.metrics.json' '${meta.id}.contingency.tsv'
+    touch '${meta.id}.metrics.json' '${meta.id}.contingency.tsv' '${meta.id}.sample_distances.tsv' '${meta.id}.mixing.json'
     """
 }
