@@ -172,8 +172,8 @@ def _mixing(groups: list[Group]) -> Iterator[Section]:
         "as random, 0 is none. iLISI is the effective number of batches among these neighbors, from 0 (one) to 1 "
         "(all, in the same shares). At random, 2 batches of one size reach 0.90, 4 reach 0.77 and 8 reach 0.61; those "
         "that differ in size less. cLISI is 1 where all neighbors of a cell are of its type; where it falls, the "
-        "correction brought types together. Cell types are those of the final clusters. Batches with fewer than 10 cells of a type do not count in it; "
-        f"a type of one batch cannot mix.{cut} From <code>groups/&#42;/mixing.json</code>.",
+        "correction brought types together. Cell types are those of the final clusters. Batches with fewer than 10 "
+        f"cells of a type do not count in it; a type of one batch cannot mix.{cut} From <code>groups/&#42;/mixing.json</code>.",
         SAMPLES,
         table(
             rows,
