@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 FEWEST_CELLS = 10
 """Cells of a type that a sample must have to be compared in it."""
 
+PRIOR = 2.0
+"""Counts that are added to each gene of a profile of mean depth: edgeR's default."""
+
 
 def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFrame:
     """Return the distance between each two samples.
 
-    It is 1 - Pearson's correlation of the logarithm of counts per million (plus 1) of the highly variable genes, within
-    each cell type of which both have at least 10 cells, averaged with the smaller number of cells as the weight. If two
+    It is 1 - Pearson's correlation of the logarithm of counts per million of the highly variable genes, within each
+    cell type of which both have at least 10 cells, averaged with the smaller number of cells as the weight. If two
     samples share no such type, all are compared by the sums over all of their cells.
 
     Parameters
@@ -62,16 +65,19 @@ def _distances(
         layers={"counts": adata.layers["counts"]},
     )
     bulk = pseudobulk(cells, groupby="type")
-    profiles = _unit_profiles(bulk.X, adata.var["highly_variable"].to_numpy(bool))
+    chosen = adata.var["highly_variable"].to_numpy(bool)
     sizes = bulk.obs["n_cells"].to_numpy(int)
     places = samples.get_indexer(bulk.obs["sample"])
     total, weight = np.zeros((2, len(samples), len(samples)))
     shared = np.zeros(total.shape, dtype=np.int64)
     for name in bulk.obs["cluster"].unique():
         rows = np.flatnonzero((bulk.obs["cluster"] == name) & (sizes >= fewest))
+        if len(rows) < 2:
+            continue
         pairs = np.ix_(places[rows], places[rows])
         smaller = np.minimum.outer(sizes[rows], sizes[rows])
-        total[pairs] += smaller * (1 - profiles[rows] @ profiles[rows].T)
+        profiles = _unit_profiles(bulk.X[rows], chosen if chosen.any() else ~chosen)
+        total[pairs] += smaller * (1 - profiles @ profiles.T)
         weight[pairs] += smaller
         shared[pairs] += 1
     np.fill_diagonal(shared, 1)
@@ -79,10 +85,12 @@ def _distances(
 
 
 def _unit_profiles(sums: Any, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return log counts per million of the chosen genes (all if none is), with mean 0 and length 1 in each row."""
-    chosen = chosen if chosen.any() else np.ones_like(chosen)
+    """Return log counts per million of the chosen genes, with mean 0 and length 1 in each row.
+
+    As edgeR has it, a prior count goes to each gene: few counts are noise.
+    """
     depth = np.maximum(np.asarray(sums.sum(axis=1), dtype=float).reshape(-1, 1), 1)
-    values = np.log1p(sums[:, chosen].toarray() * (1e6 / depth))
+    values = np.log(sums[:, chosen].toarray() * (1e6 / depth) + PRIOR * 1e6 / depth.mean())
     values -= values.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.where(lengths > 0, lengths, 1))

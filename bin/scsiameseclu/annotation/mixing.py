@@ -75,7 +75,8 @@ def mixing(adata: ad.AnnData, types: Names) -> dict[str, Any]:
 
 def _in_space(points: Floats, batches: Names, types: Names) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the figures of all cells, and those of each type in the order of their names."""
-    cells = evenly(np.arange(len(points)), MOST_CELLS)
+    # By type and batch, so that each is thinned in its share.
+    cells = evenly(np.lexsort((batches.astype(str), types.astype(str))), MOST_CELLS)
     near = neighborhood(points[cells])
     names, sizes = np.unique(types, return_counts=True)
     separation = _separation(lisi(types[cells], near), len(names))
@@ -104,7 +105,8 @@ def _within_type(points: Floats, of_type: NDArray[np.bool_], batches: Names) -> 
 
 def _counting(of_type: NDArray[np.bool_], batches: Names) -> tuple[Integers, Names]:
     """Return the cells of a type that are looked at, those of the batches that count; and these batches."""
-    cells = evenly(np.flatnonzero(of_type), MOST_OF_TYPE)
+    cells: Integers = np.flatnonzero(of_type)
+    cells = evenly(cells[np.argsort(batches[cells].astype(str), kind="stable")], MOST_OF_TYPE)
     names, sizes = np.unique(batches[cells], return_counts=True)
     counting = names[sizes >= FEWEST_CELLS]
     return cells[np.isin(batches[cells], counting)], counting

@@ -170,10 +170,11 @@ def _mixing(groups: list[Group]) -> Iterator[Section]:
         "Mixing of batches by cell type",
         "Mixing is the share of neighbors from other batches within the cell type, over its expectation: 1 is as good "
         "as random, 0 is none. iLISI is the effective number of batches among these neighbors, from 0 (one) to 1 "
-        "(all, in the same shares). At random, 2 batches of one size reach 0.90, 4 reach 0.77 and 8 reach 0.61; those "
-        "that differ in size less. cLISI is 1 where all neighbors of a cell are of its type; where it falls, the "
+        "(all, in the same shares). At random, 2 batches of one size reach about 0.9, 4 about 0.8 and 8 about 0.6; "
+        "those that differ in size less. cLISI is 1 where all neighbors of a cell are of its type; where it falls, the "
         "correction brought types together. Cell types are those of the final clusters. Batches with fewer than 10 "
-        f"cells of a type do not count in it; a type of one batch cannot mix.{cut} From <code>groups/&#42;/mixing.json</code>.",
+        f"cells of a type do not count in it; a type of one batch cannot mix.{cut} From "
+        "<code>groups/&#42;/mixing.json</code>.",
         SAMPLES,
         table(
             rows,
