@@ -111,7 +111,7 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
 def _settings(index: int, plan: Plan) -> dict[str, Any]:
     extra = {"donor": f"D{index}"}
     if plan.hostile:
-        extra = {HOSTILE: f"🧫 {HOSTILE} \"quoted\" 'value'", "note": "very " * 100}
+        extra = {HOSTILE: f"🧫 {HOSTILE} \"quoted\" 'value'", "note": "very " * 100, "batch": f"{index} {HOSTILE}"}
     return {
         "sample": f"sample_{index + 1}",
         "counts": f"counts/{index}.h5",

@@ -30,9 +30,9 @@ def multiqc(directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Make the report of three samples, one of them failed, with hostile values."""
+    """Make the report of five samples in two groups, one of them failed, with hostile values."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _, outputs = write(tmp_path_factory.mktemp("report"), Plan(hostile=True), monkeypatch)
+        _, outputs = write(tmp_path_factory.mktemp("report"), Plan(n_samples=5, hostile=True), monkeypatch)
         return multiqc(outputs)
 
 
@@ -54,6 +54,13 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "cluster_sizes",
         "cluster_stability",
         "comparison_1",
+        "batch_correction",
+        "batch_mixing",
+        "batch_concordance",
+        "umap_correction",
+        "umap_sample",
+        "sample_distances_1",
+        "sample_distances_2",
         "marker_dots",
         "markers",
         "cell_types",

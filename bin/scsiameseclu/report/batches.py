@@ -23,14 +23,26 @@ if TYPE_CHECKING:
     from .content import Cloud
     from .inputs import Group, Run
 
+MOST_MIXED, LOWEST_AGREEMENT, LEAST_SHARED = 0.9, 0.7, 0.4
+"""Limits of need, concordance and shared by which batches are corrected, as the clustering has them."""
 LOWEST_CONCORDANCE = 0.65
-"""Concordance below which a cluster is flagged, as the clustering's notes do."""
+"""Concordance below which a single cluster is flagged, as the clustering's notes do."""
 MAX_PICTURES = 8
 """Groups whose UMAP is drawn before and after the correction."""
 _MAX_ROWS = 60
 _NAMED_CLUSTERS = 10
-_GAP = 1.15
+_GAP = 1.3
 """How far to the right the second UMAP stands; each is one wide."""
+_DIVIDER: dict[str, Any] = {
+    "name": "before | after",
+    "pairs": [[(_GAP + 1) / 2, height] for height in (0, 1)],
+    "color": "#8a8a8a",
+    "width": 1,
+    "dash": "dash",
+    "showlegend": False,
+    "marker": {"symbol": "circle", "color": "rgba(0,0,0,0)", "line_color": "rgba(0,0,0,0)", "width": 0},
+}
+"""A line between the two UMAPs."""
 _MOMENTS = {"before": "before", "after": "after"}
 _UNIT: dict[str, Any] = {"format": "{:,.2f}", "bounds": (0, 1)}
 
@@ -67,13 +79,14 @@ def _decision(group: Group) -> Mapping[str, Any]:
 
 
 def _correction(run: Run, groups: list[Group]) -> Section:
-    rules = {"warn": [{"lt": LOWEST_CONCORDANCE}]}
+    rules = {"warn": [{"lt": LOWEST_AGREEMENT}]}
     return Section(
         "batch_correction",
         "Batch correction",
         "A correction also joins types that only one batch has. So it is made only where batches lie apart (need below "
-        "0.9), the clusters differ from each other in one batch as in another (concordance of 0.7 and more), and most "
-        "of what the batches differ by is the same in all clusters (shared, 0.4 and more). iLISI is how well the "
+        f"{MOST_MIXED}), the clusters differ from each other in one batch as in another (concordance of "
+        f"{LOWEST_AGREEMENT} and more), and what the batches differ by is much the same in all clusters (shared, "
+        f"{LEAST_SHARED} and more), unless <code>--batch_correction</code> says otherwise. iLISI is how well the "
         "batches mix among a cell's neighbors, cLISI how well cell types stay apart, both 1 at best: a good correction "
         "raises the first and keeps the second. From <code>groups/&#42;/clustering.json</code>"
         f"{_source(groups)}.",
@@ -252,6 +265,15 @@ def _pictures(run: Run, groups: list[Group], most: int) -> Iterator[Section]:
     drawn = {group: cells.iloc[thin(len(cells), share)] for group, cells in shown.items()}
     told = "All" if share == 1 else f"{sum(map(len, drawn.values())):,} of"
     some = f" Of {len(corrected)} corrected groups the first {len(shown)}." if len(shown) < len(corrected) else ""
+    body = points(
+        {group.label: _clouds(cells) for group, cells in drawn.items()},
+        id="umap_correction",
+        title="UMAP before and after the correction",
+        x_label="before the correction | after the correction",
+        y_label="UMAP",
+    )
+    for series in body["pconfig"]["extra_series"]:
+        series.append(_DIVIDER)
     yield Section(
         "umap_correction",
         "UMAP before and after the correction",
@@ -260,13 +282,7 @@ def _pictures(run: Run, groups: list[Group], most: int) -> Iterator[Section]:
         f"only that batch has these cells. {told} {total:,} cells are drawn.{some} From "
         "<code>groups/&#42;/&#42;.h5ad</code> (<code>obsm['X_umap_uncorrected']</code>, <code>obsm['X_umap']</code>).",
         SAMPLES,
-        points(
-            {group.label: _clouds(cells) for group, cells in drawn.items()},
-            id="umap_correction",
-            title="UMAP before and after the correction",
-            x_label="Left: before the correction. Right: after it.",
-            y_label="UMAP",
-        ),
+        body,
     )
 
 
