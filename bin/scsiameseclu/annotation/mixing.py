@@ -26,7 +26,7 @@ MOST_CELLS, MOST_OF_TYPE = 5_000, 2_000
 """Cells that are looked at, in all and of a cell type: evenly spaced ones where there are more."""
 FEWEST_CELLS = 10
 """Cells from which on a batch counts in a cell type."""
-_HALVINGS = 60
+_HALVINGS = 40
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -140,9 +140,11 @@ def _weights(distances: Floats, perplexity: float) -> Floats:
     low, high = np.full((len(beyond), 1), -10.0), np.full((len(beyond), 1), 20.0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        weights = np.exp(-beyond * np.exp(middle))
-        weights /= weights.sum(axis=1, keepdims=True)
-        entropy = -(weights * np.log(np.maximum(weights, np.finfo(float).tiny))).sum(axis=1, keepdims=True)
+        beta = np.exp(middle)
+        weights = np.exp(-beyond * beta)
+        total = weights.sum(axis=1, keepdims=True)
+        weights /= total
+        entropy = np.log(total) + beta * (weights * beyond).sum(axis=1, keepdims=True)
         low, high = np.where(entropy > np.log(perplexity), (middle, high), (low, middle))
     return np.asarray(weights)
 
