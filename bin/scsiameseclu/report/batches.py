@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from .clustering import MANY_ROWS, MAX_HEATMAPS
 from .content import Column, Section, heatmap, paragraph, points, table, text, thin, unique_texts
@@ -368,6 +366,10 @@ def _label(run: Run, name: str) -> str:
 
 def _matrix(group: Group) -> tuple[list[str], NDArray[np.float64]]:
     """Return the samples, those alike beside each other, and their distances."""
+    # Here, not above: a report without groups of several samples need not wait for scipy.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     names, values = _square(group)
     if len(names) > 2:
         order = leaves_list(linkage(squareform(values, checks=False), "average", optimal_ordering=True))
