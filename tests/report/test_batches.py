@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scsiameseclu.clustering.consensus import guard
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report import write_tables
 from scsiameseclu.report.batches import LEAST_SHARED, LOWEST_AGREEMENT, LOWEST_CONCORDANCE, MAX_PICTURES, MOST_MIXED
+from scsiameseclu.report.tables import write_tables
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 from tests.report.test_tables import METHODS, content, write
