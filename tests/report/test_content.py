@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from scsiameseclu.report.content import Column, Room, Section, bars, heatmap, lines, points, table, text, unique_texts
+from scsiameseclu.report.content import (
+    Chapter,
+    Column,
+    Section,
+    bars,
+    heatmap,
+    lines,
+    points,
+    table,
+    text,
+    unique_texts,
+)
 
 from tests.report.simulate import HOSTILE
 
@@ -32,12 +43,12 @@ def test_long_values_are_shortened_before_they_are_escaped():
 
 
 def test_a_section_is_one_file_that_multiqc_finds(tmp_path):
-    room = Room("room", "Room", "shows things.")
+    chapter = Chapter("chapter", "Chapter", "shows things.")
     rows = {"a": {"x": 1, "y": None}, "b": {"x": float("nan")}}
     body = table(rows, {"x": Column("X"), "y": Column("Y")}, id="things", title="Things", first="Thing")
-    Section("things", "Things", "Look.", room, body).write(tmp_path)
+    Section("things", "Things", "Look.", chapter, body).write(tmp_path)
     content = json.loads((tmp_path / "things_mqc.json").read_text())
-    assert content["parent_id"] == "room"
+    assert content["parent_id"] == "chapter"
     assert content["data"] == {"a": {"x": 1}, "b": {"x": None}}
     assert list(content["headers"]) == ["x", "y"]
 

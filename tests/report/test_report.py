@@ -21,7 +21,8 @@ def multiqc(directory: Path) -> Path:
     program = Path(sys.executable).with_name("multiqc")
     if not program.exists():
         pytest.skip("MultiQC is not in this environment")
-    command = [program, "--strict", "--config", CONFIG, "--outdir", directory, directory]
+    configs = ["--config", CONFIG, "--config", directory / "section_order.yml"]
+    command = [program, "--strict", *configs, "--outdir", directory, directory]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search(r"\b(ERROR|WARNING|Error|Warning)\b", done.stdout + done.stderr), done.stdout + done.stderr
@@ -45,6 +46,13 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "distribution_n_genes_by_counts",
         "doublet_scores",
         "variable_genes",
+        "batch_correction",
+        "batch_mixing",
+        "batch_concordance",
+        "umap_correction",
+        "sample_distances_1",
+        "sample_distances_2",
+        "umap_sample",
         "cluster_tree",
         "training",
         "umap_cluster",
@@ -54,20 +62,13 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "cluster_sizes",
         "cluster_stability",
         "comparison_1",
-        "batch_correction",
-        "batch_mixing",
-        "batch_concordance",
-        "umap_correction",
-        "umap_sample",
-        "sample_distances_1",
-        "sample_distances_2",
         "marker_dots",
         "markers",
         "cell_types",
-        "differential_expression",
         "scores",
         "marker_agreement",
         "contingency_1",
+        "differential_expression",
         "samplesheet",
         "parameters",
         "versions",

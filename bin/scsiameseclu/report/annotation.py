@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .chapters import ANNOTATION
 from .clustering import MANY_ROWS, MAX_HEATMAPS, METHODS
 from .content import Column, Section, gene_list, heatmap, paragraph, table, text, unique_texts
-from .rooms import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

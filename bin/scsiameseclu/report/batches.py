@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .chapters import SAMPLES
 from .clustering import MANY_ROWS, MAX_HEATMAPS
 from .content import Column, Section, heatmap, paragraph, points, table, text, thin, unique_texts
 from .inputs import natural
 from .palette import in_order
-from .rooms import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .chapters import CLUSTERING
 from .content import Section, html, text
 from .dendrogram import LEVELS, Drawing, read_tree
 from .palette import UNKNOWN, WARN
-from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from . import cluster_tree, umaps
+from .chapters import CLUSTERING
 from .content import Column, Curve, Section, bars, heatmap, lines, table, text, thin, unique_texts
-from .rooms import CLUSTERING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

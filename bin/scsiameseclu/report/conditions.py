@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..annotation.shares import cells_by_type
+from .chapters import ANNOTATION
 from .content import Column, Section, boxes, gene_list, paragraph, points, table, text, thin
 from .palette import FAIL, SAFEST, UNKNOWN
-from .rooms import ANNOTATION
 
 if TYPE_CHECKING:
     from .content import Cloud

@@ -74,7 +74,7 @@ def gene_list(genes: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Room:
+class Chapter:
     """A chapter of the report: the stage that its sections come from."""
 
     id: str
@@ -95,7 +95,7 @@ class Section:
     description
         One or two plain sentences: what to look for, and which file the numbers come from. HTML of ours, which MultiQC
         takes for Markdown: a star is written ``&#42;``.
-    room
+    chapter
         The chapter.
     body
         MultiQC's ``plot_type``, ``data``, ``pconfig`` and so on.
@@ -104,7 +104,7 @@ class Section:
     id: str
     title: str
     description: str
-    room: Room
+    chapter: Chapter
     body: Mapping[str, Any]
 
     def content(self) -> dict[str, Any]:
@@ -113,9 +113,9 @@ class Section:
             "id": self.id,
             "section_name": self.title,
             "description": self.description,
-            "parent_id": self.room.id,
-            "parent_name": self.room.name,
-            "parent_description": self.room.description,
+            "parent_id": self.chapter.id,
+            "parent_name": self.chapter.name,
+            "parent_description": self.chapter.description,
             **self.body,
         }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .chapters import EXPRESSION
 from .content import Column, Section, paragraph, points, table, thin
 from .palette import UNKNOWN, cluster_color
-from .rooms import EXPRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

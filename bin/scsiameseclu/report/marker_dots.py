@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .chapters import ANNOTATION
 from .content import Section, html, text, unique_texts
 from .inputs import natural
 from .palette import graded
-from .rooms import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

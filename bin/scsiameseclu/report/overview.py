@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .chapters import OVERVIEW
 from .content import Column, Section, paragraph, table, text
-from .rooms import OVERVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

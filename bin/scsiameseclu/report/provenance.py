@@ -11,9 +11,9 @@ import yaml
 from ..annotation.agreement import UNKNOWN
 from ..errors import quoted
 from . import reopening
+from .chapters import PROVENANCE
 from .conditions import LARGEST_P
 from .content import Column, Section, html, paragraph, table, text
-from .rooms import PROVENANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .chapters import QUALITY
 from .content import Column, Curve, Section, bars, boxes, lines, paragraph, table, text
 from .inputs import METRICS, Run, Sample
 from .palette import UNKNOWN, cluster_color
-from .rooms import QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING
 
+from .chapters import PROVENANCE
 from .content import Section, html
-from .rooms import PROVENANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

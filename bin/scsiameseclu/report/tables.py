@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..files import write_json
 from ..steps import Step
 from . import annotation, batches, clustering, conditions, expression, marker_dots, overview, provenance, quality
 from .inputs import Run, read_run
 from .summary import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .content import Section
 
 MAX_POINTS = 12_000
@@ -28,7 +31,10 @@ def write_tables(
     schema: Path | None = None,
     max_points: int = MAX_POINTS,
 ) -> None:
-    """Write ``*_mqc.json``, one file per section of the report, and ``summary.txt`` into the current directory.
+    """Write the report's sections and their order, and what the console shows, into the current directory.
+
+    ``*_mqc.json`` is one file per section, ``section_order.yml`` a configuration of MultiQC, ``summary.txt`` for the
+    console.
 
     Parameters
     ----------
@@ -61,8 +67,10 @@ def write_tables(
         versions=versions,
         schema=schema,
     )
-    for section in report_sections(run, methods=methods, max_points=max_points):
+    sections = report_sections(run, methods=methods, max_points=max_points)
+    for section in sections:
         section.write(Path())
+    write_json(section_order(sections), Path("section_order.yml"))  # JSON is YAML
     Path("summary.txt").write_text(summary(run), encoding="utf-8")
 
 
@@ -72,13 +80,23 @@ def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) ->
         *overview.sections(run),
         *quality.sections(run),
         *expression.sections(run, max_points=max_points // 3),
-        *clustering.sections(run, max_points=max_points),
         *batches.sections(run, max_points=max_points),
+        *clustering.sections(run, max_points=max_points),
         *marker_dots.sections(run),
         *annotation.sections(run),
         *conditions.sections(run, max_points=max_points),
         *provenance.sections(run, methods=methods),
     ]
+
+
+def section_order(sections: Sequence[Section]) -> dict[str, Any]:
+    """Return MultiQC's settings for chapters and sections in this order; it would sort them by name."""
+    return {
+        "custom_content": {"order": list(dict.fromkeys(section.chapter.id for section in sections))},
+        "report_section_order": {
+            section.id: {"order": 10 * place} for place, section in enumerate(sections, start=100)
+        },
+    }
 
 
 STEP = Step(write_tables)

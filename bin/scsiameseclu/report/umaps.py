@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .content import Cloud, Room, Section, points, thin, unique_texts
+from .chapters import CLUSTERING, SAMPLES
+from .content import Chapter, Cloud, Section, points, thin, unique_texts
 from .inputs import CELL_METRICS, Group, Run, natural
 from .palette import SEQUENTIAL, UNKNOWN, in_order
-from .rooms import CLUSTERING, SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class _View:
     clouds: Callable[[Group, pd.DataFrame], _Clouds]
     sources: str = "<code>clusters.tsv</code>"
     fewest_clouds: int = 1
-    room: Room = CLUSTERING
+    chapter: Chapter = CLUSTERING
 
 
 def sections(run: Run, *, max_points: int) -> Iterator[Section]:
@@ -90,7 +90,7 @@ def _views(run: Run) -> list[_View]:
             "Samples should mix within cell types; islands of one sample point to a batch effect, or to its biology.",
             lambda group, cells: _named(cells, "sample", in_order(sorted(group.samples, key=natural))),
             fewest_clouds=2,
-            room=SAMPLES,
+            chapter=SAMPLES,
         ),
     ]
 
@@ -125,7 +125,7 @@ def _section(view: _View, drawn: Mapping[Group, pd.DataFrame], thinned: str) -> 
         view.title,
         f"{view.look} Distances between islands mean little. {thinned} From <code>groups/&#42;/&#42;.h5ad</code> "
         f"(<code>obsm['X_umap']</code>) and {view.sources}.",
-        view.room,
+        view.chapter,
         points(
             datasets,
             id=f"umap_{view.id}",

@@ -62,7 +62,7 @@ workflow REPORT {
     )
     REPORT_MULTIQC(
         REPORT_TABLES.out.sections,
-        file("${projectDir}/assets/multiqc_config.yml"),
+        REPORT_TABLES.out.order.map { order -> [file("${projectDir}/assets/multiqc_config.yml"), order] },
         files("${projectDir}/assets/{logo.svg,multiqc.css}"),
     )
     REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report, code)

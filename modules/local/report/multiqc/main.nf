@@ -5,7 +5,7 @@ process REPORT_MULTIQC {
 
     input:
     path sections, stageAs: 'sections/*'
-    path config
+    path configs
     path extras
 
     output:
@@ -16,7 +16,7 @@ process REPORT_MULTIQC {
     """
     multiqc \\
         --force \\
-        --config ${config} \\
+        ${configs.collect { config -> "--config ${config}" }.join(' ')} \\
         ${args} \\
         sections
     """

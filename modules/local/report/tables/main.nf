@@ -15,8 +15,9 @@ process REPORT_TABLES {
     val code
 
     output:
-    path('*_mqc.*'),     emit: sections
-    path('summary.txt'), emit: summary
+    path('*_mqc.*'),           emit: sections
+    path('section_order.yml'), emit: order
+    path('summary.txt'),       emit: summary
 
     script:
     def args = task.ext.args ?: ''
@@ -36,7 +37,7 @@ process REPORT_TABLES {
 
     stub:
     """
-    touch verdict_mqc.json
+    touch verdict_mqc.json section_order.yml
     echo 'Report:   multiqc/multiqc_report.html' > summary.txt
     """
 }
