@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -355,6 +356,20 @@ def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, request
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     assert words in content(tmp_path, "methods")["data"]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "words"),
+    [
+        (({"corrected": True}, {"corrected": False}), "In 1 group batches were corrected"),
+        (({"corrected": False}, None), "Batches were not corrected."),
+        ((None, None), ""),
+    ],
+)
+def test_the_methods_say_whether_batches_were_corrected(tmp_path, decisions, words):
+    run = SimpleNamespace(finished=[SimpleNamespace(summary={"batch_correction": decision}) for decision in decisions])
+    assert provenance._batches(run).startswith(words)
+    assert bool(provenance._batches(run)) == bool(words)
 
 
 def test_the_methods_know_the_consensus_range_of_cuts():

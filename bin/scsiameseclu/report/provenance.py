@@ -283,6 +283,7 @@ def _facts(run: Run) -> dict[str, str]:
         "labels": _label_source(run),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
         "cut": _cut(run),
+        "batches": _batches(run),
         "calling": _calling(qualities),
         "reference": _reference(run),
         "differential": _differential(run),
@@ -324,6 +325,19 @@ def _cut(run: Run) -> str:
     place = _COARSEST + (_FINEST - _COARSEST) * float(run.parameters.get("cluster_detail", 0.5))
     others = f", in {given} of {total} groups into the number of clusters that was asked for" if given else ""
     return f"The tree was cut at a mean co-association of {place:.2f}{others}."
+
+
+def _batches(run: Run) -> str:
+    """Return in how many groups batches were corrected, and how; nothing where there was one batch each."""
+    decisions = [decision for group in run.finished if (decision := group.summary.get("batch_correction"))]
+    corrected = sum(bool(decision["corrected"]) for decision in decisions)
+    if not corrected:
+        return "Batches were not corrected." if decisions else ""
+    return (
+        f"In {_number_of(corrected, 'group')} batches were corrected in the principal components, by a shift along "
+        "mutual nearest neighbors (Haghverdi et al., Nat Biotechnol 36, 421, 2018) and by Harmony (Korsunsky et al., "
+        "Nat Methods 16, 1289, 2019); counts were left as they are."
+    )
 
 
 def _calling(qualities: list[Mapping[str, Any]]) -> str:
