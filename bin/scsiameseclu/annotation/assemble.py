@@ -15,7 +15,15 @@ from scipy import sparse
 from ..expression.merge import BATCH
 from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..steps import Step
-from .clustered import CLUSTER, CORRECTED_PCA, EMBEDDING, UNCORRECTED_UMAP, read_clustered, read_labels
+from .clustered import (
+    CLUSTER,
+    CORRECTED_PCA,
+    EMBEDDING,
+    UNCORRECTED_UMAP,
+    UNLIKE,
+    read_clustered,
+    read_labels,
+)
 from .distances import sample_distances
 from .mixing import mixing
 from .scores import write_scores
@@ -148,7 +156,10 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 
 
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
-    """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell."""
+    """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell.
+
+    Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of placed cells.
+    """
     table = pd.DataFrame(
         {
             "barcode": adata.obs_names,
@@ -156,11 +167,13 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
             "cluster": adata.obs[CLUSTER].astype(str).to_numpy(),
             "confidence": [f"{value:.4f}" for value in adata.obs[CONFIDENCE]],
             "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
-            **{level: adata.obs[level].astype(str).to_numpy() for level in LEVELS},
+            **{level: adata.obs[level].astype(str).to_numpy() for level in LEVELS if level in adata.obs},
         }
     )
     if UNCORRECTED in adata.obs:
         table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
+    if UNLIKE in adata.obs and pd.api.types.is_bool_dtype(adata.obs[UNLIKE]):
+        table[UNLIKE] = adata.obs[UNLIKE].to_numpy()
     return table
 
 

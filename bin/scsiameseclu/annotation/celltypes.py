@@ -23,7 +23,7 @@ from ..errors import quoted
 from ..files import read_table, settings, write_table
 from ..steps import Step
 from .agreement import UNKNOWN, with_reference
-from .clustered import CLUSTER, read_clustered
+from .clustered import CLUSTER, PLACED_TYPE, read_clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 from .symbols import gene_symbols
 
@@ -71,7 +71,8 @@ def celltypes(
 ) -> None:
     """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
 
-    With a reference also reference_type, reference_score, reference_similarity and reference_agrees.
+    With a reference also reference_type, reference_score, reference_similarity and reference_agrees. Cells that were
+    placed into an earlier result keep its cell types.
 
     Parameters
     ----------
@@ -96,7 +97,9 @@ def celltypes(
         check_organism(sets, str(chosen["organism"]), markers_db)
     tissue = str(chosen.get("tissue") or "")
     types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
-    if types:
+    if PLACED_TYPE in adata.obs:
+        table = _of_base(adata)
+    elif types:
         table = annotate_clusters(adata, types, seed=seed)
     else:
         table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
@@ -418,6 +421,13 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
         for name, size in zip(clusters.categories, sizes, strict=True)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_base(adata: ad.AnnData) -> pd.DataFrame:
+    """Return the table of cells placed into an earlier result: its cell types, which are not judged again."""
+    table = _unknown(adata, CLUSTER, "as in the base, into which the cells were placed")
+    types = adata.obs.groupby(CLUSTER, observed=True)[PLACED_TYPE].first()
+    return table.assign(cell_type=table["cluster"].map(types).astype(str))
 
 
 def _no_sets(tissue: str, organism: str) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
+PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
+"""Columns of ``obs`` that only cells placed into an earlier result have, before they are annotated."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
 CORRECTED_PCA = "X_pca_corrected"

@@ -33,7 +33,7 @@ RESOLUTIONS = (1e-3, 100.0)
 def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
     """Cluster a group by the comparison methods; writes ``<prefix>.comparison.tsv``.
 
-    The columns are ``barcode``, ``scsiameseclu``, ``consensus``, ``leiden`` (resolution 1.0), ``leiden_k`` (Leiden
+    The columns are ``barcode``, ``scsiameseclu``, ``consensus`` (where cells were clustered), ``leiden`` (resolution 1.0), ``leiden_k`` (Leiden
     matched to the number of clusters found) and ``kmeans`` (with that number).
 
     Parameters
@@ -59,8 +59,9 @@ def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -
     columns = {
         "barcode": barcodes,
         "scsiameseclu": found["cluster"].astype(str),
-        "consensus": found["consensus"].astype(str),
     }
+    if "consensus" in found:  # placed cells have none
+        columns["consensus"] = found["consensus"].astype(str)
     columns |= {method: clusters.astype(str) for method, clusters in labels.items()}
     write_table(pd.DataFrame(columns), f"{prefix}.comparison.tsv")
 

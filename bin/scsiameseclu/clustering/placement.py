@@ -211,8 +211,8 @@ def place(base: ad.AnnData, new: ad.AnnData, *, correction: Correction = "auto",
     they are corrected towards it, as batches are before they are clustered, if that is judged right.
 
     ``unlike_known``: the base's components need not show what it lacks. So the cells are compared in
-    components of the base and the new cells together, each divided by the root of its standard
-    deviation, by the angle. A cell is unlike anything known where its mean distance to its 15 nearest
+    components of the base and the new cells together, each divided by its standard deviation in the
+    base, by the angle. A cell is unlike anything known where its mean distance to its 15 nearest
     cells of the base exceeds the 99 % quantile of the same distances (each cell itself left out) in
     the cluster in which it was placed.
 
@@ -355,7 +355,7 @@ def _joint_components(counts: csr_matrix, random_state: int) -> NDArray[np.float
 
 def _unlike(joint: NDArray[np.float64], n: int, clusters: NDArray[Any], placed: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which new cells are farther from the base's `n` cells than these, in their cluster, from each other."""
-    scale = np.sqrt(joint[:n].std(axis=0))
+    scale = joint[:n].std(axis=0)
     points = unit_rows(joint / np.where(scale > 0, scale, 1))
     own = Neighbors.of(points[:n]).distances.mean(axis=1)
     limits = pd.Series(own).groupby(clusters).quantile(UNLIKE)

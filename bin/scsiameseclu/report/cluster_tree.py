@@ -76,6 +76,8 @@ def _words(group: Group) -> str:
     """Return what was asked for, and what else is to be known."""
     requested = group.summary.get("n_clusters_requested", "auto")
     words = ["Their number was found from the data." if requested == "auto" else f"{text(requested)} were asked for."]
+    if group.placed:
+        words = []  # its notes tell that they are the base's
     if len(group.cluster_names) == 1:
         words.append("All cells are in one cluster.")
     return " ".join([*words, *(text(note, length=400) for note in group.summary.get("notes", []))])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import cluster_tree, umaps
+from . import cluster_tree, placement, umaps
 from .chapters import CLUSTERING
 from .content import Column, Curve, Section, bars, heatmap, lines, table, text, thin, unique_texts
 
@@ -65,6 +65,7 @@ def sections(run: Run, *, max_points: int) -> list[Section]:
     if not run.finished:
         return []
     return [
+        *placement.sections(run),
         *cluster_tree.sections(run),
         *_training(run),
         *umaps.sections(run, max_points=max_points),

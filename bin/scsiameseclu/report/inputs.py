@@ -148,6 +148,11 @@ class Group:
         return self.clusters is not None
 
     @property
+    def placed(self) -> bool:
+        """True if its cells were placed into an earlier result and not clustered."""
+        return "placement" in self.summary
+
+    @property
     def scored(self) -> bool:
         """True if a gold standard was given and the clusters were scored against it."""
         return self.metrics.get("ari") is not None

@@ -260,7 +260,9 @@ def _methods(run: Run, template: Path) -> Iterator[Section]:
     if not run.finished:
         return
     about = yaml.safe_load(template.read_text(encoding="utf-8"))
-    body = Template(about["data"]).substitute(_facts(run))
+    facts = _facts(run)
+    how = about["placement" if run.finished[0].placed else "clustering"]
+    body = Template(about["data"]).substitute(facts, clustering=Template(how).substitute(facts).strip())
     yield Section(
         "methods",
         about["section_name"],
@@ -284,6 +286,9 @@ def _facts(run: Run) -> dict[str, str]:
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
         "cut": _cut(run),
         "batches": _batches(run),
+        "unlike": f"{sum(group.summary['placement']['n_unlike_known'] for group in run.finished if group.placed):,}",
+        "rare": _rare(run),
+        "types": "those of the earlier result" if run.finished[0].placed else "assigned to clusters from marker sets",
         "calling": _calling(qualities),
         "reference": _reference(run),
         "differential": _differential(run),
@@ -295,10 +300,18 @@ def _facts(run: Run) -> dict[str, str]:
             for name in ("pipeline", "nextflow", "scanpy", "scrublet", "torch", "multiqc")
         },
     }
-    given = {key: run.parameters.get(key) for key in ("min_cells_per_gene", "n_top_genes", "n_pcs", "seed")}
+    given = {key: run.parameters.get(key) for key in ("n_top_genes", "n_pcs", "seed")}
     return {key: text(value, length=1500) for key, value in facts.items()} | {
         key: "a default number of" if value is None else text(value) for key, value in given.items()
     }
+
+
+def _rare(run: Run) -> str:
+    """Return which genes were left out."""
+    if run.finished[0].placed:
+        return "all genes were kept"
+    fewest = run.parameters.get("min_cells_per_gene")
+    return f"genes seen in fewer than {'a default number of' if fewest is None else fewest} cells were left out"
 
 
 def _number_of(count: int, noun: str) -> str:

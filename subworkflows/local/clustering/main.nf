@@ -1,8 +1,11 @@
-// Clustering: scSiameseClu, and the methods that it is held against. No label comes here.
+// Clustering: scSiameseClu, or the clusters of an earlier result, and the methods that they are held against. No label
+// comes here.
 
 include { codeOf                  } from '../utils/code'
+include { stageable               } from '../intake/files'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
+include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
 // A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up to 30,000 cells.
@@ -24,15 +27,18 @@ workflow CLUSTERING {
     // The first ten are told one by one; of more, the tasks' names and counts tell enough.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
-        log.info("Clustering of ${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
+        def cells = "${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells"
+        log.info(params.base ? "Placement of ${cells}${unless_cached}" : "Clustering of ${cells}, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
     }
-    CLUSTERING_SCSIAMESECLU(expression, code)
-    CLUSTERING_COMPARISON(expression.join(CLUSTERING_SCSIAMESECLU.out.clustering), code)
+    def found = params.base
+        ? CLUSTERING_PLACEMENT(expression, stageable(file(params.base, glob: false)), code)
+        : CLUSTERING_SCSIAMESECLU(expression, code)
+    CLUSTERING_COMPARISON(expression.join(found.clustering), code)
 
     emit:
-    clustering = CLUSTERING_SCSIAMESECLU.out.clustering // [meta, clustering.h5ad] per group
-    summary    = CLUSTERING_SCSIAMESECLU.out.summary // [meta, clustering.json] per group
-    history    = CLUSTERING_SCSIAMESECLU.out.history // [meta, training_history.tsv] per group
+    clustering = found.clustering // [meta, clustering.h5ad] per group
+    summary    = found.summary // [meta, clustering.json] per group
+    history    = found.history // [meta, training_history.tsv] per group
     comparison = CLUSTERING_COMPARISON.out.comparison // [meta, comparison.tsv, or [] where it failed] per group
-    failures   = CLUSTERING_SCSIAMESECLU.out.failure.mix(CLUSTERING_COMPARISON.out.failure)
+    failures   = found.failure.mix(CLUSTERING_COMPARISON.out.failure)
 }
