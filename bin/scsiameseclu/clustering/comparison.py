@@ -33,8 +33,8 @@ RESOLUTIONS = (1e-3, 100.0)
 def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
     """Cluster a group by the comparison methods; writes ``<prefix>.comparison.tsv``.
 
-    The columns are ``barcode``, ``scsiameseclu``, ``consensus`` (where cells were clustered), ``leiden`` (resolution 1.0), ``leiden_k`` (Leiden
-    matched to the number of clusters found) and ``kmeans`` (with that number).
+    The columns are ``barcode``, ``scsiameseclu``, ``consensus`` (not of placed cells), ``leiden`` (resolution 1.0),
+    ``leiden_k`` (Leiden matched to the number of clusters found) and ``kmeans`` (with that number).
 
     Parameters
     ----------
