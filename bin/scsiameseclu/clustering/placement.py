@@ -257,12 +257,12 @@ def _placed(base: ad.AnnData, new: ad.AnnData, correction: Correction, random_st
     batches = np.concatenate([np.zeros(n), codes + 1]).astype(np.int64)
     plain = _projected(counts, n, np.asarray(base.varm["PCs"])[here])
     clusters = base.obs["cluster"].astype(str).to_numpy()
+    joint = _joint_components(counts, random_state)
     points, judgement = _without_batches(
-        base, counts, plain, batches, clusters, correction=correction, random_state=random_state
+        base, counts, plain, joint, batches, clusters, correction=correction, random_state=random_state
     )
     near = Neighbors.of(points[:n], points[n:])
     cluster, confidence = near.vote(clusters)
-    joint = _joint_components(counts, random_state)
     if judgement.corrected:
         joint = shifted(joint, batches, np.random.default_rng(random_state))
     unlike = _unlike(joint, n, clusters, cluster)
@@ -298,13 +298,17 @@ def _without_batches(
     base: ad.AnnData,
     counts: csr_matrix,
     plain: NDArray[np.float64],
+    joint: NDArray[np.float64],
     batches: Integers,
     clusters: NDArray[Any],
     *,
     correction: Correction,
     random_state: int,
 ) -> tuple[NDArray[np.float64], Judgement]:
-    """Return the scores, with the new batches corrected towards the base where that is to be, and why."""
+    """Return the scores, with the new batches corrected towards the base where that is to be, and why.
+
+    Whether they lie apart is seen in the joint components: what only a batch has is hardly in the base's.
+    """
     n, n_batches = base.n_obs, int(batches.max()) + 1
     if correction == "none":
         return plain, Judgement(False, "it was switched off", n_batches)
@@ -315,7 +319,7 @@ def _without_batches(
     names, codes = np.unique(clusters, return_inverse=True)
     placed = Neighbors.of(moved[:n], moved[n:]).vote(clusters)[0]
     labels = np.concatenate([codes, np.searchsorted(names, placed)])
-    graph = shared_neighbor_graph(plain.astype(np.float32), random_state=random_state)
+    graph = shared_neighbor_graph(joint.astype(np.float32), random_state=random_state)
     judgement = judged(graph, counts, labels, batches, always=correction == "always")
     return (moved if judgement.corrected else plain), judgement
 
