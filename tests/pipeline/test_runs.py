@@ -82,8 +82,20 @@ def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
     assert run.status == 0, run.output
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
     modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in _module_files()}
-    # The verdict is for runs in which something failed, the search for samples for those without a samplesheet.
-    assert ran == modules - {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES"}
+    # The verdict is for runs in which something failed, the search for samples for those without a samplesheet, the
+    # placement for those into an earlier result.
+    assert ran == modules - {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES", "CLUSTERING_PLACEMENT"}
+
+
+def test_a_stub_run_with_a_base_places_instead_of_clustering(tmp_path: Path) -> None:
+    base = tmp_path / "$base [1].h5ad"
+    base.write_bytes(b"")
+    run = run_pipeline(tmp_path, "-stub", "--base", base, profile="test,venv")
+    assert run.status == 0, run.output
+    ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
+    assert "CLUSTERING_PLACEMENT" in ran
+    assert "CLUSTERING_SCSIAMESECLU" not in ran
+    assert {"CLUSTERING_COMPARISON", "ANNOTATION_ASSEMBLE", "REPORT_MULTIQC"} <= ran
 
 
 def _module_files() -> list[Path]:

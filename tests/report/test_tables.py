@@ -376,6 +376,49 @@ def test_the_methods_know_the_consensus_range_of_cuts():
     assert (provenance._COARSEST, provenance._FINEST) == (COARSEST, FINEST)
 
 
+def as_placed(groups: Path, group: str) -> pd.DataFrame:
+    """Turn the tables of a simulated group into those of placed cells; return its clusters."""
+    clusters = read_table(groups / f"{group}.clusters.tsv", dtype={"cluster": str})
+    clusters["unlike_known"] = np.arange(len(clusters)) % 3 == 0
+    write_table(clusters, groups / f"{group}.clusters.tsv")
+    summary = read_json(groups / f"{group}.clustering.json")
+    left_out = ("dendrogram", "levels")
+    placed = {key: value for key, value in summary.items() if key not in left_out}
+    placed |= {"method": "placement", "cluster_stability": {}, "notes": ["Placed <b>."]}
+    write_json(placed | {"placement": {"n_unlike_known": 7}}, groups / f"{group}.clustering.json")
+    write_table(pd.DataFrame(columns=["step", "phase", "total"]), groups / f"{group}.training_history.tsv")
+    return clusters
+
+
+def test_placed_cells_are_counted_by_cluster(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan(hostile=True))
+    clusters, _ = (as_placed(paths["groups"], f"group_{number}") for number in (1, 2))
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    write_tables(**paths, methods=METHODS)
+    rows = content(Path(), "placement")["data"]
+    assert rows["group_1, all"]["cells"] == len(clusters)
+    assert rows["group_1, all"]["unlike"] == clusters["unlike_known"].sum()
+    own = clusters[clusters["cluster"] == "0"]
+    row = rows["group_1, cluster 0"]
+    assert row["cells"] == len(own)
+    assert row["confidence"] == pytest.approx(own["confidence"].mean())
+    assert row["unlike_percent"] == pytest.approx(100 * own["unlike_known"].mean())
+    assert "<script>" not in row["cell_type"]
+    assert "Placed &lt;b&gt;." in content(Path(), "cluster_tree")["data"]
+    methods = content(Path(), "methods")["data"]
+    assert "not clustered but placed" in methods
+    assert "Of the placed cells 14 are unlike" in methods
+    assert "all genes were kept" in methods
+    assert "$" not in methods
+    assert not Path("training_mqc.json").exists()
+
+
+def test_without_a_base_nothing_was_placed(three):
+    assert not (three[1] / "placement_mqc.json").exists()
+    assert "genes seen in fewer than" in content(three[1], "methods")["data"]
+
+
 def test_each_phase_of_the_training_is_judged_by_itself(three):
     inputs, outputs = three
     history = read_table(inputs / "groups" / "group_1.training_history.tsv")
