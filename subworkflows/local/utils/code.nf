@@ -7,7 +7,7 @@ def importedStages() {
         intake: [],
         quality: ['intake'],
         expression: ['intake'],
-        clustering: ['expression'],
+        clustering: ['expression', 'intake'],
         annotation: ['expression', 'intake'],
         report: ['annotation'],
         benchmark: ['annotation', 'clustering', 'expression', 'intake', 'quality', 'report'],
