@@ -40,6 +40,7 @@ MAY_LOAD = {
     "annotation umap": SCANPY,
     "annotation reference": SCANPY,
     "clustering comparison": SCANPY,
+    "clustering placement": SCANPY,
 }
 """Step -> the heavy modules that it may have loaded when its function is called; of the others none is asked."""
 PROBE = """

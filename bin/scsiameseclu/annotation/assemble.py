@@ -172,7 +172,7 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     )
     if UNCORRECTED in adata.obs:
         table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
-    if UNLIKE in adata.obs and pd.api.types.is_bool_dtype(adata.obs[UNLIKE]):
+    if UNLIKE in adata.obs:
         table[UNLIKE] = adata.obs[UNLIKE].to_numpy()
     return table
 

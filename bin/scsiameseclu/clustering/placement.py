@@ -24,6 +24,7 @@ from ..errors import InputError
 from ..expression.normalize import normalize, raw_counts
 from ..files import settings, unwrapped, write_h5ad, write_json, write_table
 from ..intake.gene_ids import without_versions
+from ..steps import Step
 from .consensus.batches import corrected, shifted
 from .consensus.guard import Judgement, judged
 from .consensus.neighbors import shared_neighbor_graph
@@ -384,3 +385,6 @@ def _observations(base: ad.AnnData, names: pd.Index, near: Neighbors, cluster: N
         for column, values in found.items()
     }
     return pd.DataFrame(table, index=names)
+
+
+STEP = Step(place_group, isolate=True)

@@ -18,7 +18,7 @@ process CLUSTERING_PLACEMENT {
     script:
     def args = task.ext.args ?: ''
     """
-    clustering_placement.py \\
+    scsiameseclu_step clustering placement \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --base given/base \\
