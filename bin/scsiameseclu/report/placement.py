@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .content import Column, Section, table, text
 from .chapters import CLUSTERING
+from .content import Column, Section, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
