@@ -226,5 +226,5 @@ def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
     return InputError.of(
         what=f"The file is neither a known format nor UTF-8 text ({error.reason} at byte {error.start}).",
         where=path,
-        remedy="If it is a table, save it as CSV in UTF-8; else give one of the formats in docs/usage.md.",
+        remedy="If it is a table, save it as CSV in UTF-8; else give one of the formats in docs/inputs.md.",
     )
