@@ -36,7 +36,7 @@ workflow SCSIAMESECLU {
         benchmarked = BENCHMARK.out.failures
     }
 
-    // A sample or group that cannot be used is told and left out; the rest goes on.
+    // A sample or group that cannot be used is reported and left out; the rest goes on.
     def failures = INTAKE.out.failures
         .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, benchmarked)
         .map { record -> announce(record) }

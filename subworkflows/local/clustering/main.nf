@@ -1,4 +1,4 @@
-// Clustering: scSiameseClu, and the methods that it is held against. No label comes here.
+// Clustering: scSiameseClu, and the methods that it is compared with. No label comes here.
 
 include { codeOf                  } from '../utils/code'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
@@ -21,7 +21,7 @@ workflow CLUSTERING {
     if (params.device == 'cuda') {
         CLUSTERING_CHECK_DEVICE(params.device, code)
     }
-    // The first ten are told one by one; of more, the tasks' names and counts tell enough.
+    // The first ten are announced one by one; of more, the tasks' names and counts suffice.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
         log.info("Clustering of ${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")

@@ -8,7 +8,7 @@ include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimat
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
 
 // The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether its files exist only
-// the head node can tell: the task that checks the sheet may run in a container that sees none of them.
+// the head node knows: the task that checks the sheet may run in a container that sees none of them.
 def refuseMistakes(samplesheet, samples, record) {
     def problems = new groovy.json.JsonSlurper().parse(record)
         .collect { mistake -> mistake.path == null ? mistake.problem : pathProblem(samplesheet, mistake.path, mistake.problem) }

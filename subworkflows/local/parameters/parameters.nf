@@ -1,4 +1,4 @@
-// Parameters: nextflow_schema.json says what there is; everything that is wrong with a command line is told at once.
+// Parameters: nextflow_schema.json says what there is; all mistakes of a command line are reported together.
 
 def knownParameters(schema) {
     def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
@@ -21,7 +21,7 @@ def checkParameters(schema) {
     }
 }
 
-// Nextflow keeps --some-name as some-name and as someName: told once.
+// Nextflow keeps --some-name as some-name and as someName: reported once.
 def unknownParameters(known) {
     def names = params.keySet().findAll { name -> !(name in known) }
     def twins = names.findAll { name -> name.contains('-') }.collect { name -> name.replaceAll(/-(.)/) { _match, letter -> letter.toUpperCase() } }

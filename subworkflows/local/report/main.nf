@@ -33,7 +33,7 @@ workflow REPORT {
     def code = codeOf('report')
     REPORT_FIGURES(
         annotated,
-        // A cell type has one colour in all figures: each group hears of the types of all.
+        // A cell type has one colour in all figures: each group is given the types of all.
         celltypes.map { _meta, table -> table }.toSortedList(byName),
         code,
     )
@@ -55,7 +55,7 @@ workflow REPORT {
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
         file("${projectDir}/nextflow_schema.json"),
-        // A run that stops at its samplesheet has none to tell of; Nextflow would complain about a file that it can no longer write.
+        // A run that stops at its samplesheet has no versions; Nextflow would complain about a file that it can no longer write.
         versions.toList().filter { rows -> rows.any { process, _versions -> !process.endsWith('CHECK_SAMPLESHEET') } }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
         code,
