@@ -18,7 +18,8 @@ workflow SCSIAMESECLU {
     INTAKE(samplesheet)
     QUALITY(INTAKE.out.counts)
 
-    // Group by group. The gold standard, where there is one, passes the clustering by: it only scores the result.
+    // Group by group. The gold standard, where there is one, passes the clustering by: it only
+    // scores the result.
     def gold_standard = byGroup(INTAKE.out.labels)
     EXPRESSION(QUALITY.out.cells)
     CLUSTERING(EXPRESSION.out.expression)

@@ -25,7 +25,7 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
     Parameters
     ----------
     samplesheet
-        CSV or TSV, one row a sample.
+        CSV or TSV, one row per sample.
     schema
         JSON schema of the rows (assets/schema_input.json).
     """

@@ -5,7 +5,8 @@ include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/chec
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
-// A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up to 30,000 cells.
+// A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up
+// to 30,000 cells.
 def expectedTime(n_cells, method) {
     def seconds = method == 'consensus' ? 5 + 0.0035 * n_cells : 20 + 0.004 * n_cells
     def shown = seconds <= 90 ? "${Math.ceil(seconds / 10) as int}0 s" : "${Math.ceil(seconds / 60) as int} min"

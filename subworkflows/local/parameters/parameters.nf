@@ -1,4 +1,5 @@
-// Parameters: nextflow_schema.json says what there is; all mistakes of a command line are reported together.
+// Parameters: nextflow_schema.json says what there is; all mistakes of a command line are reported
+// together.
 
 def knownParameters(schema) {
     def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
@@ -9,7 +10,8 @@ def knownParameters(schema) {
     }
 }
 
-// Stops the run, before any task, with every parameter that is unknown, missing or not what the schema says.
+// Stops the run, before any task, with every parameter that is unknown, missing or not what the
+// schema says.
 def checkParameters(schema) {
     def known = knownParameters(schema)
     known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written

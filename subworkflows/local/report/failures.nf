@@ -15,7 +15,8 @@ def announce(record) {
     record
 }
 
-// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them as properties.
+// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them
+// as properties.
 def killedRecords() {
     System.properties
         .findAll { key, _value -> key.startsWith('scsiameseclu.killed/') }

@@ -16,7 +16,8 @@ def reportFile() {
     file("${params.outdir}/multiqc/multiqc_report.html", glob: false)
 }
 
-// The summary that the report's step wrote, or why there is none. A summary of an earlier run may still lie there.
+// The summary that the report's step wrote, or why there is none. A summary of an earlier run may
+// still lie there.
 def farewell(run) {
     def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {

@@ -49,8 +49,8 @@ def read_long(path: Path, layout: Layout) -> Counts:
     if len(genes) == 2:
         columns = {vocabulary.plain(layout.name(genes[1])): [symbols[name] for name in names[1]]}
         found.gene_ids, found.gene_symbols = ids_and_symbols(list(names[1]), columns)
-    columns = listed([layout.name(column) for column in (*genes, *cells, counts)])
-    found.notes.insert(0, f"The table has one count per line, in the columns {columns}.")
+    named = listed([layout.name(column) for column in (*genes, *cells, counts)])
+    found.notes.insert(0, f"The table has one count per line, in the columns {named}.")
     return found
 
 

@@ -276,9 +276,9 @@ def _add_parts(counts: Counts, parts: list[Path]) -> None:
             raise damaged(path, f"its barcodes or genes are not those of {counts.source}")
         sums[path.name] = total(part.matrix)
         counts.matrix = add(counts.matrix, part.matrix, path)
-    parts = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
+    added = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
     counts.notes.append(
-        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({parts}). If others are meant, give "
+        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({added}). If others are meant, give "
         "the path of one file, or run kb with --sum."
     )
 
