@@ -63,7 +63,7 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a table of genes and cells, or of one count a line; all of it is accounted for.
+    """Read a table of genes and cells, or of one count per line; all of it is accounted for.
 
     Whether cells are the rows is decided by names, else by the shape, and noted. What holds no counts
     by its name or for its words is left out and noted (of cells, it is kept as ``columns``); what
