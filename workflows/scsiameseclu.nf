@@ -18,7 +18,8 @@ workflow SCSIAMESECLU {
     INTAKE(samplesheet)
     QUALITY(INTAKE.out.counts)
 
-    // Group by group. The gold standard, where there is one, passes the clustering by: it only scores the result.
+    // Group by group. The gold standard, where there is one, passes the clustering by: it only
+    // scores the result.
     def gold_standard = byGroup(INTAKE.out.labels)
     EXPRESSION(QUALITY.out.cells)
     CLUSTERING(EXPRESSION.out.expression)
@@ -36,7 +37,7 @@ workflow SCSIAMESECLU {
         benchmarked = BENCHMARK.out.failures
     }
 
-    // A sample or group that cannot be used is told and left out; the rest goes on.
+    // A sample or group that cannot be used is reported and left out; the rest goes on.
     def failures = INTAKE.out.failures
         .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, benchmarked)
         .map { record -> announce(record) }

@@ -1,4 +1,4 @@
-"""Runs a step of the pipeline as a command: options from a function's signature, failures told in the user's terms."""
+"""Runs a step of the pipeline as a command: options from a function's signature, failures in the user's terms."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _private_temporary_folder() -> Iterator[None]:
 def _status_of(
     step: Callable[..., None], command: Callable[[], None], options: dict[str, Any], *, isolate: bool
 ) -> int:
-    """Run the command, tell what is wrong with the input or with us, and return the exit status."""
+    """Run the command, report what is wrong with the input or with us, and return the exit status."""
     try:
         command()
     except (MemoryError, OSError):
@@ -173,7 +173,7 @@ def _unwritable(error: OSError) -> Problem:
 
 
 def _defect(error: Exception, step: Callable[..., None]) -> Problem:
-    """Return what to tell of an exception that is our fault; its traceback goes into the task's folder."""
+    """Return the report of an exception that is our fault; its traceback goes into the task's folder."""
     place = Path("traceback.txt")
     place.write_text(traceback.format_exc())
     return Problem(
@@ -184,5 +184,5 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
 
 
 def record_failure(step: Callable[..., None], options: dict[str, Any], problems: list[Problem]) -> None:
-    """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report tells why a sample or group is missing."""
+    """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report says why a sample or group is missing."""
     write_failure(name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems)

@@ -1,4 +1,4 @@
-"""The one kind of error that a user's input can cause: what is wrong, where, and how to mend it."""
+"""The one kind of error that a user's input can cause: what is wrong, where, and the remedy."""
 
 from __future__ import annotations
 

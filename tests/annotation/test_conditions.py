@@ -166,7 +166,7 @@ def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("formula", "told"),
+    ("formula", "message"),
     [
         ("~ donor", "does not hold the condition 'condition'"),
         ("~ donor + condition + donor", "names a column twice"),
@@ -174,14 +174,14 @@ def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.M
         ("~ donor + ", "no sum of columns"),
         ("~ __import__('os').system('x') + condition", "no sum of columns"),
         ("~ age + sex + condition", "no column 'age'.*no column 'sex'"),
-        ("~ batch + condition", "cannot be told from 'condition'"),
+        ("~ batch + condition", "cannot be separated from 'condition'"),
         ("~ donor + twin + condition", "say the same of the samples"),
     ],
 )
-def test_formulas_that_cannot_be_used(formula: str, told: str) -> None:
+def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
     table = SAMPLES.assign(batch=SAMPLES["condition"].str.upper(), twin=SAMPLES["donor"].str.upper())
     rows = [{"sample": name, "group": "g", "extra": dict(row)} for name, row in table.iterrows()]
-    with pytest.raises(InputError, match=f"(?s){told}"):
+    with pytest.raises(InputError, match=f"(?s){message}"):
         design = parse_design("condition", formula)
         assert design is not None
         check_design(rows, design)
@@ -202,10 +202,11 @@ def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
     adata = adata[adata.obs["cluster"].isin(["0"])].copy()
     table, notes = compare(pseudobulk(adata), nested, PAIRED)
     assert table.empty
-    told = (
-        "cluster 0, 'treated' against 'control': the design is rank-deficient: 'donor' cannot be told from 'condition'"
+    note = (
+        "cluster 0, 'treated' against 'control': the design is rank-deficient: "
+        "'donor' cannot be separated from 'condition'"
     )
-    assert notes == [told]
+    assert notes == [note]
     adata.var["in_all_samples"] = np.arange(adata.n_vars) >= 5
     table, notes = compare(pseudobulk(adata), SAMPLES, UNPAIRED)
     assert set(table["gene"]).isdisjoint(CHANGED[:5])

@@ -395,7 +395,7 @@ def test_ids_tell_which_side_the_genes_are(read, name):
 
 
 def lines_of_counts(*columns):
-    """Return the rows of a table with one count a line."""
+    """Return the rows of a table with one count per line."""
     return [
         [named[kind] for kind in columns]
         for named in (

@@ -54,13 +54,13 @@ def test_no_profile_is_left_out() -> None:
     block = (ROOT / "nextflow.config").read_text().split("\nprofiles {\n")[1].split("\n}\n")[0]
     named = set(re.findall(r"(?m)^    (\w+) +\{", block))
     assert named == {name for profiles in PROFILES for name in profiles.split(",")}
-    told = (ROOT / "README.md").read_text() + (ROOT / "docs" / "usage.md").read_text()
-    assert all(f"`{name}`" in told for name in named)
+    text = (ROOT / "README.md").read_text() + (ROOT / "docs" / "infrastructure.md").read_text()
+    assert all(f"`{name}`" in text for name in named)
 
 
 @pytest.mark.pipeline
-def test_examples_of_the_usage_page_parse(tmp_path: Path) -> None:
-    examples = re.findall(r"(?s)```groovy\n(.*?)```", (ROOT / "docs" / "usage.md").read_text())
+def test_examples_of_the_infrastructure_page_parse(tmp_path: Path) -> None:
+    examples = re.findall(r"(?s)```groovy\n(.*?)```", (ROOT / "docs" / "infrastructure.md").read_text())
     options = []
     for number, example in enumerate(examples):
         (tmp_path / f"{number}.config").write_text(example)

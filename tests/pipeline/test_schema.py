@@ -28,6 +28,13 @@ def test_the_schema_is_a_json_schema() -> None:
         assert spec["description"]
 
 
+def test_the_page_on_running_has_every_parameter_and_column() -> None:
+    page = (ROOT / "docs" / "running.md").read_text()
+    columns = json.loads((ROOT / "assets" / "schema_input.json").read_text())["items"]["properties"]
+    assert [name for name in PARAMETERS if f"| `--{name}` |" not in page] == []
+    assert [name for name in columns if f"`{name}`" not in page] == []
+
+
 @pytest.mark.pipeline
 def test_parameters_of_schema_and_configuration_agree() -> None:
     configured = {

@@ -248,7 +248,7 @@ def test_droplets_without_a_cell_are_reported(n_empty: int, depth: tuple[int, in
 def test_cells_hardly_fuller_than_droplets_are_reported() -> None:
     calls, doubt = find_cells(high_ambient(40, 3000, (100, 400), size=300)[0])
     assert calls is None
-    assert "cannot be told from the droplets" in doubt
+    assert "cannot be separated from the droplets" in doubt
 
 
 @pytest.mark.parametrize("name", ["blood_1", "blood_2", "pancreas"])

@@ -115,8 +115,8 @@ def test_marker_dots_show_share_and_mean_of_the_profiles(three):
     assert picture.count("<details open>") == 1
     assert picture.count("<circle") == len(profiles) + len(read_table(inputs / "groups" / "group_2.profiles.tsv"))
     row = profiles[(profiles["cluster"] == "2") & (profiles["gene"] == "GENE1")].iloc[0]
-    told = f"<title>{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
-    before = picture[: picture.index(told)]
+    title = f"<title>{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
+    before = picture[: picture.index(title)]
     assert f'r="{9 * row["share"] ** 0.5:.1f}"' in before[before.rindex("<circle") :]
 
 
@@ -222,7 +222,7 @@ def test_barcode_ranks_are_drawn_where_cells_were_called(three):
     assert curves["Barcodes"] == [list(point) for point in zip(*calling["curve"].values(), strict=True)]
     assert curves["Cells from 900"] == [[1, 900], [300, 900]]
     assert curves["Knee 3,000"] == [[1, 3000], [300, 3000]]
-    assert "told from empty droplets" in content(outputs, "methods")["data"]
+    assert "separated from empty droplets" in content(outputs, "methods")["data"]
 
 
 def test_filtered_matrices_have_no_barcode_ranks(tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def unfit(samples: pd.DataFrame, design: Design) -> str:
     rank, alone = (int(np.linalg.matrix_rank(part)) for part in (matrix, matrix[:, :-1]))
     covariates = ", ".join(map(quoted, design.covariates))
     if rank == alone:
-        return f"the design is rank-deficient: {covariates} cannot be told from {quoted(design.condition)}"
+        return f"the design is rank-deficient: {covariates} cannot be separated from {quoted(design.condition)}"
     if rank < matrix.shape[1]:
         return f"the design is rank-deficient: {covariates} say the same of the samples"
     if rank == len(matrix):

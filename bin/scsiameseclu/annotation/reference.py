@@ -50,7 +50,7 @@ SMALLEST_SIMILARITY = 0.3
 LARGEST = 10.0
 """Standard deviations that a gene counts at most, as in Seurat and scanpy."""
 MOST_CELLS = 1000
-"""Cells of a label that are used, evenly spaced; more tell nothing new."""
+"""Cells of a label that are used, evenly spaced; more add nothing."""
 BLOCK = 10_000
 N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 

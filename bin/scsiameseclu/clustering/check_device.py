@@ -1,4 +1,4 @@
-"""Whether the device that was asked for is there: told before any data are read."""
+"""Whether the device that was asked for is there: checked at the start of a run."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Tells, at most every `interval` seconds, what is done; silent unless `enabled`.
+    """Prints, at most every `interval` seconds, what is done; silent unless `enabled`.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ class Progress:
         self.begun = self.told = time.monotonic()
 
     def stage(self, what: str) -> None:
-        """Tell that a stage begins."""
+        """Print that a stage begins."""
         self.begun = self.told = time.monotonic()
         self._write(what)
 
     def step(self, done: int, total: int) -> None:
-        """Tell how many steps of the stage are done, and when it will end."""
+        """Print how many steps of the stage are done, and when it will end."""
         now = time.monotonic()
         if done == 1:
             # The first step also loads what the library loads late: it says nothing of the others.

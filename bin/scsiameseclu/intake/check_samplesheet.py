@@ -17,7 +17,7 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
     """Write samples.json, the settings of each sample in the order of the sheet, and mistakes.json.
 
     Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that name exists, which
-    only the machine that starts the tasks can tell, or, where that is null, in any case.
+    only the machine that starts the tasks can check, or, where that is null, in any case.
 
     JSON comes on stdin: ``name``, the sheet's own, and ``defaults``: n_clusters, organism, tissue and
     expected_doublet_rate for rows that leave them empty.
@@ -25,7 +25,7 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
     Parameters
     ----------
     samplesheet
-        CSV or TSV, one row a sample.
+        CSV or TSV, one row per sample.
     schema
         JSON schema of the rows (assets/schema_input.json).
     """

@@ -21,7 +21,7 @@ from .no_genes import kinds_of_features
 from .organism import infer_organism
 
 LARGEST = 2**53
-"""Counts beyond this are damage: floating point cannot tell them from their neighbors."""
+"""Counts beyond this are damage: floating point does not separate them from their neighbors."""
 BLOCK = 8_000_000
 """Values looked at or converted at a time, so that checks cost little memory beside the matrix."""
 
@@ -69,15 +69,15 @@ class Counts:
         if genes is None or genes.all():
             return
         others = pd.Series(np.asarray(types, dtype=object)[~genes]).value_counts(sort=False).to_dict()
-        told = ", ".join(f"{count} {kind}" for kind, count in others.items())
+        kinds_found = ", ".join(f"{count} {kind}" for kind, count in others.items())
         if not genes.any():
             raise InputError.of(
-                what=f"No gene among the features: {told}.",
+                what=f"No gene among the features: {kinds_found}.",
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
         self._keep(genes)
-        self.notes.append(f"Features that are no genes were left out: {told}.")
+        self.notes.append(f"Features that are no genes were left out: {kinds_found}.")
 
     def leave_out_no_genes(self, path: Path) -> None:
         """Leave out the features that are no genes by their names, and note it.
@@ -93,15 +93,17 @@ class Counts:
         if not others.any():
             return
         names = [symbol for symbol, left_out in zip(self.gene_symbols, others, strict=True) if left_out]
-        told = ", ".join(f"{count} {kind}" for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items())
+        kinds_found = ", ".join(
+            f"{count} {kind}" for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items()
+        )
         if others.all():
             raise InputError.of(
-                what=f"No gene among the features, by their names: {told}, such as {quoted(names[0])}.",
+                what=f"No gene among the features, by their names: {kinds_found}, such as {quoted(names[0])}.",
                 where=path,
                 remedy="Give the matrix of genes, which the same program or another run wrote beside it.",
             )
         self._keep(~others)
-        self.notes.append(f"Features that are no genes by their names were left out: {told} ({listed(names)}).")
+        self.notes.append(f"Features that are no genes by their names were left out: {kinds_found} ({listed(names)}).")
 
     def _keep(self, genes: np.ndarray) -> None:
         self.matrix = self.matrix[:, genes]

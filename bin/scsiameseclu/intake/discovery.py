@@ -272,10 +272,10 @@ def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]
 
 
 def _organism(columns: list[list[str]]) -> Organism:
-    """Return the organism by the column of names that tells it for sure, else by the first that tells it at all."""
-    told = [infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names})) for names in columns]
-    told = [organism for organism in told if organism.found]
-    return next((organism for organism in told if "by id" in organism.evidence), (told or [Organism(None)])[0])
+    """Return the organism by the first column of names with known ids, else by the first that shows one at all."""
+    shown = [infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names})) for names in columns]
+    shown = [organism for organism in shown if organism.found]
+    return next((organism for organism in shown if "by id" in organism.evidence), (shown or [Organism(None)])[0])
 
 
 def _pass_pooled(search: Search) -> None:

@@ -1,4 +1,4 @@
-"""What the steps on each sample and group will ask for of memory, from the matrices' headers: told before they do."""
+"""The memory that the steps on each sample and group will ask for, from the matrices' headers, before they run."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
 
 
 def matrix_size(path: Path) -> Size | None:
-    """Return the size of a matrix in HDF5 or Matrix Market; None of another or a damaged one, which reading it tells.
+    """Return the size of a matrix in HDF5 or Matrix Market; None of another or a damaged one, which reading it reports.
 
     Parameters
     ----------

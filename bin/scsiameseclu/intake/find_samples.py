@@ -57,7 +57,7 @@ class Sample:
 
 
 def samplesheet(folder: Path, /) -> None:
-    """Find count matrices below a folder and print a samplesheet to edit; what was found is told beside it.
+    """Find count matrices below a folder and print a samplesheet to edit; what was found is listed beside it.
 
     scsiameseclu samplesheet RUNFOLDER > samplesheet.csv
 

@@ -1,4 +1,4 @@
-"""Gene ids of databases: told from other names, by organism, without versions, apart from symbols."""
+"""Gene ids of databases: recognised, by organism, without versions, apart from symbols."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _OF_ORGANISMS = {
     "Arabidopsis": f"(?i:{_ARABIDOPSIS})",
 }
 OF_ORGANISMS = {name: re.compile(f"^(?:{ids})") for name, ids in _OF_ORGANISMS.items()}
-"""How ids of the organisms that people sequence begin; others of Ensembl are told as such, without a name."""
+"""How ids of the organisms that people sequence begin; others of Ensembl are recognised as such, without a name."""
 
 
 def share_of_gene_ids(names: Sequence[str]) -> float:
@@ -73,7 +73,7 @@ def share_of_gene_ids(names: Sequence[str]) -> float:
 def without_versions(ids: pd.Series[str]) -> pd.Series[str]:
     """Return Ensembl ids without their versions.
 
-    ``_PAR_Y``, by which GENCODE tells a gene's copy on chromosome Y, stays; so do ids of other
+    ``_PAR_Y``, with which GENCODE marks a gene's copy on chromosome Y, stays; so do ids of other
     kinds, where a number behind a dot may be part of the name.
     """
     return ids.str.replace(_VERSION, r"\1", regex=True)

@@ -63,7 +63,7 @@ def is_known_gene(name: str) -> bool:
 
 
 def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
-    """Tell gene ids from gene symbols.
+    """Separate gene ids from gene symbols.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def gene_expression(types: Sequence[str]) -> np.ndarray | None:
 
 
 def rows_are_cells(rows: Sequence[str], columns: Sequence[str]) -> bool | None:
-    """Tell by its names whether a matrix is cells x genes (True) or genes x cells (False); None if they do not tell."""
+    """Return whether a matrix is cells x genes (True) or genes x cells (False) by its names; None: unknown."""
     evidence = _cells(rows) - _cells(columns) + _genes(columns) - _genes(rows)
     return None if abs(evidence) < 0.02 else evidence > 0
 

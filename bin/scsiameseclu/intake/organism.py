@@ -1,4 +1,4 @@
-"""The organism that genes belong to, told by their ids, the genome in front of their names, or their case."""
+"""The organism that genes belong to, by their ids, the genome in front of their names, or their case."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Organism:
     Parameters
     ----------
     found
-        ``human``, ``mouse``, ``mixed`` (both), ``other``, or None: they do not tell.
+        ``human``, ``mouse``, ``mixed`` (both), ``other``, or None: unknown.
     evidence
-        On what grounds, in words; empty where they do not tell.
+        On what grounds, in words; empty where it is unknown.
     name
-        Which organism an ``other`` one is, where its ids tell; else empty.
+        Which organism an ``other`` one is, where its ids show it; else empty.
     """
 
     found: str | None
@@ -48,7 +48,7 @@ class Organism:
     name: str = ""
 
     def check(self, given: str | None) -> str:
-        """Return what to tell a user who said that the organism is `given`; empty where nothing contradicts it."""
+        """Return the warning to a user who said that the organism is `given`; empty where nothing contradicts it."""
         if self.found == "mixed":
             return (
                 f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's share is in the ledger."
@@ -67,7 +67,7 @@ class Organism:
 
 
 def gene_organisms(var: pd.DataFrame) -> np.ndarray:
-    """Return the organism of each gene (object: ``human``, ``mouse``, or empty where its name does not tell for sure).
+    """Return the organism of each gene (object: ``human``, ``mouse``, or empty where its name is not sure).
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
 
 
 def infer_organism(var: pd.DataFrame) -> Organism:
-    """Tell the organism by the names of the genes; parameters as in :func:`gene_organisms`.
+    """Return the organism by the names of the genes; parameters as in :func:`gene_organisms`.
 
     Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols all in capitals are
     written as those of human, and capitalized ones as those of mouse; so are those of other organisms, which cannot be
-    told apart.
+    distinguished.
     """
     organisms = gene_organisms(var)
     n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
@@ -118,11 +118,11 @@ def _by_sure(n_of: dict[str, int], n_of_others: dict[str, int], n_sure: int) -> 
 
 def _by_case(symbols: pd.Series[str]) -> Organism:
     n_of = {"human": int(symbols.str.match(_UPPER).sum()), "mouse": int(symbols.str.match(_TITLE).sum())}
-    n_told = sum(n_of.values())
+    n_cased = sum(n_of.values())
     found = max(n_of, key=lambda organism: n_of[organism])
-    if n_told < max(len(symbols) / 2, _MIN_GENES) or n_of[found] < _MIN_SHARE * n_told:
+    if n_cased < max(len(symbols) / 2, _MIN_GENES) or n_of[found] < _MIN_SHARE * n_cased:
         return _NONE
-    return Organism(found, f"{n_of[found]:,} of {n_told:,} symbols, by upper and lower case")
+    return Organism(found, f"{n_of[found]:,} of {n_cased:,} symbols, by upper and lower case")
 
 
 _NONE = Organism(None)

@@ -26,7 +26,7 @@ _WORD = re.compile(r"[^\s._-]+")
 
 
 def key_of(path: Path) -> tuple[str, ...]:
-    """Return the parts of a relative path that tell samples apart: outputs of one sample have the same."""
+    """Return the parts of a relative path that distinguish samples: outputs of one sample have the same."""
     parts = [_bare(part) for part in path.parts]
     named = [part for part in parts if part]
     return tuple(part for before, part in pairwise(["", *named]) if part.casefold() != before.casefold())

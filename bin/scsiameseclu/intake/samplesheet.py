@@ -1,4 +1,4 @@
-"""The samplesheet: read tolerantly, checked strictly, all mistakes told at once.
+"""The samplesheet: read tolerantly, checked strictly, all mistakes reported together.
 
 What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields at the end of a
 line, commas, semicolons or tabs, columns in any order, further columns. What is one: a column whose name nearly is one
@@ -43,7 +43,7 @@ class _Sheet:
     rows: list[tuple[int, list[str]]]
     """Number of the line on which each row begins, as a text editor counts, and its fields."""
     mistakes: list[Mistake] = field(default_factory=list)
-    told: set[tuple[int, str | None]] = field(default_factory=set)
+    reported: set[tuple[int, str | None]] = field(default_factory=set)
     """Lines and columns with a problem."""
 
     def report(self, what: str, remedy: str, *, line: int, column: str | None = None, path: str | None = None) -> None:
@@ -51,7 +51,7 @@ class _Sheet:
         where = f"{self.name}, line {line}" + (f", column {_plain(column)}" if column else "")
         self.mistakes.append(Mistake(line, Problem(what=what, where=where, remedy=remedy), path))
         if path is None:
-            self.told.add((line, column))
+            self.reported.add((line, column))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def read_samplesheet(
 def check_sheet(
     path: Path, *, schema: Mapping[str, Any], defaults: Mapping[str, Any], name: str | None = None
 ) -> tuple[list[dict[str, Any]], list[Mistake]]:
-    """Check all of a samplesheet but whether its files exist, which only the caller may be able to tell.
+    """Check all of a samplesheet but whether its files exist, which only the caller may know.
 
     Parameters
     ----------
@@ -338,14 +338,14 @@ def _check_schema(sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any]
                 sheet.report(f"There is no {column}.", known[column]["errorMessage"], line=row.line, column=column)
     seen = set()
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
-        if error.validator in ("required", "minItems"):  # told above and by the caller, with line and column
+        if error.validator in ("required", "minItems"):  # reported above and by the caller, with line and column
             continue
         number, column = error.absolute_path
         if (number, column) not in seen:
             seen.add((number, column))
             row = rows[int(number)]
             what = f"{quoted(row.values[str(column)])} is no valid {column}."
-            if (row.line, column) not in sheet.told:
+            if (row.line, column) not in sheet.reported:
                 sheet.report(what, known[column]["errorMessage"], line=row.line, column=str(column))
 
 
@@ -357,14 +357,14 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         if name and earlier is not row:
             same = earlier.values["sample"] == name
             how = "is there already" if same else f"differs only by case from {quoted(earlier.values['sample'])}"
-            remedy = "Give each sample an id of its own; some file systems do not tell upper from lower case."
+            remedy = "Give each sample an id of its own; some file systems do not distinguish upper and lower case."
             sheet.report(f"Sample {quoted(name)} {how} (line {earlier.line}).", remedy, line=row.line, column="sample")
 
 
 def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
     for row in rows:
         counts, labels = row.values.get("counts"), row.values.get("labels", "")
-        if counts and (row.line, "counts") not in sheet.told:
+        if counts and (row.line, "counts") not in sheet.reported:
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
             if "://" in counts:
                 remedy = (
@@ -372,7 +372,7 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
                 )
             what = f"There is no file or folder {quoted(counts)}."
             sheet.report(what, remedy, line=row.line, column="counts", path=counts)
-        if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.told:
+        if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.reported:
             remedy = (
                 "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
             )
@@ -403,14 +403,14 @@ def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping
     for row, sample in zip(rows, samples, strict=True):
         group = sample["group"]
         earlier, model = first.setdefault(group.casefold(), (row, sample))
-        twice = "group" not in row.values and "group" not in earlier.values  # the samples' own ids, told before
+        twice = "group" not in row.values and "group" not in earlier.values  # the samples' own ids, reported before
         if not group or earlier is row or twice:
             continue
         if model["group"] != group:
             what = f"Group {quoted(group)} differs only by case from {quoted(model['group'])} (line {earlier.line})."
             sheet.report(what, "Write a group's name the same way in each line.", line=row.line, column="group")
         for column in GROUP_WIDE:
-            if model[column] != sample[column] and not sheet.told & {(row.line, column), (earlier.line, column)}:
+            if model[column] != sample[column] and not sheet.reported & {(row.line, column), (earlier.line, column)}:
                 what = (
                     f"Group {quoted(group)} has {column} {_value(sample[column])} here, but {_value(model[column])} in "
                 )

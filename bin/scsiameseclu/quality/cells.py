@@ -1,4 +1,4 @@
-"""Tell cells from empty droplets in an unfiltered matrix, after EmptyDrops (Lun et al., Genome Biol 2019)."""
+"""Calls cells among the empty droplets of an unfiltered matrix, after EmptyDrops (Lun et al., Genome Biol 2019)."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[Cel
     n_barcodes = int((totals > 0).sum())
     return None, (
         f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty droplets of "
-        "one ambient RNA would: either the sample holds no cells, or they cannot be told from the "
-        "droplets, or nearly all are of one type. No cells were called, all barcodes passed for cells."
+        "one ambient RNA would: either the sample holds no cells, or they cannot be separated from "
+        "the droplets, or nearly all are of one type. No cells were called, all barcodes passed for cells."
     )
 
 

@@ -28,7 +28,7 @@ RULE = "doublet"
 RATE_PER_1000_CELLS = 0.008
 """Doublets per cell and 1,000 cells recovered, as 10x Genomics states for its droplets."""
 MIN_CELLS = 50
-"""Fewer cells than this hold too few doublets, and too few neighbours, to tell them by."""
+"""Fewer cells than this hold too few doublets, and too few neighbours, to find them."""
 MIN_GENES = 30
 """Fewer varying genes than this span no space in which a doublet lies between two types."""
 MAX_VARIABLE_GENES = 2000

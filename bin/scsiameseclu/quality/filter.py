@@ -127,7 +127,7 @@ def filter_sample(
     qc_preset
         ``default`` asks for 200 genes, ``low_depth`` for 50, where ``min_genes`` is not given.
     cell_calling
-        ``auto`` tells cells from empty droplets first where the matrix holds such; ``none`` never does.
+        ``auto`` calls cells first where the matrix holds empty droplets; ``none`` never does.
     seed
         Seed of the cell calling.
     """
@@ -170,12 +170,12 @@ def _judge(
         doubt = _UNCALLED
     cells = metrics if calls is None else metrics[calls.is_cell]
     # Where droplets pass for cells, their median says nothing about cells.
-    rules, told = _rules_of(cells, chosen, mostly_empty=doubt == _UNCALLED)
+    rules, rule_notes = _rules_of(cells, chosen, mostly_empty=doubt == _UNCALLED)
     ledger = apply_rules(sample, metrics, rules, calls)
     if (species := species_counts(adata)) is not None:
         ledger = pd.concat([ledger, species], axis=1)
     warnings = [text for text in (doubt, _unknown_mitochondria(adata, metrics)) if text]
-    notes = [*([calls.note] if calls else []), *told]
+    notes = [*([calls.note] if calls else []), *rule_notes]
     summary = summarize(adata, cells, ledger, rules, notes, warnings, calls)
     if not summary["n_kept"]:
         write_table(ledger, f"{sample}.cell_ledger.tsv.gz")
@@ -190,8 +190,8 @@ def _rules_of(cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: b
     notes: list[str] = []
     if fixed["min_genes"] is None:
         fixed["min_genes"], notes = choose_min_genes(cells, preset=chosen["qc_preset"], mostly_empty=mostly_empty)
-    thresholds, options, told = tighten(cells, fixed, chosen)
-    return choose_rules(cells, options=options, **thresholds), [*notes, *told]
+    thresholds, options, mad_notes = tighten(cells, fixed, chosen)
+    return choose_rules(cells, options=options, **thresholds), [*notes, *mad_notes]
 
 
 def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
@@ -306,7 +306,7 @@ def summarize(
     warnings: list[str],
     calls: CellCalls | None = None,
 ) -> dict[str, Any]:
-    """Return what the report tells about the filter (the head of ``<sample>.qc.json``).
+    """Return what the report says about the filter (the head of ``<sample>.qc.json``).
 
     `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
     `warnings` are notes that the verdict on the sample repeats.
@@ -316,10 +316,10 @@ def summarize(
     thresholds = {rule.name: rule.threshold for rule in rules}
     called = [] if calls is None else [NOT_A_CELL]
     own = given.get("overrides", {})
-    told = ", ".join(
+    values = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in own.items()
     )
-    from_sheet = [f"From the samplesheet: {told}."] if own else []
+    from_sheet = [f"From the samplesheet: {values}."] if own else []
     return {
         "sample": given["sample"],
         "group": given["group"],

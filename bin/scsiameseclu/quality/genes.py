@@ -1,4 +1,4 @@
-"""Which genes are mitochondrial, ribosomal or of hemoglobin, told by symbol and by id.
+"""Which genes are mitochondrial, ribosomal or of hemoglobin, by symbol and by id.
 
 Symbols of one gene differ between organisms mostly in case, and ids are unique among organisms, so
 that one set of rules serves all.

@@ -108,9 +108,9 @@ def _cell_types(run: Run) -> Iterator[Section]:
     yield Section(
         "cell_types",
         "Cell types",
-        "Margin is the lead of the best type over the runner-up: a small one means that the two cannot be told apart "
-        "by these "
-        "markers. Unknown is meant: the evidence is too thin. From <code>groups/&#42;/annotation.tsv</code>.",
+        "Margin is the lead of the best type over the runner-up: a small one means that these markers "
+        "do not distinguish the two. Unknown means that the evidence is too thin. "
+        "From <code>groups/&#42;/annotation.tsv</code>.",
         ANNOTATION,
         table(
             rows,

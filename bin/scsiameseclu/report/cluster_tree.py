@@ -137,8 +137,8 @@ def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
             line = f"M{_short(x)} {_short(y)}V{to[1]}H{to[0]}"
             width = max(_THICKEST * (child.n_cells / total) ** 0.5, 1)
             color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            told = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>" if child.children else ""
-            yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{told}</path>'
+            title = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>" if child.children else ""
+            yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{title}</path>'
 
 
 def _fine(drawing: Drawing) -> Iterator[str]:

@@ -257,7 +257,7 @@ def _composition(run: Run) -> Section:
 
 
 def _key(group: Group, cluster: str) -> str:
-    """Return what tells a cluster from those of the same number in other groups."""
+    """Return what distinguishes a cluster from those of the same number in other groups."""
     return f"{group.label}: {text(cluster)}"
 
 

@@ -73,11 +73,13 @@ def _differential(run: Run) -> Iterator[Section]:
         "All genes stand in <code>groups/&#42;/differential_expression.tsv</code>, the sums in "
         "<code>pseudobulk.h5ad</code>."
     )
-    told = f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}." if notes else ""
+    untested = (
+        f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}." if notes else ""
+    )
     yield Section(
         "differential_expression",
         "Differences between conditions",
-        about + told,
+        about + untested,
         ANNOTATION,
         table(
             rows or {"Nothing was tested": {"count": 0}},

@@ -42,7 +42,7 @@ def sections(run: Run) -> Iterator[Section]:
         "Marker dot plot",
         "The strongest markers of each cluster in all clusters. The larger the dot, the more cells have the gene; the "
         "darker, the higher its mean expression, relative to the cluster where it is highest; rest the mouse on a dot "
-        "for the numbers. Markers that are large and dark in one row only tell their cluster from all others. "
+        "for the numbers. Markers that are large and dark in one row only are specific to that cluster. "
         f"{shown}From <code>groups/&#42;/markers.tsv</code> and <code>groups/&#42;/&#42;.h5ad</code> (<code>X</code>); "
         "for print: <code>groups/&#42;/figures/marker_dotplot.svg</code>.",
         ANNOTATION,
@@ -74,8 +74,8 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
     ]
     columns = ["cluster", "gene", "share", "mean", "relative"]
     for cluster, gene, share, mean, relative in profiles[columns].itertuples(index=False):
-        told = f"{100 * share:.0f} &#37; of the cells, mean {mean:.2f}"
+        title = f"{100 * share:.0f} &#37; of the cells, mean {mean:.2f}"
         dot = f'cx="{x[gene]}" cy="{y[cluster]}" r="{_LARGEST * share**0.5:.1f}" fill="{graded(relative)}"'
-        parts.append(f"<circle {dot}><title>{told}</title></circle>")
+        parts.append(f"<circle {dot}><title>{title}</title></circle>")
     width, height = _LEFT + _STEP * len(genes) + 100, bottom + _BELOW
     return f'<div class="marker_dots"><svg width="{width}" height="{height}" role="img">{"".join(parts)}</svg></div>'

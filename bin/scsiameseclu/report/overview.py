@@ -77,13 +77,13 @@ def percent(part: float | None, whole: float | None) -> float | None:
 
 def _counted(verdicts: Mapping[Sample, Verdict]) -> str:
     """Return how many samples have each status, with the names of the first that need a look."""
-    told = []
+    counts = []
     for status in ("OK", "WARN", "FAILED"):
         labels = [sample.label for sample, verdict in verdicts.items() if verdict.status == status]
         if labels:
             named = "" if status == "OK" else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
-            told.append(f"{len(labels)} {status}{named}")
-    return f"{', '.join(told)}."
+            counts.append(f"{len(labels)} {status}{named}")
+    return f"{', '.join(counts)}."
 
 
 def _groups(run: Run) -> Iterator[Section]:

@@ -1,4 +1,4 @@
-"""Colours that people with a colour vision deficiency can tell apart, given to the same name everywhere."""
+"""Colours that people with a colour vision deficiency can distinguish, given to the same name everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE = (
     *("#332288", "#44aa99", "#882255", "#999933", "#cc6677", "#117733", "#aa4499"),
 )
 _TINTS = (0.0, 0.5, -0.4, 0.25, -0.2, 0.7, -0.6)
-"""How the same colour is varied, the easiest to tell apart first: shares of white, or of black below 0."""
+"""How the same colour is varied, the most distinct first: shares of white, or of black below 0."""
 UNKNOWN = "#b3b3b3"
 PASS, WARN, FAIL = "#009e73", "#e69f00", "#d55e00"
 SEQUENTIAL = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
@@ -34,7 +34,7 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
     """Return a colour per cell type that hangs on its name, not on its order; ``Unknown`` is grey.
 
     Two names that want the same colour are parted in alphabetical order, so that the same set of names always
-    gets the same colours. Up to seven types share the seven colours that are easiest to tell apart.
+    gets the same colours. Up to seven types share the seven colours that are most distinct.
     """
     colors: dict[str, str] = {}
     taken: set[int] = set()

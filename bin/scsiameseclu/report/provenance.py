@@ -358,7 +358,7 @@ def _calling(qualities: list[Mapping[str, Any]]) -> str:
     if not count:
         return ""
     return (
-        f"In {_number_of(count, 'sample')} cells were told from empty droplets by their place on the barcode-rank "
+        f"In {_number_of(count, 'sample')} cells were separated from empty droplets by their place on the barcode-rank "
         "curve and a test after EmptyDrops (Lun et al., Genome Biol 20, 63, 2019)."
     )
 
@@ -443,12 +443,14 @@ def _filters(qualities: list[Mapping[str, Any]]) -> str:
         "max_pct_mt": "at most {:,g} % mitochondrial counts",
         "max_pct_hb": "at most {:,g} % hemoglobin counts",
     }
-    told = []
+    phrases = []
     for rule, words_for in words.items():
         values = sorted({v for quality in qualities if (v := quality.get("thresholds", {}).get(rule)) is not None})
         if values:
-            told.append(words_for.format(values[0]) + (f" (to {values[-1]:,g}, by sample)" if len(values) > 1 else ""))
-    return ", ".join(told) or "any counts"
+            phrases.append(
+                words_for.format(values[0]) + (f" (to {values[-1]:,g}, by sample)" if len(values) > 1 else "")
+            )
+    return ", ".join(phrases) or "any counts"
 
 
 def _version(run: Run, name: str) -> str:

@@ -232,7 +232,7 @@ def _thresholds(samples: list[Sample]) -> Iterator[Section]:
     yield Section(
         "thresholds",
         "Thresholds",
-        "The bounds that applied to each sample, whether fixed or found from its own distribution (MAD; told in the "
+        "The bounds that applied to each sample, whether fixed or found from its own distribution (MAD; see the "
         "notes). From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         table(
@@ -299,8 +299,8 @@ def _common_limits(samples: list[Sample], metric: str) -> dict[str, float]:
 def _told(limits: Mapping[str, float]) -> str:
     if not limits:
         return "The thresholds differ between samples, or none is set; they stand in <code>&#42;.qc.json</code>."
-    told = " and ".join(f"{_word(rule)} {value:,g}" for rule, value in limits.items())
-    return f"Cells must have {told} (dashed where it is within the range)."
+    bounds = " and ".join(f"{_word(rule)} {value:,g}" for rule, value in limits.items())
+    return f"Cells must have {bounds} (dashed where it is within the range)."
 
 
 def _word(rule: str) -> str:
@@ -325,7 +325,7 @@ def _doublets(samples: list[Sample]) -> Iterator[Section]:
         "Doublet scores",
         "Scrublet's score of the observed cells and of doublets simulated from them, as shares of each per fiftieth of "
         "the range. A good threshold lies in the valley between the two humps of the simulated doublets; one hump only "
-        "means that doublets cannot be told apart. From <code>samples/&#42;/&#42;.qc.json</code>.",
+        "means that doublets cannot be distinguished. From <code>samples/&#42;/&#42;.qc.json</code>.",
         QUALITY,
         lines(
             datasets,

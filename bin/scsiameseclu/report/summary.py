@@ -57,6 +57,6 @@ def _stability(group: Group) -> str:
 
 
 def _listed(groups: list[Group], words: Callable[[Group], str]) -> str:
-    told = [words(group) for group in groups[:_LISTED]]
-    more = len(groups) - len(told)
-    return (", ".join(told) if told else "none") + (f" and {more} more" if more > 0 else "")
+    named = [words(group) for group in groups[:_LISTED]]
+    more = len(groups) - len(named)
+    return (", ".join(named) if named else "none") + (f" and {more} more" if more > 0 else "")

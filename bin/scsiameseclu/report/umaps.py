@@ -52,9 +52,9 @@ def sections(run: Run, *, max_points: int) -> Iterator[Section]:
     if not cells:
         return
     for views, most in ((_views(run), max_points), (_graded_views(cells), max_points // 5)):
-        drawn, told = _thinned(cells, most)
+        drawn, note = _thinned(cells, most)
         for view in views:
-            section = _section(view, drawn, told)
+            section = _section(view, drawn, note)
             if section:
                 yield section
 

@@ -1,5 +1,5 @@
-// Annotation: coordinates to look at, marker genes, cell types, differences between conditions; all put together in one
-// AnnData, and scored.
+// Annotation: coordinates to look at, marker genes, cell types, differences between conditions; all
+// put together in one AnnData, and scored.
 
 include { codeOf                  } from '../utils/code'
 include { stageable               } from '../intake/files'

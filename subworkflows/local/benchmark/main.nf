@@ -1,4 +1,5 @@
-// Benchmark: every method on every labelled group, with several seeds. Only where --benchmark asks for it.
+// Benchmark: every method on every labelled group, with several seeds. Only where --benchmark asks
+// for it.
 
 include { codeOf            } from '../utils/code'
 include { BENCHMARK_COMPARE } from '../../../modules/local/benchmark/compare'

@@ -1,5 +1,5 @@
-// Clustering: scSiameseClu, or the clusters of an earlier result, and the methods that they are held against. No label
-// comes here.
+// Clustering: scSiameseClu, or the clusters of an earlier result, and the methods that they are
+// compared with. No label comes here.
 
 include { codeOf                  } from '../utils/code'
 include { stageable               } from '../intake/files'
@@ -8,7 +8,8 @@ include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsi
 include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
 include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
-// A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up to 30,000 cells.
+// A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up
+// to 30,000 cells.
 def expectedTime(n_cells, method) {
     def seconds = method == 'consensus' ? 5 + 0.0035 * n_cells : 20 + 0.004 * n_cells
     def shown = seconds <= 90 ? "${Math.ceil(seconds / 10) as int}0 s" : "${Math.ceil(seconds / 60) as int} min"
@@ -24,7 +25,7 @@ workflow CLUSTERING {
     if (params.device == 'cuda') {
         CLUSTERING_CHECK_DEVICE(params.device, code)
     }
-    // The first ten are told one by one; of more, the tasks' names and counts tell enough.
+    // The first ten are announced one by one; of more, the tasks' names and counts suffice.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
         def cells = "${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells"

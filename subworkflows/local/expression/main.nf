@@ -1,4 +1,5 @@
-// Expression: join the samples of a group, normalize, choose highly variable genes, find principal components.
+// Expression: join the samples of a group, normalize, choose highly variable genes, find principal
+// components.
 
 include { codeOf               } from '../utils/code'
 include { withSize             } from '../intake'

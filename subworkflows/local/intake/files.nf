@@ -1,6 +1,8 @@
-// The user's files and folders: where they are, whether they are there, and how they get to a task unharmed.
+// The user's files and folders: where they are, whether they are there, and how they get to a task
+// unharmed.
 
-// Relative paths in a samplesheet are relative to it. Names are taken as they are: a file may be called a[1].h5.
+// Relative paths in a samplesheet are relative to it. Names are taken as they are: a file may be
+// called a[1].h5.
 def resolve(samplesheet, value) {
     value ==~ '(?s)[A-Za-z][A-Za-z0-9+.-]*://.*' || value.startsWith('/')
         ? file(value, glob: false)
@@ -20,13 +22,15 @@ def isLocal(path) {
     path.toUri().scheme == 'file'
 }
 
-// Nextflow writes the path of a file, links in it resolved, into a shell script, and does not escape all that is special
-// there: $ and braces together can even run a command. Blanks, quotes, backticks and ; & | < > ( ) are escaped.
+// Nextflow writes the path of a file, links in it resolved, into a shell script, and does not
+// escape all that is special there: $ and braces together can even run a command. Blanks, quotes,
+// backticks and ; & | < > ( ) are escaped.
 def isHarmless(path) {
     !((isLocal(path) ? path.toRealPath() : path).toString() ==~ /(?s).*[\p{Cntrl}$*?\[\]{}].*/)
 }
 
-// What a task is given for a file or folder: itself, or, where a shell would change its path, a folder with a link to it.
+// What a task is given for a file or folder: itself, or, where a shell would change its path, a
+// folder with a link to it.
 def stageable(path) {
     if (isHarmless(path)) {
         return path
@@ -53,7 +57,8 @@ def plainNameRemedy() {
     "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these percent-encoded (%24)."
 }
 
-// What is wrong with a path of the samplesheet, null if nothing is; `absent` is the problem if it does not exist.
+// What is wrong with a path of the samplesheet, null if nothing is; `absent` is the problem if it
+// does not exist.
 def pathProblem(samplesheet, value, absent) {
     if (!pathExists(samplesheet, value)) {
         return absent
@@ -67,8 +72,8 @@ def pathProblem(samplesheet, value, absent) {
         : [what: "The path '${value}' cannot be handed to a container or cloud as it is.", where: absent.where, remedy: plainNameRemedy()]
 }
 
-// Bytes of the counts, compressed or not. Beside the matrices of a folder may lie anything, alignments too; links in it
-// are not followed, for they may lead in a circle.
+// Bytes of the counts, compressed or not. Beside the matrices of a folder may lie anything,
+// alignments too; links in it are not followed, for they may lead in a circle.
 def bytes(counts) {
     if (!counts.isDirectory()) {
         return counts.size()

@@ -1,5 +1,5 @@
-// No samplesheet yet: one is written from what lies below the folder given as --input, and the run ends. Which samples
-// belong together, and what they are of, only the user knows.
+// No samplesheet yet: one is written from what lies below the folder given as --input, and the run
+// ends. Which samples belong together, and what they are of, only the user knows.
 
 include { codeOf              } from '../utils/code'
 include { isLocal ; stageable } from './files'

@@ -7,8 +7,9 @@ include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_s
 include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
 
-// The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether its files exist only
-// the head node can tell: the task that checks the sheet may run in a container that sees none of them.
+// The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether
+// its files exist only the head node knows: the task that checks the sheet may run in a container
+// that sees none of them.
 def refuseMistakes(samplesheet, samples, record) {
     def problems = new groovy.json.JsonSlurper().parse(record)
         .collect { mistake -> mistake.path == null ? mistake.problem : pathProblem(samplesheet, mistake.path, mistake.problem) }
@@ -19,7 +20,8 @@ def refuseMistakes(samplesheet, samples, record) {
     samples
 }
 
-// Says on the console, before the step is there, where a task cannot get the memory that it will ask for.
+// Says on the console, before the step is there, where a task cannot get the memory that it will
+// ask for.
 def warnOfMemory(record) {
     def estimate = new groovy.json.JsonSlurper().parse(record)
     (estimate.samples + estimate.groups).findAll { row -> row.warning }.each { row -> log.warn("Memory: ${row.warning}") }
@@ -37,14 +39,15 @@ def localFirst(rows) {
     [(local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }, local.collect { row -> row[1] }]
 }
 
-// The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for memory by them.
+// The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for
+// memory by them.
 def withSize(meta, size) {
     meta + new groovy.json.JsonSlurper().parse(size)
 }
 
 workflow INTAKE {
     take:
-    samplesheet // file: CSV or TSV, one row a sample
+    samplesheet // file: CSV or TSV, one row per sample
 
     main:
     def code = codeOf('intake')

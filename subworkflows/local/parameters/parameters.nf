@@ -1,4 +1,5 @@
-// Parameters: nextflow_schema.json says what there is; everything that is wrong with a command line is told at once.
+// Parameters: nextflow_schema.json says what there is; all mistakes of a command line are reported
+// together.
 
 def knownParameters(schema) {
     def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
@@ -9,7 +10,8 @@ def knownParameters(schema) {
     }
 }
 
-// Stops the run, before any task, with every parameter that is unknown, missing or not what the schema says.
+// Stops the run, before any task, with every parameter that is unknown, missing or not what the
+// schema says.
 def checkParameters(schema) {
     def known = knownParameters(schema)
     known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
@@ -21,7 +23,7 @@ def checkParameters(schema) {
     }
 }
 
-// Nextflow keeps --some-name as some-name and as someName: told once.
+// Nextflow keeps --some-name as some-name and as someName: reported once.
 def unknownParameters(known) {
     def names = params.keySet().findAll { name -> !(name in known) }
     def twins = names.findAll { name -> name.contains('-') }.collect { name -> name.replaceAll(/-(.)/) { _match, letter -> letter.toUpperCase() } }

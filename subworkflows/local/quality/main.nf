@@ -18,12 +18,12 @@ workflow QUALITY {
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
     tables   = QUALITY_DOUBLETS.out.ledger // for the report
-        .mix(QUALITY_DOUBLETS.out.summary.map { account -> tell(account) }, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
+        .mix(QUALITY_DOUBLETS.out.summary.map { account -> announceCells(account) }, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
 }
 
 // Says on the console how many cells go on; the account of a stub is empty.
-def tell(account) {
+def announceCells(account) {
     if (account.size()) {
         def sums = new groovy.json.JsonSlurper().parse(account)
         log.info("${sums.sample}: ${sums.n_kept} of ${sums.n_barcodes} barcodes are kept as cells")

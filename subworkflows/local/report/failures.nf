@@ -15,7 +15,8 @@ def announce(record) {
     record
 }
 
-// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them as properties.
+// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them
+// as properties.
 def killedRecords() {
     System.properties
         .findAll { key, _value -> key.startsWith('scsiameseclu.killed/') }
@@ -28,7 +29,7 @@ def killedRecord(key, value) {
     def problem = [
         what: "The task was stopped each time it was tried, the last time with ${memory} of memory and ${time}: ${deathOf(status.toInteger())}.",
         where: "${process} (${id})",
-        remedy: "Raise resourceLimits, or memory and time of ${process} (docs/usage.md, Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it took.",
+        remedy: "Raise resourceLimits, or memory and time of ${process} (docs/infrastructure.md, Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it took.",
     ]
     [id: id, step: process.toLowerCase().replaceFirst('_', '.'), problems: [problem]]
 }
@@ -38,7 +39,7 @@ def deathOf(status) {
         137: 'it was killed, most likely for lack of memory (exit status 137)',
         139: 'it crashed (exit status 139)',
         140: 'it ran out of time (exit status 140)',
-        143: 'it was told to end, most likely for lack of time (exit status 143)',
+        143: 'it was asked to end, most likely for lack of time (exit status 143)',
         (Integer.MAX_VALUE): 'it ran out of time or was removed by the scheduler (no exit status)',
     ]
     known[status] ?: "the system stopped it (exit status ${status})"

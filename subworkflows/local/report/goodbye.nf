@@ -16,19 +16,20 @@ def reportFile() {
     file("${params.outdir}/multiqc/multiqc_report.html", glob: false)
 }
 
-// The summary that the report's step wrote, or why there is none. A summary of an earlier run may still lie there.
+// The summary that the report's step wrote, or why there is none. A summary of an earlier run may
+// still lie there.
 def farewell(run) {
     def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {
-        return "The run stopped before its report. Mend what the message above names, then repeat the command with -resume."
+        return "The run stopped before its report. Correct what the message above names, then repeat the command with -resume."
     }
-    def told = summary.text.trim().replace('multiqc/multiqc_report.html', "${params.outdir}/multiqc/multiqc_report.html")
+    def lines = summary.text.trim().replace('multiqc/multiqc_report.html', "${params.outdir}/multiqc/multiqc_report.html")
     run.success
-        ? told
-        : told + "\nNot everything is in the results: the report and the messages above say what failed and how to mend it. Exit status 1."
+        ? lines
+        : lines + "\nNot everything is in the results: the report and the messages above say what failed and how to correct it. Exit status 1."
 }
 
-// Telling others may fail; the run is not the worse for it.
+// Sending may fail; the run is not the worse for it.
 def attempt(what, action) {
     try {
         action.call()

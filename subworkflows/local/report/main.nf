@@ -33,7 +33,7 @@ workflow REPORT {
     def code = codeOf('report')
     REPORT_FIGURES(
         annotated,
-        // A cell type has one colour in all figures: each group hears of the types of all.
+        // A cell type has one colour in all figures: each group is given the types of all.
         celltypes.map { _meta, table -> table }.toSortedList(byName),
         code,
     )
@@ -55,7 +55,8 @@ workflow REPORT {
         samples,
         channel.of(groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))).collectFile(name: 'params.json', storeDir: pipeline_info),
         file("${projectDir}/nextflow_schema.json"),
-        // A run that stops at its samplesheet has none to tell of; Nextflow would complain about a file that it can no longer write.
+        // A run that stops at its samplesheet has no versions; Nextflow would complain about a file
+        // that it can no longer write.
         versions.toList().filter { rows -> rows.any { process, _versions -> !process.endsWith('CHECK_SAMPLESHEET') } }.map { rows -> versionsYaml(rows) }.collectFile(name: 'software_versions.yml', storeDir: pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
         code,
@@ -71,8 +72,8 @@ workflow REPORT {
     report = REPORT_MULTIQC.out.report
 }
 
-// All parameters but those that say how to run rather than what to compute: they differ from run to run, and -resume must not;
-// the address of a webhook is a secret.
+// All parameters but those that say how to run rather than what to compute: they differ from run to
+// run, and -resume must not; the address of a webhook is a secret.
 def reportedParameters() {
     def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
     params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()

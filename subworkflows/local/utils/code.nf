@@ -1,7 +1,9 @@
-// The code that a stage runs, as a checksum that its processes take as an input: -resume takes no result that other code
-// has computed, and a change to a stage runs that stage and what follows again, nothing before it.
+// The code that a stage runs, as a checksum that its processes take as an input: -resume takes no
+// result that other code has computed, and a change to a stage runs that stage and what follows
+// again, nothing before it.
 
-// The other stages that a stage imports from; tests/pipeline/test_code.py holds this against the imports.
+// The other stages that a stage imports from; tests/pipeline/test_code.py holds this against the
+// imports.
 def importedStages() {
     [
         intake: [],
@@ -18,8 +20,8 @@ def withImported(stage) {
     ([stage] + importedStages()[stage].collectMany { other -> withImported(other) }).unique().sort()
 }
 
-// The modules that all stages share, the stage's package and those that it imports from. __main__ is what users call by
-// hand: no step imports it.
+// The modules that all stages share, the stage's package and those that it imports from. __main__
+// is what users call by hand: no step imports it.
 def codeOf(stage) {
     def root = file("${projectDir}/bin/scsiameseclu", glob: false)
     def shared = root.listFiles().findAll { source -> source.isFile() && source.name != '__main__.py' }

@@ -83,7 +83,7 @@ def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError
     what = f"A count is no number: {quoted(values.iloc[0])}."
     remedy = "0 for nothing counted; leave out columns that hold no counts"
     if layout.header is None:
-        remedy = "0 for nothing counted; one count a line needs the header gene, cell, count"
+        remedy = "0 for nothing counted; one count per line needs the header gene, cell, count"
     if _COMMA.fullmatch(values.iloc[0]):
         what = f"A count is written with a comma: {quoted(values.iloc[0])}."
         remedy = "neither decimal commas nor marks between thousands"

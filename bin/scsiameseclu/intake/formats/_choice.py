@@ -180,8 +180,8 @@ class Candidates:
         for name in list(items)[: list(items).index(chosen)]:
             why = "no whole numbers" if self._count(name, items[name]) is None else "0 and 1 only"
             passed.setdefault(why, []).append(name)
-        told = "; ".join(f"{', '.join(names)}: {why}" for why, names in passed.items())
-        notes = [f"Raw counts were taken from {chosen}{f' ({told})' if told else ''}."]
+        rejected = "; ".join(f"{', '.join(names)}: {why}" for why, names in passed.items())
+        notes = [f"Raw counts were taken from {chosen}{f' ({rejected})' if rejected else ''}."]
         if "unspliced" in self.parts:
             layer = self.layers[self.parts["unspliced"]]
             if largest_count(layer) is not None and _same(any_matrix(items[chosen]), self._all_parts()):

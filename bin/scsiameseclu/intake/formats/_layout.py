@@ -17,7 +17,7 @@ from ._bytes import open_text
 DELIMITERS = ("\t", ";", ",", " ")
 """In the order of their rarity within names and numbers."""
 LOOK = 12
-"""Lines from which the layout is told."""
+"""Lines from which the layout is found."""
 _MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", ".", "?", "true", "false"))
 """What may stand for a missing count, in small letters: it makes no column of words."""
 
@@ -63,7 +63,7 @@ class Columns:
 
 
 def find_layout(path: Path) -> Layout:
-    """Return the layout of a table, told from its first lines."""
+    """Return the layout of a table, found from its first lines."""
     remark, lines = _first_lines(path)
     if not lines:
         raise no_table(path, "it has no line with text")

@@ -1,4 +1,4 @@
-"""Tables with one count a line: a gene, a cell and a count, as UMI-tools writes them."""
+"""Tables with one count per line: a gene, a cell and a count, as UMI-tools writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import _vocabulary as vocabulary
 from ._blocks import blocks, numbers_of, words_of
 from ._layout import Layout, no_table
 
-NAME = "table of one count a line"
+NAME = "table of one count per line"
 
 
 def is_long(layout: Layout) -> bool:
@@ -26,7 +26,7 @@ def is_long(layout: Layout) -> bool:
 
 
 def read_long(path: Path, layout: Layout) -> Counts:
-    """Read a table with one count a line.
+    """Read a table with one count per line.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def read_long(path: Path, layout: Layout) -> Counts:
     if len(genes) == 2:
         columns = {vocabulary.plain(layout.name(genes[1])): [symbols[name] for name in names[1]]}
         found.gene_ids, found.gene_symbols = ids_and_symbols(list(names[1]), columns)
-    told = listed([layout.name(column) for column in (*genes, *cells, counts)])
-    found.notes.insert(0, f"The table has one count a line, in the columns {told}.")
+    named = listed([layout.name(column) for column in (*genes, *cells, counts)])
+    found.notes.insert(0, f"The table has one count per line, in the columns {named}.")
     return found
 
 
@@ -87,7 +87,7 @@ def _places(path: Path, layout: Layout) -> tuple[list[int], list[int], int]:
             what=f"The table names a gene ({quoted(names[genes[0]])}) and a cell ({quoted(names[cells[0]])}) in each "
             f"line, and has {len(others)} other columns: {listed([names[column] for column in others]) or 'none'}.",
             where=path,
-            remedy="Leave only the columns gene, cell and count of a table with one count a line, added up where it "
+            remedy="Leave only the columns gene, cell and count of a table with one count per line, added up where it "
             "has one molecule a line; or give the matrix of genes and cells.",
         )
     return genes, cells, others[0]

@@ -116,7 +116,7 @@ _FOLDERS = {
 
 
 def recognizes(path: Path) -> bool:
-    """Return whether there is a remedy to tell for `path`."""
+    """Return whether there is a known remedy for `path`."""
     return _remedy(path) is not None
 
 

@@ -1,7 +1,7 @@
 """Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin(-fry).
 
 The matrix is known by its content. Which file beside it lists barcodes and which genes can be known by their names
-only; the number of their lines must fit the matrix, and tells whether it is genes x cells or, as of kb, cells x genes.
+only; the number of their lines must fit the matrix, and shows whether it is genes x cells or, as of kb, cells x genes.
 """
 
 from __future__ import annotations
@@ -276,9 +276,9 @@ def _add_parts(counts: Counts, parts: list[Path]) -> None:
             raise damaged(path, f"its barcodes or genes are not those of {counts.source}")
         sums[path.name] = total(part.matrix)
         counts.matrix = add(counts.matrix, part.matrix, path)
-    told = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
+    added = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
     counts.notes.append(
-        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({told}). If others are meant, give "
+        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({added}). If others are meant, give "
         "the path of one file, or run kb with --sum."
     )
 
@@ -350,7 +350,7 @@ def _key(name: str) -> tuple[str, ...]:
 
 
 def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, str]:
-    """Find the list of barcodes or genes that belongs to a matrix, and what to tell of the choice."""
+    """Find the list of barcodes or genes that belongs to a matrix, and the note on the choice."""
     folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
     found = [path for path in files if _role(path.name) == role and _is_list(path) and not _has_twin(path)]
@@ -387,7 +387,7 @@ def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     listing = ", ".join(quoted(path.name) for path in found[:_LISTING])
     seen = f"several could be it: {listing}" if found else "there is none"
     return InputError.of(
-        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be told ({seen}).",
+        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be identified ({seen}).",
         where=matrix.parent,
         remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone."
         if not found
@@ -480,7 +480,7 @@ def _size_line(text: str) -> list[str]:
 
 
 def sizes(path: Path) -> tuple[int, int, int]:
-    """Return barcodes, genes and stored counts by a matrix' header; its name tells whether kb or alevin wrote it."""
+    """Return barcodes, genes and stored counts by a matrix' header; its name shows whether kb or alevin wrote it."""
     n_rows, n_columns, n_stored = (int(size) for size in _size_line(head(path).decode(errors="replace")))
     cells_first = {"cells", "quants"} & set(_words(path.name))
     return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)

@@ -38,7 +38,7 @@ def _expression(names: list[str], path: Path) -> str:
     if len(known or names) != 1:
         listing = ", ".join(map(quoted, names)) or "there is none"
         raise InputError.of(
-            what=f"Which modality holds gene expression cannot be told: {listing}.",
+            what=f"Which modality holds gene expression is not clear: {listing}.",
             where=path,
             remedy="Write that modality as .h5ad: mudata.read_h5mu(x).mod[name].write_h5ad(y).",
         )

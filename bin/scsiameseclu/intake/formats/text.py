@@ -63,9 +63,9 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a table of genes and cells, or of one count a line; all of it is accounted for.
+    """Read a table of genes and cells, or of one count per line; all of it is accounted for.
 
-    Whether cells are the rows is told by names, else by the shape, and noted. What holds no counts
+    Whether cells are the rows is decided by names, else by the shape, and noted. What holds no counts
     by its name or for its words is left out and noted (of cells, it is kept as ``columns``); what
     holds none by its values is refused.
     """
@@ -139,10 +139,10 @@ def _read_rows(path: Path, layout: Layout, columns: Columns) -> tuple[sparse.csr
 
 
 def _orientation(table: _Table) -> tuple[bool, str]:
-    """Return whether the rows are cells, and what tells it."""
-    told = rows_are_cells(table.rows, table.above)
-    if told is not None:
-        return told, "by their names"
+    """Return whether the rows are cells, and by what evidence."""
+    by_names = rows_are_cells(table.rows, table.above)
+    if by_names is not None:
+        return by_names, "by their names"
     for column in (*table.columns.names, *table.columns.beside) if table.layout.header else ():
         name = table.layout.name(column)
         side = vocabulary.side_of(name)
@@ -151,7 +151,7 @@ def _orientation(table: _Table) -> tuple[bool, str]:
     n_rows, n_columns = table.matrix.shape
     return (
         n_rows <= n_columns,
-        "by the shape alone: please check; names of genes and barcodes would tell",
+        "by the shape alone: please check; names of genes and barcodes would show it",
     )
 
 
@@ -226,5 +226,5 @@ def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
     return InputError.of(
         what=f"The file is neither a known format nor UTF-8 text ({error.reason} at byte {error.start}).",
         where=path,
-        remedy="If it is a table, save it as CSV in UTF-8; else give one of the formats in docs/usage.md.",
+        remedy="If it is a table, save it as CSV in UTF-8; else give one of the formats in docs/inputs.md.",
     )

@@ -1,4 +1,5 @@
-// Runs only where a GPU is asked for, before everything else: a missing one is told in seconds, not after the quality control.
+// Runs only where a GPU is required, at the start: a missing one is reported in seconds, not after
+// the quality control.
 process CLUSTERING_CHECK_DEVICE {
     tag "${device}"
     label 'process_single'
