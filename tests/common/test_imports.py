@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -66,13 +65,6 @@ def test_a_step_loads_no_more_than_it_needs(step: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(BIN)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(json.loads(done.stdout)) <= MAY_LOAD[step]
-
-
-def test_each_process_runs_the_step_of_its_name() -> None:
-    for module in (ROOT / "modules" / "local").glob("*/*/main.nf"):
-        stage, step = module.parts[-3:-1]
-        called = set(re.findall(r"scsiameseclu_step (\w+) (\w+)", module.read_text()))
-        assert called == ({(stage, step)} if step != "multiqc" else set()), module
 
 
 @pytest.mark.parametrize("arguments", [[], ["quality"], ["quality", "none"], ["..", "setup"], ["quality", "ledger"]])

@@ -78,16 +78,15 @@ def test_conda_environments_pin_what_the_locks_pin(family: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: "/".join(path.parts[-3:-1]))
-def test_every_module_is_one_process_with_its_script(module: Path) -> None:
+def test_every_module_is_one_process_with_its_step(module: Path) -> None:
     text = module.read_text()
     stage, step = module.parts[-3:-1]
     assert re.findall(r"(?m)^process (\w+)", text) == [f"{stage}_{step}".upper()]
     assert "stub:" in text
     assert (module.parent / "meta.yml").exists()
     if (stage, step) != ("report", "multiqc"):
-        script = ROOT / "bin" / f"{stage}_{step}.py"
-        assert f"{script.name} " in text
-        assert script.stat().st_mode & 0o111
+        assert set(re.findall(r"scsiameseclu_step (\w+) (\w+) ", text)) == {(stage, step)}
+        assert "\nSTEP = Step(" in (ROOT / "bin" / "scsiameseclu" / stage / f"{step}.py").read_text()
 
 
 def test_a_task_that_is_about_no_sample_or_group_is_not_left_out_when_killed() -> None:
