@@ -90,20 +90,20 @@ def test_the_conditions_are_those_of_the_samplesheet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     adata = treated(FOUR)
     adata.obs = adata.obs.drop(columns="condition")
-    rows = [{"sample": name, "extra": {"what/ever": condition}} for name, condition in FOUR.items()]
+    rows = [{"sample": name, "extra": {"what ever?": condition}} for name, condition in FOUR.items()]
     set_settings(adata, settings(adata) | {"samples": rows})
     group = write_group(adata, tmp_path)
 
-    write_json({"condition": "what/ever", "formula": None}, "design.json")
+    write_json({"condition": "what ever?", "formula": None}, "design.json")
 
     design = Path("design.json")
     differential(prefix="g", expression=group.expression, clustering=group.clustering, design=design)
 
     assert set(read_table("g.differential_expression.tsv").head(10)["gene"]) == set(PLANTED)
     account = read_json("g.differential_expression.json")
-    assert account == {"condition": "what/ever", "formula": "~ what/ever", "notes": []}
+    assert account == {"condition": "what ever?", "formula": "~ what ever?", "notes": []}
     bulk = ad.read_h5ad("g.pseudobulk.h5ad")
     assert bulk.X.sum() == adata.layers["counts"].sum()
-    assert list(bulk.obs) == ["cluster", "sample", "n_cells", "what_ever"]
+    assert list(bulk.obs) == ["cluster", "sample", "n_cells", "what ever?"]
     assert bulk.obs["n_cells"].sum() == adata.n_obs
-    assert dict(zip(bulk.obs["sample"], bulk.obs["what_ever"], strict=True)) == FOUR
+    assert dict(zip(bulk.obs["sample"], bulk.obs["what ever?"], strict=True)) == FOUR
