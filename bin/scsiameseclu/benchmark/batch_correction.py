@@ -21,6 +21,7 @@ from ..clustering.estimator import column_codes, prepare_expression, raw_counts
 from ..command import run
 from ..errors import InputError
 from ..files import write_table
+from .datasets import NO_TYPES
 from .page import write_page
 
 TABLE = "batch_correction.tsv"
@@ -59,7 +60,7 @@ def benchmark_batches(*, data: Path, output: Path = Path("docs/benchmarks"), n_c
 
 def _labelled(folder: Path, n_controls: int) -> list[Path]:
     columns = {path: set(ad.read_h5ad(path, backed="r").obs) for path in sorted(folder.rglob("*.h5ad"))}
-    labelled = [path for path, found in columns.items() if LABEL in found]
+    labelled = [path for path, found in columns.items() if LABEL in found and path.stem not in NO_TYPES]
     real = [path for path in labelled if columns[path] & set(BATCHES)]
     if not labelled:
         raise InputError.of(what="there is no labelled data set", where=folder, remedy="give .h5ad with obs['label']")
