@@ -10,7 +10,7 @@ REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-batches test docs lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-batches test test-fast docs lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -48,6 +48,10 @@ benchmark-batches: setup ## clusters with and without batch correction on DATA=f
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
+
+test-fast: ## the quick tests, without Nextflow: for every edit
+	@containers/install $(ENVIRONMENT) core scsiameseclu report development
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not pipeline and not slow"
 
 docs: ## build the documentation as a site in site/, with warnings as errors
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

@@ -15,6 +15,8 @@ from scsiameseclu.files import read_json, read_table
 
 from .test_marker_sets import ASSETS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def finished(group):

@@ -16,6 +16,8 @@ from scsiameseclu.benchmark import datasets as benchmark_datasets
 
 from .test_marker_sets import ASSETS
 
+pytestmark = pytest.mark.slow
+
 DATASETS = Path(__file__).resolve().parents[3] / "shared" / "datasets"
 T_CELLS, MONOCYTES = "T cell", "monocyte"
 ENDOCRINE = {name: (f"{name} cell", "endocrine cell") for name in ("alpha", "beta", "delta", "gamma")}

@@ -14,6 +14,8 @@ from scsiameseclu.files import read_json, read_table, set_settings, settings, wr
 
 from .conftest import simulate, write_group
 
+pytestmark = pytest.mark.slow
+
 PLANTED = [f"GENE{i}" for i in range(100, 110)]
 
 

@@ -15,6 +15,8 @@ from scsiameseclu.benchmark.batch import benchmark_batch, resident_mb, write_she
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table
 
+pytestmark = pytest.mark.slow
+
 NEXTFLOW = """#!/bin/sh
 [ -z "$OMP_NUM_THREADS$NUMBA_NUM_THREADS" ] || exit 1
 mkdir -p results/pipeline_info results/samples/a results/samples/b results/groups/a

@@ -13,6 +13,8 @@ from scsiameseclu.benchmark.page import WANTED, benchmark_page
 from scsiameseclu.benchmark.results import read_results
 from scsiameseclu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def group(folder, tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from scsiameseclu.files import write_table
 
 from .conftest import measured
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def output(tmp_path):

@@ -12,6 +12,8 @@ from scsiameseclu.benchmark.tables import with_rows
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 STAND_IN = {
     "opt.py": """
 import argparse

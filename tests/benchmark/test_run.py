@@ -14,6 +14,8 @@ from scsiameseclu.benchmark.results import COLUMNS, read_results
 from scsiameseclu.benchmark.run import Job, benchmark, measure
 from scsiameseclu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY))
 
 

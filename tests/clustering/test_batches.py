@@ -18,6 +18,8 @@ from scsiameseclu.files import read_json, set_settings
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
+pytestmark = pytest.mark.slow
+
 N_GENES = 300
 
 

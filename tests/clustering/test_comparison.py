@@ -19,6 +19,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from tests.clustering.simulated_counts import simulated, with_components
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):

@@ -34,6 +34,8 @@ from threadpoolctl import threadpool_limits
 
 from tests.clustering.simulated_counts import nested, simulated, with_components
 
+pytestmark = pytest.mark.slow
+
 SHORT = Training(warmup_steps=10, clustering_steps=10, n_genes=60)
 
 

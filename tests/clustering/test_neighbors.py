@@ -7,6 +7,8 @@ import pytest
 from scsiameseclu.clustering.consensus import neighbors as module
 from scsiameseclu.clustering.consensus.neighbors import knn_indices, shared_neighbor_graph
 
+pytestmark = pytest.mark.slow
+
 
 def points(n=60, d=4, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)

@@ -18,6 +18,8 @@ from scsiameseclu.files import read_json, read_table, set_settings, write_h5ad
 
 from tests.clustering.simulated_counts import simulated
 
+pytestmark = pytest.mark.slow
+
 SIZES = (160, 120, 80, 60)
 LACKING = "type3"
 """The type that the base lacks."""

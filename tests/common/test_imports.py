@@ -11,6 +11,8 @@ import pytest
 
 from tests.pipeline.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 BIN = ROOT / "bin"
 HEAVY = (
     *("anndata", "h5py", "igraph", "matplotlib", "numba", "numpy", "pandas", "pydeseq2", "scanpy", "scipy", "skimage"),

@@ -20,6 +20,8 @@ from scipy import io, sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake.read_counts import read_sample
 
+pytestmark = pytest.mark.slow
+
 fuzz = partial(
     settings,
     deadline=timedelta(seconds=60),

@@ -19,6 +19,8 @@ from tests.data.as_intake import as_intake
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 GENES = ["MT-ND1", "HBB", *(f"GENE{index}" for index in range(300))]
 
 

@@ -19,6 +19,8 @@ from tests.quality.droplets import droplets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 
 def permuted(adata: ad.AnnData, *, seed: int) -> ad.AnnData:
     """Return the cells and genes in another order."""

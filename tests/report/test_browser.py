@@ -12,6 +12,8 @@ from tests.report.simulate import HOSTILE, Plan
 from tests.report.test_report import multiqc
 from tests.report.test_tables import write
 
+pytestmark = pytest.mark.slow
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
 expect = sync_api.expect
 

@@ -19,6 +19,8 @@ from scsiameseclu.report.profiles import top_markers, variable_genes
 
 from tests.report.simulate import HOSTILE, simulated_tree
 
+pytestmark = pytest.mark.slow
+
 METRICS = {"n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score"}
 ALWAYS = {
     *("umap_cluster", "umap_cell_type", "umap_sample", "umap_confidence", "cluster_sizes", "variable_genes"),

@@ -14,6 +14,8 @@ from scsiameseclu.report.tables import write_tables
 from tests.report.simulate import HOSTILE, Plan, simulate
 from tests.report.test_tables import METHODS, write
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "assets" / "multiqc_config.yml"
 
 
