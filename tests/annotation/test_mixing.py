@@ -147,6 +147,7 @@ def finished(adata: ad.AnnData, folder, *, corrected: bool = False):
     return ad.read_h5ad("g.h5ad")
 
 
+@pytest.mark.slow
 def test_a_group_of_corrected_batches_has_its_figures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     adata = simulate()

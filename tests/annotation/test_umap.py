@@ -7,6 +7,8 @@ import pytest
 from scsiameseclu.annotation.umap import umap, umap_coordinates
 from scsiameseclu.files import read_table
 
+pytestmark = pytest.mark.slow
+
 
 def test_same_seed_gives_same_bytes_and_clusters_stay_apart(group):
     for prefix in ("a", "b"):
