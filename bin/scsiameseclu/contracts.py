@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+BATCH = "batch"
+"""Column of the samplesheet and of ``obs``: between samples of one batch nothing is corrected."""
+CORRECTED_PCA = "X_pca_corrected"
+"""Key of ``obsm`` that is there where batches were corrected."""
+
 OBS_COLUMNS = frozenset(
     {
         *("barcode", "index", "_index"),
@@ -12,3 +20,8 @@ OBS_COLUMNS = frozenset(
     }
 )
 """What the pipeline writes of each cell beside the samplesheet's columns: none of those may have such a name."""
+
+
+def batch_of(sample: Mapping[str, Any]) -> str:
+    """Return the batch of a sample, given its settings: the samplesheet's, by default the sample."""
+    return str((sample.get("extra") or {}).get(BATCH) or sample["sample"])

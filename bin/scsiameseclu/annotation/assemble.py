@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..expression.merge import BATCH
+from ..contracts import BATCH, CORRECTED_PCA
 from ..files import read_json, read_table, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import (
     CLUSTER,
-    CORRECTED_PCA,
     EMBEDDING,
     UNCORRECTED_UMAP,
     UNLIKE,

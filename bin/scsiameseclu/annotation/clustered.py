@@ -19,8 +19,6 @@ PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
 """Columns of ``obs`` that only cells placed into an earlier result have, before they are annotated."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
-CORRECTED_PCA = "X_pca_corrected"
-"""Key of ``obsm`` that is there where batches were corrected."""
 UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
 """Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
 LABELS_SUFFIX = ".labels.tsv"

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from ..expression.merge import BATCH
+from ..contracts import BATCH, CORRECTED_PCA
 
 if TYPE_CHECKING:
     import anndata as ad
 
-SPACES = {"before": "X_pca", "after": "X_pca_corrected"}
+SPACES = {"before": "X_pca", "after": CORRECTED_PCA}
 """Keys of ``obsm`` in which neighbors are sought; the second is there where batches were corrected."""
 NEIGHBORS, PERPLEXITY = 90, 30.0
 """The defaults of LISI; of fewer cells all are neighbors, and the perplexity is a third of them."""

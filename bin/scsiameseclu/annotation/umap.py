@@ -12,9 +12,10 @@ import pandas as pd
 import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
 
+from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
-from .clustered import CORRECTED_PCA, EMBEDDING, UNCORRECTED_UMAP, read_clustered
+from .clustered import EMBEDDING, UNCORRECTED_UMAP, read_clustered
 
 FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +17,13 @@ from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
+from ..contracts import BATCH, CORRECTED_PCA
 from ..depth import log_normalize
 from ..errors import InputError
 from ..expression.normalize import normalize, raw_counts
 from ..files import settings, unwrapped, write_h5ad, write_json, write_table
 from ..intake.gene_ids import without_versions
+from ..memory import peak_memory_mb
 from ..steps import Step
 from .consensus.batches import corrected, shifted
 from .consensus.guard import Judgement, judged
@@ -109,8 +109,7 @@ def place_group(
     placed = place(known, new, correction=batch_correction, random_state=seed)
     write_h5ad(_result(placed, seed=seed), f"{prefix}.clustering.h5ad")
     write_table(pd.DataFrame(columns=["step", "phase", "total"]), f"{prefix}.training_history.tsv")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    cost = {"device": "cpu", "seconds": time.monotonic() - started, "peak_memory_mb": peak}
+    cost = {"device": "cpu", "seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
     write_json(_summary(placed, settings(new)["n_clusters"], batch_correction) | cost, f"{prefix}.clustering.json")
 
 
@@ -254,7 +253,7 @@ def _placed(base: ad.AnnData, new: ad.AnnData, correction: Correction, random_st
         )
     counts = csr_matrix(vstack([raw_counts(base)[:, here], raw_counts(new)[:, there]]))
     n = base.n_obs
-    codes = pd.factorize(new.obs["batch"].astype(str), sort=True)[0] if "batch" in new.obs else np.zeros(new.n_obs)
+    codes = pd.factorize(new.obs[BATCH].astype(str), sort=True)[0] if BATCH in new.obs else np.zeros(new.n_obs)
     batches = np.concatenate([np.zeros(n), codes + 1]).astype(np.int64)
     plain = _projected(counts, n, np.asarray(base.varm["PCs"])[here])
     clusters = base.obs["cluster"].astype(str).to_numpy()
@@ -314,8 +313,8 @@ def _without_batches(
     if correction == "none":
         return plain, Judgement(False, "it was switched off", n_batches)
     start = plain.copy()
-    if "X_pca_corrected" in base.obsm:
-        start[:n] += np.asarray(base.obsm["X_pca_corrected"]) - np.asarray(base.obsm["X_pca"])
+    if CORRECTED_PCA in base.obsm:
+        start[:n] += np.asarray(base.obsm[CORRECTED_PCA]) - np.asarray(base.obsm["X_pca"])
     moved = corrected(start.astype(np.float32), batches, random_state=random_state).astype(np.float64)
     names, codes = np.unique(clusters, return_inverse=True)
     placed = Neighbors.of(moved[:n], moved[n:]).vote(clusters)[0]

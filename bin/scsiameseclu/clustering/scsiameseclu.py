@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..contracts import BATCH
 from ..files import settings, write_h5ad, write_json, write_table
+from ..memory import peak_memory_mb
 from ..steps import Step
 from .consensus.guard import DOUBTFUL
 from .consensus.levels import DETAIL
@@ -22,8 +22,8 @@ from .correction import BatchCorrection
 from .estimator import ScSiameseClu, categorical, column_codes, prepare_expression, raw_counts
 from .stability import resampling_stability
 
-BATCH, CONDITION = "batch", "condition of the sample"
-"""Columns of ``obs``; the second one is made here."""
+CONDITION = "condition of the sample"
+"""Column of ``obs`` that is made here."""
 
 
 def cluster(
@@ -223,8 +223,7 @@ def dendrogram_record(model: ScSiameseClu) -> dict[str, Any]:
 def _peak_memory_mb(model: ScSiameseClu) -> float:
     if model.device_ == "cuda":
         return float(torch.cuda.max_memory_allocated()) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return peak_memory_mb()
 
 
 STEP = Step(cluster, isolate=True)

@@ -12,6 +12,7 @@ import pandas as pd
 from anndata.utils import make_index_unique
 from scipy import sparse
 
+from ..contracts import BATCH, batch_of
 from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
@@ -28,9 +29,6 @@ MEASURED = "in_all_samples"
 """Column of ``var`` where genes of any sample are joined: whether every sample was measured for the gene."""
 NOTES = "expression"
 """Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should know."""
-
-BATCH = "batch"
-"""Column of the samplesheet and of ``obs``: between samples of one batch nothing is corrected."""
 
 MIN_SHARED = 0.5
 """Least share of the smallest sample's genes that all samples must have in common."""
@@ -242,7 +240,7 @@ def _cells(sample: ad.AnnData, row: dict[str, Any], columns: list[str]) -> pd.Da
     obs.insert(0, "sample", row["sample"])
     for column in columns:
         obs[column] = row["extra"].get(column)
-    obs[BATCH] = row["extra"].get(BATCH) or row["sample"]
+    obs[BATCH] = batch_of(row)
     return obs
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..contracts import batch_of
 from .chapters import SAMPLES
 from .clustering import MANY_ROWS, MAX_HEATMAPS
 from .content import Column, Section, heatmap, paragraph, points, table, text, thin, unique_texts
@@ -41,7 +42,7 @@ _DIVIDER: dict[str, Any] = {
     "marker": {"symbol": "circle", "color": "rgba(0,0,0,0)", "line_color": "rgba(0,0,0,0)", "width": 0},
 }
 """A line between the two UMAPs."""
-_MOMENTS = {"before": "before", "after": "after"}
+_MOMENTS = ("before", "after")
 _UNIT: dict[str, Any] = {"format": "{:,.2f}", "bounds": (0, 1)}
 
 
@@ -288,7 +289,7 @@ def _cells(run: Run, group: Group) -> pd.DataFrame | None:
     """Return batch and places of the cells, before and after the correction; None where there was none."""
     if group.umap is None or group.clusters is None or "uncorrected_1" not in group.umap:
         return None
-    batches = {sample.id: _batch(sample.settings) for sample in run.samples}
+    batches = {sample.id: batch_of(sample.settings) for sample in run.samples}
     cells = group.clusters[["barcode", "sample"]].merge(group.umap, on="barcode", how="inner", validate="one_to_one")
     before, after = (_unit(cells[[f"{name}_1", f"{name}_2"]].to_numpy()) for name in ("uncorrected", "umap"))
     after[:, 0] += _GAP
@@ -299,10 +300,6 @@ def _cells(run: Run, group: Group) -> pd.DataFrame | None:
             **{f"after_{axis}": after[:, axis] for axis in (0, 1)},
         }
     )
-
-
-def _batch(settings: Mapping[str, Any]) -> str:
-    return str((settings.get("extra") or {}).get("batch") or settings["sample"])
 
 
 def _unit(places: NDArray[np.float64]) -> NDArray[np.float64]:
