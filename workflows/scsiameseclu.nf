@@ -6,6 +6,7 @@ include { QUALITY    } from '../subworkflows/local/quality'
 include { EXPRESSION } from '../subworkflows/local/expression'
 include { CLUSTERING } from '../subworkflows/local/clustering'
 include { ANNOTATION } from '../subworkflows/local/annotation'
+include { EVALUATION } from '../subworkflows/local/evaluation'
 include { BENCHMARK  } from '../subworkflows/local/benchmark'
 include { REPORT     } from '../subworkflows/local/report'
 
@@ -19,18 +20,12 @@ workflow SCSIAMESECLU {
     QUALITY(INTAKE.out.counts)
 
     // Group by group. The gold standard, where there is one, passes the clustering by: it only
-    // scores the result.
+    // scores the result, and is kept in it.
     def gold_standard = byGroup(INTAKE.out.labels)
     EXPRESSION(QUALITY.out.cells)
     CLUSTERING(EXPRESSION.out.expression)
-    ANNOTATION(
-        EXPRESSION.out.expression,
-        CLUSTERING.out.clustering,
-        CLUSTERING.out.summary,
-        CLUSTERING.out.comparison,
-        gold_standard,
-        INTAKE.out.samples,
-    )
+    ANNOTATION(EXPRESSION.out.expression, CLUSTERING.out.clustering, gold_standard, INTAKE.out.samples)
+    EVALUATION(EXPRESSION.out.expression, CLUSTERING.out.clustering, CLUSTERING.out.summary, ANNOTATION.out.annotated)
     def benchmarked = channel.empty()
     if (params.benchmark) {
         BENCHMARK(EXPRESSION.out.expression, gold_standard)
@@ -39,14 +34,15 @@ workflow SCSIAMESECLU {
 
     // A sample or group that cannot be used is reported and left out; the rest goes on.
     def failures = INTAKE.out.failures
-        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures, ANNOTATION.out.failures, benchmarked)
+        .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures)
+        .mix(ANNOTATION.out.failures, EVALUATION.out.failures, benchmarked)
         .map { record -> announce(record) }
 
     // Everything together
     REPORT(
         INTAKE.out.samples,
         QUALITY.out.tables.mix(INTAKE.out.memory),
-        ANNOTATION.out.tables.mix(EXPRESSION.out.account, CLUSTERING.out.summary, CLUSTERING.out.history),
+        ANNOTATION.out.tables.mix(EVALUATION.out.tables, EXPRESSION.out.account, CLUSTERING.out.summary, CLUSTERING.out.history),
         ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history).join(CLUSTERING.out.summary),
         ANNOTATION.out.celltypes,
         failures,

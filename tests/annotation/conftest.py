@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from scsiameseclu.files import set_settings, write_h5ad, write_json, write_table
+from scsiameseclu.files import set_settings, write_h5ad, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +66,6 @@ class Group(NamedTuple):
     folder: Path
     expression: Path
     clustering: Path
-    summary: Path
-    comparison: Path
     labels: list[Path]
 
 
@@ -78,8 +76,6 @@ def write_group(adata: ad.AnnData, folder: Path) -> Group:
         folder,
         folder / "g.expression.h5ad",
         folder / "g.clustering.h5ad",
-        folder / "g.clustering.json",
-        folder / "g.comparison.tsv",
         [folder / "two.x.labels.tsv", folder / "one.labels.tsv"],
     )
     clusters = adata.obs["cluster"]
@@ -98,10 +94,6 @@ def write_group(adata: ad.AnnData, folder: Path) -> Group:
     expression.obs = expression.obs.drop(columns="cluster")
     write_h5ad(expression, group.expression)
     write_h5ad(clustering, group.clustering)
-    write_json({"stability_ari": 0.9, "device": "cpu", "seconds": 1.5, "peak_memory_mb": 100.0}, group.summary)
-    merged = clusters.astype(str).replace("2", "1")
-    comparison = {"barcode": adata.obs_names, "scsiameseclu": clusters.astype(str), "leiden": merged}
-    write_table(pd.DataFrame(comparison), group.comparison)
     names = clusters.astype(str).map(dict(zip("012", TYPES, strict=True)))
     for path in group.labels:
         sample = path.name.removesuffix(".labels.tsv")

@@ -11,8 +11,9 @@ from scipy import sparse
 from scsiameseclu.annotation.assemble import _plain_column, assemble
 from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.umap import umap
-from scsiameseclu.files import read_json, read_table
+from scsiameseclu.files import read_table
 
+from .conftest import TYPES
 from .test_marker_sets import ASSETS
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,7 @@ def finished(group):
     umap(prefix="g", **files)
     celltypes(prefix="g", **files, markers_db=ASSETS)
     steps = {"umap": group.folder / "g.umap.tsv", "annotation": group.folder / "g.annotation.tsv"}
-    steps["summary"] = group.summary
-    assemble(prefix="g", **files, **steps, comparison=group.comparison, labels=group.labels)
+    assemble(prefix="g", **files, **steps, labels=group.labels)
     assemble(prefix="unlabelled", **files, **steps)
     return group
 
@@ -50,6 +50,17 @@ def test_annotated_data_keep_the_contract(finished):
     assert run["versions"] == {"numpy": "2"}
     assert run["parameters"]["k"] == "none"
     assert list(run["parameters"]["weights"]) == [1.0, 2.0]
+
+
+def test_the_gold_standard_is_a_column_where_there_is_one(finished):
+    obs = ad.read_h5ad("g.h5ad").obs
+    labelled = obs["label"].notna()
+    assert labelled.groupby(obs["sample"], observed=True).agg(lambda cells: (~cells).sum()).to_dict() == {
+        "one": 2,
+        "two.x": 2,
+    }
+    names = obs["cluster"].astype(str).map(dict(zip("012", TYPES, strict=True)))
+    assert (obs["label"].astype(str) == names)[labelled].all()
     assert "label" not in ad.read_h5ad("unlabelled.h5ad").obs
 
 
@@ -73,12 +84,6 @@ def test_cluster_table(finished):
     assert (finished.folder / "g.clusters.tsv").read_bytes() == (
         finished.folder / "unlabelled.clusters.tsv"
     ).read_bytes()
-
-
-def test_scores_beside_it(finished):
-    assert read_json("g.metrics.json")["ari"] == 1
-    assert (finished.folder / "g.contingency.tsv").exists()
-    assert not (finished.folder / "unlabelled.metrics.json").exists(), "its comparison failed, it did not"
 
 
 def test_composition_has_every_cluster_and_sample(finished):

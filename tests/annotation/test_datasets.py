@@ -11,8 +11,8 @@ import pytest
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.annotation.celltypes import annotate_clusters
 from scsiameseclu.annotation.marker_sets import cell_types_for, read_marker_sets
-from scsiameseclu.annotation.scores import marker_agreement
 from scsiameseclu.benchmark import datasets as benchmark_datasets
+from scsiameseclu.evaluation.scores import marker_agreement
 
 from .test_marker_sets import ASSETS
 

@@ -142,8 +142,7 @@ def finished(adata: ad.AnnData, folder, *, corrected: bool = False):
     files = {"expression": group.expression, "clustering": group.clustering}
     umap(prefix="g", **files)
     celltypes(prefix="g", **files, markers_db=ASSETS)
-    steps = {"umap": folder / "g.umap.tsv", "annotation": folder / "g.annotation.tsv", "summary": group.summary}
-    assemble(prefix="g", **files, **steps)
+    assemble(prefix="g", **files, umap=folder / "g.umap.tsv", annotation=folder / "g.annotation.tsv")
     return ad.read_h5ad("g.h5ad")
 
 

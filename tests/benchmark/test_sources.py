@@ -9,7 +9,7 @@ import pytest
 from scsiameseclu.benchmark import methods
 from scsiameseclu.benchmark.run import code_of
 from scsiameseclu.benchmark.sources import Reached, read_source
-from scsiameseclu.clustering.comparison import leiden_labels
+from scsiameseclu.evaluation.comparison import leiden_labels
 
 FILES = {
     "__init__.py": "",

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu.annotation.celltypes import celltypes
-from scsiameseclu.clustering.comparison import compare
 from scsiameseclu.clustering.placement import matching_genes, place, place_group, read_base
 from scsiameseclu.errors import InputError
+from scsiameseclu.evaluation.comparison import compare
 from scsiameseclu.expression.normalize import normalize
 from scsiameseclu.files import read_json, read_table, set_settings, write_h5ad
 

@@ -40,8 +40,9 @@ MAY_LOAD = {
     "expression normalize": SCANPY,
     "annotation umap": SCANPY,
     "annotation reference": SCANPY,
-    "clustering comparison": SCANPY,
     "clustering placement": SCANPY,
+    "evaluation comparison": SCANPY,
+    "evaluation scores": ANNOTATED | {"sklearn"},
 }
 """Step -> the heavy modules that it may have loaded when its function is called; of the others none is asked."""
 PROBE = """

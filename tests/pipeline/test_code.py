@@ -87,8 +87,8 @@ def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
     assert set(rerun(checkout)) == set(), "the first run"
     edits = {
         "report/palette.py": {"REPORT"},
-        "clustering/__init__.py": {"CLUSTERING", "ANNOTATION", "REPORT"},
-        "quality/mad.py": {"QUALITY", "EXPRESSION", "CLUSTERING", "ANNOTATION", "REPORT"},
+        "clustering/__init__.py": {"CLUSTERING", "ANNOTATION", "EVALUATION", "REPORT"},
+        "quality/mad.py": {"QUALITY", "EXPRESSION", "CLUSTERING", "ANNOTATION", "EVALUATION", "REPORT"},
     }
     for edited, stages in edits.items():
         with (checkout / "bin" / "scsiameseclu" / edited).open("a") as file:

@@ -95,7 +95,7 @@ def test_a_stub_run_with_a_base_places_instead_of_clustering(tmp_path: Path) -> 
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
     assert "CLUSTERING_PLACEMENT" in ran
     assert "CLUSTERING_SCSIAMESECLU" not in ran
-    assert {"CLUSTERING_COMPARISON", "ANNOTATION_ASSEMBLE", "REPORT_MULTIQC"} <= ran
+    assert {"ANNOTATION_ASSEMBLE", "EVALUATION_COMPARISON", "EVALUATION_SCORES", "REPORT_MULTIQC"} <= ran
 
 
 def _module_files() -> list[Path]:

@@ -1,1 +1,1 @@
-"""Annotation: coordinates, marker genes, cell types, differences, scores, and the annotated data of a group."""
+"""Annotation: coordinates, marker genes, cell types, differences, and the annotated data of a group."""

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..contracts import BATCH, CORRECTED_PCA
-from ..files import read_json, read_table, write_h5ad, write_json, write_table
+from ..contracts import BATCH, CORRECTED_PCA, LABEL
+from ..files import read_table, write_h5ad, write_json, write_table
+from ..intake.labels import read_labels
 from ..steps import Step
 from .clustered import (
     CLUSTER,
@@ -21,11 +22,9 @@ from .clustered import (
     UNCORRECTED_UMAP,
     UNLIKE,
     read_clustered,
-    read_labels,
 )
 from .distances import sample_distances
 from .mixing import mixing
-from .scores import write_scores
 from .shares import apart
 
 CONFIDENCE = "cluster_confidence"
@@ -43,18 +42,14 @@ def assemble(
     prefix: str,
     expression: Path,
     clustering: Path,
-    summary: Path,
     umap: Path,
     annotation: Path,
-    comparison: Path | None = None,
     labels: list[Path] | None = None,
-    top_n_markers: int = 50,
 ) -> None:
-    """Put the results of a group together, and score them.
+    """Put the results of a group together.
 
     Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, of several samples
-    ``<prefix>.sample_distances.tsv``, of several batches ``<prefix>.mixing.json``, with a comparison
-    ``<prefix>.metrics.json``, and with labels too ``<prefix>.contingency.tsv`` (label x cluster, cells).
+    ``<prefix>.sample_distances.tsv``, and of several batches ``<prefix>.mixing.json``.
 
     Parameters
     ----------
@@ -64,41 +59,25 @@ def assemble(
         ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad``.
-    summary
-        ``<group>.clustering.json``.
     umap
         ``<group>.umap.tsv``.
     annotation
         ``<group>.annotation.tsv``.
-    comparison
-        ``<group>.comparison.tsv``: barcode and one column of clusters per method. Default: they could not be compared.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
-    top_n_markers
-        Strongest markers of a cluster that are compared with those of its gold type.
     """
-    clustered = read_clustered(expression, clustering)
     adata = annotated_data(
-        clustered,
+        read_clustered(expression, clustering),
         umap=read_table(umap, dtype={"barcode": str}),
         annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
     )
     gold = read_labels(labels or [], adata.obs_names)
     if gold is not None:
-        adata.obs["label"] = pd.Categorical(gold)
+        adata.obs[LABEL] = pd.Categorical(gold)
     write_h5ad(adata, f"{prefix}.h5ad")
     write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
     write_table(composition(adata), f"{prefix}.composition.tsv")
     _write_samples(adata, prefix)
-    if comparison is not None:
-        write_scores(
-            clustered,
-            prefix=prefix,
-            summary=read_json(summary),
-            methods=read_table(comparison, dtype=str).set_index("barcode"),
-            gold=gold,
-            top_n_markers=top_n_markers,
-        )
 
 
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""Expression, clusters and gold standard of a group of samples, read together."""
+"""Expression and clusters of a group of samples, read together."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
-import pandas as pd
-
-from ..files import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +18,6 @@ EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
 UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
 """Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
-LABELS_SUFFIX = ".labels.tsv"
 
 
 def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
@@ -47,23 +43,3 @@ def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
     adata.obsm.update(clusters.obsm)
     adata.uns.update(clusters.uns)
     return adata
-
-
-def read_labels(paths: list[Path], barcodes: pd.Index) -> pd.Series | None:
-    """Return the gold standard of the cells, missing where there is none; None without any file.
-
-    Parameters
-    ----------
-    paths
-        ``<sample>.labels.tsv`` with the columns barcode (as in the sample's counts) and label.
-    barcodes
-        Names of the cells, ``<sample>_<barcode>``.
-    """
-    if not paths:
-        return None
-    tables = []
-    for path in sorted(paths):
-        table = read_table(path, dtype=str)
-        tables.append(table.assign(barcode=path.name.removesuffix(LABELS_SUFFIX) + "_" + table["barcode"]))
-    known = pd.concat(tables).drop_duplicates("barcode").set_index("barcode")["label"]
-    return known.reindex(barcodes)

@@ -8,8 +8,8 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 
-from ..annotation.clustered import read_labels
 from ..errors import InputError
+from ..intake.labels import read_labels
 from ..steps import Step
 from .datasets import Dataset, content_digest
 from .run import comparison_jobs, measure

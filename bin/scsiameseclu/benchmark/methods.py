@@ -92,7 +92,7 @@ class Leiden(Method):
 
     def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
         """Cluster the principal components."""
-        from ..clustering.comparison import leiden_labels, matched_leiden_labels, standard_graph
+        from ..evaluation.comparison import leiden_labels, matched_leiden_labels, standard_graph
 
         graph = standard_graph(adata.obsm["X_pca"], random_state=seed)
         if n_clusters == "auto":
@@ -117,7 +117,7 @@ class KMeans(Method):
 
     def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:
         """Cluster the principal components."""
-        from ..clustering.comparison import kmeans_labels
+        from ..evaluation.comparison import kmeans_labels
 
         return Labels(kmeans_labels(adata.obsm["X_pca"], n_clusters=int(n_clusters), random_state=seed))
 

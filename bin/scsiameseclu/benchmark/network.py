@@ -17,9 +17,9 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from ..annotation.scores import silhouette
 from ..command import run
 from ..depth import log_normalize
+from ..evaluation.scores import silhouette
 from ..expression.normalize import normalize
 from .datasets import Dataset, labelled_datasets
 from .methods import CONSENSUS, OURS

@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..annotation.scores import score_clusters
 from ..errors import InputError
+from ..evaluation.scores import score_clusters
 from ..expression.normalize import normalize
 from .datasets import Dataset, labelled_datasets, simulated_dataset
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method

@@ -12,7 +12,7 @@ import pandas as pd
 from anndata.utils import make_index_unique
 from scipy import sparse
 
-from ..contracts import BATCH, batch_of
+from ..contracts import BATCH, batch_of, cell_names
 from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
@@ -236,7 +236,7 @@ def _costly(samples: Sequence[ad.AnnData], keys: Sequence[Keys], n_common: int) 
 def _cells(sample: ad.AnnData, row: dict[str, Any], columns: list[str]) -> pd.DataFrame:
     """Return the observations of a sample under their final names."""
     obs: pd.DataFrame = sample.obs.copy()
-    obs.index = row["sample"] + "_" + obs.index.astype(str)
+    obs.index = cell_names(str(row["sample"]), obs.index.astype(str))
     obs.insert(0, "sample", row["sample"])
     for column in columns:
         obs[column] = row["extra"].get(column)

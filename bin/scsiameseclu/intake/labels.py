@@ -1,4 +1,4 @@
-"""Gold labels, for scoring only: written to a table of their own, never seen by any step before the scores."""
+"""Gold labels, for scoring only: they travel in tables of their own, past the clustering."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..contracts import cell_names
 from ..errors import InputError, quoted
+from ..files import read_table
 from .counts import Counts
 from .formats._bytes import lines
 from .names import unique
 
 BARCODE_HEADERS = frozenset(["barcode", "barcodes", "cell", "cells", "cell_id", "index", ""])
 LABEL_HEADERS = ("label", "labels", "cell_type", "celltype")
+LABELS_SUFFIX = ".labels.tsv"
+"""What the name of a sample's table of labels has after the sample."""
 
 
 def gold_labels(
@@ -44,6 +48,27 @@ def gold_labels(
     """
     labels = _from_file(counts, labels_file) if labels_file else _from_column(counts, path, column or "")
     return pd.DataFrame({"barcode": unique(counts.barcodes)[0], "label": labels})
+
+
+def read_labels(paths: list[Path], cells: pd.Index) -> pd.Series | None:
+    """Return the gold standard of a group's cells, missing where there is none; None without any file.
+
+    Parameters
+    ----------
+    paths
+        ``<sample>.labels.tsv`` with the columns barcode (as in the sample's counts) and label.
+    cells
+        Names of the cells, ``<sample>_<barcode>``.
+    """
+    if not paths:
+        return None
+    tables = []
+    for path in sorted(paths):
+        table = read_table(path, dtype=str)
+        sample = path.name.removesuffix(LABELS_SUFFIX)
+        tables.append(table.assign(barcode=cell_names(sample, table["barcode"])))
+    known = pd.concat(tables).drop_duplicates("barcode").set_index("barcode")["label"]
+    return known.reindex(cells)
 
 
 def _from_column(counts: Counts, path: Path, column: str) -> list[str]:

@@ -17,7 +17,7 @@ from ..files import own_name, write_h5ad, write_size, write_table
 from ..steps import Step
 from .counts import check_counts, to_adata
 from .formats import read_matrix
-from .labels import gold_labels
+from .labels import LABELS_SUFFIX, gold_labels
 
 
 def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, round_counts: bool = False) -> None:
@@ -39,7 +39,7 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
     write_h5ad(adata, f"{prefix}.counts.h5ad")
     write_size(adata, f"{prefix}.size.json")
     if labels is not None:
-        write_table(labels, f"{prefix}.labels.tsv")
+        write_table(labels, f"{prefix}{LABELS_SUFFIX}")
 
 
 def _read_given(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ..contracts import cell_names
 from ..errors import Problem
 from ..files import read_json, read_table
 from .content import unique_texts
@@ -91,7 +92,7 @@ class Ledger:
             if metric in table
         }
         removed = {str(rule): int((rules == rule).sum()) for rule in rules.unique()}
-        names = table["sample"] + "_" + table["barcode"]
+        names = cell_names(table["sample"], table["barcode"])
         cells = table.set_index(names).loc[kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]]
         return cls(n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells)
 

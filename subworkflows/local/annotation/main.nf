@@ -1,5 +1,5 @@
 // Annotation: coordinates to look at, marker genes, cell types, differences between conditions; all
-// put together in one AnnData, and scored.
+// put together in one AnnData.
 
 include { codeOf                  } from '../utils/code'
 include { stageable               } from '../intake/files'
@@ -16,9 +16,7 @@ workflow ANNOTATION {
     take:
     expression // [meta, expression.h5ad] per group
     clustering // [meta, clustering.h5ad] per group
-    summary // [meta, clustering.json] per group
-    comparison // [meta, comparison.tsv, or [] where it failed] per group
-    gold_standard // [id, [labels.tsv]] per group that has one
+    gold_standard // [id, [labels.tsv]] per group that has one; they become a column of the AnnData
     samples // file: settings of all samples
 
     main:
@@ -53,7 +51,7 @@ workflow ANNOTATION {
         differences = ANNOTATION_DIFFERENTIAL.out.table.mix(ANNOTATION_DIFFERENTIAL.out.notes, ANNOTATION_COMPOSITION.out.table)
         at_choice = at_choice.mix(ANNOTATION_DIFFERENTIAL.out.failure, ANNOTATION_COMPOSITION.out.failure)
     }
-    def found = clustered.join(summary).join(comparison).join(ANNOTATION_UMAP.out.umap).join(ANNOTATION_CELLTYPES.out.celltypes)
+    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(ANNOTATION_CELLTYPES.out.celltypes)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
 
     emit:
@@ -64,8 +62,6 @@ workflow ANNOTATION {
         .mix(ANNOTATION_MARKERS.out.markers)
         .mix(ANNOTATION_CELLTYPES.out.celltypes)
         .mix(differences)
-        .mix(ANNOTATION_ASSEMBLE.out.metrics)
-        .mix(ANNOTATION_ASSEMBLE.out.contingency)
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)
         .mix(ANNOTATION_ASSEMBLE.out.distances)

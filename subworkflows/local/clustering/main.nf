@@ -1,12 +1,10 @@
-// Clustering: scSiameseClu, or the clusters of an earlier result, and the methods that they are
-// compared with. No label comes here.
+// Clustering: scSiameseClu, or the clusters of an earlier result. No label comes here.
 
 include { codeOf                  } from '../utils/code'
 include { stageable               } from '../intake/files'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
-include { CLUSTERING_COMPARISON   } from '../../../modules/local/clustering/comparison'
 
 // A generous line through the seconds that docs/benchmarks.md has, measured on one CPU core for up
 // to 30,000 cells.
@@ -34,12 +32,10 @@ workflow CLUSTERING {
     def found = params.base
         ? CLUSTERING_PLACEMENT(expression, stageable(file(params.base, glob: false)), code)
         : CLUSTERING_SCSIAMESECLU(expression, code)
-    CLUSTERING_COMPARISON(expression.join(found.clustering), code)
 
     emit:
     clustering = found.clustering // [meta, clustering.h5ad] per group
     summary    = found.summary // [meta, clustering.json] per group
     history    = found.history // [meta, training_history.tsv] per group
-    comparison = CLUSTERING_COMPARISON.out.comparison // [meta, comparison.tsv, or [] where it failed] per group
-    failures   = found.failure.mix(CLUSTERING_COMPARISON.out.failure)
+    failures   = found.failure
 }

@@ -11,8 +11,9 @@ def importedStages() {
         expression: ['intake'],
         clustering: ['expression', 'intake'],
         annotation: ['expression', 'intake'],
+        evaluation: ['annotation', 'clustering'],
         report: ['annotation'],
-        benchmark: ['annotation', 'clustering', 'expression', 'intake', 'quality', 'report'],
+        benchmark: ['annotation', 'clustering', 'evaluation', 'expression', 'intake', 'quality', 'report'],
     ]
 }
 

@@ -1,22 +1,21 @@
-"""Scores of a clustering: how well it separates, how stable it is, and, with a gold standard, how right it is."""
+"""Scores of clusters: how well they separate, how stable they are, and, with a gold standard, how right they are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
-from ..files import write_json, write_table
-from .clustered import CLUSTER
-from .markers import exact_expression, find_markers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import anndata as ad
+from ..annotation.clustered import CLUSTER
+from ..annotation.markers import exact_expression, find_markers
+from ..contracts import LABEL
+from ..files import read_json, read_table, write_json, write_table
+from ..steps import Step
 
 METHOD = "scsiameseclu"
 MOST_CELLS = 10_000
@@ -25,37 +24,32 @@ MOST_CELLS = 10_000
 Array = np.ndarray[Any, Any]
 
 
-def write_scores(
-    adata: ad.AnnData,
-    *,
-    prefix: str,
-    summary: Mapping[str, Any],
-    methods: pd.DataFrame,
-    gold: pd.Series | None,
-    top_n_markers: int = 50,
-) -> None:
-    """Write ``<prefix>.metrics.json`` and, with a gold standard, ``<prefix>.contingency.tsv`` (label x cluster, cells).
+def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_n_markers: int = 50) -> None:
+    """Score the clusters of a group; writes ``<prefix>.metrics.json``.
+
+    With a gold standard it also writes ``<prefix>.contingency.tsv`` (label x cluster, cells).
 
     Parameters
     ----------
-    adata
-        Clustered expression, from ``read_clustered``. With a gold standard its ``X`` is left exact (float64).
     prefix
         Id of the group.
+    annotated
+        ``<group>.h5ad``; with a gold standard in ``obs['label']`` where there is one.
     summary
-        ``stability_ari``, ``device``, ``seconds`` and ``peak_memory_mb`` of the clustering.
-    methods
-        One column of clusters per method, by barcode.
-    gold
-        Gold standard of the cells, missing where there is none; None where none was given.
+        ``<group>.clustering.json``.
+    comparison
+        ``<group>.comparison.tsv``: barcode and one column of clusters per method.
     top_n_markers
         Strongest markers of a cluster that are compared with those of its gold type.
     """
-    methods = methods.loc[adata.obs_names]
+    adata = ad.read_h5ad(annotated)
+    gold = adata.obs.get(LABEL)
+    methods = read_table(comparison, dtype=str).set_index("barcode").loc[adata.obs_names]
+    clustering = read_json(summary)
     metrics = {
         "n_cells": adata.n_obs,
         "n_genes": adata.n_vars,
-        **{key: summary[key] for key in ("stability_ari", "device", "seconds", "peak_memory_mb")},
+        **{key: clustering[key] for key in ("stability_ari", "device", "seconds", "peak_memory_mb")},
         **score_clusters(adata.obs[CLUSTER].astype(str), adata.obsm["X_pca"], gold),
         "comparison": {
             name: score_clusters(methods[name], adata.obsm["X_pca"], gold) for name in methods if name != METHOD
@@ -168,3 +162,6 @@ def contingency(gold: pd.Series, clusters: pd.Series) -> pd.DataFrame:
     table = pd.crosstab(gold[labelled].to_numpy(dtype=str), found, dropna=False)
     table.columns = [str(column) for column in table.columns]
     return table.rename_axis("label").reset_index()
+
+
+STEP = Step(score, isolate=True)

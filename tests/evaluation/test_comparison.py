@@ -6,14 +6,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.clustering.comparison import (
+from scsiameseclu.errors import InputError
+from scsiameseclu.evaluation.comparison import (
     compare,
     comparison_labels,
     kmeans_labels,
     matched_leiden_labels,
     standard_graph,
 )
-from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table
 from sklearn.metrics import adjusted_rand_score
 

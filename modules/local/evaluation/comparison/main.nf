@@ -1,4 +1,4 @@
-process CLUSTERING_COMPARISON {
+process EVALUATION_COMPARISON {
     tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
@@ -8,15 +8,14 @@ process CLUSTERING_COMPARISON {
     val code
 
     output:
-    // A group whose comparison failed goes on without.
-    tuple val(meta), path("${meta.id}.comparison.tsv", arity: '0..*'), emit: comparison
-    path("*.failure.json"), optional: true,                            emit: failure
+    tuple val(meta), path("${meta.id}.comparison.tsv"), optional: true, emit: comparison
+    path("*.failure.json"), optional: true,                             emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     """
-    scsiameseclu_step clustering comparison \\
+    scsiameseclu_step evaluation comparison \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\

@@ -13,11 +13,11 @@ import scanpy as sc
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
+from ..clustering.consensus.levels import by_falling_size
+from ..clustering.consensus.partitions import as_igraph, leiden
 from ..errors import InputError, quoted
 from ..files import write_table
 from ..steps import Step
-from .consensus.levels import by_falling_size
-from .consensus.partitions import as_igraph, leiden
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Evaluation: comparison methods, and scores with and without a gold standard."""
