@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, vstack
 from scsiameseclu.clustering.consensus import normalizations as module
-from scsiameseclu.clustering.consensus.normalizations import log_normalize, normalizations, principal_components
+from scsiameseclu.clustering.consensus.normalizations import normalizations, principal_components
+from scsiameseclu.depth import log_normalized
 from sklearn.decomposition import PCA
 
 from tests.clustering.simulated_counts import simulated
@@ -124,7 +125,7 @@ def test_a_cell_without_counts_and_a_constant_gene_stay_finite():
     assert all(np.isfinite(scores).all() for scores in by_name(counts).values())
     both = csr_matrix(np.hstack([counts.toarray(), constant.toarray()]))
     assert all(np.isfinite(scores).all() for scores in by_name(both).values())
-    logs = log_normalize(counts, np.asarray(counts.sum(axis=1)).ravel().astype(float), target=1e4)
+    logs = log_normalized(counts, np.asarray(counts.sum(axis=1)).ravel().astype(float), target=1e4)
     assert logs[-1].nnz == 0
     assert (counts != csr_matrix(vstack([counts_of(simulated()), empty]))).nnz == 0  # left as they were
 

@@ -6,7 +6,6 @@ corrections for ties and continuity, as in R's ``wilcox.test``.
 
 from __future__ import annotations
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import ndtr
 
-from ..expression.merge import NOTES
+from ..depth import exact_log_normalized
 from ..files import write_table
 from ..steps import Step
 from .clustered import CLUSTER, read_clustered
@@ -92,7 +91,7 @@ def markers(
         Seurat's major version whose fold change and thresholds are used.
     """
     adata = read_clustered(expression, clustering)
-    adata.X = exact_expression(adata)
+    adata.X = exact_log_normalized(adata.layers["counts"])
     table = find_markers(
         adata,
         min_pct=min_pct,
@@ -102,19 +101,6 @@ def markers(
         threads=int(os.environ.get("SCSIAMESECLU_THREADS", "1")),
     )
     write_table(table, f"{prefix}.markers.tsv")
-
-
-def exact_expression(adata: ad.AnnData) -> sparse.csr_matrix:
-    """Return log1p(counts / total * target) of ``layers['counts']`` in double precision, computed in Seurat's order.
-
-    ``X`` holds the same in single precision, where values that differ become ties; the target is that of the
-    normalization, from ``uns['expression']``.
-    """
-    counts = sparse.csr_matrix(adata.layers["counts"], dtype=np.float64, copy=True)
-    target = json.loads(adata.uns.get(NOTES, "{}")).get("target_sum", 1e4)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    counts.data = np.log1p(counts.data / np.repeat(totals, np.diff(counts.indptr)) * target)
-    return counts
 
 
 def find_markers(

@@ -20,8 +20,9 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from .._version import __version__
-from ..annotation.markers import exact_expression, find_markers
+from ..annotation.markers import find_markers
 from ..command import run
+from ..depth import exact_log_normalized
 from ..errors import InputError
 from ..expression.normalize import raw_counts
 from ..files import read_table, write_table
@@ -81,7 +82,7 @@ def labelled_expression(path: Path) -> ad.AnnData:
     )
     found.var_names_make_unique()
     found.layers["counts"] = raw_counts(adata)
-    found.X = exact_expression(found)
+    found.X = exact_log_normalized(found.layers["counts"])
     return found
 
 

@@ -12,8 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from ..annotation.clustered import CLUSTER
-from ..annotation.markers import exact_expression, find_markers
+from ..annotation.markers import find_markers
 from ..contracts import LABEL
+from ..depth import exact_log_normalized
 from ..files import read_json, read_table, write_json, write_table
 from ..steps import Step
 
@@ -58,7 +59,7 @@ def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_
     }
     if gold is not None:
         metrics["n_labelled"] = int(gold.notna().sum())
-        adata.X = exact_expression(adata)
+        adata.X = exact_log_normalized(adata.layers["counts"])
         metrics["marker_agreement"] = marker_agreement(adata, gold, top_n=top_n_markers)
         write_table(contingency(gold, adata.obs[CLUSTER]), f"{prefix}.contingency.tsv")
     write_json(metrics, f"{prefix}.metrics.json")

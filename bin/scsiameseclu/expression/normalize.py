@@ -12,7 +12,7 @@ import numpy as np
 import scanpy as sc
 from scipy import sparse
 
-from ..depth import log_normalize
+from ..depth import TARGET_SUM, log_normalize
 from ..errors import InputError
 from ..files import settings, write_failure, write_h5ad, write_json, write_size
 from ..steps import Step
@@ -32,7 +32,6 @@ def normalize_group(
     min_cells_per_gene: int = 3,
     n_top_genes: int = 2000,
     n_pcs: int = 50,
-    target_sum: float = 1e4,
     seed: int = 0,
 ) -> None:
     """Join the samples of a group and normalize.
@@ -54,8 +53,6 @@ def normalize_group(
         Number of highly variable genes.
     n_pcs
         Number of principal components.
-    target_sum
-        Counts per cell after normalization.
     seed
         Seed of the start vector of the principal components.
     """
@@ -68,7 +65,6 @@ def normalize_group(
         min_cells_per_gene=min_cells_per_gene,
         n_top_genes=n_top_genes,
         n_pcs=n_pcs,
-        target_sum=target_sum,
         random_state=seed,
     )
     write_h5ad(expression, f"{prefix}.expression.h5ad")
@@ -90,7 +86,6 @@ def normalize(
     min_cells_per_gene: int = 3,
     n_top_genes: int = 2000,
     n_pcs: int = 50,
-    target_sum: float = 1e4,
     random_state: int = 0,
 ) -> ad.AnnData:
     """Return log-normalized expression with variable genes and principal components; `adata` is left as it is.
@@ -106,14 +101,12 @@ def normalize(
         Number of highly variable genes, by Seurat's normalized dispersion; all genes where there are no more.
     n_pcs
         Number of principal components of the variable genes, at most one less than cells and than genes.
-    target_sum
-        Counts per cell after normalization.
     random_state
         Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`.
 
     Returns
     -------
-    AnnData with ``X`` = log1p(counts / total * `target_sum`) (float32 CSR), ``layers['counts']`` the raw counts
+    AnnData with ``X`` = log1p(counts per 10,000) (float32 CSR), ``layers['counts']`` the raw counts
     (int32 CSR, int64 where needed), ``obs`` and ``var`` of `adata`, and
 
     ``var``
@@ -140,7 +133,7 @@ def normalize(
         counts[:, kept].astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
     )
     result.layers["counts"] = counts[:, kept]
-    log_normalize(result, target_sum)
+    log_normalize(result)
     _choose_genes(result, n_top_genes)
     _principal_components(result, n_pcs, random_state)
     account = json.loads(adata.uns.get(NOTES, '{"notes": []}'))
@@ -151,7 +144,7 @@ def normalize(
             "min_cells_per_gene": min_cells_per_gene,
             "n_top_genes": int(result.var["highly_variable"].sum()),
             "n_pcs": result.obsm["X_pca"].shape[1],
-            "target_sum": target_sum,
+            "target_sum": TARGET_SUM,
             "seed": random_state,
             "notes": account["notes"],
         },

@@ -15,6 +15,8 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from ...depth import log_normalized
+
 N_PCS = 30
 """Principal components of a normalization."""
 LOADING_CELLS = 20_000
@@ -78,20 +80,13 @@ def normalizations(
     depths = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     chosen = csr_matrix(counts[:, np.flatnonzero(highly_variable)])
     median = float(np.median(depths[depths > 0])) if depths.any() else 1.0
-    logs = log_normalize(chosen, depths, target=median)
+    logs = log_normalized(chosen, depths, target=median)
     found = {"log": _dense(logs), "log_scaled": _scaled(logs), "pearson": _pearson_residuals(chosen)}
     n = counts.shape[0]
     return [
         Normalization(name, principal_components(rows, n, n_pcs=n_pcs, random_state=random_state))
         for name, rows in found.items()
     ]
-
-
-def log_normalize(counts: csr_matrix, depths: NDArray[np.float64], *, target: float) -> csr_matrix:
-    """Return log1p(counts x target / depth), float32; rows of depth 0 stay 0."""
-    factors = np.divide(target, depths, out=np.zeros_like(depths), where=depths > 0)
-    data = counts.data * np.repeat(factors.astype(np.float32), np.diff(counts.indptr))
-    return csr_matrix((np.log1p(data, out=data), counts.indices, counts.indptr), counts.shape)
 
 
 def principal_components(rows: Rows, n_cells: int, *, n_pcs: int, random_state: int = 0) -> Matrix:
