@@ -1,10 +1,10 @@
 #!/usr/bin/env nextflow
 // scSiameseClu: from raw single-cell RNA counts to annotated clusters and a report.
 
-include { SCSIAMESECLU                  } from './workflows/scsiameseclu'
-include { FIND_SAMPLES                  } from './subworkflows/local/intake/find_samples'
-include { checkParameters ; helpMessage ; isFolder } from './subworkflows/local/parameters/parameters'
-include { goodbye                       } from './subworkflows/local/report/goodbye'
+include { SCSIAMESECLU } from './workflows/scsiameseclu'
+include { FIND_SAMPLES } from './subworkflows/local/intake/find_samples'
+include { checkParameters ; helpMessage ; isFolder } from './subworkflows/local/utils/parameters'
+include { completion   } from './subworkflows/local/utils/completion'
 
 workflow {
     def schema = file("${projectDir}/nextflow_schema.json")
@@ -23,6 +23,6 @@ workflow {
         SCSIAMESECLU(file(params.input, glob: false))
 
         def run = workflow
-        workflow.onComplete { goodbye(run) }
+        workflow.onComplete { completion(run) }
     }
 }

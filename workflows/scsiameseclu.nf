@@ -1,6 +1,7 @@
 // The whole pipeline: what comes in, what is done with it, what goes out.
 
-include { announce   } from '../subworkflows/local/report/failures'
+include { announce   } from '../subworkflows/local/utils/failures'
+include { byGroup    } from '../subworkflows/local/utils/groups'
 include { INTAKE     } from '../subworkflows/local/intake'
 include { QUALITY    } from '../subworkflows/local/quality'
 include { EXPRESSION } from '../subworkflows/local/expression'
@@ -51,12 +52,4 @@ workflow SCSIAMESECLU {
 
     emit:
     report = REPORT.out.report
-}
-
-// [id of the group, files of its samples], in an order that does not hang on which came first.
-def byGroup(files) {
-    files
-        .map { meta, file -> [meta.group, file] }
-        .groupTuple()
-        .map { group, members -> [group, members.sort { member -> member.name }] }
 }

@@ -85,6 +85,7 @@ def test_of_an_unfiltered_matrix_the_filter_sees_barcodes_and_doublets_are_sough
 def write_headers(tmp_path, monkeypatch):
     """Return a function that estimates samples (id, group, barcodes, counts), of which only headers are there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scsiameseclu.intake.estimate_memory.RATES", RATES)
 
     def estimate(*samples, limit_mb=None):
         for number, (_, _, n_barcodes, n_stored) in enumerate(samples, start=1):
@@ -93,7 +94,7 @@ def write_headers(tmp_path, monkeypatch):
                 with gzip.open(tmp_path / f"in/{number}/a b.mtx.gz", "wt") as file:
                     file.write(f"%%MatrixMarket matrix coordinate integer general\n%\n30000 {n_barcodes} {n_stored}\n")
         given = [{"id": sample, "group": group, "n_bytes": 1} for sample, group, *_ in samples]
-        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"samples": given, "bytes": RATES})))
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
         estimate_memory(counts=tmp_path / "in", limit_mb=limit_mb)
         return read_json("memory.json")
 
@@ -159,7 +160,7 @@ def test_sizes_of_other_files_count_too(write_10x, example, tmp_path, monkeypatc
     (tmp_path / "in/1").mkdir(parents=True)
     shutil.copy(write_10x(tmp_path / "y"), tmp_path / "in/1/y.h5")
     monkeypatch.chdir(tmp_path)
-    given = {"samples": [{"id": "a", "group": "g", "n_bytes": 1}], "bytes": RATES}
+    given = [{"id": "a", "group": "g", "n_bytes": 1}]
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
     estimate_memory(counts=tmp_path / "in")
     assert read_json("memory.json")["samples"][0]["n_stored"] == np.count_nonzero(example.dense)

@@ -215,7 +215,7 @@ def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path
         (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$")) for name, value, _ in cases
     ]
     calls = "\n".join(f'    told("{name}", "{value}")' for name, value in quoted)
-    parameters = ROOT / "subworkflows/local/parameters/parameters.nf"
+    parameters = ROOT / "subworkflows/local/utils/parameters.nf"
     (tmp_path / "main.nf").write_text(
         f"""include {{ knownParameters ; parameterProblems ; placeProblems }} from '{parameters}'
 def told(name, value) {{

@@ -11,11 +11,14 @@ import jsonschema
 import pytest
 import scsiameseclu
 import yaml
+from scsiameseclu.command import EXIT_INPUT
+from scsiameseclu.intake.estimate_memory import RATES
 
 from .conftest import ROOT
 from .test_profiles import config
 
 MODULES = sorted((ROOT / "modules" / "local").glob("*/*/main.nf"))
+BASE_CONFIG = (ROOT / "conf" / "base.config").read_text()
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 PARAMETERS = {name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()}
 
@@ -91,6 +94,33 @@ def test_every_module_is_one_process_with_its_step(module: Path) -> None:
 
 def test_a_task_that_is_about_no_sample_or_group_is_not_left_out_when_killed() -> None:
     """It has no ``meta`` by which the failure could be recorded."""
-    (names,) = re.findall(r"withName: '!\(\.\*:\)\?\((.*)\)'", (ROOT / "conf" / "base.config").read_text())
+    (names,) = re.findall(r"withName: '!\(\.\*:\)\?\((.*)\)'", BASE_CONFIG)
     without = {"_".join(path.parts[-3:-1]).upper() for path in MODULES if "val(meta)" not in path.read_text()}
     assert set(names.split("|")) == without
+
+
+STEPS = {
+    "reading": "INTAKE_READ_COUNTS",
+    "filter": "QUALITY_FILTER",
+    "doublets": "QUALITY_DOUBLETS",
+    "group": "process_medium",
+    "clustering": "process_high",
+}
+"""A step of the estimate of memory -> the selector of conf/base.config whose memory it is."""
+UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_estimate_of_memory_has_the_numbers_of_the_configuration(step: str) -> None:
+    block = BASE_CONFIG.split(f": {STEPS[step]} {{\n")[1].split("\n    }\n")[0]
+    (terms,) = re.findall(r"memory = \{ \((.*)\) \* task\.attempt \}", block)
+    found = {}
+    for term in terms.split(" + "):
+        number, unit, what = re.fullmatch(r"(\d+)\.(\w+)(?: \* meta\.(\w+))?", term).groups()  # type: ignore[union-attr]
+        found[what or "fixed"] = int(number) * UNITS[unit]
+    assert found == RATES[step]
+
+
+def test_the_exit_status_for_unusable_input_is_the_commands() -> None:
+    assert re.findall(r"ext\.unusable +=(.*)", BASE_CONFIG) == [f" {EXIT_INPUT}"]
+    assert str(EXIT_INPUT) not in "".join(path.read_text() for path in (ROOT / "conf").glob("[!b]*.config"))

@@ -645,13 +645,12 @@ def test_methods_name_nothing_that_was_not_used(tmp_path, monkeypatch):
         assert word not in methods, word
 
 
-def test_the_summary_has_five_lines(three):
+def test_the_summary_has_four_lines(three):
     lines = (three[1] / "summary.txt").read_text().splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 4
     assert lines[0] == "Samples:  2 of 3 ok, 1 failed"
     assert lines[2] == "Clusters: 5 in group_1, 5 in group_2"
     assert lines[3].startswith("Accuracy: ACC 0.91 NMI 0.85")
-    assert lines[4] == "Report:   multiqc/multiqc_report.html"
 
 
 def test_without_labels_there_are_no_scores(tmp_path, monkeypatch):

@@ -36,6 +36,17 @@ _REMEDY = "Run it on a larger machine (or raise resourceLimits)"
 Rates = Mapping[str, Mapping[str, float]]
 """Step -> bytes that it asks for: ``fixed``, and for each of ``n_bytes`` (of the file), ``n_cells``, ``n_values``."""
 
+_KILOBYTE = 2**10
+_GIGABYTE = 2**30
+RATES: Rates = {
+    "reading": {"fixed": 2 * _GIGABYTE, "n_bytes": 12},
+    "filter": {"fixed": 2 * _GIGABYTE, "n_cells": _KILOBYTE, "n_values": 50},
+    "doublets": {"fixed": 2 * _GIGABYTE, "n_cells": 100 * _KILOBYTE, "n_values": 100},
+    "group": {"fixed": 2 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 50},
+    "clustering": {"fixed": 3 * _GIGABYTE, "n_cells": 50 * _KILOBYTE, "n_values": 40},
+}
+"""The rates of conf/base.config; a test compares them."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -71,8 +82,7 @@ class Size:
 def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     """Write memory.json: what the matrices' headers say of size and memory, with a warning where it is too much.
 
-    JSON comes on stdin: ``samples``, of each its ``id``, ``group`` and ``n_bytes`` (of the file of counts), and
-    ``bytes``, the rates by which the steps ask for memory (:data:`Rates`).
+    JSON comes on stdin: a list of the samples, of each its ``id``, ``group`` and ``n_bytes`` (of the file of counts).
 
     Parameters
     ----------
@@ -82,15 +92,14 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     limit_mb
         Memory that a task can get at most. Default: unknown, and nothing is too much.
     """
-    given = json.load(sys.stdin)
     sizes: dict[str, list[Size | None]] = {}
     rows = []
-    for number, sample in enumerate(given["samples"], start=1):
+    for number, sample in enumerate(json.load(sys.stdin), start=1):
         size = matrix_size(unwrapped(counts / str(number)))
         sizes.setdefault(sample["group"], []).append(size)
         if size is not None:
-            rows.append(_sample(sample, size, given["bytes"], limit_mb))
-    groups = [_group(name, members, given["bytes"], limit_mb) for name, members in sizes.items() if all(members)]
+            rows.append(_sample(sample, size, RATES, limit_mb))
+    groups = [_group(name, members, RATES, limit_mb) for name, members in sizes.items() if all(members)]
     write_json({"limit_mb": limit_mb, "samples": rows, "groups": groups}, "memory.json")
 
 

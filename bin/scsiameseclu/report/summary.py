@@ -1,4 +1,4 @@
-"""Five lines for the console when the run is over."""
+"""Four lines for the console when the run is over; to them the pipeline adds where the report is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 
     from .inputs import Group, Run
 
-REPORT = "multiqc/multiqc_report.html"
-"""Where the report lies in the output folder."""
-
 _LISTED = 4
 
 
 def summary(run: Run) -> str:
-    """Return five lines: samples, cells, clusters, how good they are, where the report is."""
+    """Return four lines: samples, cells, clusters, how good they are."""
     groups = {group.id: group for group in run.groups}
     statuses = [judge(sample, groups[sample.group]).status for sample in run.samples]
     failed = statuses.count("FAILED")
@@ -31,7 +28,6 @@ def summary(run: Run) -> str:
         f"Cells:    {kept:,} kept of {came:,} barcodes" + (f" ({100 * kept / came:.1f} %)" if came else ""),
         f"Clusters: {_listed(run.finished, _clusters)}",
         _goodness(run.finished),
-        f"Report:   {REPORT}",
     ]
     return "\n".join(lines) + "\n"
 

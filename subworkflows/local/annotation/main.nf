@@ -2,7 +2,7 @@
 // put together in one AnnData.
 
 include { codeOf                  } from '../utils/code'
-include { stageable               } from '../intake/files'
+include { given                   } from '../utils/files'
 include { ANNOTATION_CHECK        } from '../../../modules/local/annotation/check'
 include { ANNOTATION_UMAP         } from '../../../modules/local/annotation/umap'
 include { ANNOTATION_MARKERS      } from '../../../modules/local/annotation/markers'
@@ -71,11 +71,6 @@ workflow ANNOTATION {
         .mix(ANNOTATION_CELLTYPES.out.failure)
         .mix(ANNOTATION_ASSEMBLE.out.failure)
         .mix(at_choice)
-}
-
-// A file that the user named, or nothing.
-def given(path) {
-    path ? stageable(file(path, glob: false)) : []
 }
 
 // Most groups have no gold standard: an empty list of files stands for it.

@@ -1,7 +1,8 @@
 // Clustering: scSiameseClu, or the clusters of an earlier result. No label comes here.
 
 include { codeOf                  } from '../utils/code'
-include { stageable               } from '../intake/files'
+include { given                   } from '../utils/files'
+include { cellsInWords            } from '../utils/sizes'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
@@ -26,11 +27,11 @@ workflow CLUSTERING {
     // The first ten are announced one by one; of more, the tasks' names and counts suffice.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
-        def cells = "${meta.id}: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells"
+        def cells = "${meta.id}: ${cellsInWords(meta)}"
         log.info(params.base ? "Placement of ${cells}${unless_cached}" : "Clustering of ${cells}, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
     }
     def found = params.base
-        ? CLUSTERING_PLACEMENT(expression, stageable(file(params.base, glob: false)), code)
+        ? CLUSTERING_PLACEMENT(expression, given(params.base), code)
         : CLUSTERING_SCSIAMESECLU(expression, code)
 
     emit:

@@ -2,7 +2,7 @@
 // ends. Which samples belong together, and what they are of, only the user knows.
 
 include { codeOf              } from '../utils/code'
-include { isLocal ; stageable } from './files'
+include { isLocal ; stageable } from '../utils/files'
 include { INTAKE_FIND_SAMPLES } from '../../../modules/local/intake/find_samples'
 
 def sheetFile() {

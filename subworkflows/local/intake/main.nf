@@ -1,24 +1,12 @@
 // Intake: check the samplesheet, read the counts of each sample.
 
 include { codeOf                   } from '../utils/code'
-include { inWords                  } from '../report/failures'
-include { bytes ; isLocal ; pathExists ; pathProblem ; resolve ; stageable } from './files'
+include { isNear ; stageable       } from '../utils/files'
+include { withSize                 } from '../utils/sizes'
+include { bytes ; pathExists ; refuseMistakes ; resolve } from './samplesheet'
 include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_samplesheet'
 include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
-
-// The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether
-// its files exist only the head node knows: the task that checks the sheet may run in a container
-// that sees none of them.
-def refuseMistakes(samplesheet, samples, record) {
-    def problems = new groovy.json.JsonSlurper().parse(record)
-        .collect { mistake -> mistake.path == null ? mistake.problem : pathProblem(samplesheet, mistake.path, mistake.problem) }
-        .findAll { problem -> problem }
-    if (problems) {
-        error("The samplesheet is not right:\n  " + problems.collect { problem -> inWords(problem) }.join('\n  '))
-    }
-    samples
-}
 
 // Says on the console, before the step is there, where a task cannot get the memory that it will
 // ask for.
@@ -28,21 +16,11 @@ def warnOfMemory(record) {
     record
 }
 
-// Headers are only looked at where that costs no download.
-def isNear(path) {
-    [path, workflow.workDir].every { place -> isLocal(place) }
-}
-
-// What the estimate of memory asks for: all samples, those first whose counts are given along.
+// What the estimate of memory asks for: all samples, those first whose counts are given along:
+// headers are only looked at where that costs no download.
 def localFirst(rows) {
     def (local, remote) = rows.split { row -> isNear(row[1]) }
     [(local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }, local.collect { row -> row[1] }]
-}
-
-// The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for
-// memory by them.
-def withSize(meta, size) {
-    meta + new groovy.json.JsonSlurper().parse(size)
 }
 
 workflow INTAKE {

@@ -1,7 +1,7 @@
 // Quality: keep healthy single cells, with an account of every barcode.
 
 include { codeOf           } from '../utils/code'
-include { withSize         } from '../intake'
+include { withSize         } from '../utils/sizes'
 include { QUALITY_FILTER   } from '../../../modules/local/quality/filter'
 include { QUALITY_DOUBLETS } from '../../../modules/local/quality/doublets'
 

@@ -1,7 +1,9 @@
 // Report: figures, one HTML file for everything, and a verdict on the batch.
 
 include { codeOf          } from '../utils/code'
-include { announce ; killedRecords } from './failures'
+include { announce ; killedRecords } from '../utils/failures'
+include { reportedParameters } from '../utils/parameters'
+include { cellsInWords    } from '../utils/sizes'
 include { REPORT_FIGURES  } from '../../../modules/local/report/figures'
 include { REPORT_TABLES   } from '../../../modules/local/report/tables'
 include { REPORT_MULTIQC  } from '../../../modules/local/report/multiqc'
@@ -38,7 +40,7 @@ workflow REPORT {
         code,
     )
     REPORT_FIGURES.out.figures.subscribe { meta, _figures ->
-        log.info("Group ${meta.id} is done: ${String.format(Locale.ROOT, '%,d', meta.n_cells)} cells, see ${params.outdir}/groups/${meta.id}")
+        log.info("Group ${meta.id} is done: ${cellsInWords(meta)}, see ${params.outdir}/groups/${meta.id}")
     }
     // When these channels are closed, every task on a sample or group has ended, in whatever way.
     def recorded = failures.mix(REPORT_FIGURES.out.failure).toList()
@@ -70,11 +72,4 @@ workflow REPORT {
 
     emit:
     report = REPORT_MULTIQC.out.report
-}
-
-// All parameters but those that say how to run rather than what to compute: they differ from run to
-// run, and -resume must not; the address of a webhook is a secret.
-def reportedParameters() {
-    def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
-    params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()
 }

@@ -21,7 +21,7 @@ process ANNOTATION_CHECK {
     def markers = marker_sets ? '--markers-db given/markers' : ''
     def reference = labelled ? '--labelled given/reference' : ''
     """
-    # The user's names are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
+    # The user's names are JSON on one line; the quoted here-document keeps them from the shell.
     scsiameseclu_step annotation check \\
         --samples ${samples} \\
         --design design.json \\

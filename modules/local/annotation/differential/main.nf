@@ -9,10 +9,12 @@ process ANNOTATION_DIFFERENTIAL {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.differential_expression.tsv"), optional: true,  emit: table
-    tuple val(meta), path("${meta.id}.differential_expression.json"), optional: true, emit: notes
-    tuple val(meta), path("${meta.id}.pseudobulk.h5ad"), optional: true,              emit: pseudobulk
-    path("*.failure.json"), optional: true,                                           emit: failure
+    tuple val(meta),
+        path("${meta.id}.differential_expression.tsv"), optional: true,  emit: table
+    tuple val(meta),
+        path("${meta.id}.differential_expression.json"), optional: true, emit: notes
+    tuple val(meta), path("${meta.id}.pseudobulk.h5ad"), optional: true, emit: pseudobulk
+    path("*.failure.json"), optional: true,                              emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:

@@ -28,6 +28,7 @@ process CLUSTERING_SCSIAMESECLU {
 
     stub:
     """
-    touch '${meta.id}.clustering.h5ad' '${meta.id}.clustering.json' '${meta.id}.training_history.tsv' '${meta.id}.model.safetensors' versions.yml
+    touch '${meta.id}.clustering.h5ad' '${meta.id}.clustering.json' versions.yml
+    touch '${meta.id}.training_history.tsv' '${meta.id}.model.safetensors'
     """
 }

@@ -8,9 +8,11 @@ process EXPRESSION_NORMALIZE {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.expression.h5ad"), path("${meta.id}.size.json"), optional: true, emit: expression
-    tuple val(meta), path("${meta.id}.expression.json"), optional: true,                               emit: account
-    path("*.failure.json"), optional: true,                                                            emit: failure
+    tuple val(meta),
+        path("${meta.id}.expression.h5ad"),
+        path("${meta.id}.size.json"), optional: true,                    emit: expression
+    tuple val(meta), path("${meta.id}.expression.json"), optional: true, emit: account
+    path("*.failure.json"), optional: true,                              emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:

@@ -13,20 +13,16 @@ process INTAKE_ESTIMATE_MEMORY {
 
     script:
     def args = task.ext.args ?: ''
-    // What each step asks for, from conf/base.config, in plain numbers.
-    def bytes = task.ext.bytes.collectEntries { step, sizes ->
-        [step, sizes.collectEntries { what, size -> [what, (size as MemoryUnit).toBytes()] }]
-    }
-    def given = groovy.json.JsonOutput.toJson([samples: samples, bytes: bytes])
-    def limit = task.resourceLimits?.memory ? "--limit-mb ${(task.resourceLimits.memory as MemoryUnit).toMega()}" : ''
+    def most = task.resourceLimits?.memory
+    def limit = most ? "--limit-mb ${(most as MemoryUnit).toMega()}" : ''
     """
     # JSON on one line; the quoted here-document keeps every character of it from the shell.
     scsiameseclu_step intake estimate_memory \\
         --counts counts \\
         ${limit} \\
-        ${args} <<'GIVEN'
-    ${given}
-    GIVEN
+        ${args} <<'SAMPLES'
+    ${groovy.json.JsonOutput.toJson(samples)}
+    SAMPLES
     """
 
     stub:

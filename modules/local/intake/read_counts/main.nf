@@ -4,20 +4,25 @@ process INTAKE_READ_COUNTS {
     label 'family_core'
 
     input:
-    tuple val(meta), path(counts, stageAs: 'given/counts'), path(labels, stageAs: 'given/labels'), val(settings)
+    tuple val(meta),
+        path(counts, stageAs: 'given/counts'),
+        path(labels, stageAs: 'given/labels'),
+        val(settings)
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.counts.h5ad"), path("${meta.id}.size.json"), optional: true, emit: counts
-    tuple val(meta), path("${meta.id}.labels.tsv"), optional: true,                                emit: labels
-    path("*.failure.json"), optional: true,                                                        emit: failure
+    tuple val(meta),
+        path("${meta.id}.counts.h5ad"),
+        path("${meta.id}.size.json"), optional: true,               emit: counts
+    tuple val(meta), path("${meta.id}.labels.tsv"), optional: true, emit: labels
+    path("*.failure.json"), optional: true,                         emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     def labels_file = labels ? '--labels-file given/labels' : ''
     """
-    # The settings are JSON on one line; the quoted here-document keeps every character of theirs from the shell.
+    # The settings are JSON on one line; the quoted here-document keeps them from the shell.
     scsiameseclu_step intake read_counts \\
         --prefix '${meta.id}' \\
         --counts given/counts \\

@@ -8,10 +8,14 @@ process QUALITY_FILTER {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.healthy.h5ad"), path("${meta.id}.filter_ledger.tsv.gz"), path("${meta.id}.filter.json"), path("${meta.id}.size.json"), optional: true, emit: healthy
-    path("${meta.id}.cell_ledger.tsv.gz"), optional: true,                                                                                                                   emit: ledger
-    path("${meta.id}.qc.json"), optional: true,                                                                                                                              emit: summary
-    path("*.failure.json"), optional: true,                                                                                                                                  emit: failure
+    tuple val(meta),
+        path("${meta.id}.healthy.h5ad"),
+        path("${meta.id}.filter_ledger.tsv.gz"),
+        path("${meta.id}.filter.json"),
+        path("${meta.id}.size.json"), optional: true,      emit: healthy
+    path("${meta.id}.cell_ledger.tsv.gz"), optional: true, emit: ledger
+    path("${meta.id}.qc.json"), optional: true,            emit: summary
+    path("*.failure.json"), optional: true,                emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:

@@ -31,6 +31,7 @@ process REPORT_FIGURES {
     stub:
     """
     mkdir figures
-    touch figures/umap_cluster.png figures/umap_cluster.svg '${meta.id}.genes.tsv' '${meta.id}.profiles.tsv' versions.yml
+    touch figures/umap_cluster.png figures/umap_cluster.svg versions.yml
+    touch '${meta.id}.genes.tsv' '${meta.id}.profiles.tsv'
     """
 }

@@ -1,7 +1,7 @@
 // What is said when a run is over: on the console, and where asked for by mail and to a webhook.
 
-def goodbye(run) {
-    def message = farewell(run)
+def completion(run) {
+    def message = closingMessage(run)
     log.info("\n" + message)
     def recipients = params.email ?: (run.success ? null : params.email_on_fail)
     if (recipients) {
@@ -12,21 +12,25 @@ def goodbye(run) {
     }
 }
 
-def reportFile() {
-    file("${params.outdir}/multiqc/multiqc_report.html", glob: false)
+def reportPath() {
+    "${params.outdir}/multiqc/multiqc_report.html".toString()
 }
 
-// The summary that the report's step wrote, or why there is none. A summary of an earlier run may
-// still lie there.
-def farewell(run) {
+def reportFile() {
+    file(reportPath(), glob: false)
+}
+
+// The summary that the report's step wrote and where the report is, or why there is none. A summary
+// of an earlier run may still lie there.
+def closingMessage(run) {
     def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {
-        return "The run stopped before its report. Correct what the message above names, then repeat the command with -resume."
+        return 'The run stopped before its report. Correct what the message above names, then repeat ' +
+            'the command with -resume.'
     }
-    def lines = summary.text.trim().replace('multiqc/multiqc_report.html', "${params.outdir}/multiqc/multiqc_report.html")
-    run.success
-        ? lines
-        : lines + "\nNot everything is in the results: the report and the messages above say what failed and how to correct it. Exit status 1."
+    def failed = 'Not everything is in the results: the report and the messages above say what failed ' +
+        'and how to correct it. Exit status 1.'
+    ([summary.text.trim(), "Report:   ${reportPath()}"] + (run.success ? [] : [failed])).join('\n')
 }
 
 // Sending may fail; the run is not the worse for it.
@@ -44,8 +48,11 @@ def subject(run) {
 }
 
 def mail(run, message, recipients) {
-    def facts = [subject: subject(run), message: message] + [details: details(run).collect { name, value -> "${name}: ${value}" }.join('\n')]
-    def harmless = facts.collectEntries { name, value -> [name, groovy.xml.XmlUtil.escapeXml(value.toString())] }
+    def listed = details(run).collect { name, value -> "${name}: ${value}" }.join('\n')
+    def facts = [subject: subject(run), message: message, details: listed]
+    def harmless = facts.collectEntries { name, value ->
+        [name, groovy.xml.XmlUtil.escapeXml(value.toString())]
+    }
     def report = reportFile()
     [
         to: recipients,
@@ -56,7 +63,8 @@ def mail(run, message, recipients) {
 }
 
 def filled(template, facts) {
-    new groovy.text.GStringTemplateEngine().createTemplate(file("${projectDir}/assets/${template}").text).make(facts).toString()
+    def text = file("${projectDir}/assets/${template}").text
+    new groovy.text.GStringTemplateEngine().createTemplate(text).make(facts).toString()
 }
 
 def details(run) {
@@ -82,7 +90,7 @@ def notice(run, message) {
         complete: run.complete.toString(),
         duration: run.duration.toString(),
         outdir: params.outdir.toString(),
-        report: reportFile().exists() ? reportFile().toString() : null,
+        report: reportFile().exists() ? reportPath() : null,
     ]
 }
 
@@ -93,7 +101,9 @@ def post(address, content) {
     connection.connectTimeout = 10000
     connection.readTimeout = 10000
     connection.setRequestProperty('Content-Type', 'application/json')
-    connection.outputStream.withWriter('UTF-8') { writer -> writer << groovy.json.JsonOutput.toJson(content) }
+    connection.outputStream.withWriter('UTF-8') { writer ->
+        writer << groovy.json.JsonOutput.toJson(content)
+    }
     if (connection.responseCode >= 300) {
         throw new IOException("the server answered ${connection.responseCode}")
     }

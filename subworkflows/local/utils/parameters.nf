@@ -177,3 +177,10 @@ def parameterHelp(name, property) {
     def standard = property['default'] == null ? '' : " [default: ${property['default']}]"
     "  ${"--${name}".padRight(24)} ${property.description} (${type})${standard}\n"
 }
+
+// All parameters but those that say how to run rather than what to compute: they differ from run to
+// run, and -resume must not; the address of a webhook is a secret.
+def reportedParameters() {
+    def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
+    params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()
+}

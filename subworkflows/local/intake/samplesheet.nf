@@ -1,8 +1,22 @@
-// The user's files and folders: where they are, whether they are there, and how they get to a task
-// unharmed.
+// The files that a samplesheet names: where they are, whether they are there, how large they are.
 
-// Relative paths in a samplesheet are relative to it. Names are taken as they are: a file may be
-// called a[1].h5.
+include { inWords } from '../utils/failures'
+include { canBeLinked ; isHarmless ; isLocal ; plainNameRemedy } from '../utils/files'
+
+// The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether
+// its files exist only the head node knows: the task that checks the sheet may run in a container
+// that sees none of them.
+def refuseMistakes(samplesheet, samples, record) {
+    def problems = new groovy.json.JsonSlurper().parse(record)
+        .collect { mistake -> mistake.path == null ? mistake.problem : pathProblem(samplesheet, mistake.path, mistake.problem) }
+        .findAll { problem -> problem }
+    if (problems) {
+        error("The samplesheet is not right:\n  " + problems.collect { problem -> inWords(problem) }.join('\n  '))
+    }
+    samples
+}
+
+// Relative paths in a samplesheet are relative to it.
 def resolve(samplesheet, value) {
     value ==~ '(?s)[A-Za-z][A-Za-z0-9+.-]*://.*' || value.startsWith('/')
         ? file(value, glob: false)
@@ -16,45 +30,6 @@ def pathExists(samplesheet, value) {
     catch (Exception _unusable) {
         false
     }
-}
-
-def isLocal(path) {
-    path.toUri().scheme == 'file'
-}
-
-// Nextflow writes the path of a file, links in it resolved, into a shell script, and does not
-// escape all that is special there: $ and braces together can even run a command. Blanks, quotes,
-// backticks and ; & | < > ( ) are escaped.
-def isHarmless(path) {
-    !((isLocal(path) ? path.toRealPath() : path).toString() ==~ /(?s).*[\p{Cntrl}$*?\[\]{}].*/)
-}
-
-// What a task is given for a file or folder: itself, or, where a shell would change its path, a
-// folder with a link to it.
-def stageable(path) {
-    if (isHarmless(path)) {
-        return path
-    }
-    if (!canBeLinked(path)) {
-        error("The path ${path} cannot be handed to a container or cloud as it is. ${plainNameRemedy()}")
-    }
-    // -resume compares the folder, so its name changes with the file.
-    def folder = workflow.workDir.resolve("given/${"${path} ${path.size()} ${path.lastModified()}".md5()}")
-    def link = folder.resolve('.given')
-    if (!java.nio.file.Files.isSymbolicLink(link)) {
-        java.nio.file.Files.createDirectories(folder)
-        java.nio.file.Files.createSymbolicLink(link, path)
-    }
-    folder
-}
-
-// A container sees the link but not the file behind it, and an address has no links.
-def canBeLinked(path) {
-    [path, workflow.workDir].every { place -> isLocal(place) } && !workflow.containerEngine
-}
-
-def plainNameRemedy() {
-    "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these percent-encoded (%24)."
 }
 
 // What is wrong with a path of the samplesheet, null if nothing is; `absent` is the problem if it

@@ -1,0 +1,51 @@
+// The user's files and folders, and how they get to a task unharmed. Names are taken as they are: a
+// file may be called a[1].h5.
+
+def isLocal(path) {
+    path.toUri().scheme == 'file'
+}
+
+// Whether a task on this machine would see it: not what an address names.
+def isNear(path) {
+    [path, workflow.workDir].every { place -> isLocal(place) }
+}
+
+// Nextflow writes the path of a file, links in it resolved, into a shell script, and does not
+// escape all that is special there: $ and braces together can even run a command. Blanks, quotes,
+// backticks and ; & | < > ( ) are escaped.
+def isHarmless(path) {
+    !((isLocal(path) ? path.toRealPath() : path).toString() ==~ /(?s).*[\p{Cntrl}$*?\[\]{}].*/)
+}
+
+// What a task is given for a file or folder: itself, or, where a shell would change its path, a
+// folder with a link to it.
+def stageable(path) {
+    if (isHarmless(path)) {
+        return path
+    }
+    if (!canBeLinked(path)) {
+        error("The path ${path} cannot be handed to a container or cloud as it is. ${plainNameRemedy()}")
+    }
+    // -resume compares the folder, so its name changes with the file.
+    def folder = workflow.workDir.resolve("given/${"${path} ${path.size()} ${path.lastModified()}".md5()}")
+    def link = folder.resolve('.given')
+    if (!java.nio.file.Files.isSymbolicLink(link)) {
+        java.nio.file.Files.createDirectories(folder)
+        java.nio.file.Files.createSymbolicLink(link, path)
+    }
+    folder
+}
+
+// A container sees the link but not the file behind it, and an address has no links.
+def canBeLinked(path) {
+    isNear(path) && !workflow.containerEngine
+}
+
+// A file that a parameter names, or nothing.
+def given(value) {
+    value ? stageable(file(value, glob: false)) : []
+}
+
+def plainNameRemedy() {
+    "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these percent-encoded (%24)."
+}

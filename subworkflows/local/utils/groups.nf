@@ -1,0 +1,20 @@
+// From samples to groups. Samples arrive in any order; -resume and the bytes of the results ask for
+// one.
+
+// [meta of the group with its size, files of its samples]
+def mergedByGroup(samples) {
+    samples
+        .map { meta, file -> [[id: meta.group], file, meta.subMap(['n_cells', 'n_values'])] }
+        .groupTuple()
+        .map { meta, members, sizes ->
+            [meta + [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()], members.sort { member -> member.name }]
+        }
+}
+
+// [id of the group, files of its samples]
+def byGroup(files) {
+    files
+        .map { meta, file -> [meta.group, file] }
+        .groupTuple()
+        .map { group, members -> [group, members.sort { member -> member.name }] }
+}
