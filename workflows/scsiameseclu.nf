@@ -24,12 +24,14 @@ workflow SCSIAMESECLU {
     // scores the result, and is kept in it.
     def gold_standard = byGroup(INTAKE.out.labels)
     EXPRESSION(QUALITY.out.cells)
-    CLUSTERING(EXPRESSION.out.expression)
-    ANNOTATION(EXPRESSION.out.expression, CLUSTERING.out.clustering, gold_standard, INTAKE.out.samples)
-    EVALUATION(EXPRESSION.out.expression, CLUSTERING.out.clustering, CLUSTERING.out.summary, ANNOTATION.out.annotated)
+    def expression = EXPRESSION.out.expression
+    CLUSTERING(expression, INTAKE.out.samples)
+    def clustering = CLUSTERING.out.clustering
+    ANNOTATION(expression, clustering, gold_standard, INTAKE.out.samples)
+    EVALUATION(expression, clustering, CLUSTERING.out.summary, ANNOTATION.out.annotated)
     def benchmarked = channel.empty()
     if (params.benchmark) {
-        BENCHMARK(EXPRESSION.out.expression, gold_standard)
+        BENCHMARK(expression, gold_standard)
         benchmarked = BENCHMARK.out.failures
     }
 
@@ -43,8 +45,13 @@ workflow SCSIAMESECLU {
     REPORT(
         INTAKE.out.samples,
         QUALITY.out.tables.mix(INTAKE.out.memory),
-        ANNOTATION.out.tables.mix(EVALUATION.out.tables, EXPRESSION.out.account, CLUSTERING.out.summary, CLUSTERING.out.history),
-        ANNOTATION.out.annotated.join(ANNOTATION.out.markers).join(CLUSTERING.out.history).join(CLUSTERING.out.summary),
+        ANNOTATION.out.tables
+            .mix(EVALUATION.out.tables, EXPRESSION.out.account)
+            .mix(CLUSTERING.out.summary, CLUSTERING.out.history),
+        ANNOTATION.out.annotated
+            .join(ANNOTATION.out.markers)
+            .join(CLUSTERING.out.history)
+            .join(CLUSTERING.out.summary),
         ANNOTATION.out.celltypes,
         failures,
         channel.topic('versions'),

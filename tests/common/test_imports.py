@@ -40,6 +40,7 @@ MAY_LOAD = {
     "expression normalize": SCANPY,
     "annotation umap": SCANPY,
     "annotation reference": SCANPY,
+    "clustering check_base": ANNOTATED,
     "clustering placement": SCANPY,
     "evaluation comparison": SCANPY,
     "evaluation scores": ANNOTATED | {"sklearn"},

@@ -83,8 +83,9 @@ def test_a_stub_run_goes_through_every_step(tmp_path: Path) -> None:
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
     modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in _module_files()}
     # The verdict is for runs in which something failed, the search for samples for those without a samplesheet, the
-    # placement for those into an earlier result.
-    assert ran == modules - {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES", "CLUSTERING_PLACEMENT"}
+    # placement and its check for those into an earlier result.
+    elsewhere = {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES", "CLUSTERING_PLACEMENT", "CLUSTERING_CHECK_BASE"}
+    assert ran == modules - elsewhere
 
 
 def test_a_stub_run_with_a_base_places_instead_of_clustering(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_stub_run_with_a_base_places_instead_of_clustering(tmp_path: Path) -> 
     run = run_pipeline(tmp_path, "-stub", "--base", base, profile="test,venv")
     assert run.status == 0, run.output
     ran = {task["name"].split(" ")[0].split(":")[-1] for task in run.tasks()}
-    assert "CLUSTERING_PLACEMENT" in ran
+    assert {"CLUSTERING_CHECK_BASE", "CLUSTERING_PLACEMENT"} <= ran
     assert "CLUSTERING_SCSIAMESECLU" not in ran
     assert {"ANNOTATION_ASSEMBLE", "EVALUATION_COMPARISON", "EVALUATION_SCORES", "REPORT_MULTIQC"} <= ran
 

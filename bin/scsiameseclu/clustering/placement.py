@@ -25,6 +25,7 @@ from ..files import settings, unwrapped, write_h5ad, write_json, write_table
 from ..intake.gene_ids import without_versions
 from ..memory import peak_memory_mb
 from ..steps import Step
+from .check_base import check_base, open_base
 from .consensus.batches import corrected, shifted
 from .consensus.guard import Judgement, judged
 from .consensus.neighbors import shared_neighbor_graph
@@ -48,7 +49,6 @@ those of the base about one in a hundred is flagged, whatever their number."""
 PER_CLUSTER = ("cluster_coarse", "cell_type")
 """Columns of ``obs`` that the base's cluster decides."""
 FINE = "cluster_fine"
-COLUMNS = ("cluster", "cell_type")
 METHOD = "placement"
 
 
@@ -162,36 +162,10 @@ def read_base(path: Path) -> ad.AnnData:
     InputError
         It is no AnnData file, or no ``<group>.h5ad`` of this pipeline.
     """
-    try:
-        found = ad.read_h5ad(path, backed="r")
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _no_base("it cannot be read as an .h5ad file") from error
-    check_base(found)
+    found = open_base(path)
     result = found[_some_of_each(found.obs["cluster"])].to_memory()
     found.file.close()
     return result
-
-
-def check_base(base: ad.AnnData) -> None:
-    """Raise InputError if this is no result of the pipeline: if anything that :func:`place` needs is not there."""
-    absent = [f"obs[{name!r}]" for name in COLUMNS if name not in base.obs or base.obs[name].isna().any()]
-    absent += ["layers['counts']"] * ("counts" not in base.layers)
-    absent += ["obsm['X_pca']"] * ("X_pca" not in base.obsm)
-    absent += ["varm['PCs']"] * ("PCs" not in base.varm)
-    absent += ["var['highly_variable']"] * ("highly_variable" not in base.var)
-    absent += ["uns['scsiameseclu']"] * ("scsiameseclu" not in base.uns)
-    if absent:
-        raise _no_base(f"it has no {', '.join(absent)}")
-    if base.n_obs < 2:
-        raise _no_base("it has fewer than two cells")
-
-
-def _no_base(why: str) -> InputError:
-    return InputError.of(
-        what=f"the base is no result of this pipeline: {why}",
-        where="--base",
-        remedy="give a groups/<group>/<group>.h5ad that an earlier run has written",
-    )
 
 
 def _some_of_each(clusters: pd.Series[Any]) -> NDArray[np.bool_]:

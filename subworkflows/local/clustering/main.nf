@@ -3,6 +3,7 @@
 include { codeOf                  } from '../utils/code'
 include { given                   } from '../utils/files'
 include { cellsInWords            } from '../utils/sizes'
+include { CLUSTERING_CHECK_BASE   } from '../../../modules/local/clustering/check_base'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
@@ -18,11 +19,15 @@ def expectedTime(n_cells, method) {
 workflow CLUSTERING {
     take:
     expression // [meta, expression.h5ad] per group
+    samples // file: settings of all samples
 
     main:
     def code = codeOf('clustering')
     if (params.device == 'cuda') {
         CLUSTERING_CHECK_DEVICE(params.device, code)
+    }
+    if (params.base) {
+        CLUSTERING_CHECK_BASE(given(params.base), samples, code)
     }
     // The first ten are announced one by one; of more, the tasks' names and counts suffice.
     expression.take(10).subscribe { meta, _adata ->
