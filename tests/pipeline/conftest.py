@@ -21,11 +21,17 @@ class Run:
     status: int
     output: str
     folder: Path
+    name: str = "results"
 
     @property
     def results(self) -> Path:
         """Return the folder of the results."""
-        return self.folder / "results"
+        return self.folder / self.name
+
+    @property
+    def processes(self) -> set[str]:
+        """Return the names of the processes that ran or were cached."""
+        return {task["name"].split(" ")[0].split(":")[-1] for task in self.tasks()}
 
     def tasks(self) -> list[dict[str, str]]:
         """Return the rows of the newest trace."""
@@ -34,10 +40,12 @@ class Run:
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
-def pipeline_command(folder: Path, *arguments: object, profile: str = "venv", root: Path = ROOT) -> list[str]:
-    """Return the command that runs the pipeline of the checkout `root` with results in ``folder/results``."""
+def pipeline_command(
+    folder: Path, *arguments: object, profile: str = "venv", root: Path = ROOT, name: str = "results"
+) -> list[str]:
+    """Return the command that runs the pipeline of the checkout `root` with results in ``folder/name``."""
     command = [str(root / "nextflow"), "run", str(root), "-profile", profile, "-ansi-log", "false"]
-    return [*command, "--outdir", str(folder / "results"), *map(str, arguments)]
+    return [*command, "--outdir", str(folder / name), *map(str, arguments)]
 
 
 def run_pipeline(
@@ -48,14 +56,15 @@ def run_pipeline(
     timeout: int = 1800,
     variables: dict[str, str] | None = None,
     within: Sequence[str] = (),
+    name: str = "results",
 ) -> Run:
-    """Run the pipeline in `folder`, with results in ``folder/results``.
+    """Run the pipeline in `folder`, with results in ``folder/name``.
 
     `root` is the checkout; `variables` are added to the environment; `within` is a command that runs a command.
     """
     environment = os.environ | {"NXF_ANSI_LOG": "false"} | (variables or {})
     done = subprocess.run(
-        [*within, *pipeline_command(folder, *arguments, profile=profile, root=root)],
+        [*within, *pipeline_command(folder, *arguments, profile=profile, root=root, name=name)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -64,7 +73,7 @@ def run_pipeline(
         timeout=timeout,
         check=False,
     )
-    return Run(done.returncode, done.stdout + done.stderr, folder)
+    return Run(done.returncode, done.stdout + done.stderr, folder, name)
 
 
 def assert_same_clusters(run: Run, demo: Run) -> None:

@@ -55,24 +55,18 @@ def assert_nothing_by_halves(run: Run) -> None:
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
-@pytest.mark.parametrize("death", [signal.SIGTERM, signal.SIGKILL])
-def test_a_launcher_that_is_killed_is_resumed(tmp_path: Path, sheet: Path, death: signal.Signals) -> None:
-    process = start(tmp_path, "--input", sheet, *QUICK)
-    wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
-    done = finished(tmp_path / "work")
-    assert len(done) >= 5, "from the samplesheet to the principal components"
-    process.send_signal(death)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    run = run_pipeline(tmp_path, "-resume", "--input", sheet, *QUICK)
-    assert run.status == 0, run.output
-    assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
-    assert (run.results / "groups" / "a" / "a.h5ad").exists()
-    assert_nothing_by_halves(run)
-
-
-def test_a_task_that_is_killed_is_tried_again(tmp_path: Path, sheet: Path) -> None:
-    process = start(tmp_path, "--input", sheet, *QUICK)
+def test_a_run_that_is_killed_again_and_again_is_resumed(tmp_path: Path, sheet: Path) -> None:
+    """Its launcher is asked to end, then killed; then the task itself is killed, and tried again."""
+    done: set[str] = set()
+    for number, death in enumerate([signal.SIGTERM, signal.SIGKILL]):
+        process = start(tmp_path, *["-resume"][:number], "--input", sheet, *QUICK)
+        wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
+        done |= finished(tmp_path / "work")
+        assert len(done) >= 5, "from the samplesheet to the principal components"
+        process.send_signal(death)
+        process.communicate(timeout=60)
+        assert process.returncode != 0
+    process = start(tmp_path, "-resume", "--input", sheet, *QUICK)
     wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
     victim = next(path for path in _wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
     os.kill(victim, signal.SIGKILL)
@@ -81,6 +75,8 @@ def test_a_task_that_is_killed_is_tried_again(tmp_path: Path, sheet: Path) -> No
     assert run.status == 0, output
     tries = [task["status"] for task in run.tasks() if "CLUSTERING_SCSIAMESECLU" in task["name"]]
     assert sorted(tries) == ["COMPLETED", "FAILED"]
+    assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
+    assert (run.results / "groups" / "a" / "a.h5ad").exists()
     assert_nothing_by_halves(run)
 
 

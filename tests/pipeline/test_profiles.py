@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, run_pipeline
+from .conftest import ROOT
 
 GPU = "process.'withLabel:process_gpu'"
 ON, OFF = "true", "false"
@@ -72,10 +72,3 @@ def test_examples_of_the_infrastructure_page_parse(tmp_path: Path) -> None:
     assert {key for key in settings if key.startswith(GPU)} >= {
         f"{GPU}.{name}" for name in ("queue", "accelerator", "pod")
     }
-
-
-@pytest.mark.pipeline
-def test_profiles_of_institutions_come_from_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "nfcore_custom.config").write_text("profiles { here { params.organism = 'of the institution' } }\n")
-    run = run_pipeline(tmp_path, "--custom_config_base", tmp_path, profile="test,here")
-    assert "--organism is 'of the institution'" in run.output

@@ -26,15 +26,31 @@ def tasks(run: Run, process: str) -> list[dict[str, str]]:
     return [task for task in run.tasks() if task["name"].split(" ")[0].endswith(f":{process}")]
 
 
-def test_larger_data_ask_for_more_memory(tmp_path: Path) -> None:
-    with (tmp_path / "large.h5").open("wb") as file:
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a stub on a large file and two small ones; the filter of each is killed, in two ways, when first tried."""
+    folder = tmp_path_factory.mktemp("stub")
+    with (folder / "large.h5").open("wb") as file:
         file.truncate(UNITS["GB"] // 6)
-    sheet = tmp_path / "sheet.csv"
-    sheet.write_text(f"sample,counts\nlarge,large.h5\nsmall,{DEMO / 'pancreas.h5ad'}\n")
-    run = run_pipeline(tmp_path, "-stub", "--input", sheet)
-    assert run.status == 0, run.output
-    large, small = sorted(tasks(run, "INTAKE_READ_COUNTS"), key=lambda task: task["name"])
-    assert (memory(large) / UNITS["GB"], memory(small) / UNITS["GB"]) == (4, 2)
+    (folder / "sheet.csv").write_text(
+        f"sample,counts\nlarge,large.h5\nexits,{DEMO / 'pancreas.h5ad'}\nkilled,{DEMO / 'pancreas.h5ad'}\n"
+    )
+    (folder / "death.config").write_text(
+        f"""process {{ withName: QUALITY_FILTER {{
+            resourceLimits = [cpus: 1, memory: 3.GB]
+            beforeScript = {{
+                def death = [exits: 'exit 137', killed: 'kill -9 $$'].get(meta.id, '')
+                'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (task.attempt == 1 ? death : '')
+            }}
+        }} }}"""
+    )
+    return run_pipeline(folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv")
+
+
+def test_larger_data_ask_for_more_memory(stub: Run) -> None:
+    assert stub.status == 0, stub.output
+    asked = {task["name"].split()[1]: memory(task) / UNITS["GB"] for task in tasks(stub, "INTAKE_READ_COUNTS")}
+    assert asked == {"(large)": 4, "(exits)": 2, "(killed)": 2}
 
 
 def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
@@ -69,20 +85,11 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
         assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), "demo data are small: little is filtered"
 
 
-@pytest.mark.parametrize("death", ["exit 137", "kill -9 $$"])
-def test_a_task_killed_for_memory_gets_more_and_succeeds(tmp_path: Path, death: str) -> None:
-    config = tmp_path / "death.config"
-    config.write_text(
-        f"""process.resourceLimits = [cpus: 1, memory: 3.GB]
-        process {{ withName: QUALITY_FILTER {{
-            beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (task.attempt == 1 ? '{death}' : '') }}
-        }} }}"""
-    )
-    sheet = tmp_path / "sheet.csv"
-    sheet.write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
-    run = run_pipeline(tmp_path, "-stub", "-c", config, "--input", sheet)
-    assert run.status == 0, run.output
-    first, second = sorted(tasks(run, "QUALITY_FILTER"), key=lambda task: task["attempt"])
+@pytest.mark.parametrize("sample", ["exits", "killed"])
+def test_a_task_killed_for_memory_gets_more_and_succeeds(stub: Run, sample: str) -> None:
+    assert stub.status == 0, stub.output
+    tries = [task for task in tasks(stub, "QUALITY_FILTER") if task["name"].endswith(f"({sample})")]
+    first, second = sorted(tries, key=lambda task: task["attempt"])
     assert (first["status"], first["exit"], second["status"]) == ("FAILED", "137", "COMPLETED")
     assert memory(first) == 2 * UNITS["GB"]
     assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"

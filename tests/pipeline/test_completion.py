@@ -1,0 +1,171 @@
+"""When a run is over the console, a mail and a webhook say so; and telling can fail without harm.
+
+The runs that are told of are stubs that go through every step, and a samplesheet with all kinds of mistakes.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from .conftest import DEMO, ROOT, Run, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+SENDMAIL = """#!/bin/sh
+cat > "$(dirname "$0")/mail"
+exit ${SENDMAIL_STATUS:-0}
+"""
+
+
+@dataclass
+class Told:
+    """A run with what it sent: the messages to the webhook, and the mail."""
+
+    run: Run
+    messages: list[dict[str, Any]]
+    mail: email.message.EmailMessage
+
+
+@contextmanager
+def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Start a server on this machine that answers `status`; its address, and the messages that it got."""
+    messages: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.headers["Content-Type"] == "application/json"
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Stay silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", messages
+    server.shutdown()
+    server.server_close()
+
+
+def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0, profile: str = "venv") -> Told:
+    """Run the pipeline with a webhook that `answers`, and a sendmail that keeps the mail and ends with a status."""
+    program = folder / "bin" / "sendmail"
+    program.parent.mkdir()
+    program.write_text(SENDMAIL)
+    program.chmod(0o755)
+    variables = {"PATH": f"{program.parent}:{os.environ['PATH']}", "SENDMAIL_STATUS": str(sendmail)}
+    with webhook(answers) as (address, messages):
+        run = run_pipeline(folder, *arguments, "--hook_url", f"{address}/secret", profile=profile, variables=variables)
+    mail = email.message_from_bytes((program.parent / "mail").read_bytes(), policy=email.policy.default)
+    assert isinstance(mail, email.message.EmailMessage)
+    return Told(run, messages, mail)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Run the stub of every step."""
+    return told(
+        tmp_path_factory.mktemp("finished"), "-stub", "--device", "cuda", "--condition", "donor",
+        "--benchmark", "--benchmark_seeds", 1, "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
+        "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
+        "--report_title", "Plate 7", profile="test,venv",
+    )  # fmt: skip
+
+
+def test_a_stub_run_goes_through_every_step(finished: Told) -> None:
+    assert finished.run.status == 0, finished.run.output
+    files = (ROOT / "modules" / "local").glob("*/*/main.nf")
+    modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in files}
+    # The verdict is for runs in which something failed, the search for samples for those without a samplesheet, the
+    # placement and its check for those into an earlier result.
+    elsewhere = {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES", "CLUSTERING_PLACEMENT", "CLUSTERING_CHECK_BASE"}
+    assert finished.run.processes == modules - elsewhere
+
+
+def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
+    run, mail = finished.run, finished.mail
+    report = str(run.results / "multiqc" / "multiqc_report.html")
+    (message,) = finished.messages
+    assert message["success"] is True
+    assert message["report"] == report
+    assert message["text"].startswith("scSiameseClu finished: Plate 7\n")
+    assert report in message["text"]
+    assert report in run.output
+
+    assert mail["To"] == "core@example.org, boss@example.org"
+    assert mail["Subject"] == "scSiameseClu finished: Plate 7"
+    bodies = {
+        part.get_content_type(): part for part in mail.walk() if not part.is_multipart() and not part.get_filename()
+    }
+    assert report in bodies["text/plain"].get_content()
+    assert "<pre" in bodies["text/html"].get_content()
+    assert "multiqc_report.html" in {part.get_filename() for part in mail.walk()}
+
+    kept = "".join(path.read_text() for path in (run.results / "pipeline_info").glob("params.json"))
+    assert "secret" not in kept
+    assert "example.org" not in kept
+
+
+def test_telling_can_fail_and_a_base_is_placed_into(tmp_path: Path) -> None:
+    base = tmp_path / "$base [1].h5ad"
+    base.write_bytes(b"")
+    options = ["-stub", "--base", base, "--email", "core@example.org"]
+    placed = told(tmp_path, *options, answers=500, sendmail=75, profile="test,venv")
+    assert placed.run.status == 0, placed.run.output
+    assert len(placed.messages) == 1
+    assert "The message to the webhook could not be sent: the server answered 500" in placed.run.output
+    assert "The mail to core@example.org could not be sent" in placed.run.output
+    ran = placed.run.processes
+    assert {"CLUSTERING_CHECK_BASE", "CLUSTERING_PLACEMENT"} <= ran
+    assert "CLUSTERING_SCSIAMESECLU" not in ran
+    assert {"ANNOTATION_ASSEMBLE", "EVALUATION_COMPARISON", "EVALUATION_SCORES", "REPORT_MULTIQC"} <= ran
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Run a samplesheet with mistakes where the summary of an earlier run lies."""
+    folder = tmp_path_factory.mktemp("mistaken")
+    sheet = folder / "sheet.csv"
+    sheet.write_text(
+        "sample,counts,organism,n_clusters\n"
+        "a,<b>nowhere</b>.h5ad,human,auto\n"
+        f"b,{DEMO / 'pancreas.h5ad'},martian,-3\n"
+        f"b,{DEMO / 'pancreas.h5ad'},human,auto\n"
+        f"$(touch evil);`x`,{DEMO / 'pancreas.h5ad'},human,auto\n"
+    )
+    info = folder / "results" / "pipeline_info"
+    info.mkdir(parents=True)
+    (info / "summary.txt").write_text("Samples:  all fine, in an earlier run\n")
+    return told(folder, "--input", sheet, "--email_on_fail", "core@example.org")
+
+
+def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
+    run = mistaken.run
+    assert run.status != 0
+    assert "Traceback" not in run.output
+    for word in ["nowhere", "martian", "-3", "line 2", "line 3", "line 4", "line 5", "evil", "remedy"]:
+        assert word in run.output, f"{word!r} is missing in:\n{run.output}"
+    assert not list(run.folder.rglob("evil"))
+
+
+def test_a_failed_run_is_told_to_those_who_asked(mistaken: Told) -> None:
+    (message,) = mistaken.messages
+    assert message["success"] is False
+    assert message["report"] is None
+    assert "stopped before its report" in message["text"]
+    assert "earlier run" not in mistaken.run.output
+    assert mistaken.mail["Subject"].startswith("scSiameseClu FAILED: ")
+    html = next(part for part in mistaken.mail.walk() if part.get_content_type() == "text/html").get_content()
+    assert "<b>nowhere" not in html
