@@ -12,7 +12,9 @@ include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/plac
 // to 30,000 cells.
 def expectedTime(n_cells, method) {
     def seconds = method == 'consensus' ? 5 + 0.0035 * n_cells : 20 + 0.004 * n_cells
-    def shown = seconds <= 90 ? "${Math.ceil(seconds / 10) as int}0 s" : "${Math.ceil(seconds / 60) as int} min"
+    def shown = seconds <= 90
+        ? "${Math.ceil(seconds / 10) as int}0 s"
+        : "${Math.ceil(seconds / 60) as int} min"
     "${n_cells > 30000 ? 'more than' : 'about'} ${shown}"
 }
 
@@ -32,8 +34,11 @@ workflow CLUSTERING {
     // The first ten are announced one by one; of more, the tasks' names and counts suffice.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
-        def cells = "${meta.id}: ${cellsInWords(meta)}"
-        log.info(params.base ? "Placement of ${cells}${unless_cached}" : "Clustering of ${cells}, ${expectedTime(meta.n_cells, params.method)} on a CPU${unless_cached}")
+        def group = "${meta.id}: ${cellsInWords(meta)}"
+        def task = params.base
+            ? "Placement of ${group}"
+            : "Clustering of ${group}, ${expectedTime(meta.n_cells, params.method)} on a CPU"
+        log.info("${task}${unless_cached}")
     }
     def found = params.base
         ? CLUSTERING_PLACEMENT(expression, given(params.base), code)

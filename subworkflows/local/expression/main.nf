@@ -14,7 +14,9 @@ workflow EXPRESSION {
     EXPRESSION_NORMALIZE(mergedByGroup(cells), codeOf('expression'))
 
     emit:
-    expression = EXPRESSION_NORMALIZE.out.expression.map { meta, adata, size -> [withSize(meta, size), adata] } // [meta, expression.h5ad] per group
+    expression = EXPRESSION_NORMALIZE.out.expression // [meta, expression.h5ad] per group
+        .map { meta, adata, size -> [withSize(meta, size), adata] }
     account    = EXPRESSION_NORMALIZE.out.account // [meta, expression.json] per group
-    failures   = EXPRESSION_NORMALIZE.out.failure.flatten() // of the group, and of samples that do not fit into it
+    failures   = EXPRESSION_NORMALIZE.out.failure // of the group, and of samples that do not fit
+        .flatten()
 }

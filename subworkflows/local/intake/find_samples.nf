@@ -20,7 +20,8 @@ def checkFree(sheet) {
 def checkLocal(folder) {
     if (!isLocal(folder)) {
         error("--input is a folder in an object store, which cannot be searched: ${folder}\n" +
-            "  remedy: write a samplesheet (columns sample and counts), or give a folder on this machine's disks.")
+            "  remedy: write a samplesheet (columns sample and counts), or give a folder on this " +
+            "machine's disks.")
     }
 }
 
@@ -29,8 +30,10 @@ def farewell(listing, sheet) {
     def profile = workflow.profile == 'standard' ? '' : " -profile ${workflow.profile}"
     "\n${listing.text.trim()}\n\n" +
         "The samplesheet is ${sheet}\n" +
-        "Look through it: set group for samples that are to be clustered together, and tissue. Then run it, with your other options:\n\n" +
-        "  ${quote("${here}/nextflow")} run ${quote(here)}${profile} --input ${quote(sheet)} --outdir ${quote(params.outdir ?: 'results')}\n"
+        "Look through it: set group for samples that are to be clustered together, and tissue. " +
+        "Then run it, with your other options:\n\n" +
+        "  ${quote("${here}/nextflow")} run ${quote(here)}${profile}" +
+        " --input ${quote(sheet)} --outdir ${quote(params.outdir ?: 'results')}\n"
 }
 
 def quote(value) {
@@ -45,7 +48,12 @@ workflow FIND_SAMPLES {
     def sheet = sheetFile()
     checkLocal(folder)
     checkFree(sheet)
-    INTAKE_FIND_SAMPLES(stageable(folder), folder.toAbsolutePath().normalize().toString(), file("${projectDir}/assets/schema_input.json"), codeOf('intake'))
+    INTAKE_FIND_SAMPLES(
+        stageable(folder),
+        folder.toAbsolutePath().normalize().toString(),
+        file("${projectDir}/assets/schema_input.json"),
+        codeOf('intake'),
+    )
     INTAKE_FIND_SAMPLES.out.listing.subscribe { listing -> log.info(farewell(listing, sheet)) }
 
     emit:

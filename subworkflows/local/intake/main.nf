@@ -12,7 +12,8 @@ include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_co
 // ask for.
 def warnOfMemory(record) {
     def estimate = new groovy.json.JsonSlurper().parse(record)
-    (estimate.samples + estimate.groups).findAll { row -> row.warning }.each { row -> log.warn("Memory: ${row.warning}") }
+    def warnings = (estimate.samples + estimate.groups).findResults { row -> row.warning ?: null }
+    warnings.each { warning -> log.warn("Memory: ${warning}") }
     record
 }
 
@@ -20,7 +21,8 @@ def warnOfMemory(record) {
 // headers are only looked at where that costs no download.
 def localFirst(rows) {
     def (local, remote) = rows.split { row -> isNear(row[1]) }
-    [(local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }, local.collect { row -> row[1] }]
+    def samples = (local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }
+    [samples, local.collect { row -> row[1] }]
 }
 
 workflow INTAKE {
@@ -30,30 +32,37 @@ workflow INTAKE {
     main:
     def code = codeOf('intake')
     def defaults = params.subMap(['n_clusters', 'organism', 'tissue', 'expected_doublet_rate'])
+    def given = groovy.json.JsonOutput.toJson([name: samplesheet.name, defaults: defaults])
 
     INTAKE_CHECK_SAMPLESHEET(
         stageable(samplesheet),
         file("${projectDir}/assets/schema_input.json"),
-        channel.of(groovy.json.JsonOutput.toJson([name: samplesheet.name, defaults: defaults])),
+        channel.of(given),
         code,
     )
-    def checked = INTAKE_CHECK_SAMPLESHEET.out.checked.map { settings, mistakes -> refuseMistakes(samplesheet, settings, mistakes) }
+    def checked = INTAKE_CHECK_SAMPLESHEET.out.checked.map { settings, mistakes ->
+        refuseMistakes(samplesheet, settings, mistakes)
+    }
 
     def rows = checked
         .flatMap { settings -> new groovy.json.JsonSlurper().parse(settings) }
         .map { row ->
-            def labels = row.labels && pathExists(samplesheet, row.labels) ? stageable(resolve(samplesheet, row.labels)) : []
+            def has_labels = row.labels && pathExists(samplesheet, row.labels)
+            def labels = has_labels ? stageable(resolve(samplesheet, row.labels)) : []
             def counts = resolve(samplesheet, row.counts)
             def meta = [id: row.sample, group: row.group, n_bytes: bytes(counts)]
             [meta, stageable(counts), labels, groovy.json.JsonOutput.toJson(row)]
         }
-    INTAKE_ESTIMATE_MEMORY(rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts }, code)
+    def measured = rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts }
+    INTAKE_ESTIMATE_MEMORY(measured, code)
     INTAKE_READ_COUNTS(rows, code)
 
     emit:
-    counts   = INTAKE_READ_COUNTS.out.counts.map { meta, counts, size -> [withSize(meta, size), counts] } // [meta, counts.h5ad]
-    labels   = INTAKE_READ_COUNTS.out.labels // [meta, labels.tsv], only where a gold standard was named
-    memory   = INTAKE_ESTIMATE_MEMORY.out.memory.map { record -> warnOfMemory(record) } // what each sample may take
+    counts   = INTAKE_READ_COUNTS.out.counts // [meta, counts.h5ad]
+        .map { meta, counts, size -> [withSize(meta, size), counts] }
+    labels   = INTAKE_READ_COUNTS.out.labels // [meta, labels.tsv], where there is a gold standard
+    memory   = INTAKE_ESTIMATE_MEMORY.out.memory // what each sample may take
+        .map { record -> warnOfMemory(record) }
     samples  = checked // samples.json: the settings of all samples
     failures = INTAKE_READ_COUNTS.out.failure
 }

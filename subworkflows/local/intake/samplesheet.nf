@@ -8,10 +8,15 @@ include { canBeLinked ; isHarmless ; isLocal ; plainNameRemedy } from '../utils/
 // that sees none of them.
 def refuseMistakes(samplesheet, samples, record) {
     def problems = new groovy.json.JsonSlurper().parse(record)
-        .collect { mistake -> mistake.path == null ? mistake.problem : pathProblem(samplesheet, mistake.path, mistake.problem) }
+        .collect { mistake ->
+            mistake.path == null
+                ? mistake.problem
+                : pathProblem(samplesheet, mistake.path, mistake.problem)
+        }
         .findAll { problem -> problem }
     if (problems) {
-        error("The samplesheet is not right:\n  " + problems.collect { problem -> inWords(problem) }.join('\n  '))
+        def listed = problems.collect { problem -> inWords(problem) }.join('\n  ')
+        error("The samplesheet is not right:\n  ${listed}")
     }
     samples
 }
@@ -39,12 +44,25 @@ def pathProblem(samplesheet, value, absent) {
         return absent
     }
     def path = resolve(samplesheet, value)
-    if (isLocal(path) && java.nio.file.Files.getFileStore(path).type() in ['proc', 'sysfs', 'debugfs', 'tracefs', 'devpts']) {
-        return [what: "'${value}' is a view into the running system, no data.", where: absent.where, remedy: 'Give a file or folder with raw counts.']
+    if (isLocal(path) && isOfTheSystem(path)) {
+        return [
+            what: "'${value}' is a view into the running system, no data.",
+            where: absent.where,
+            remedy: 'Give a file or folder with raw counts.',
+        ]
     }
     isHarmless(path) || canBeLinked(path)
         ? null
-        : [what: "The path '${value}' cannot be handed to a container or cloud as it is.", where: absent.where, remedy: plainNameRemedy()]
+        : [
+            what: "The path '${value}' cannot be handed to a container or cloud as it is.",
+            where: absent.where,
+            remedy: plainNameRemedy(),
+        ]
+}
+
+def isOfTheSystem(path) {
+    def kind = java.nio.file.Files.getFileStore(path).type()
+    kind in ['proc', 'sysfs', 'debugfs', 'tracefs', 'devpts']
 }
 
 // Bytes of the counts, compressed or not. Beside the matrices of a folder may lie anything,
@@ -55,7 +73,11 @@ def bytes(counts) {
     }
     try {
         java.nio.file.Files.walk(counts.toRealPath(), 6).withCloseable { entries ->
-            entries.limit(100000).filter { entry -> entry.name ==~ /.*\.mtx(\.gz)?/ }.mapToLong { entry -> entry.size() }.sum()
+            entries
+                .limit(100000)
+                .filter { entry -> entry.name ==~ /.*\.mtx(\.gz)?/ }
+                .mapToLong { entry -> entry.size() }
+                .sum()
         }
     }
     catch (UncheckedIOException _unreadable) {

@@ -13,12 +13,16 @@ workflow QUALITY {
     def code = codeOf('quality')
     QUALITY_FILTER(counts, code)
     // From here on cells are counted, not barcodes.
-    QUALITY_DOUBLETS(QUALITY_FILTER.out.healthy.map { meta, healthy, ledger, summary, size -> [withSize(meta, size), healthy, ledger, summary] }, code)
+    def healthy = QUALITY_FILTER.out.healthy.map { meta, cells, ledger, summary, size ->
+        [withSize(meta, size), cells, ledger, summary]
+    }
+    QUALITY_DOUBLETS(healthy, code)
+    def summaries = QUALITY_DOUBLETS.out.summary.map { account -> announceCells(account) }
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
     tables   = QUALITY_DOUBLETS.out.ledger // for the report
-        .mix(QUALITY_DOUBLETS.out.summary.map { account -> announceCells(account) }, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
+        .mix(summaries, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
 }
 

@@ -25,8 +25,11 @@ def withImported(stage) {
 // is what users call by hand: no step imports it.
 def codeOf(stage) {
     def root = file("${projectDir}/bin/scsiameseclu", glob: false)
-    def shared = root.listFiles().findAll { source -> source.isFile() && source.name != '__main__.py' }
-    def sources = shared + withImported(stage).collectMany { name -> filesBelow(root.resolve(name)) }
+    def shared = root
+        .listFiles()
+        .findAll { source -> source.isFile() && source.name != '__main__.py' }
+    def folders = withImported(stage).collect { name -> root.resolve(name) }
+    def sources = shared + folders.collectMany { folder -> filesBelow(folder) }
     def texts = sources
         .findAll { source -> source.name ==~ /.*\.(py|md|R)/ }
         .collect { source -> "${root.relativize(source)}\n${source.text}".toString() }

@@ -7,7 +7,8 @@ def inWords(problem) {
 
 def announce(record) {
     def failure = new groovy.json.JsonSlurper().parse(record)
-    def message = "${failure.id} FAILED (${failure.step}): ${failure.problems.collect { problem -> inWords(problem) }.join('\n  ')}"
+    def problems = failure.problems.collect { problem -> inWords(problem) }.join('\n  ')
+    def message = "${failure.id} FAILED (${failure.step}): ${problems}"
     if (params.strict) {
         error(message)
     }
@@ -27,9 +28,12 @@ def killedRecord(key, value) {
     def (_prefix, process, id) = key
     def (status, memory, time) = value
     def problem = [
-        what: "The task was stopped each time it was tried, the last time with ${memory} of memory and ${time}: ${deathOf(status.toInteger())}.",
+        what: "The task was stopped each time it was tried, the last time with ${memory} of memory " +
+            "and ${time}: ${deathOf(status.toInteger())}.",
         where: "${process} (${id})",
-        remedy: "Raise resourceLimits, or memory and time of ${process} (docs/infrastructure.md, Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it took.",
+        remedy: "Raise resourceLimits, or memory and time of ${process} (docs/infrastructure.md, " +
+            "Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it " +
+            "took.",
     ]
     [id: id, step: process.toLowerCase().replaceFirst('_', '.'), problems: [problem]]
 }

@@ -24,10 +24,12 @@ def stageable(path) {
         return path
     }
     if (!canBeLinked(path)) {
-        error("The path ${path} cannot be handed to a container or cloud as it is. ${plainNameRemedy()}")
+        def problem = 'cannot be handed to a container or cloud as it is'
+        error("The path ${path} ${problem}. ${plainNameRemedy()}")
     }
     // -resume compares the folder, so its name changes with the file.
-    def folder = workflow.workDir.resolve("given/${"${path} ${path.size()} ${path.lastModified()}".md5()}")
+    def version = "${path} ${path.size()} ${path.lastModified()}".md5()
+    def folder = workflow.workDir.resolve("given/${version}")
     def link = folder.resolve('.given')
     if (!java.nio.file.Files.isSymbolicLink(link)) {
         java.nio.file.Files.createDirectories(folder)
@@ -47,5 +49,6 @@ def given(value) {
 }
 
 def plainNameRemedy() {
-    "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these percent-encoded (%24)."
+    "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these " +
+        "percent-encoded (%24)."
 }

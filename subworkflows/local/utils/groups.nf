@@ -7,7 +7,8 @@ def mergedByGroup(samples) {
         .map { meta, file -> [[id: meta.group], file, meta.subMap(['n_cells', 'n_values'])] }
         .groupTuple()
         .map { meta, members, sizes ->
-            [meta + [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()], members.sort { member -> member.name }]
+            def size = [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()]
+            [meta + size, members.sort { member -> member.name }]
         }
 }
 

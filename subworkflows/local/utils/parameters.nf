@@ -15,9 +15,12 @@ def knownParameters(schema) {
 def checkParameters(schema) {
     def known = knownParameters(schema)
     known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
-    def problems = unknownParameters(known) + placeProblems(['-work-dir': workflow.workDir, 'The checkout': projectDir]) + known.collectMany { name, property -> parameterProblems(name, params[name], property) }
+    def problems = unknownParameters(known) +
+        placeProblems(['-work-dir': workflow.workDir, 'The checkout': projectDir]) +
+        known.collectMany { name, property -> parameterProblems(name, params[name], property) }
     if (problems) {
-        error("${problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"} not right:\n" +
+        def subject = problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"
+        error("${subject} not right:\n" +
             problems.collect { problem -> "  ${problem}" }.join('\n') +
             "\n  All parameters with their meaning: ./nextflow run . --help")
     }
@@ -26,9 +29,12 @@ def checkParameters(schema) {
 // Nextflow keeps --some-name as some-name and as someName: reported once.
 def unknownParameters(known) {
     def names = params.keySet().findAll { name -> !(name in known) }
-    def twins = names.findAll { name -> name.contains('-') }.collect { name -> name.replaceAll(/-(.)/) { _match, letter -> letter.toUpperCase() } }
+    def twins = names
+        .findAll { name -> name.contains('-') }
+        .collect { name -> name.replaceAll(/-(.)/) { _match, letter -> letter.toUpperCase() } }
     (names - twins).sort().collect { name ->
-        def nearest = known.keySet().min { option -> distance(option, name.replace('-', '_').toLowerCase()) }
+        def meant = name.replace('-', '_').toLowerCase()
+        def nearest = known.keySet().min { option -> distance(option, meant) }
         "--${name} is not a parameter of this pipeline: did you mean --${nearest}?"
     }
 }
@@ -52,19 +58,28 @@ def parameterProblems(name, value, property) {
     }
     def types = [property.type].flatten()
     if (!types.any { type -> hasType(value, type) }) {
-        return ["--${name} is ${shown(value)} but must be ${types.collect { type -> typeName(type) }.join(' or ')}."]
+        def wanted = types.collect { type -> typeName(type) }.join(' or ')
+        return ["--${name} is ${shown(value)} but must be ${wanted}."]
     }
     if (value.toString() ==~ /(?s).*\p{Cntrl}.*/) {
-        return ["--${name} is ${shown(value)} but must be without line breaks, tabs and other control characters."]
+        return [
+            "--${name} is ${shown(value)} but must be without line breaks, tabs and other control " +
+            "characters."
+        ]
     }
-    rangeProblems(name, value, property) + pathProblems(name, value, property) + inputProblems(name, value, property)
+    rangeProblems(name, value, property) +
+        pathProblems(name, value, property) +
+        inputProblems(name, value, property)
 }
 
 // Nextflow writes these paths into shell scripts as they are.
 def placeProblems(places) {
     places
         .findAll { _name, path -> path.toString() ==~ /(?s).*[\p{Cntrl}$].*/ }
-        .collect { name, path -> "${name} is ${shown(path)} but its path must be without \$, line breaks and other control characters." }
+        .collect { name, path ->
+            "${name} is ${shown(path)} but its path must be without \$, line breaks and other " +
+                "control characters."
+        }
 }
 
 def rangeProblems(name, value, property) {
@@ -74,7 +89,8 @@ def rangeProblems(name, value, property) {
         problems << "--${name} is ${shown(value)} but must be one of: ${allowed.join(', ')}."
     }
     if (property.pattern && !(value.toString() ==~ property.pattern)) {
-        problems << "--${name} is ${shown(value)} but must be ${property.errorMessage ?: "of the form ${property.pattern}"}."
+        def wanted = property.errorMessage ?: "of the form ${property.pattern}"
+        problems << "--${name} is ${shown(value)} but must be ${wanted}."
     }
     if (value instanceof Number && (isBelow(value, property) || isAbove(value, property))) {
         problems << "--${name} is ${value} but must be ${rangeText(property)}."
@@ -83,7 +99,8 @@ def rangeProblems(name, value, property) {
 }
 
 def isBelow(value, property) {
-    (property.minimum != null && value < property.minimum) || (property.exclusiveMinimum != null && value <= property.exclusiveMinimum)
+    (property.minimum != null && value < property.minimum) ||
+        (property.exclusiveMinimum != null && value <= property.exclusiveMinimum)
 }
 
 def isAbove(value, property) {
@@ -106,17 +123,23 @@ def pathProblems(name, value, property) {
     if (path.toUri().scheme != 'file') {
         return []
     }
-    def fits = java.nio.file.Files.isRegularFile(path) || (property.format != 'file-path' && path.isDirectory())
+    def may_be_folder = property.format != 'file-path'
+    def fits = java.nio.file.Files.isRegularFile(path) || (may_be_folder && path.isDirectory())
     if (property.exists && !fits) {
-        return ["--${name} is ${shown(value)} but is no file${property.format == 'file-path' ? '' : ' or folder'} that can be read from end to end."]
+        def wanted = may_be_folder ? 'file or folder' : 'file'
+        return ["--${name} is ${shown(value)} but is no ${wanted} that can be read from end to end."]
     }
-    property.format == 'directory-path' ? folderProblems(name, value, path.resolve('pipeline_info')) : []
+    property.format == 'directory-path'
+        ? folderProblems(name, value, path.resolve('pipeline_info'))
+        : []
 }
 
 // What keeps results from being written to a folder; it is made where it is not there.
 def folderProblems(name, value, folder) {
     def reason = [folder.parent, folder].findResult { place -> whyNotWritable(place) }
-    reason ? ["--${name} is ${shown(value)} but no results can be written there: ${reason}."] : []
+    reason
+        ? ["--${name} is ${shown(value)} but no results can be written there: ${reason}."]
+        : []
 }
 
 def whyNotWritable(folder) {
@@ -137,7 +160,10 @@ def whyNotWritable(folder) {
 // A samplesheet, or a folder of which one is to be written.
 def inputProblems(name, value, property) {
     property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)
-        ? ["--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in which to look for samples."]
+        ? [
+            "--${name} is ${shown(value)} but must be a .csv, .tsv or .txt file, or a folder in " +
+            "which to look for samples."
+        ]
         : []
 }
 
@@ -167,20 +193,31 @@ def shown(value) {
 
 def helpMessage(schema) {
     def groups = new groovy.json.JsonSlurper().parse(schema)['$defs'].values()
-    def usage = "${workflow.manifest.name} ${workflow.manifest.version}: ${workflow.manifest.description}\n\n" +
+    def manifest = workflow.manifest
+    def usage = "${manifest.name} ${manifest.version}: ${manifest.description}\n\n" +
         "Usage: ./nextflow run . -profile venv --input samplesheet.csv --outdir results\n"
-    usage + groups.collect { group -> "\n${group.title}\n" + group.properties.collect { name, property -> parameterHelp(name, property) }.join() }.join()
+    def described = groups.collect { group ->
+        def parameters = group.properties.collect { name, property -> parameterHelp(name, property) }
+        "\n${group.title}\n" + parameters.join()
+    }
+    usage + described.join()
 }
 
 def parameterHelp(name, property) {
-    def type = property['enum'] ? property['enum'].join(' | ') : [property.type].flatten().join(' | ')
+    def type = (property['enum'] ?: [property.type].flatten()).join(' | ')
     def standard = property['default'] == null ? '' : " [default: ${property['default']}]"
     "  ${"--${name}".padRight(24)} ${property.description} (${type})${standard}\n"
+}
+
+def parametersJson() {
+    groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))
 }
 
 // All parameters but those that say how to run rather than what to compute: they differ from run to
 // run, and -resume must not; the address of a webhook is a secret.
 def reportedParameters() {
-    def unreported = ['help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url']
+    def unreported = [
+        'help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url',
+    ]
     params.findAll { name, _value -> !(name in unreported) && !name.contains('-') }.sort()
 }
