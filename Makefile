@@ -47,11 +47,11 @@ benchmark-batches: setup ## clusters with and without batch correction on DATA=f
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder --durations=15
 
 test-fast: ## the quick tests, without Nextflow: for every edit
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not pipeline and not slow"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not pipeline and not slow" --durations=15
 
 docs: ## build the documentation as a site in site/, with warnings as errors
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

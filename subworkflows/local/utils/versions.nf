@@ -15,7 +15,10 @@ def versionsYaml(tasks) {
     def tools = tasks.collectMany { process, versions ->
         versions.readLines().collect { tool -> [process.tokenize(':').last(), tool] }
     }
-    def by_process = tools.unique().sort().groupBy { row -> row[0] }
+    def by_process = tools
+        .unique()
+        .sort { row -> row.join(' ') }
+        .groupBy { row -> row[0] }
     def pipeline = [
         "    ${workflow.manifest.name}: ${workflow.manifest.version}",
         "    nextflow: ${workflow.nextflow.version}",
