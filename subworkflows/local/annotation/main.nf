@@ -20,21 +20,24 @@ workflow ANNOTATION {
     samples // file: settings of all samples
 
     main:
-    // What the user gave is checked at once, while the samples are still being read.
+    // What the user gave is checked at once, while the samples are still being read. A formula is
+    // free text: it travels in a file.
     def code = codeOf('annotation')
-    def names = [markers_db: params.markers, labelled: params.reference]
-    // A formula is free text: it travels in a file.
-    def given_design = groovy.json.JsonOutput.toJson([condition: params.condition, formula: params.formula])
-    def design = channel.of(given_design).collectFile(name: 'design.json').first()
-    if (params.markers || params.reference || params.reference_label || params.condition || params.formula) {
-        ANNOTATION_CHECK(samples, given(params.markers), given(params.reference), groovy.json.JsonOutput.toJson(names), design, code)
+    def given_design = [condition: params.condition, formula: params.formula]
+    def design = channel.of(toJson(given_design)).collectFile(name: 'design.json').first()
+    if (isAnythingGiven()) {
+        def names = [markers_db: params.markers, labelled: params.reference]
+        def (markers, labelled) = [given(params.markers), given(params.reference)]
+        ANNOTATION_CHECK(samples, markers, labelled, toJson(names), design, code)
     }
-    def marker_sets = params.markers ? ANNOTATION_CHECK.out.marker_sets.first() : file("${projectDir}/assets/markers")
+    def marker_sets = params.markers
+        ? ANNOTATION_CHECK.out.marker_sets.first()
+        : file("${projectDir}/assets/markers")
 
     def clustered = expression.join(clustering)
-
     ANNOTATION_UMAP(clustered, code)
     ANNOTATION_MARKERS(clustered, code)
+
     // With a reference, a group waits for its verdict.
     def beside = clustered.map { group -> group + [[]] }
     def at_choice = channel.empty()
@@ -44,23 +47,26 @@ workflow ANNOTATION {
         at_choice = ANNOTATION_REFERENCE.out.failure
     }
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
+    def found_types = ANNOTATION_CELLTYPES.out.celltypes
+
     def differences = channel.empty()
     if (params.condition) {
         ANNOTATION_DIFFERENTIAL(clustered, design, code)
-        ANNOTATION_COMPOSITION(ANNOTATION_DIFFERENTIAL.out.pseudobulk.join(ANNOTATION_CELLTYPES.out.celltypes), design, code)
-        differences = ANNOTATION_DIFFERENTIAL.out.table.mix(ANNOTATION_DIFFERENTIAL.out.notes, ANNOTATION_COMPOSITION.out.table)
-        at_choice = at_choice.mix(ANNOTATION_DIFFERENTIAL.out.failure, ANNOTATION_COMPOSITION.out.failure)
+        def differential = ANNOTATION_DIFFERENTIAL.out
+        ANNOTATION_COMPOSITION(differential.pseudobulk.join(found_types), design, code)
+        differences = differential.table.mix(differential.notes, ANNOTATION_COMPOSITION.out.table)
+        at_choice = at_choice.mix(differential.failure, ANNOTATION_COMPOSITION.out.failure)
     }
-    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(ANNOTATION_CELLTYPES.out.celltypes)
+    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(found_types)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
 
     emit:
     annotated = ANNOTATION_ASSEMBLE.out.annotated // [meta, h5ad] per group
     markers   = ANNOTATION_MARKERS.out.markers // [meta, markers.tsv] per group
-    celltypes = ANNOTATION_CELLTYPES.out.celltypes // [meta, annotation.tsv] per group
+    celltypes = found_types // [meta, annotation.tsv] per group
     tables    = ANNOTATION_UMAP.out.umap // [meta, table] per group, for the report
         .mix(ANNOTATION_MARKERS.out.markers)
-        .mix(ANNOTATION_CELLTYPES.out.celltypes)
+        .mix(found_types)
         .mix(differences)
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)
@@ -71,6 +77,15 @@ workflow ANNOTATION {
         .mix(ANNOTATION_CELLTYPES.out.failure)
         .mix(ANNOTATION_ASSEMBLE.out.failure)
         .mix(at_choice)
+}
+
+def isAnythingGiven() {
+    def free = [params.reference_label, params.condition, params.formula]
+    (free + [params.markers, params.reference]).any()
+}
+
+def toJson(value) {
+    groovy.json.JsonOutput.toJson(value)
 }
 
 // Most groups have no gold standard: an empty list of files stands for it.

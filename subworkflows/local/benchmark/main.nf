@@ -18,7 +18,8 @@ workflow BENCHMARK {
         .join(gold_standard)
         .map { _id, meta, adata, labels -> [meta, adata, labels] }
     BENCHMARK_COMPARE(labelled.combine(seeds), code)
-    BENCHMARK_PAGE(BENCHMARK_COMPARE.out.results.toSortedList { table -> table.name }.filter { tables -> tables }, code)
+    def results = BENCHMARK_COMPARE.out.results.toSortedList { table -> table.name }
+    BENCHMARK_PAGE(results.filter { tables -> tables }, code)
 
     emit:
     page     = BENCHMARK_PAGE.out.page

@@ -18,6 +18,7 @@ workflow EVALUATION {
     EVALUATION_SCORES(annotated.join(summary).join(EVALUATION_COMPARISON.out.comparison), code)
 
     emit:
-    tables   = EVALUATION_SCORES.out.metrics.mix(EVALUATION_SCORES.out.contingency) // [meta, table] per group, for the report
+    tables   = EVALUATION_SCORES.out.metrics // [meta, table] per group, for the report
+        .mix(EVALUATION_SCORES.out.contingency)
     failures = EVALUATION_COMPARISON.out.failure.mix(EVALUATION_SCORES.out.failure)
 }

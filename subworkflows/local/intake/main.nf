@@ -53,7 +53,10 @@ workflow INTAKE {
             def meta = [id: row.sample, group: row.group, n_bytes: bytes(counts)]
             [meta, stageable(counts), labels, groovy.json.JsonOutput.toJson(row)]
         }
-    def measured = rows.toList().map { all -> localFirst(all) }.filter { _samples, counts -> counts }
+    def measured = rows
+        .toList()
+        .map { all -> localFirst(all) }
+        .filter { _samples, counts -> counts }
     INTAKE_ESTIMATE_MEMORY(measured, code)
     INTAKE_READ_COUNTS(rows, code)
 

@@ -4,7 +4,12 @@ process ANNOTATION_ASSEMBLE {
     label 'family_core'
 
     input:
-    tuple val(meta), path(expression), path(clustering), path(umap), path(celltypes), path(labels, stageAs: 'labels/*')
+    tuple val(meta),
+        path(expression),
+        path(clustering),
+        path(umap),
+        path(celltypes),
+        path(labels, stageAs: 'labels/*')
     val code
 
     output:

@@ -28,7 +28,9 @@ process INTAKE_CHECK_SAMPLESHEET {
     stub:
     """
     # The sheet shapes the workflow, so a stub run checks it as well.
-    scsiameseclu_step intake check_samplesheet --samplesheet given/samplesheet --schema ${schema} <<'GIVEN'
+    scsiameseclu_step intake check_samplesheet \\
+        --samplesheet given/samplesheet \\
+        --schema ${schema} <<'GIVEN'
     ${given}
     GIVEN
     """
