@@ -1,9 +1,9 @@
-"""Names that stages hand to each other, each written once."""
+"""Names and records that stages hand to each other, each written once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,3 +37,290 @@ def cell_names(sample: str | Names, barcodes: Names) -> Names:
 def batch_of(sample: Mapping[str, Any]) -> str:
     """Return the batch of a sample, given its settings: the samplesheet's, by default the sample."""
     return str((sample.get("extra") or {}).get(BATCH) or sample["sample"])
+
+
+# The records in JSON files. Their fields are part of what users read: docs/output.md explains them.
+
+
+class ProblemRecord(TypedDict):
+    """An :class:`.errors.Problem`."""
+
+    what: str
+    where: str
+    remedy: str
+
+
+class FailureRecord(TypedDict):
+    """``<id>.<step>.failure.json``: why a sample or group is missing; `step` is ``<stage>.<step>``."""
+
+    id: str
+    step: str
+    problems: list[ProblemRecord]
+
+
+class MistakeRecord(TypedDict):
+    """One of ``mistakes.json``, an :class:`.intake.samplesheet.Mistake`."""
+
+    line: int
+    path: str | None
+    problem: ProblemRecord
+
+
+class SampleSettings(TypedDict):
+    """One of ``samples.json``: what the samplesheet says of a sample."""
+
+    sample: str
+    counts: str
+    group: str
+    n_clusters: int | str
+    organism: str | None
+    tissue: str | None
+    expected_doublet_rate: float | None
+    labels: str | None
+    overrides: dict[str, Any]
+    extra: dict[str, Any]
+
+
+class Size(TypedDict):
+    """``<id>.size.json``: by it later tasks ask for memory; `n_values` are the nonzero counts."""
+
+    n_cells: int
+    n_genes: int
+    n_values: int
+
+
+class GroupMemory(TypedDict):
+    """What the steps on a group may ask for; `warning` is empty where that is not too much."""
+
+    group: str
+    n_cells: int
+    n_values: int
+    needs_mb: dict[str, int]
+    warning: str
+
+
+class SampleMemory(TypedDict):
+    """What the steps on a sample may ask for, by the header of its matrix."""
+
+    sample: str
+    group: str
+    n_barcodes: int
+    n_genes: int
+    n_stored: int
+    n_cells: int
+    needs_mb: dict[str, int]
+    warning: str
+    note: str
+
+
+class MemoryEstimate(TypedDict):
+    """``memory.json``."""
+
+    limit_mb: int | None
+    samples: list[SampleMemory]
+    groups: list[GroupMemory]
+
+
+class CellCalling(TypedDict):
+    """How the cells of an unfiltered matrix were called; `curve` has ``rank`` and ``counts``."""
+
+    status: str
+    lower: int
+    fdr: float
+    knee: int
+    certain: int
+    n_tested: int
+    n_cells: int
+    curve: dict[str, list[int]]
+
+
+class OrganismRecord(TypedDict):
+    """The organism given, and what the genes say of it; see :class:`.intake.organism.Organism`."""
+
+    given: str | None
+    found: str | None
+    name: str
+    evidence: str
+    warning: str
+
+
+class DoubletSummary(TypedDict):
+    """What was found of doublets; `histogram` has ``edges``, ``observed`` and ``simulated``."""
+
+    status: Literal["automatic", "manual", "expected_rate", "skipped"]
+    expected_rate: float
+    threshold: float | None
+    n_predicted: int
+    detected_rate: float
+    histogram: dict[str, list[float]]
+    note: str
+
+
+class QualitySummary(TypedDict):
+    """``<sample>.qc.json``; the last ones are missing where the filter left no cell."""
+
+    sample: str
+    group: str
+    status: Literal["ok", "failed"]
+    format: str
+    n_barcodes: int
+    n_kept: int
+    removed: dict[str, int]
+    cell_calling: CellCalling | None
+    thresholds: dict[str, float | None]
+    overrides: dict[str, Any]
+    organism: OrganismRecord | None
+    species: dict[str, int] | None
+    warnings: list[str]
+    notes: list[str]
+    n_genes: NotRequired[int]
+    median_genes: NotRequired[float | None]
+    median_counts: NotRequired[float | None]
+    median_pct_mt: NotRequired[float | None]
+    doublets: NotRequired[DoubletSummary]
+    doublet_action: NotRequired[str]
+
+
+class ExpressionSummary(TypedDict):
+    """``<group>.expression.json``: how the group's expression was normalized."""
+
+    genes: str
+    n_genes_in: int
+    n_genes: int
+    min_cells_per_gene: int
+    n_top_genes: int
+    n_pcs: int
+    target_sum: float
+    seed: int
+    notes: list[str]
+
+
+class BatchDecision(TypedDict):
+    """Whether batches were corrected and why; see :class:`.clustering.consensus.guard.Judgement`."""
+
+    requested: str
+    corrected: bool
+    reason: str
+    n_batches: int
+    need: float | None
+    validity: float | None
+    shared: float | None
+    cluster_agreement: NotRequired[dict[str, float]]
+
+
+class Merge(TypedDict):
+    """A merge of two nodes of the dendrogram."""
+
+    nodes: list[int]
+    co_association: float
+
+
+class DendrogramRecord(TypedDict):
+    """The dendrogram; of each leaf its ``n_cells`` and its cluster at each level."""
+
+    leaves: list[dict[str, int]]
+    merges: list[Merge]
+    stability: list[float]
+
+
+class PlacementRecord(TypedDict):
+    """How cells were placed into an earlier result."""
+
+    n_unlike_known: int
+    n_variable_genes: int
+    n_shared_genes: int
+    mean_confidence: float
+
+
+class Clusters(TypedDict):
+    """What was found of a group's clusters; of placed cells there is no dendrogram."""
+
+    n_clusters: int
+    n_clusters_requested: int | str
+    stability_ari: float | None
+    cluster_stability: dict[str, float]
+    levels: dict[str, int]
+    dendrogram: NotRequired[DendrogramRecord]
+    batch_correction: BatchDecision | None
+    placement: NotRequired[PlacementRecord]
+    method: str
+    notes: list[str]
+
+
+class Cost(TypedDict):
+    """What a clustering took."""
+
+    device: str
+    seconds: float
+    peak_memory_mb: float
+
+
+class ClusteringSummary(Clusters, Cost):
+    """``<group>.clustering.json``."""
+
+
+class Scores(TypedDict):
+    """Scores of clusters; the last three with a gold standard, None where no cell has a label."""
+
+    n_clusters: int
+    silhouette: float | None
+    acc: NotRequired[float | None]
+    nmi: NotRequired[float | None]
+    ari: NotRequired[float | None]
+
+
+class ClusterMarkers(TypedDict):
+    """The gold type of a cluster, and the share of the cluster's markers that are among the type's."""
+
+    label: str | None
+    share: float | None
+
+
+class MarkerAgreement(TypedDict):
+    """How far the markers of the clusters are those of their gold types; see :mod:`.evaluation.scores`."""
+
+    top_n: int
+    mean: float | None
+    clusters: dict[str, ClusterMarkers]
+
+
+class Metrics(Scores, Cost):
+    """``<group>.metrics.json``; the last two with a gold standard."""
+
+    n_cells: int
+    n_genes: int
+    stability_ari: float | None
+    comparison: dict[str, Scores]
+    agreement: dict[str, dict[str, float]]
+    n_labelled: NotRequired[int]
+    marker_agreement: NotRequired[MarkerAgreement]
+
+
+class Mixing(TypedDict):
+    """How well batches mix, before and after their correction, in all or one of the cell types."""
+
+    cell_type: NotRequired[str]
+    n_cells: int
+    n_batches: int
+    ilisi_before: float | None
+    clisi_before: float | None
+    over_expected_before: float | None
+    ilisi_after: float | None
+    clisi_after: float | None
+    over_expected_after: float | None
+
+
+class MixingSummary(TypedDict):
+    """``<group>.mixing.json``."""
+
+    n_batches: int
+    all: Mixing
+    cell_types: list[Mixing]
+
+
+class DifferentialSummary(TypedDict):
+    """``<group>.differential_expression.json``; `notes`: what was not tested, and why."""
+
+    condition: str
+    formula: str | None
+    notes: list[str]

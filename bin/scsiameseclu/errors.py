@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .contracts import ProblemRecord
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Problem:
     what: str
     where: str
     remedy: str
+
+    def record(self) -> ProblemRecord:
+        """Return the problem for JSON."""
+        return {"what": self.what, "where": self.where, "remedy": self.remedy}
 
     def __str__(self) -> str:
         return f"{self.what}\n    where:  {self.where}\n    remedy: {self.remedy}"

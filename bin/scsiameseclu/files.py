@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
+    from .contracts import FailureRecord, Size
     from .errors import Problem
 
 SETTINGS = "settings"
@@ -136,12 +137,13 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
 
 def write_size(adata: ad.AnnData, path: Path | str) -> None:
     """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory."""
-    write_json({"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}, path)
+    size: Size = {"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}
+    write_json(size, path)
 
 
 def write_failure(*, name: str, step: str, problems: Iterable[Problem]) -> None:
     """Write ``<name>.<step>.failure.json``: why the sample or group `name` is missing in the report."""
-    record = {"id": name, "step": step, "problems": [vars(problem) for problem in problems]}
+    record: FailureRecord = {"id": name, "step": step, "problems": [problem.record() for problem in problems]}
     write_json(record, f"{name}.{step}.failure.json")
 
 

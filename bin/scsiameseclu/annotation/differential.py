@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..contracts import DifferentialSummary
 from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
@@ -59,7 +60,7 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
     table, notes = compare(bulk, sample_table(rows, model), model)
     notes = [*without_values(rows, model), *notes]
     write_table(table, f"{prefix}.differential_expression.tsv")
-    account = {"condition": model.condition, "formula": model.formula, "notes": notes}
+    account: DifferentialSummary = {"condition": model.condition, "formula": model.formula, "notes": notes}
     write_json(account, f"{prefix}.differential_expression.json")
     with_columns(bulk, rows, model)
     set_settings(bulk, {"samples": [{"sample": row["sample"], "extra": row["extra"]} for row in rows]})

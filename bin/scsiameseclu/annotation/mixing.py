@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from ..contracts import BATCH, CORRECTED_PCA
+from ..contracts import BATCH, CORRECTED_PCA, MixingSummary
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -40,7 +40,7 @@ class Neighborhood(NamedTuple):
     weights: Floats
 
 
-def mixing(adata: ad.AnnData, types: Names) -> dict[str, Any]:
+def mixing(adata: ad.AnnData, types: Names) -> MixingSummary:
     """Return how well the batches mix and the cell types stay apart, before and after the correction.
 
     Parameters
@@ -60,8 +60,8 @@ def mixing(adata: ad.AnnData, types: Names) -> dict[str, Any]:
     """
     batches = adata.obs[BATCH].astype(str).to_numpy(dtype=object)
     names, sizes = np.unique(types, return_counts=True)
-    whole: dict[str, Any] = {"n_cells": adata.n_obs, "n_batches": len(np.unique(batches))}
-    rows: list[dict[str, Any]] = [
+    whole: Any = {"n_cells": adata.n_obs, "n_batches": len(np.unique(batches))}
+    rows: list[Any] = [
         {"cell_type": str(name), "n_cells": int(size), "n_batches": len(_counting(types == name, batches)[1])}
         for name, size in zip(names, sizes, strict=True)
     ]

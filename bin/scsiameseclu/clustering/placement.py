@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import anndata as ad
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
-from ..contracts import BATCH, CORRECTED_PCA
+from ..contracts import BATCH, CORRECTED_PCA, BatchDecision, ClusteringSummary, Clusters, Cost
 from ..depth import log_normalize
 from ..errors import InputError
 from ..expression.normalize import normalize, raw_counts
@@ -109,8 +109,10 @@ def place_group(
     placed = place(known, new, correction=batch_correction, random_state=seed)
     write_h5ad(_result(placed, seed=seed), f"{prefix}.clustering.h5ad")
     write_table(pd.DataFrame(columns=["step", "phase", "total"]), f"{prefix}.training_history.tsv")
-    cost = {"device": "cpu", "seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
-    write_json(_summary(placed, settings(new)["n_clusters"], batch_correction) | cost, f"{prefix}.clustering.json")
+    cost: Cost = {"device": "cpu", "seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
+    found = _summary(placed, settings(new)["n_clusters"], batch_correction)
+    summary: ClusteringSummary = {**found, **cost}
+    write_json(summary, f"{prefix}.clustering.json")
 
 
 def _result(placed: Placement, *, seed: int) -> ad.AnnData:
@@ -122,7 +124,7 @@ def _result(placed: Placement, *, seed: int) -> ad.AnnData:
     )
 
 
-def _summary(placed: Placement, requested: int | str, correction: Correction) -> dict[str, Any]:
+def _summary(placed: Placement, requested: int | str, correction: Correction) -> Clusters:
     obs, judgement = placed.obs, placed.judgement
     unlike, n = int(obs["unlike_known"].sum()), len(obs)
     done = "were corrected towards the base" if judgement.corrected else "were not corrected towards the base"
@@ -142,7 +144,7 @@ def _summary(placed: Placement, requested: int | str, correction: Correction) ->
         "stability_ari": None,
         "cluster_stability": {},
         "levels": {name: obs[name].nunique() for name in ("cluster", "cluster_coarse", FINE) if name in obs},
-        "batch_correction": {"requested": correction, **vars(judgement)},
+        "batch_correction": cast("BatchDecision", {"requested": correction, **vars(judgement)}),
         "placement": {
             "n_unlike_known": unlike,
             "n_variable_genes": placed.n_genes,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
 
-from ..contracts import BATCH
+from ..contracts import BATCH, BatchDecision, ClusteringSummary, Clusters, Cost, DendrogramRecord
 from ..files import settings, write_h5ad, write_json, write_table
 from ..memory import peak_memory_mb
 from ..steps import Step
@@ -131,7 +131,11 @@ def cluster(
         sizes=sizes,
         verbose=True,
     ).fit(adata)
-    cost = {"device": model.device_, "seconds": time.monotonic() - started, "peak_memory_mb": _peak_memory_mb(model)}
+    cost: Cost = {
+        "device": model.device_,
+        "seconds": time.monotonic() - started,
+        "peak_memory_mb": _peak_memory_mb(model),
+    }
     stability = resampling_stability(
         prepare_expression(adata, raw_counts(adata), random_state=seed),
         model.labels_,
@@ -142,7 +146,8 @@ def cluster(
     write_h5ad(_result(model, adata), f"{prefix}.clustering.h5ad")
     write_table(model.history_, f"{prefix}.training_history.tsv")
     model.save(f"{prefix}.model.safetensors")
-    write_json(_summary(model, requested, stability) | cost, f"{prefix}.clustering.json")
+    summary: ClusteringSummary = {**_summary(model, requested, stability), **cost}
+    write_json(summary, f"{prefix}.clustering.json")
 
 
 def _of_samples(adata: ad.AnnData, column: str) -> pd.Series:
@@ -158,7 +163,7 @@ def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
     return result
 
 
-def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> dict[str, Any]:
+def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
     notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
     if requested not in ("auto", model.n_clusters_):
         notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished.")
@@ -178,12 +183,13 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
     }
 
 
-def _batch_record(model: ScSiameseClu) -> dict[str, Any] | None:
+def _batch_record(model: ScSiameseClu) -> BatchDecision | None:
     """Return what was decided about batches and why; None without at least two."""
     if model.batch_judgement_ is None:
         return None
     agreement = {str(cluster): value for cluster, value in model.batch_agreement_.items()}
-    return {"requested": model.batch_correction, **asdict(model.batch_judgement_), "cluster_agreement": agreement}
+    record = {"requested": model.batch_correction, **asdict(model.batch_judgement_), "cluster_agreement": agreement}
+    return cast("BatchDecision", record)
 
 
 def _batch_notes(model: ScSiameseClu) -> list[str]:
@@ -201,7 +207,7 @@ def _batch_notes(model: ScSiameseClu) -> list[str]:
     return notes
 
 
-def dendrogram_record(model: ScSiameseClu) -> dict[str, Any]:
+def dendrogram_record(model: ScSiameseClu) -> DendrogramRecord:
     """Return the dendrogram for JSON.
 
     ``leaves``: per leaf its ``n_cells`` and its cluster at each level. ``merges``: per merge the

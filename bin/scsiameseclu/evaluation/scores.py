@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anndata as ad
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 from ..annotation.clustered import CLUSTER
 from ..annotation.markers import find_markers
-from ..contracts import LABEL
+from ..contracts import LABEL, ClusteringSummary, ClusterMarkers, MarkerAgreement, Scores
 from ..depth import exact_log_normalized
 from ..files import read_json, read_table, write_json, write_table
 from ..steps import Step
@@ -46,11 +46,14 @@ def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_
     adata = ad.read_h5ad(annotated)
     gold = adata.obs.get(LABEL)
     methods = read_table(comparison, dtype=str).set_index("barcode").loc[adata.obs_names]
-    clustering = read_json(summary)
-    metrics = {
+    clustering = cast("ClusteringSummary", read_json(summary))
+    metrics: dict[str, Any] = {
         "n_cells": adata.n_obs,
         "n_genes": adata.n_vars,
-        **{key: clustering[key] for key in ("stability_ari", "device", "seconds", "peak_memory_mb")},
+        "stability_ari": clustering["stability_ari"],
+        "device": clustering["device"],
+        "seconds": clustering["seconds"],
+        "peak_memory_mb": clustering["peak_memory_mb"],
         **score_clusters(adata.obs[CLUSTER].astype(str), adata.obsm["X_pca"], gold),
         "comparison": {
             name: score_clusters(methods[name], adata.obsm["X_pca"], gold) for name in methods if name != METHOD
@@ -65,7 +68,7 @@ def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_
     write_json(metrics, f"{prefix}.metrics.json")
 
 
-def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None) -> dict[str, Any]:
+def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None) -> Scores:
     """Return ``n_clusters``, ``silhouette`` and, with a gold standard, ``acc``, ``nmi`` and ``ari``.
 
     Parameters
@@ -78,13 +81,13 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
         Gold standard of the same cells; those without one are left out of ``acc``, ``nmi`` and ``ari``, which are None
         if no cell has one.
     """
-    result: dict[str, Any] = {
+    result: Scores = {
         "n_clusters": int(clusters.nunique()),
         "silhouette": silhouette(clusters.to_numpy(), embedding),
     }
     if gold is not None:
         labelled = gold.notna().to_numpy()
-        result |= dict.fromkeys(("acc", "nmi", "ari"))
+        result |= {"acc": None, "nmi": None, "ari": None}
         if labelled.any():
             truth, found = gold[labelled].to_numpy(dtype=str), clusters[labelled].to_numpy(dtype=str)
             result["acc"] = accuracy(truth, found)
@@ -93,7 +96,7 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
     return result
 
 
-def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> dict[str, Any]:
+def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> MarkerAgreement:
     """Return how many of each cluster's strongest markers are among those of its gold type.
 
     The figure of Xu et al. (scSiameseClu, IJCAI 2025): the gold type of a cluster is the label of most of its cells,
@@ -116,7 +119,7 @@ def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> 
     labelled = adata[gold.notna().to_numpy()].copy()
     labelled.obs["gold"] = pd.Categorical(gold[gold.notna()].astype(str))
     tops = {key: _top(find_markers(labelled, groupby=key, only_pos=True), top_n) for key in (CLUSTER, "gold")}
-    clusters: dict[str, dict[str, Any]] = {}
+    clusters: dict[str, ClusterMarkers] = {}
     for cluster in adata.obs[CLUSTER].cat.categories:
         sizes = labelled.obs.loc[labelled.obs[CLUSTER] == cluster, "gold"].value_counts()
         label = str(sizes.index[0]) if sizes.sum() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
         )
     except InputError as error:
         samples, mistakes = [], [Mistake(0, problem) for problem in error.problems]
-    _write([{**vars(found), "problem": vars(found.problem)} for found in mistakes], "mistakes.json")
+    _write([found.record() for found in mistakes], "mistakes.json")
     _write(samples, "samples.json")
 
 
-def _write(rows: list[dict[str, Any]], name: str) -> None:
+def _write(rows: Sequence[Mapping[str, Any]], name: str) -> None:
     text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)
     Path(name).write_text(text + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 
+from ..contracts import GroupMemory, MemoryEstimate, SampleMemory
 from ..files import unwrapped, write_json
 from ..steps import Step
 from .formats import matrix_market
@@ -100,7 +101,8 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
         if size is not None:
             rows.append(_sample(sample, size, RATES, limit_mb))
     groups = [_group(name, members, RATES, limit_mb) for name, members in sizes.items() if all(members)]
-    write_json({"limit_mb": limit_mb, "samples": rows, "groups": groups}, "memory.json")
+    estimate: MemoryEstimate = {"limit_mb": limit_mb, "samples": rows, "groups": groups}
+    write_json(estimate, "memory.json")
 
 
 def matrix_size(path: Path) -> Size | None:
@@ -129,7 +131,7 @@ def _megabytes(rates: Mapping[str, float], **sizes: int) -> int:
     return round(sum(each * sizes.get(what, 1) for what, each in rates.items()) / _MEGABYTE)
 
 
-def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | None) -> dict[str, Any]:
+def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | None) -> SampleMemory:
     needs = size.needs(rates, n_bytes=sample["n_bytes"])
     # What is asked for once cells are called is not known before.
     known = {step: need for step, need in needs.items() if step in _OF_BARCODES or not size.is_unfiltered}
@@ -141,11 +143,20 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
             f"{size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, or split the sample."
         )
     note = f"Cells are not known before they are called; {size.n_cells:,} are assumed." if size.is_unfiltered else ""
-    row = {"sample": sample["id"], "group": sample["group"], **vars(size), "n_cells": size.n_cells}
-    return row | {"needs_mb": needs, "warning": warning, "note": note}
+    return {
+        "sample": sample["id"],
+        "group": sample["group"],
+        "n_barcodes": size.n_barcodes,
+        "n_genes": size.n_genes,
+        "n_stored": size.n_stored,
+        "n_cells": size.n_cells,
+        "needs_mb": needs,
+        "warning": warning,
+        "note": note,
+    }
 
 
-def _group(name: str, members: list[Size | None], rates: Rates, limit: int | None) -> dict[str, Any]:
+def _group(name: str, members: list[Size | None], rates: Rates, limit: int | None) -> GroupMemory:
     sizes = [size for size in members if size is not None]
     n_cells, n_values = sum(size.n_cells for size in sizes), sum(size.n_stored for size in sizes)
     needs = {step: _megabytes(rates[step], n_cells=n_cells, n_values=n_values) for step in OF_A_GROUP}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .gene_ids import ENSEMBL, OF_ORGANISMS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..contracts import OrganismRecord
 
 ORGANISMS = ("human", "mouse")
 # GRCh38_MT-ND1, mm10___Xkr4: Cell Ranger's names where the reference holds several genomes.
@@ -60,10 +62,15 @@ class Organism:
             return f"The genes are not of {given}{of} ({self.evidence}): give 'other' as organism, or the right matrix."
         return f"The genes look like those of {self.found} ({self.evidence}), but the organism is given as {given}."
 
-    def summary(self, given: str | None) -> dict[str, Any]:
+    def summary(self, given: str | None) -> OrganismRecord:
         """Return the account in ``<sample>.qc.json``."""
-        found = {"found": self.found, "name": self.name, "evidence": self.evidence}
-        return {"given": given, **found, "warning": self.check(given)}
+        return {
+            "given": given,
+            "found": self.found,
+            "name": self.name,
+            "evidence": self.evidence,
+            "warning": self.check(given),
+        }
 
 
 def gene_organisms(var: pd.DataFrame) -> np.ndarray:

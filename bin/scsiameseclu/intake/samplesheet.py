@@ -18,7 +18,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from ..contracts import OBS_COLUMNS
+from ..contracts import OBS_COLUMNS, MistakeRecord, SampleSettings
 from ..errors import InputError, Problem, quoted
 
 DELIMITERS = (",", "\t", ";")
@@ -73,6 +73,10 @@ class Mistake:
     problem: Problem
     path: str | None = None
 
+    def record(self) -> MistakeRecord:
+        """Return the mistake for JSON."""
+        return {"line": self.line, "path": self.path, "problem": self.problem.record()}
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -89,7 +93,7 @@ def read_samplesheet(
     defaults: Mapping[str, Any],
     paths: Mapping[str, bool],
     name: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[SampleSettings]:
     """Read and check a samplesheet.
 
     Parameters
@@ -126,7 +130,7 @@ def read_samplesheet(
 
 def check_sheet(
     path: Path, *, schema: Mapping[str, Any], defaults: Mapping[str, Any], name: str | None = None
-) -> tuple[list[dict[str, Any]], list[Mistake]]:
+) -> tuple[list[SampleSettings], list[Mistake]]:
     """Check all of a samplesheet but whether its files exist, which only the caller may know.
 
     Parameters
@@ -380,10 +384,12 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
             sheet.report(what, remedy, line=row.line, column="labels", path=labels)
 
 
-def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
-    own = {
+    extra = row.extra | {column: row.values[column] for column in DESCRIBING if column in row.values}
+    own = SampleSettings.__required_keys__ | set(DESCRIBING)
+    return {
         "sample": values.get("sample", ""),
         "counts": values.get("counts", ""),
         "group": values.get("group", values.get("sample", "")),
@@ -392,10 +398,9 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> dict[str, Any]:
         "tissue": values.get("tissue"),
         "expected_doublet_rate": values.get("expected_doublet_rate"),
         "labels": values.get("labels"),
+        "overrides": {column: value for column, value in row.values.items() if column not in own},
+        "extra": extra,
     }
-    extra = row.extra | {column: row.values[column] for column in DESCRIBING if column in row.values}
-    overrides = {column: value for column, value in row.values.items() if column not in own and column not in extra}
-    return {**own, "overrides": overrides, "extra": extra}
 
 
 def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:

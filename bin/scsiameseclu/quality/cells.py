@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 from scipy.stats import false_discovery_control, median_abs_deviation
 
 from .ambient import LOWER, ambient_profile, barcode_totals, monte_carlo
+
+if TYPE_CHECKING:
+    from ..contracts import CellCalling
 
 LEDGER_STEP = "calling"
 RULE = "not_a_cell"
@@ -109,7 +112,7 @@ class CellCalls:
             "others."
         )
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> CellCalling:
         """Return the account in ``<sample>.qc.json``."""
         return {
             "status": "called",

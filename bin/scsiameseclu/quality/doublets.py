@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anndata as ad
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from ..contracts import DoubletSummary, QualitySummary
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
@@ -80,7 +81,7 @@ class Doublets:
     simulated: np.ndarray = field(default_factory=lambda: np.empty(0))
     note: str = ""
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DoubletSummary:
         """Return the account in ``<sample>.qc.json``."""
         return {
             "status": self.status,
@@ -148,7 +149,7 @@ def flag_doublets(
     kept = adata[~removed].copy()
     completed = complete_ledger(read_ledger(ledger), doublets, removed)
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
-    account = complete_summary(read_json(summary), kept, doublets, n_removed=int(removed.sum()))
+    account = complete_summary(cast("QualitySummary", read_json(summary)), kept, doublets, n_removed=int(removed.sum()))
     account |= {"species": count_species(completed), "doublet_action": chosen["doublet_action"]}
     account |= {"status": "ok" if kept.n_obs else "failed"}
     write_json(account, f"{prefix}.qc.json")
@@ -219,11 +220,12 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
 
 
 def complete_summary(
-    summary: dict[str, Any], kept: ad.AnnData, doublets: Doublets, *, n_removed: int
-) -> dict[str, Any]:
+    summary: QualitySummary, kept: ad.AnnData, doublets: Doublets, *, n_removed: int
+) -> QualitySummary:
     """Return the account of the sample (``<sample>.qc.json``): filter, doublets, medians of the kept cells."""
     notes = [*summary["notes"], *([doublets.note] if doublets.note else [])]
-    return summary | {
+    return {
+        **summary,
         "n_kept": kept.n_obs,
         "removed": summary["removed"] | {RULE: n_removed},
         "n_genes": int((kept.X.getnnz(axis=0) > 0).sum()),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..contracts import QualitySummary
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
 from ..steps import Step
@@ -162,7 +163,7 @@ def filter_sample(
 
 def _judge(
     sample: str, adata: ad.AnnData, metrics: pd.DataFrame, chosen: Mapping[str, Any], seed: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, QualitySummary]:
     """Return the ledger and the account; where no cell is left, write both and raise."""
     counts, called = sparse.csr_matrix(adata.X), chosen["cell_calling"] == "auto"
     calls, doubt = find_cells(counts, random_state=seed) if called else (None, "")
@@ -305,7 +306,7 @@ def summarize(
     notes: list[str],
     warnings: list[str],
     calls: CellCalls | None = None,
-) -> dict[str, Any]:
+) -> QualitySummary:
     """Return what the report says about the filter (the head of ``<sample>.qc.json``).
 
     `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
@@ -338,7 +339,7 @@ def summarize(
     }
 
 
-def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: dict[str, Any], *, where: str) -> InputError:
+def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: QualitySummary, *, where: str) -> InputError:
     """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
     taken = ", ".join(f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n)
