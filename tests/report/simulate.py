@@ -91,7 +91,8 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
         if row["sample"] in kept
     ]
     groups = [
-        {"group": name, "needs_mb": {"group": 2100, "clustering": 8100}, "warning": "far too much"}
+        {"group": name, "n_cells": plan.n_cells, "n_values": 10**6, "needs_mb": {"group": 2100, "clustering": 8100}}
+        | {"warning": "far too much"}
         for name in dict.fromkeys(row["group"] for row in rows)
     ]
     write_json({"limit_mb": 8000, "samples": estimates, "groups": groups}, directory / "samples" / "memory.json")
@@ -121,6 +122,7 @@ def _settings(index: int, plan: Plan) -> dict[str, Any]:
         "tissue": "blood" if index else None,
         "expected_doublet_rate": None,
         "labels": "label" if plan.labelled else None,
+        "overrides": {},
         "extra": extra,
     }
 
@@ -198,6 +200,10 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "median_counts": float(kept["total_counts"].median()),
             "median_pct_mt": float(kept["pct_counts_mt"].median()),
             "thresholds": THRESHOLDS,
+            "overrides": {},
+            "organism": {"given": "human", "found": "human", "name": "", "evidence": "all genes, by id", "warning": ""},
+            "warnings": [],
+            "doublet_action": "remove",
             "doublets": {
                 "status": "automatic",
                 "expected_rate": 0.024,
@@ -209,7 +215,7 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
                     "observed": np.histogram(ledger["doublet_score"], edges)[0],
                     "simulated": np.histogram(rng.beta(4, 8, 2 * n), edges)[0],
                 },
-                "note": None,
+                "note": "",
             },
             "notes": [],
         },
@@ -380,6 +386,7 @@ def _write_evidence(
             "n_clusters_requested": "auto",
             "stability_ari": 0.9 if k > 1 else None,
             **simulated_tree(cells, k),
+            "batch_correction": None,
             "device": "cpu",
             "seconds": 12.3,
             "peak_memory_mb": 812.0,
@@ -465,7 +472,17 @@ def _write_composition_test(directory: Path, group: str, names: list[str]) -> No
 
 
 def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
-    account = {"genes": "inner", "n_genes_in": 1500, "notes": ["The samples have <b>1500</b> genes in common."]}
+    account = {
+        "genes": "inner",
+        "n_genes_in": 1500,
+        "n_genes": 1500,
+        "min_cells_per_gene": 3,
+        "n_top_genes": 1500,
+        "n_pcs": 50,
+        "target_sum": 1e4,
+        "seed": 0,
+        "notes": ["The samples have <b>1500</b> genes in common."],
+    }
     write_json(account, directory / f"{group}.expression.json")
     means = rng.gamma(0.5, 1.0, 1500)
     dispersions = rng.normal(0, 1, 1500) ** 3
