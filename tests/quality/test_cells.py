@@ -28,7 +28,7 @@ from scsiameseclu.quality.cells import (
     knee_point,
     looks_unfiltered,
 )
-from scsiameseclu.quality.filter import cell_metrics, filter_sample
+from scsiameseclu.quality.filter import Options, cell_metrics, filter_sample
 from scsiameseclu.quality.ledger import read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
@@ -54,7 +54,7 @@ def droplets() -> tuple[sparse.csr_matrix, np.ndarray]:
 
 def run(adata: ad.AnnData, folder: Path, **options: Any) -> tuple[Any, dict[str, Any]]:
     adata.write_h5ad(folder / "s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=folder / "s1.counts.h5ad", **options)
+    filter_sample(prefix="s1", counts=folder / "s1.counts.h5ad", options=Options(**options))
     return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
 
 

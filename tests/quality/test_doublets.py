@@ -12,7 +12,7 @@ from scipy import sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, set_settings, settings
 from scsiameseclu.quality.doublets import _bound_for, _choose_threshold, flag_doublets, score_doublets
-from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.ledger import read_ledger
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -32,7 +32,8 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(adata: ad.AnnData, **options: Any) -> tuple[ad.AnnData, pd.DataFrame, dict[str, Any]]:
     adata.write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), min_genes=options.pop("min_genes", None))
+    bounds = Options(min_genes=options.pop("min_genes", None))
+    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=bounds)
     flag_doublets(
         prefix="s1",
         healthy=Path("s1.healthy.h5ad"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, settings
-from scsiameseclu.quality.filter import cell_metrics, filter_sample
+from scsiameseclu.quality.filter import Options, cell_metrics, filter_sample
 from scsiameseclu.quality.ledger import LEDGER_COLUMNS, read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
@@ -38,7 +38,7 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(adata: ad.AnnData, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
     adata.write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), **options)
+    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(**options))
     return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json
-from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.ledger import read_ledger
 from scsiameseclu.quality.mad import mad_bounds
 
@@ -41,7 +41,7 @@ def counts() -> NDArray[np.int64]:
 
 def run(matrix: Any, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
     as_intake(matrix, genes=GENES).write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), **options)
+    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(**options))
     return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scsiameseclu.files import read_json
 from scsiameseclu.quality.doublets import flag_doublets
-from scsiameseclu.quality.filter import filter_sample
+from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.ledger import read_ledger
 from scsiameseclu.quality.species import species_counts
 
@@ -42,7 +42,7 @@ def test_one_species_has_no_columns() -> None:
 def test_ledger_and_account_tell_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     as_intake(barnyard(60, 40, 10), genes=GENES).write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), min_genes=1)
+    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(min_genes=1))
     assert read_json("s1.filter.json")["species"] == {"human": 60, "mouse": 40, "mixed": 10}
     tables = {name: Path(f"s1.{name}") for name in ("healthy.h5ad", "filter_ledger.tsv.gz", "filter.json")}
     healthy, ledger, summary = tables.values()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +48,27 @@ def check(
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}
     problems: list[Problem] = []
-
-    def attempt(task: Callable[[], None]) -> None:
-        try:
-            task()
-        except InputError as error:
-            problems.extend(error.problems)
-
     if markers_db is not None:
         organisms = sorted({str(row["organism"]) for row in rows})
-        with own_name(markers_db, own.get("markers_db")) as path:
-            attempt(lambda: write_table(checked_marker_sets(path, organisms), "marker_sets.tsv"))
+        with _collected(problems), own_name(markers_db, own.get("markers_db")) as path:
+            write_table(checked_marker_sets(path, organisms), "marker_sets.tsv")
     if labelled is not None or reference_label is not None:
-        attempt(lambda: _check_reference(labelled, reference_label, own.get("labelled")))
+        with _collected(problems):
+            _check_reference(labelled, reference_label, own.get("labelled"))
     if design is not None:
-        attempt(lambda: _check_design(rows, design))
+        with _collected(problems):
+            _check_design(rows, design)
     if problems:
         raise InputError(problems)
+
+
+@contextmanager
+def _collected(problems: list[Problem]) -> Iterator[None]:
+    """Add the problems of an error that is raised here to those of others."""
+    try:
+        yield
+    except InputError as error:
+        problems.extend(error.problems)
 
 
 def _check_reference(labelled: Path | None, column: str | None, name: str | None) -> None:

@@ -74,8 +74,8 @@ def benchmark(
 ) -> None:
     """Run every labelled data set of a folder by every method and write tables, figures and the page OUTPUT.md.
 
-    Results are kept in OUTPUT/*.tsv as they are found: a run that was interrupted goes on where it stopped. A result is
-    found anew only where its data, the code of its method or a library of that has changed, or where it failed.
+    A run that was interrupted goes on where it stopped. A result in OUTPUT/*.tsv is found anew only where its data, the
+    code of its method or a library of that has changed, or where it failed.
 
     Parameters
     ----------
@@ -101,17 +101,21 @@ def benchmark(
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if scaling:
-            sets = [simulated_dataset(n, scratch=scratch) for n in scaling]
-            jobs, table = scaling_jobs(sets), output / SCALING
+            failed = _time(scaling, output / SCALING, scratch=scratch, threads=threads)
         else:
             assert data is not None
             sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
-            jobs, table = (ablation_jobs if ablate else comparison_jobs)(sets, range(seeds)), output / RESULTS
-        failed = measure(jobs, table, scratch=scratch, threads=threads)
+            jobs = (ablation_jobs if ablate else comparison_jobs)(sets, range(seeds))
+            failed = measure(jobs, output / RESULTS, scratch=scratch, threads=threads)
     write_page(output)
     if failed:
         note(f"{failed} fits failed, and are so recorded; run again to try them again")
         sys.exit(1)
+
+
+def _time(sizes: Sequence[int], table: Path, *, scratch: Path, threads: int) -> int:
+    sets = [simulated_dataset(n_cells, scratch=scratch) for n_cells in sizes]
+    return measure(scaling_jobs(sets), table, scratch=scratch, threads=threads)
 
 
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:

@@ -201,16 +201,14 @@ def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: in
 def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
     """Call the cells of an unfiltered matrix (Lun et al. 2019).
 
-    Barcodes with at least a tenth of the counts of the fullest beyond the knee of the barcode-rank
-    curve are cells, where empty droplets do not reach as far (:func:`certain_counts`). Those with
-    fewer, but more than 100 (or than the median barcode, if that has more), are compared with the
-    ambient profile: their multinomial likelihood against that of `n_simulations` draws of as many
-    counts from the profile gives a p-value, and Benjamini and Hochberg's false discovery rate over
-    all barcodes above that bound (certain cells with a p-value of 0, as in the paper) must be at most
-    0.001. Unlike in the paper, cells are certain already below the knee, for half of them may lie
-    there and some resemble the ambient RNA; p-values smaller than the draws can show are read off
-    the tail of a distribution fitted to them; and the likelihood allows for no overdispersion of the
-    ambient counts.
+    Barcodes with at least as many counts as :func:`certain_counts` says are cells. Those with fewer,
+    but more than :func:`lower_counts`, are compared with the ambient profile: their multinomial
+    likelihood against that of `n_simulations` draws of as many counts gives a p-value, and Benjamini
+    and Hochberg's false discovery rate over all barcodes above that bound (certain cells with a
+    p-value of 0, as in the paper) must be at most 0.001. Unlike in the paper, cells are certain
+    already below the knee, since half of them may lie there; p-values smaller than the draws can
+    show are read off the tail of a distribution fitted to them; and the likelihood allows for no
+    overdispersion of the ambient counts.
 
     Parameters
     ----------
@@ -221,15 +219,10 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     random_state
         Seed of the draws.
 
-    Returns
-    -------
-    The calls.
-
     Raises
     ------
     ValueError
-        If all barcodes have more than 100 counts and the same, or none has more: there is nothing to
-        compare.
+        If no barcode has more counts than that bound, or none of the others has any.
     """
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)

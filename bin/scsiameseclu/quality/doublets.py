@@ -143,16 +143,14 @@ def flag_doublets(
         threshold=chosen["doublet_threshold"],
         random_state=seed,
     )
-    removed = doublets.predicted if chosen["doublet_action"] == "remove" else np.zeros(adata.n_obs, dtype=bool)
+    removed = doublets.predicted & (chosen["doublet_action"] == "remove")
     adata.obs["doublet_score"] = doublets.scores
     adata.obs["predicted_doublet"] = doublets.predicted
     kept = adata[~removed].copy()
     completed = complete_ledger(read_ledger(ledger), doublets, removed)
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
-    account = complete_summary(cast("QualitySummary", read_json(summary)), kept, doublets, n_removed=int(removed.sum()))
-    account |= {"species": count_species(completed), "doublet_action": chosen["doublet_action"]}
-    account |= {"status": "ok" if kept.n_obs else "failed"}
-    write_json(account, f"{prefix}.qc.json")
+    before = cast("QualitySummary", read_json(summary))
+    write_json(complete_summary(before, kept, doublets, completed, chosen["doublet_action"]), f"{prefix}.qc.json")
     if not kept.n_obs:
         raise _nothing_left(given, doublets)
     write_h5ad(kept, f"{prefix}.filtered.h5ad")
@@ -167,11 +165,9 @@ def score_doublets(
 ) -> Doublets:
     """Score every cell's chance of being a doublet, and choose the threshold.
 
-    Scrublet as in scanpy, with two changes that serve matrices shallow in counts or poor in genes: the cells and the
-    simulated doublets are log-transformed before PCA, and a fixed number of variable genes (half of all, at most
-    2000) is used. Cells and genes are put in an order of their own first: the calls do not depend on that in which
-    they came. Above 20,000 cells a third one keeps memory proportional to the cells: singular vectors in place of
-    principal components (the genes scaled but not centered), and the neighbours of 20,000 cells.
+    Scrublet as in scanpy, with changes for matrices shallow in counts or poor in genes: cells and simulated doublets
+    are log-transformed before PCA, of the most variable half of the genes (at most 2,000). The order of cells and genes
+    changes nothing. Above 20,000 cells, for memory, genes are scaled but not centered (:data:`LARGE`).
 
     Parameters
     ----------
@@ -220,20 +216,22 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
 
 
 def complete_summary(
-    summary: QualitySummary, kept: ad.AnnData, doublets: Doublets, *, n_removed: int
+    summary: QualitySummary, kept: ad.AnnData, doublets: Doublets, ledger: pd.DataFrame, action: str
 ) -> QualitySummary:
     """Return the account of the sample (``<sample>.qc.json``): filter, doublets, medians of the kept cells."""
-    notes = [*summary["notes"], *([doublets.note] if doublets.note else [])]
     return {
         **summary,
+        "status": "ok" if kept.n_obs else "failed",
         "n_kept": kept.n_obs,
-        "removed": summary["removed"] | {RULE: n_removed},
+        "removed": summary["removed"] | {RULE: summary["n_kept"] - kept.n_obs},
+        "species": count_species(ledger),
         "n_genes": int((kept.X.getnnz(axis=0) > 0).sum()),
         "median_genes": _median(kept.obs["n_genes_by_counts"]),
         "median_counts": _median(kept.obs["total_counts"]),
         "median_pct_mt": _median(kept.obs["pct_counts_mt"]),
         "doublets": doublets.summary(),
-        "notes": notes,
+        "notes": [*summary["notes"], *([doublets.note] if doublets.note else [])],
+        "doublet_action": action,
     }
 
 

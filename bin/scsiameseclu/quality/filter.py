@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from cyclopts import Parameter
 from scipy import sparse
 
 from ..contracts import QualitySummary
@@ -77,35 +78,13 @@ class Rule:
         return values < self.threshold if self.side == "min" else values > self.threshold
 
 
-def filter_sample(
-    *,
-    prefix: str,
-    counts: Path,
-    min_genes: int | None = None,
-    max_genes: int | None = None,
-    min_counts: int | None = None,
-    max_counts: int | None = None,
-    max_pct_mt: float = 20.0,
-    max_pct_hb: float | None = None,
-    mad_genes: float | None = None,
-    mad_counts: float | None = None,
-    mad_pct_mt: float | None = None,
-    qc_preset: Literal["default", "low_depth"] = "default",
-    cell_calling: Literal["auto", "none"] = "auto",
-    seed: int = 0,
-) -> None:
-    """Remove the barcodes of a sample that hold no cell, or no healthy one.
-
-    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.healthy.h5ad``,
-    ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and ``<prefix>.size.json``; where no cell is left, the
-    final account (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is asked of a cell.
 
     Parameters
     ----------
-    prefix
-        Id of the sample.
-    counts
-        Counts of the sample (``<sample>.counts.h5ad``).
     min_genes
         Fewest genes in a cell. Default: the preset's, or a fifth of the median where the sample is shallow.
     max_genes
@@ -129,24 +108,44 @@ def filter_sample(
         ``default`` asks for 200 genes, ``low_depth`` for 50, where ``min_genes`` is not given.
     cell_calling
         ``auto`` calls cells first where the matrix holds empty droplets; ``none`` never does.
+    """
+
+    min_genes: int | None = None
+    max_genes: int | None = None
+    min_counts: int | None = None
+    max_counts: int | None = None
+    max_pct_mt: float = 20.0
+    max_pct_hb: float | None = None
+    mad_genes: float | None = None
+    mad_counts: float | None = None
+    mad_pct_mt: float | None = None
+    qc_preset: Literal["default", "low_depth"] = "default"
+    cell_calling: Literal["auto", "none"] = "auto"
+
+
+DEFAULTS = Options()
+
+
+def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, seed: int = 0) -> None:
+    """Remove the barcodes of a sample that hold no cell, or no healthy one.
+
+    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.healthy.h5ad``,
+    ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and ``<prefix>.size.json``; where no cell is left, the
+    final account (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
+
+    Parameters
+    ----------
+    prefix
+        Id of the sample.
+    counts
+        Counts of the sample (``<sample>.counts.h5ad``).
+    options
+        What is asked of a cell.
     seed
         Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
-    chosen = overridden(
-        adata,
-        min_genes=min_genes,
-        max_genes=max_genes,
-        min_counts=min_counts,
-        max_counts=max_counts,
-        max_pct_mt=max_pct_mt,
-        max_pct_hb=max_pct_hb,
-        mad_genes=mad_genes,
-        mad_counts=mad_counts,
-        mad_pct_mt=mad_pct_mt,
-        qc_preset=qc_preset,
-        cell_calling=cell_calling,
-    )
+    chosen = overridden(adata, **asdict(options))
     metrics = cell_metrics(adata)
     ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
     kept = ledger["kept"].to_numpy()
