@@ -23,7 +23,7 @@ def check(
     design: Path | None = None,
     names: Path | None = None,
 ) -> None:
-    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form, of what was given.
+    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form; report all that is wrong with any.
 
     Parameters
     ----------
@@ -39,11 +39,6 @@ def check(
         ``design.json``: the column of the samplesheet with the conditions, and the formula. Default: none was named.
     names
         JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them. Default: as they are.
-
-    Raises
-    ------
-    InputError
-        With everything that is wrong with any of them.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}

@@ -74,15 +74,13 @@ def benchmark(
 ) -> None:
     """Run every labelled data set of a folder by every method and write tables, figures and the page OUTPUT.md.
 
-    A run that was interrupted goes on where it stopped. A result in OUTPUT/*.tsv is found anew only where its data, the
-    code of its method or a library of that has changed, or where it failed.
-
     Parameters
     ----------
     data
         Folder with .h5ad (labels in obs['label']) and .h5 (X and Y); files without labels are named and left out.
     output
-        Folder of tables and figures; the page is beside it, with .md at its end.
+        Folder of tables and figures, the page beside it with .md at its end. Results there are kept, and found anew
+        only where the data, the method's code or a library of it has changed, or where they failed.
     seeds
         Number of seeds, 0, 1, ...
     only
@@ -97,25 +95,17 @@ def benchmark(
         Threads of each fit.
     """
     _check(data=data, scaling=scaling or (), seeds=seeds, threads=threads)
-    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        if scaling:
-            failed = _time(scaling, output / SCALING, scratch=scratch, threads=threads)
+        if data is None or scaling:
+            jobs = scaling_jobs([simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()])
         else:
-            assert data is not None
             sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
             jobs = (ablation_jobs if ablate else comparison_jobs)(sets, range(seeds))
-            failed = measure(jobs, output / RESULTS, scratch=scratch, threads=threads)
+        failed = measure(jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads)
     write_page(output)
     if failed:
-        note(f"{failed} fits failed, and are so recorded; run again to try them again")
-        sys.exit(1)
-
-
-def _time(sizes: Sequence[int], table: Path, *, scratch: Path, threads: int) -> int:
-    sets = [simulated_dataset(n_cells, scratch=scratch) for n_cells in sizes]
-    return measure(scaling_jobs(sets), table, scratch=scratch, threads=threads)
+        sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
 
 
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:
@@ -159,6 +149,7 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
 
     A fit that fails has a row, too: with an ``error``, and without scores.
     """
+    table.parent.mkdir(parents=True, exist_ok=True)
     known = identities(read_results(table))
     missing = [job for job in jobs if identity(job.about()) not in known]
     note(f"{len(jobs)} fits, of which {len(jobs) - len(missing)} are there already")

@@ -114,8 +114,8 @@ def flag_doublets(
 ) -> None:
     """Score the doublets of a sample, remove them or not, and complete its ledger.
 
-    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.filtered.h5ad``, unless no cell
-    is left, ``<prefix>.cell_ledger.tsv.gz`` and ``<prefix>.qc.json``.
+    The samplesheet's values win. Writes ``<prefix>.cell_ledger.tsv.gz``, ``.qc.json`` and, if any cell is left,
+    ``.filtered.h5ad``.
 
     Parameters
     ----------
@@ -130,30 +130,31 @@ def flag_doublets(
     doublet_action
         ``remove`` the predicted doublets or only ``annotate`` them.
     doublet_threshold
-        Score above which a cell is a doublet. Default: found automatically.
+        Score above which a cell is a doublet. Default: chosen automatically.
     seed
         Seed of the simulation.
     """
     adata = ad.read_h5ad(healthy)
-    given = settings(adata)
     chosen = overridden(adata, doublet_action=doublet_action, doublet_threshold=doublet_threshold)
-    doublets = score_doublets(
-        adata,
-        expected_rate=given["expected_doublet_rate"],
-        threshold=chosen["doublet_threshold"],
-        random_state=seed,
-    )
+    doublets = _annotate(adata, chosen["doublet_threshold"], seed)
     removed = doublets.predicted & (chosen["doublet_action"] == "remove")
-    adata.obs["doublet_score"] = doublets.scores
-    adata.obs["predicted_doublet"] = doublets.predicted
     kept = adata[~removed].copy()
     completed = complete_ledger(read_ledger(ledger), doublets, removed)
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
     before = cast("QualitySummary", read_json(summary))
     write_json(complete_summary(before, kept, doublets, completed, chosen["doublet_action"]), f"{prefix}.qc.json")
     if not kept.n_obs:
-        raise _nothing_left(given, doublets)
+        raise _nothing_left(settings(adata), doublets)
     write_h5ad(kept, f"{prefix}.filtered.h5ad")
+
+
+def _annotate(adata: ad.AnnData, threshold: float | None, seed: int) -> Doublets:
+    """Return the doublets among the cells, and write scores and calls into ``obs``."""
+    rate = settings(adata)["expected_doublet_rate"]
+    doublets = score_doublets(adata, expected_rate=rate, threshold=threshold, random_state=seed)
+    adata.obs["doublet_score"] = doublets.scores
+    adata.obs["predicted_doublet"] = doublets.predicted
+    return doublets
 
 
 def score_doublets(
