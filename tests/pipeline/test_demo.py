@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import issparse
-from scsiameseclu.contracts import OBS_COLUMNS
+from scsiameseclu import contracts
+from scsiameseclu.files import read_json
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from typeguard import check_type
 
 from .conftest import DEMO, Run
 
@@ -48,7 +50,7 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     clusters = table(folder / "clusters.tsv").set_index("barcode")
     columns = {"sample", "n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score", "cell_type"}
     assert columns | {"cluster", "cluster_coarse", "cluster_fine", "cluster_confidence"} <= set(adata.obs.columns)
-    assert set(adata.obs.columns) - OBS_COLUMNS == {"sample", "donor", "batch"}, (
+    assert set(adata.obs.columns) - contracts.OBS_COLUMNS == {"sample", "donor", "batch"}, (
         "each name of ours is refused as another's"
     )
     assert {"X_pca", "X_scsiameseclu", "X_umap"} <= set(adata.obsm)
@@ -111,6 +113,21 @@ def test_scores_are_those_of_scikit_learn(demo: Run, group: str) -> None:
     assert metrics["nmi"] == pytest.approx(normalized_mutual_info_score(truth, clusters["cluster"]), abs=1e-9)
     assert {"silhouette", "stability_ari", "device", "seconds", "peak_memory_mb", "acc", "comparison"} <= set(metrics)
     assert metrics["ari"] > 0.8, "planted types of the bundled data are well apart"
+
+
+def test_published_records_have_their_fields(demo: Run) -> None:
+    published = {
+        "samples/*/*.qc.json": contracts.QualitySummary,
+        "groups/*/clustering.json": contracts.ClusteringSummary,
+        "groups/*/metrics.json": contracts.Metrics,
+        "groups/*/mixing.json": contracts.MixingSummary,
+        "pipeline_info/expression/*.json": contracts.ExpressionSummary,
+    }
+    for pattern, record in published.items():
+        paths = list(demo.results.glob(pattern))
+        assert paths, pattern
+        for path in paths:
+            check_type(read_json(path), record)
 
 
 @pytest.mark.parametrize("group", GROUPS)
