@@ -36,6 +36,7 @@ def test_same_seed_gives_the_same_table(adata, blood):
     assert annotate_clusters(adata, blood, seed=3).equals(annotate_clusters(adata, blood, seed=3))
 
 
+@pytest.mark.slow  # many permutation tests
 def test_random_clusters_are_unknown(adata, blood):
     rng = np.random.default_rng(0)
     found = []
@@ -46,6 +47,7 @@ def test_random_clusters_are_unknown(adata, blood):
     assert np.mean(np.array(found) == UNKNOWN) >= 0.95
 
 
+@pytest.mark.slow  # many permutation tests
 def test_permuted_genes_give_unknown(adata, blood):
     rng = np.random.default_rng(0)
     found = []

@@ -165,6 +165,7 @@ def test_a_group_of_corrected_batches_has_its_figures(tmp_path, monkeypatch):
     assert len(read_table("g.sample_distances.tsv")) == 1
 
 
+@pytest.mark.slow  # compiles UMAP
 def test_a_single_sample_has_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     adata = simulate()

@@ -78,6 +78,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (".venv", ".launcher"):
         if (ROOT / name).exists():
             (copy / name).symlink_to((ROOT / name).resolve())
+    (copy / "sheet.csv").write_text("sample,counts\na,tests/data/demo/pancreas.h5ad\n")
     return copy
 
 
@@ -102,7 +103,7 @@ def rerun(checkout: Path) -> dict[str, set[str]]:
     """Run the stub of the checkout, and return how the tasks of each stage ended; nothing for the first run."""
     first = not (checkout / "results").exists()
     resume = [] if first else ["-resume"]
-    run = run_pipeline(checkout, "-stub", *resume, profile="test,venv", root=checkout)
+    run = run_pipeline(checkout, "-stub", *resume, "--input", checkout / "sheet.csv", root=checkout)
     assert run.status == 0, run.output
     ended: dict[str, set[str]] = defaultdict(set)
     for task in run.tasks():
