@@ -240,7 +240,9 @@ class Clusters(TypedDict):
     stability_ari: float | None
     cluster_stability: dict[str, float]
     levels: dict[str, int]
+    cuts: NotRequired[dict[str, float | None]]
     dendrogram: NotRequired[DendrogramRecord]
+    limits: NotRequired[dict[str, float]]
     batch_correction: BatchDecision | None
     placement: NotRequired[PlacementRecord]
     method: str

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
+from scsiameseclu.clustering.consensus import guard
+from scsiameseclu.clustering.consensus.levels import COARSEST, FINEST
 from scsiameseclu.clustering.network.train import Training
 from scsiameseclu.clustering.scsiameseclu import cluster, dendrogram_record
 from scsiameseclu.files import read_json, read_table, set_settings
@@ -52,6 +54,9 @@ def test_the_command_writes_its_four_files(adata, expression_file):
     assert summary["peak_memory_mb"] > 10
     assert summary["device"] == "cpu"
     assert summary["levels"] == {name: result.obs[name].nunique() for name in levels}
+    assert summary["cuts"] == {"cluster_coarse": COARSEST, "cluster": None, "cluster_fine": FINEST}
+    limits = {"need": guard.MIXED, "validity": guard.VALID, "shared": guard.SHARED, "cluster": guard.DOUBTFUL}
+    assert summary["limits"] == limits
     loaded = ScSiameseClu.load("G.model.safetensors")
     assert summary["dendrogram"] == dendrogram_record(loaded)
     np.testing.assert_array_equal(loaded.labels_, result.obs["cluster"].astype(int))
@@ -73,6 +78,7 @@ def test_the_command_cuts_at_the_detail_asked_for(adata, expression_file):
     cluster(prefix="G", expression=expression_file, method="consensus", cluster_detail=0.0, stability_resamples=0)
     result = ad.read_h5ad("G.clustering.h5ad").obs
     assert result["cluster"].astype(str).tolist() == result["cluster_coarse"].astype(str).tolist()
+    assert read_json("G.clustering.json")["cuts"]["cluster"] == COARSEST
 
 
 def test_the_command_says_that_fewer_clusters_can_be_distinguished(expression_file):

@@ -32,7 +32,7 @@ PLANS = {
 WIDTHS = (1280, 1600)
 PATIENCE = 60_000
 """Milliseconds after which a page that does not get there has failed: many, for machines under load."""
-SHOWN = ("verdict_table", "barcode_rank", "cell_ledger", "variable_genes", "umap_cell_type", "umap_pct_counts_mt")
+SHOWN = ("verdict_table", "barcode_rank", "cell_ledger", "variable_genes", "clusters")
 SHOWN += ("cluster_tree", "marker_dots", "markers")
 
 DRAWN = """[...document.querySelectorAll('.hc-plot')]
@@ -180,50 +180,62 @@ def test_screenshots_are_kept(opened):
 
 def test_hostile_values_are_visible_as_text(three):
     assert three.told == []
-    for section in ("verdict_table", "samplesheet", "markers", "cell_types", "cluster_stability"):
+    for section in ("verdict_table", "samplesheet", "markers", "clusters"):
         assert HOSTILE in three.section(section).inner_text(), section
-    for plot in ("umap_cell_type", "composition", "contingency_1"):
+    three.section("umap_1").get_by_role("button", name="Cell type").click()
+    for plot in ("umap_1", "composition", "contingency_1"):
         words = three.section(plot).locator(".hc-plot").evaluate("plot => plot.textContent")
         assert "<script>alert('x" in words, plot
         assert '"quoted" & <b>bold</b' in words, plot
     assert "<script>alert('x" in three.section("marker_dots").locator("svg").first.evaluate("svg => svg.textContent")
     tree = three.section("cluster_tree").locator("svg").first.evaluate("svg => svg.textContent")
     assert "<script>alert('x" in tree
-    assert "🧬" in three.section("cell_types").inner_text()
+    assert "🧬" in three.section("clusters").inner_text()
     assert three.page.locator("script", has_text="alert('x')").count() == 0
 
 
-def test_plots_switch(three):
-    section = three.section("umap_cluster")
+def test_the_umap_switches_what_colours_it(three):
+    section = three.section("umap_1")
     title = section.locator(".gtitle-subtitle, .g-gtitle").first
-    expect(title).to_contain_text("group_1")
-    places = "plot => plot.data[1].x.slice(0, 5)"
-    before = section.locator(".hc-plot").evaluate(places)
-    section.get_by_role("button", name="group_2").click()
-    expect(title).to_contain_text("group_2")
-    assert section.locator(".hc-plot").evaluate(places) != before
+    clouds = "plot => plot.data.slice(1).map(trace => trace.name)"
+    switches = section.locator(".dataset-switch-group button")
+    names = [name.strip() for name in switches.all_inner_texts()]
+    assert names[:4] == ["Cluster", "Cell type", "Coarse cluster", "Fine cluster"]
+    assert {"Confidence", "Counts per cell", "Doublet score"} <= set(names)
+    seen = []
+    for place, name in enumerate(names):
+        switches.nth(place).click()
+        expect(title).to_contain_text(name)
+        seen.append(section.locator(".hc-plot").evaluate(clouds))
+        assert seen[-1], name
+    assert all(name.startswith("Cluster ") for name in seen[0])
+    assert any(name.startswith("Below ") for name in seen[names.index("Counts per cell")])
+    assert len({tuple(names) for names in seen if "Cluster 0" not in names}) == len(names) - 3
+
+
+def test_bars_switch_to_percentages(three):
     three.section("cell_ledger").get_by_role("button", name="Percentages").click()
     three.page.wait_for_function("Math.max(...document.querySelector('#cell_ledger_plot').data[0].x) <= 100")
 
 
 def test_a_click_in_the_legend_hides_a_cloud(three):
-    section = three.section("umap_confidence")
+    section = three.section("umap_1")
+    section.get_by_role("button", name="Confidence").click()
+    expect(section.locator(".gtitle-subtitle, .g-gtitle").first).to_contain_text("Confidence")
     plot = section.locator(".hc-plot")
     hidden = "plot => plot.data.filter(trace => trace.visible == 'legendonly').length"
     assert plot.evaluate(hidden) == 0
     section.locator(".legendtoggle").nth(1).click()
-    three.page.wait_for_function(
-        "document.querySelector('#umap_confidence_plot').data.some(t => t.visible == 'legendonly')"
-    )
+    three.page.wait_for_function("document.querySelector('#umap_1_plot').data.some(t => t.visible == 'legendonly')")
     assert plot.evaluate(hidden) == 1
 
 
 def test_tables_sort_and_filter(three):
-    section = three.section("cluster_stability")
+    section = three.section("clusters")
     cells = "rows => rows.map(row => Number(row.cells[2].innerText.replaceAll(',', '')))"
     rows = section.locator("tbody tr[data-sample-group]")
     before = rows.evaluate_all(cells)
-    header = section.locator("#header_cells")
+    header = section.locator("#header_n_cells")
     # The rows follow a moment after the click, together with aria-sort.
     for order in ("descending", "ascending"):
         header.click()
@@ -246,7 +258,7 @@ def test_a_plot_is_exported(browser, tmp_path_factory, three, form, begins):
     page = three.page
     page.reload()
     page.wait_for_function(DRAWN)
-    three.section("umap_cell_type").locator(".export-plot").click()
+    three.section("umap_1").locator(".export-plot").click()
     page.locator("#mqc_export_ft").select_option(form)
     with page.expect_download() as download:
         page.locator("#mqc-dl-plot-txt").click()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.clustering.consensus.levels import COARSEST, FINEST
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report import provenance
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
+from scsiameseclu.report.inputs import CELL_METRICS
 from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
 from scsiameseclu.report.tables import write_tables
 from scsiameseclu.report.verdict import tell_failures
@@ -39,6 +37,13 @@ def write(directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, **option
 
 def content(outputs: Path, section: str) -> dict:
     return json.loads((outputs / f"{section}_mqc.json").read_text())
+
+
+def colouring(outputs: Path, name: str, plot: str = "umap_1") -> list[dict]:
+    """Return the clouds of a UMAP by the name of its switch."""
+    options = content(outputs, plot)["pconfig"]
+    places = [label["name"] for label in options["data_labels"]]
+    return options["extra_series"][places.index(name)]
 
 
 @pytest.fixture
@@ -99,8 +104,8 @@ def test_cells_are_graded_by_their_metrics_in_the_ledger(three):
     ledger = read_table(inputs / "samples" / "sample_1.cell_ledger.tsv.gz")
     kept = ledger[ledger["kept"]].set_index("barcode")
     places = read_table(inputs / "groups" / "group_1.umap.tsv").set_index("barcode")
-    for metric in ("total_counts", "n_genes_by_counts", "pct_counts_mt", "doublet_score"):
-        clouds = content(outputs, f"umap_{metric}")["pconfig"]["extra_series"][0]
+    for metric, name in CELL_METRICS.items():
+        clouds = colouring(outputs, name)
         assert sum(len(cloud["pairs"]) for cloud in clouds) == len(places)
         edge = float(clouds[0]["name"].removeprefix("Below ").replace(",", ""))
         low = kept.index[kept[metric] < edge]
@@ -123,19 +128,16 @@ def test_marker_dots_show_share_and_mean_of_the_profiles(three):
 def test_the_same_type_has_the_same_colour_in_all_plots(three):
     outputs = three[1]
     bars = {name: bar["color"] for name, bar in content(outputs, "composition")["categories"][0].items()}
-    for clouds in content(outputs, "umap_cell_type")["pconfig"]["extra_series"]:
+    for plot in ("umap_1", "umap_2"):
+        clouds = colouring(outputs, "Cell type", plot)
         assert {cloud["name"]: cloud["color"] for cloud in clouds}.items() <= bars.items()
 
 
 def test_a_colour_never_means_other_cells_in_the_next_group(three):
     outputs = three[1]
     colors = {
-        label["name"]: {cloud["name"]: cloud["color"] for cloud in clouds}
-        for label, clouds in zip(
-            content(outputs, "umap_cluster")["pconfig"]["data_labels"],
-            content(outputs, "umap_cluster")["pconfig"]["extra_series"],
-            strict=True,
-        )
+        f"group_{number}": {cloud["name"]: cloud["color"] for cloud in colouring(outputs, "Cluster", f"umap_{number}")}
+        for number in (1, 2)
     }
     for name, clusters in colors.items():
         assert len(set(clusters.values())) == len(clusters), name
@@ -349,10 +351,12 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
 )
 def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, requested, words):
     paths = simulate(tmp_path / "in", Plan(failed=()))
-    write_json(read_json(paths["parameters"]) | {"cluster_detail": 0.8}, paths["parameters"])
     for number, asked in enumerate(requested, start=1):
         path = paths["groups"] / f"group_{number}.clustering.json"
-        write_json(read_json(path) | {"n_clusters_requested": asked}, path)
+        summary = read_json(path)
+        cut = summary["cuts"]["cluster"] if asked == "auto" else None
+        summary |= {"n_clusters_requested": asked, "cuts": summary["cuts"] | {"cluster": cut}}
+        write_json(summary, path)
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     assert words in content(tmp_path, "methods")["data"]
@@ -366,14 +370,16 @@ def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, request
         ((None, None), ""),
     ],
 )
-def test_the_methods_say_whether_batches_were_corrected(tmp_path, decisions, words):
-    run = SimpleNamespace(finished=[SimpleNamespace(summary={"batch_correction": decision}) for decision in decisions])
-    assert provenance._batches(run).startswith(words)
-    assert bool(provenance._batches(run)) == bool(words)
-
-
-def test_the_methods_know_the_consensus_range_of_cuts():
-    assert (provenance._COARSEST, provenance._FINEST) == (COARSEST, FINEST)
+def test_the_methods_say_whether_batches_were_corrected(tmp_path, monkeypatch, decisions, words):
+    paths = simulate(tmp_path / "in", Plan(failed=()))
+    for number, decision in enumerate(decisions, start=1):
+        path = paths["groups"] / f"group_{number}.clustering.json"
+        write_json(read_json(path) | {"batch_correction": decision}, path)
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    methods = " ".join(content(tmp_path, "methods")["data"].split())
+    assert words in methods
+    assert ("corrected" in methods) == bool(words)
 
 
 def as_placed(groups: Path, group: str) -> pd.DataFrame:
@@ -396,14 +402,16 @@ def test_placed_cells_are_counted_by_cluster(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
     write_tables(**paths, methods=METHODS)
-    rows = content(Path(), "placement")["data"]
-    assert rows["group_1, all"]["cells"] == len(clusters)
-    assert rows["group_1, all"]["unlike"] == clusters["unlike_known"].sum()
+    rows = content(Path(), "clusters")["data"]
+    of_group = [row for name, row in rows.items() if name.startswith("group_1, ")]
+    assert sum(row["n_cells"] for row in of_group) == len(clusters)
+    assert sum(row["unlike"] for row in of_group) == clusters["unlike_known"].sum()
+    assert "unlike known" in content(Path(), "clusters")["description"].lower()
     own = clusters[clusters["cluster"] == "0"]
     row = rows["group_1, cluster 0"]
-    assert row["cells"] == len(own)
+    assert row["n_cells"] == len(own)
     assert row["confidence"] == pytest.approx(own["confidence"].mean())
-    assert row["unlike_percent"] == pytest.approx(100 * own["unlike_known"].mean())
+    assert row["unlike_share"] == pytest.approx(100 * own["unlike_known"].mean())
     assert "<script>" not in row["cell_type"]
     assert "Placed &lt;b&gt;." in content(Path(), "cluster_tree")["data"]
     methods = content(Path(), "methods")["data"]
@@ -415,7 +423,9 @@ def test_placed_cells_are_counted_by_cluster(tmp_path, monkeypatch):
 
 
 def test_without_a_base_nothing_was_placed(three):
-    assert not (three[1] / "placement_mqc.json").exists()
+    clusters = content(three[1], "clusters")
+    assert not {"unlike", "unlike_share"} & set(clusters["headers"])
+    assert "--base" not in clusters["description"]
     assert "genes seen in fewer than" in content(three[1], "methods")["data"]
 
 
@@ -436,10 +446,10 @@ def test_every_cell_is_drawn_where_it_lies(three):
     inputs, outputs = three
     places = read_table(inputs / "groups" / "group_1.umap.tsv")
     clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype={"cluster": str})
-    for view in ("cluster", "cell_type", "confidence"):
-        clouds = content(outputs, f"umap_{view}")["pconfig"]["extra_series"][0]
+    for view in ("Cluster", "Cell type", "Coarse cluster", "Fine cluster", "Confidence"):
+        clouds = colouring(outputs, view)
         assert sum(len(cloud["pairs"]) for cloud in clouds) == len(places)
-    cloud = content(outputs, "umap_cluster")["pconfig"]["extra_series"][0][0]
+    cloud = colouring(outputs, "Cluster")[0]
     expected = places[clusters["cluster"] == "0"][["umap_1", "umap_2"]]
     assert np.array(cloud["pairs"]) == pytest.approx(expected.to_numpy(), abs=0.005)
 
@@ -454,10 +464,10 @@ def test_sizes_composition_and_stability_add_up(three):
     assert list(map(int, sizes)) == sorted(map(int, sizes))
     by_type = content(outputs, "composition")["data"][0]["sample_1"]
     assert by_type == clusters["cell_type"].value_counts().to_dict()
-    row = content(outputs, "cluster_stability")["data"]["group_1, cluster 1"]
+    row = content(outputs, "clusters")["data"]["group_1, cluster 1"]
     summary = read_json(inputs / "groups" / "group_1.clustering.json")
     assert row["stability"] == summary["cluster_stability"]["1"]
-    assert row["cells"] == sizes["1"]
+    assert row["n_cells"] == sizes["1"]
     assert row["confidence"] == pytest.approx(clusters.loc[clusters["cluster"] == "1", "confidence"].mean())
 
 
@@ -470,10 +480,10 @@ def test_methods_are_compared_by_the_adjusted_rand_index(three):
 
 
 def test_the_reference_stands_beside_the_markers(three):
-    row = content(three[1], "cell_types")["data"]["group_1, cluster 0"]
-    assert row["probability"] == 0.875
-    assert row["agrees"] == "no"
-    assert row["reference"]
+    row = content(three[1], "clusters")["data"]["group_1, cluster 0"]
+    assert row["reference_score"] == 0.875
+    assert row["reference_agrees"] == "no"
+    assert row["reference_type"]
 
 
 def test_differences_between_conditions_and_what_was_not_tested(three):
@@ -502,16 +512,16 @@ def test_a_volcano_plot_names_the_surest_genes(three):
 def test_the_surest_genes_stand_in_a_table(three):
     rows = content(three[1], "top_differences")["data"]
     row = rows["group_1, cluster 1, treated: GENE2"]
-    assert (row["log2fc"], row["mean"], row["p_adjusted"]) == (2.0, 12.5, 0.001)
+    assert (row["log2_fold_change"], row["base_mean"], row["p_value_adjusted"]) == (2.0, 12.5, 0.001)
     assert len(rows) == 8
 
 
 def test_shares_between_conditions_with_what_was_not_tested(three):
     rows = list(content(three[1], "composition_test")["data"].values())
     assert rows[0]["note"] == '<span class="wrapped">not tested: 1 of &#39;D1&#39;</span>'
-    assert "p_adjusted" not in rows[0]
+    assert "p_val_adj" not in rows[0]
     assert "&lt;b&gt;few&lt;/b&gt;" in rows[1]["note"]
-    assert rows[1]["share"] == 10
+    assert rows[1]["mean_share_condition"] == 10
     assert rows[1]["odds"] == pytest.approx(np.exp(-0.5))
 
 
@@ -549,10 +559,10 @@ def test_markers_annotation_and_scores_come_from_their_files(three):
     inputs, outputs = three
     first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[0]
     row = content(outputs, "markers")["data"]["group_1, cluster 0"]
-    assert (row["log2fc"], row["pct_1"], row["p_adjusted"]) == (first["avg_log2FC"], 90.0, first["p_val_adj"])
+    assert (row["avg_log2FC"], row["pct_1"], row["p_val_adj"]) == (first["avg_log2FC"], 90.0, first["p_val_adj"])
     assert row["genes"].split("<details>")[0].count(",") == 9
     annotation = read_table(inputs / "groups" / "group_1.annotation.tsv").iloc[1]
-    row = content(outputs, "cell_types")["data"]["group_1, cluster 1"]
+    row = content(outputs, "clusters")["data"]["group_1, cluster 1"]
     assert (row["score"], row["cell_type"]) == (annotation["score"], annotation["cell_type"])
     metrics = read_json(inputs / "groups" / "group_1.metrics.json")
     row = content(outputs, "scores")["data"]["group_1"]
@@ -626,9 +636,9 @@ def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch)
     assert "Conditions (column &#39;donor&#39; of the samplesheet)" in methods
     assert "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes" in methods
-    assert "adjusted p-value below 0.05; 2 could not be made." in methods
+    assert "adjusted p-value below 0.05. Of the comparisons 2 could not be made." in methods
     assert "Love et al." in methods
-    assert "with the model &#39;~ day + donor&#39;" in methods
+    assert "summed by sample with the model &#39;~ day + donor&#39;, so that" in methods
     assert "Phipson et al." in methods
 
 
@@ -664,8 +674,11 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
     plan = Plan(n_samples=1, n_groups=1, failed=(), labelled=False, n_clusters=1)
     _, outputs = write(tmp_path, plan, monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert not written & {*("markers", "marker_dots", "training", "umap_sample", "comparison_1", "scores")}
-    assert {"umap_cluster", "cell_types", "cluster_sizes", "cluster_tree"} <= written
+    assert not written & {*("markers", "marker_dots", "training", "comparison_1", "scores")}
+    assert {"umap_1", "clusters", "cluster_sizes", "cluster_tree"} <= written
+    names = [label["name"] for label in content(outputs, "umap_1")["pconfig"]["data_labels"]]
+    assert "Sample" not in names
+    assert "Cluster" in names
     tree = content(outputs, "cluster_tree")["data"]
     assert "one cluster" in tree
     assert "<svg" not in tree
@@ -710,8 +723,10 @@ def test_of_very_many_groups_some_trees_are_drawn_and_all_are_counted(tmp_path, 
 
 def test_cells_above_the_limit_are_thinned_evenly(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_cells=500), monkeypatch, max_points=100)
-    datasets = content(outputs, "umap_cluster")["pconfig"]["extra_series"]
-    assert 95 <= sum(len(cloud["pairs"]) for clouds in datasets for cloud in clouds) <= 100
+    clouds = [cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Cluster", plot)]
+    assert 95 <= sum(len(cloud["pairs"]) for cloud in clouds) <= 100
+    fewer = [cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Confidence", plot)]
+    assert 15 <= sum(len(cloud["pairs"]) for cloud in fewer) <= 20
     assert thin(10, 0.5).tolist() == [0, 2, 4, 6, 8]
 
 

@@ -16,8 +16,8 @@ from ..contracts import BATCH, BatchDecision, ClusteringSummary, Clusters, Cost,
 from ..files import settings, write_h5ad, write_json, write_table
 from ..memory import peak_memory_mb
 from ..steps import Step
-from .consensus.guard import DOUBTFUL
-from .consensus.levels import DETAIL
+from .consensus.guard import DOUBTFUL, MIXED, SHARED, VALID
+from .consensus.levels import COARSEST, DETAIL, FINEST, _co_association_of
 from .correction import BatchCorrection
 from .estimator import ScSiameseClu, categorical, column_codes, prepare_expression, raw_counts
 from .stability import resampling_stability
@@ -176,7 +176,13 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
         "stability_ari": stability,
         "cluster_stability": {str(cluster): value for cluster, value in model.cluster_stability_.items()},
         "levels": {name: int(labels.max()) + 1 for name, labels in model.levels().items()},
+        "cuts": {
+            "cluster_coarse": COARSEST,
+            "cluster": _co_association_of(model.detail) if requested == "auto" else None,
+            "cluster_fine": FINEST,
+        },
         "dendrogram": dendrogram_record(model),
+        "limits": {"need": MIXED, "validity": VALID, "shared": SHARED, "cluster": DOUBTFUL},
         "batch_correction": _batch_record(model),
         "method": model.method_,
         "notes": notes,

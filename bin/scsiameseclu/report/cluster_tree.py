@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-from .chapters import CLUSTERING
-from .content import Section, html, text
+from .content import Section, folded, section, text
 from .dendrogram import LEVELS, Drawing, read_tree
+from .inputs import Group, Run
 from .palette import UNKNOWN, WARN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .inputs import Group, Run
 
 _MANY_GROUPS, _DRAWN_OF_MANY = 24, 4
 """With more groups than this the trees of the first ones are drawn, or the report would be too large to mail."""
@@ -38,38 +33,19 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the trees of the groups, the first one unfolded."""
     n = len(run.finished)
     shown = n if n <= _MANY_GROUPS else _DRAWN_OF_MANY
-    parts = [_group(run, group, draw=place < shown, unfold=place == 0) for place, group in enumerate(run.finished)]
-    left_out = "" if shown == n else f"Of the {n} groups the first {shown} are drawn here. "
-    yield Section(
-        "cluster_tree",
-        "Tree of clusters",
-        "Which clusters belong together. The further right two branches join, the more often their cells are in one "
-        "cluster when the same counts are normalized and clustered in other ways; clusters that join far to the left "
-        "are clearly different. Dashed lines cut the tree into coarse, default and fine clusters, each within one of "
-        "the coarser level; colors, names and cell types are those of the default clusters. Stability is how well a "
-        "cluster is found again by those clusterings (1 is always): take one below 0.5, in orange, for a suggestion. "
-        f"Thicker branches hold more cells; rest the mouse on one that forks for its numbers. {left_out}From "
-        "<code>groups/&#42;/clustering.json</code>; for print: <code>groups/&#42;/figures/cluster_tree.svg</code>.",
-        CLUSTERING,
-        html("".join(parts)),
-    )
-
-
-def _group(run: Run, group: Group, *, draw: bool, unfold: bool) -> str:
-    """Return the numbers of a group and, below its name, its tree where it has one."""
-    root = read_tree(group.summary) if draw else None
-    picture = _picture(group, Drawing(root), run.cluster_colors[group.id]) if root else ""
-    head, words = f"{group.label}: {_numbers(group)}", _words(group)
-    return f"<details{' open' if unfold else ''}><summary>{head}</summary>{words}{picture}</details>"
+    parts = {
+        f"{group.label}: {_numbers(group)}": _words(group) + (_picture(run, group) if place < shown else "")
+        for place, group in enumerate(run.finished)
+    }
+    some = "" if shown == n else f" Of the {n} groups the first {shown} are drawn here."
+    yield section("cluster_tree", folded(parts), shown=some)
 
 
 def _numbers(group: Group) -> str:
     """Return the numbers of clusters in a few words."""
     levels, n = group.summary.get("levels") or {}, len(group.cluster_names)
-    if n == 1:
-        return "one cluster"
-    others = [f"{levels[level]} {LEVELS[level]}" for level in ("cluster_coarse", "cluster_fine") if level in levels]
-    return f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
+    others = [f"{levels[level]} {name}" for level, name in LEVELS.items() if level in levels and level != "cluster"]
+    return "one cluster" if n == 1 else f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
 
 
 def _words(group: Group) -> str:
@@ -83,8 +59,12 @@ def _words(group: Group) -> str:
     return " ".join([*words, *(text(note, length=400) for note in group.summary.get("notes", []))])
 
 
-def _picture(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> str:
-    """Return the tree of a group as SVG, a row per leaf."""
+def _picture(run: Run, group: Group) -> str:
+    """Return the tree of a group as SVG, a row per leaf; nothing where it has none."""
+    root = read_tree(group.summary)
+    if root is None:
+        return ""
+    drawing, colors = Drawing(root), run.cluster_colors[group.id]
     height = _y(len(drawing.tree.leaves) - 1) + _BELOW
     shown = {LEVELS[level]: drawing.root.n_clusters(level) for level in LEVELS}
     label = f"Tree of {shown['default']} clusters, {shown['coarse']} coarse and {shown['fine']} fine ones"

@@ -1,44 +1,94 @@
-"""MultiQC custom content from tidy values: one :class:`Section` is one file, one heading and one plot of the report.
+"""MultiQC's custom content: a :class:`Section` is one file with one heading and one table, plot or text.
 
-MultiQC puts names into HTML and into Plotly labels as they are. Every value that a user can choose must go through
-:func:`text`, which makes it harmless in both.
+What sections and columns are called and what is said of them stands in ``sections.yml``. MultiQC
+puts names into HTML and into Plotly labels as they are. A table escapes each text that is no
+:class:`Html`; names of rows, curves, bars and so on are made harmless by :func:`text`.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
 
 from ..files import write_json
 from .palette import FAIL, cluster_color
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-Number = float | int | None
-Rows = Mapping[str, Mapping[str, Any]]
-Curve = Sequence[tuple[float, Number]]
-Cloud = tuple[str, Sequence[tuple[float, float]]]
-"""Colour and points."""
+Key = TypeVar("Key", bound=Hashable)
+Rows = Mapping[Any, Mapping[Any, Any]]
+"""Name -> key -> value."""
+Rules = Mapping[str, Sequence[Mapping[str, float | str]]]
+Curve = Sequence[tuple[float, float]]
+Pairs = list[list[float]]
+Clouds = dict[str, tuple[str, Pairs]]
+"""Name -> colour and points."""
+Body = dict[str, Any]
+"""MultiQC's ``plot_type``, ``data``, ``pconfig`` and so on, without what the section knows."""
 
 # Plotly knows only numeric entities and a handful of named ones, and fills in %{...}.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "%": "&#37;"})
 _MAX_LEGEND = 60
 _GENES_AT_SIGHT = 10
+_TEXTS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("sections.yml").read_text(encoding="utf-8"))
+_KINDS: dict[str, dict[str, Any]] = {
+    "text": {},
+    "count": {"format": "{:,d}"},
+    "percent": {"format": "{:,.1f}", "suffix": "%"},
+    "share": {"format": "{:,.1f}", "suffix": "%", "factor": 100},
+    "unit": {"format": "{:,.2f}", "bounds": (0, 1)},
+    "bar": {"format": "{:,.2f}", "bounds": (0, 1), "scale": "Blues"},
+    "megabytes": {"format": "{:,.0f}", "suffix": "MB"},
+}
+"""Kinds of columns; a share is shown in percent, a unit is a number from 0 to 1, a bar one with a bar behind it."""
 _HINT = "Click a name to hide it, double-click to see it alone:"
 
 
-def text(value: object, *, length: int = 60) -> str:
+class Html(str):
+    """Text that is harmless as HTML."""
+
+    __slots__ = ()
+
+
+def text(value: object, *, length: int = 60) -> Html:
     """Return a user's value as harmless HTML: on one line, shortened to `length` characters, markup escaped."""
-    printable = "".join(_printable(character) for character in str(value))
-    line = " ".join(printable.split())
-    return (line if len(line) <= length else f"{line[: length - 1]}…").translate(_ENTITIES)
+    line = " ".join("".join(map(_printable, str(value))).split())
+    return Html((line if len(line) <= length else f"{line[: length - 1]}…").translate(_ENTITIES))
+
+
+def _printable(character: str) -> str:
+    return " " if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d" else character
+
+
+def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, Html]:
+    """Return users' values as harmless HTML, no two of them alike even where they differ in what is cut off."""
+    shown: dict[str, Html] = {}
+    for value in dict.fromkeys(values):
+        label, turn = text(value, length=length), 1
+        while label in shown.values():
+            turn += 1
+            label = Html(f"{text(value, length=length - 5)} ({turn})")
+        shown[value] = label
+    return shown
+
+
+def wrapped(markup: str) -> Html:
+    """Return harmless HTML for a table cell in which it wraps."""
+    return Html(f'<span class="wrapped">{markup}</span>')
+
+
+def gene_list(genes: Iterable[str]) -> Html:
+    """Return names of genes for a table cell: the first at sight, the others on demand."""
+    names = [text(gene, length=40) for gene in genes]
+    shown, more = ", ".join(names[:_GENES_AT_SIGHT]), ", ".join(names[_GENES_AT_SIGHT:])
+    others = f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>" if more else ""
+    return wrapped(f"{shown}{others}")
 
 
 def thin(count: int, share: float) -> NDArray[np.int64]:
@@ -48,38 +98,30 @@ def thin(count: int, share: float) -> NDArray[np.int64]:
     return rows
 
 
-def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, str]:
-    """Return users' values as harmless HTML, no two of them alike even where they differ in what is cut off."""
-    shown: dict[str, str] = {}
-    for value in dict.fromkeys(values):
-        label, turn = text(value, length=length), 1
-        while label in shown.values():
-            turn += 1
-            label = f"{text(value, length=length - 5)} ({turn})"
-        shown[value] = label
-    return shown
+def thinned(tables: Mapping[Key, pd.DataFrame], most: int) -> tuple[dict[Key, pd.DataFrame], str]:
+    """Return at most `most` rows, of each table the same share, and how many they are, as ``1 of 2`` or ``All 2``."""
+    total = sum(map(len, tables.values()))
+    share = min(1.0, most / total)
+    drawn = {key: table.iloc[thin(len(table), share)] for key, table in tables.items()}
+    return drawn, f"All {total:,}" if share == 1 else f"{sum(map(len, drawn.values())):,} of {total:,}"
 
 
-def paragraph(value: object, *, length: int = 400) -> str:
-    """Return a user's longer text for a table cell, where it wraps."""
-    return f'<span class="wrapped">{text(value, length=length)}</span>'
+def first_rows(
+    rows: Rows, most: int, which: str = "first", *, by: Callable[[Any], float | None] = lambda _row: 0
+) -> tuple[Rows, str]:
+    """Return the `most` rows of the lowest value `by`, and a sentence that says so where there are more."""
+    if len(rows) <= most:
+        return rows, ""
+    values = {name: by(row) for name, row in rows.items()}
+    kept = set(sorted(rows, key=lambda name: np.inf if (value := values[name]) is None else value)[:most])
+    told = f" The {most} {which} of {len(rows)} rows are shown."
+    return {name: row for name, row in rows.items() if name in kept}, told
 
 
-def gene_list(genes: Iterable[str]) -> str:
-    """Return names of genes for a table cell: the first at sight, the others on demand."""
-    names = [text(gene, length=40) for gene in genes]
-    shown, more = ", ".join(names[:_GENES_AT_SIGHT]), ", ".join(names[_GENES_AT_SIGHT:])
-    others = f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>" if more else ""
-    return f'<span class="wrapped">{shown}{others}</span>'
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter of the report: the stage that its sections come from."""
-
-    id: str
-    name: str
-    description: str
+def pairs(table: pd.DataFrame, x: str, y: str, *, decimals: int = 2) -> Pairs:
+    """Return the points of two columns."""
+    found: Pairs = table[[x, y]].astype(float).round(decimals).to_numpy().tolist()
+    return found
 
 
 @dataclass(frozen=True)
@@ -91,37 +133,41 @@ class Section:
     id
         Identifier, unique in the report; the file is named ``<id>_mqc.json``.
     title
-        Heading.
-    description
-        One or two plain sentences: what to look for, and which file the numbers come from. HTML of ours, which MultiQC
-        takes for Markdown: a star is written ``&#42;``.
-    chapter
-        The chapter.
+        Heading, and title of the plot.
+    about
+        What to look for, in plain sentences. HTML of ours.
     body
-        MultiQC's ``plot_type``, ``data``, ``pconfig`` and so on.
+        What is shown.
+    source
+        Files in the output folder that the numbers come from, separated by commas.
     """
 
     id: str
     title: str
-    description: str
-    chapter: Chapter
-    body: Mapping[str, Any]
+    about: str
+    body: Body
+    source: str = ""
 
-    def content(self) -> dict[str, Any]:
-        """Return the custom content as MultiQC reads it."""
+    def content(self, chapter: str) -> dict[str, Any]:
+        """Return the custom content as MultiQC reads it; `chapter` is a key of ``chapters``."""
+        files = ", ".join(f"<code>{name.strip()}</code>" for name in self.source.split(","))
+        about = f"{self.about} From {files}." if self.source else self.about
+        kind = "table" if self.body["plot_type"] == "table" else "plot"
+        named = {"id": f"{self.id}_{kind}", "title": self.title, **self.body.get("pconfig", {})}
         return {
             "id": self.id,
             "section_name": self.title,
-            "description": self.description,
-            "parent_id": self.chapter.id,
-            "parent_name": self.chapter.name,
-            "parent_description": self.chapter.description,
+            "description": about.replace("*", "&#42;"),  # MultiQC takes it for Markdown
+            "parent_id": chapter,
+            "parent_name": _TEXTS["chapters"][chapter]["name"],
+            "parent_description": _TEXTS["chapters"][chapter]["about"],
             **self.body,
+            **({"pconfig": named} if "pconfig" in self.body else {}),
         }
 
-    def write(self, directory: Path) -> None:
+    def write(self, directory: Path, chapter: str) -> None:
         """Write the section into `directory`."""
-        write_json(self.content(), directory / f"{self.id}_mqc.json", indent=None)
+        write_json(self.content(chapter), directory / f"{self.id}_mqc.json", indent=None)
 
 
 @dataclass(frozen=True)
@@ -132,25 +178,44 @@ class Column:
     ----------
     title, description
         Heading, and what it says when the mouse rests on it.
-    format
-        Python format of numbers, such as ``{:,.1f}``.
-    suffix
-        Unit after the number.
-    scale
-        Name of a ColorBrewer scale for bars behind the numbers; False for none.
-    bounds
-        Lowest and highest value of the scale.
+    format, suffix
+        Python format of numbers, such as ``{:,.1f}``, and the unit after them.
+    factor
+        What numbers are multiplied by: 100 for shares that are shown in percent.
+    scale, bounds
+        Name of a ColorBrewer scale for bars behind the numbers, False for none; its lowest and highest value.
     rules
         Conditional formatting: a list of comparisons for each of ``pass``, ``warn``, ``fail``.
+    length
+        Characters from which on text is cut off; what may have more than 60 wraps.
     """
 
     title: str
     description: str = ""
     format: str | None = None
     suffix: str | None = None
+    factor: int = 1
     scale: str | bool = False
     bounds: tuple[float | None, float | None] = (0, None)
-    rules: Mapping[str, Sequence[Mapping[str, float | str]]] = field(default_factory=dict)
+    rules: Rules = field(default_factory=dict)
+    length: int = 60
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        about: str = "",
+        *,
+        kind: str = "text",
+        good: Iterable[str] = (),
+        warn: Iterable[str] = (),
+        fail: Iterable[str] = (),
+        **looks: Any,
+    ) -> Column:
+        """Return a column of one of the kinds; `good`, `warn` and `fail` are words that are coloured."""
+        named = {"pass": good, "warn": warn, "fail": fail}
+        rules = {name: [{"s_eq": word} for word in words] for name, words in named.items() if words}
+        return cls(title, about, **{"rules": rules} | _KINDS[kind] | looks)
 
     def header(self) -> dict[str, Any]:
         """Return the column as MultiQC's header."""
@@ -166,68 +231,78 @@ class Column:
         }
         return {key: value for key, value in header.items() if value is not None}
 
+    def cell(self, value: Any) -> Any:
+        """Return a value as it is shown; None where it is missing."""
+        if isinstance(value, Html):
+            return value
+        if isinstance(value, str):
+            shown = text(value, length=self.length)
+            return (wrapped(shown) if self.length > 60 else shown) if shown else None
+        return None if pd.isna(value) else value * self.factor
 
-def table(rows: Rows, columns: Mapping[str, Column], *, id: str, title: str, first: str) -> dict[str, Any]:  # noqa: A002
-    """Return the body of a table; `rows` in their order, `first` the heading of their names."""
+
+def section(name: str, body: Body, *, number: object = "", of: str = "", **facts: Any) -> Section:
+    """Return a section of ``sections.yml``.
+
+    `name` is its key there, `number` what its id ends with, where there are several of it, and `of` what its title ends
+    with. `facts` are filled into its sentences: True is the sentence of that name under ``if``, False is nothing.
+    """
+    told = _TEXTS[name]
+    facts = {key: told["if"][key] * value if isinstance(value, bool) else value for key, value in facts.items()}
+    title = told["title"].format(**facts) + (f": {of}" if of else "")
+    key = f"{name}_{number}" if number else name
+    return Section(key, title, told["about"].format(**facts), body, told.get("source", "").format(**facts))
+
+
+def table_section(name: str, rows: Rows, columns: Mapping[str, Column] | None = None, **facts: Any) -> Section:
+    """Return a section of ``sections.yml`` that is a table, by default with all of its columns."""
+    return section(name, table(rows, columns or columns_of(name), _TEXTS[name]["first"]), **facts)
+
+
+def columns_of(name: str) -> dict[str, Column]:
+    """Return the columns of a section."""
+    return {key: Column.of(**column) for key, column in _TEXTS[name]["columns"].items()}
+
+
+def table(rows: Rows, columns: Mapping[str, Column], first: str) -> Body:
+    """Return a table of `rows` in their order, `first` the heading of their names.
+
+    What is in a row but not in `columns` is left out, and so is a column without a value.
+    """
+    shown = {name: _cells(row, columns) for name, row in rows.items()}
+    used = {key for cells in shown.values() for key in cells}
     return {
         "plot_type": "table",
-        "pconfig": {
-            "id": f"{id}_table",
-            "title": title,
-            "col1_header": first,
-            "sort_rows": False,
-            "no_violin": True,
-            "save_file": True,
-        },
-        "headers": {key: column.header() for key, column in columns.items()},
-        "data": _known(rows),
+        "pconfig": {"col1_header": first, "sort_rows": False, "no_violin": True, "save_file": True},
+        "headers": {key: column.header() for key, column in columns.items() if key in used},
+        "data": shown,
     }
+
+
+def _cells(row: Mapping[Any, Any], columns: Mapping[str, Column]) -> dict[str, Any]:
+    cells = {key: column.cell(row.get(key)) for key, column in columns.items()}
+    return {key: cell for key, cell in cells.items() if cell is not None}
 
 
 def bars(
     datasets: Mapping[str, Rows],
     colors: Mapping[str, str],
     *,
-    id: str,  # noqa: A002
-    title: str,
     label: str,
     names: Mapping[str, str] | None = None,
     shares: bool = True,
-) -> dict[str, Any]:
-    """Return the body of stacked bars, with a switch between counts and shares of each bar if `shares`.
+) -> Body:
+    """Return stacked bars, with a switch between counts and shares of each bar if `shares`.
 
-    Parameters
-    ----------
-    datasets
-        Name of the data set -> bar -> category -> value.
-    colors
-        Category -> colour, in the order of stacking.
-    names
-        Category -> what the legend calls it. Default: the category.
-    label
-        The axis' title.
+    `datasets` are name -> bar -> category -> value, `colors` of the categories in the order of stacking, `label` the
+    axis' title, `names` what the legend calls the categories.
     """
-    names = names or {}
     used = [{category for row in rows.values() for category in row} for rows in datasets.values()]
+    drawn = {key: {"name": (names or {}).get(key, key), "color": color} for key, color in colors.items()}
     return {
         "plot_type": "bargraph",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "ylab": label,
-            "cpswitch": shares,
-            "sort_samples": False,
-            "series_label": False,
-            "data_labels": _labels(datasets, label),
-        },
-        "categories": [
-            {
-                category: {"name": names.get(category, category), "color": color}
-                for category, color in colors.items()
-                if category in some
-            }
-            for some in used
-        ],
+        "pconfig": _switched(datasets, label) | {"cpswitch": shares, "sort_samples": False},
+        "categories": [{key: about for key, about in drawn.items() if key in some} for some in used],
         "data": list(datasets.values()),
     }
 
@@ -235,162 +310,111 @@ def bars(
 def lines(
     datasets: Mapping[str, Mapping[str, Curve]],
     *,
-    id: str,  # noqa: A002
-    title: str,
     x_label: str,
-    y_label: str = "",
+    y_label: str,
     colors: Mapping[str, str] | None = None,
     dashed: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the body of a line graph: name of the data set -> name of the line -> its points.
-
-    Without a `y_label`, each data set's name is the label of its axis.
-    """
+    **options: Any,
+) -> Body:
+    """Return a line graph: name of the data set -> name of the line -> its points."""
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
+    own = {
+        "xlab": x_label,
+        "colors": {name: cluster_color(index) for index, name in enumerate(names)} | dict(colors or {}),
+        "dash_styles": dict.fromkeys(dashed, "dash"),
+        "showlegend": len(names) <= _MAX_LEGEND,
+    }
     return {
         "plot_type": "linegraph",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "xlab": x_label,
-            "ylab": y_label,
-            "series_label": False,
-            "colors": dict(colors or {name: cluster_color(index) for index, name in enumerate(names)}),
-            "dash_styles": dict.fromkeys(dashed, "dash"),
-            "showlegend": len(names) <= _MAX_LEGEND,
-            "data_labels": _labels(datasets, y_label),
-            **(options or {}),
-        },
+        "pconfig": _switched(datasets, y_label) | own | options,
         # Pairs, not a mapping: JSON would make the keys strings, and MultiQC would sort them as such.
-        "data": [
-            {name: [list(point) for point in curve] for name, curve in curves.items()} for curves in datasets.values()
-        ],
+        "data": [{name: list(map(list, curve)) for name, curve in curves.items()} for curves in datasets.values()],
     }
 
 
-def points(
-    datasets: Mapping[str, Mapping[str, Cloud]],
-    *,
-    id: str,  # noqa: A002
-    title: str,
-    x_label: str,
-    y_label: str,
-) -> dict[str, Any]:
-    """Return the body of a scatter plot: name of the data set -> name of the cloud -> its colour and points.
+def points(datasets: Mapping[str, Clouds], *, x_label: str, y_label: str) -> Body:
+    """Return a scatter plot of named clouds of points.
 
     MultiQC's own scatter plot draws one trace per point, which browsers do not survive with thousands of cells. Its
     line graph draws one trace per cloud when the lines have no width; that also gives a legend that hides clouds.
     """
-    extra = [[_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()]
-    anchors = [{_HINT: {next(iter(clouds.values()))[1][0][0]: None}} for clouds in datasets.values()]
+    own = {
+        "xlab": x_label,
+        "style": "lines+markers",
+        "height": 640,
+        "showlegend": True,
+        "colors": {_HINT: "rgba(0,0,0,0)"},
+        "extra_series": [[_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()],
+    }
     return {
         "plot_type": "linegraph",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "xlab": x_label,
-            "ylab": y_label,
-            "series_label": False,
-            "style": "lines+markers",
-            "height": 640,
-            "showlegend": True,
-            "colors": {_HINT: "rgba(0,0,0,0)"},
-            "extra_series": extra,
-            "data_labels": _labels(datasets, y_label),
-        },
-        "data": anchors,
+        "pconfig": _switched(datasets, y_label) | own,
+        "data": [{_HINT: {next(iter(clouds.values()))[1][0][0]: None}} for clouds in datasets.values()],
     }
+
+
+def _cloud(name: str, color: str, places: Pairs) -> dict[str, Any]:
+    marker = {"symbol": "circle", "color": color, "line_color": color, "width": 0}
+    return {"name": name, "pairs": places, "color": color, "width": 0, "marker": marker}
 
 
 def boxes(
     datasets: Mapping[str, Mapping[str, Mapping[str, float] | Sequence[float]]],
     *,
-    id: str,  # noqa: A002
-    title: str,
     label: str,
     thresholds: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
-    """Return the body of a box plot: data set -> box -> its quantiles or values; thresholds are drawn.
+) -> Body:
+    """Return a box plot: data set -> box -> its quantiles or values; thresholds are drawn.
 
     The quantiles' keys are min, q1, median, q3, max and mean. Where the values themselves are given, each is drawn.
     """
-    drawn = [
-        {"value": value, "color": FAIL, "width": 1, "dash": "dash", "label": name}
-        for name, value in (thresholds or {}).items()
-    ]
+    dashes = {"color": FAIL, "width": 1, "dash": "dash"}
+    own: dict[str, Any] = {"xlab": label, "sort_samples": False, "boxpoints": "all"}
+    if thresholds:
+        own["x_lines"] = [{"value": value, "label": name, **dashes} for name, value in thresholds.items()]
     return {
         "plot_type": "boxplot",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "xlab": label,
-            "sort_samples": False,
-            "series_label": False,
-            "boxpoints": "all",
-            "data_labels": [{"name": name} for name in datasets] if len(datasets) > 1 else [],
-            **({"x_lines": drawn} if drawn else {}),
-        },
+        "pconfig": _switched(datasets, None) | own,
         "data": [dict(summaries) for summaries in datasets.values()],
     }
 
 
-def heatmap(
-    values: Sequence[Sequence[Number]],
-    *,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    id: str,  # noqa: A002
-    title: str,
-    labels: tuple[str, str, str],
-    decimals: int = 2,
-    highest: float = 1,
-) -> dict[str, Any]:
-    """Return the body of a heat map from 0 to `highest` with its numbers; `labels` of columns, rows and values."""
+def heatmap(values: pd.DataFrame, *, labels: tuple[str, str, str], decimals: int = 2, highest: float = 1) -> Body:
+    """Return a heat map from 0 to `highest` with its numbers, if they are few.
+
+    `values` has harmless HTML for the names of its rows and columns; `labels` are those of columns, rows and values.
+    """
+    dimensions = dict(zip(("xlab", "ylab", "zlab"), labels, strict=True))
+    as_it_is = ("square", "xcats_samples", "ycats_samples", "cluster_rows", "cluster_cols", "series_label")
+    own = {
+        "min": 0,
+        "max": highest,
+        "tt_decimals": decimals,
+        "display_values": values.size <= 400,
+        "colstops": [[0, "#ffffff"], [1, "#6baed6"]],
+        "height": 180 + 26 * len(values),
+    }
     return {
         "plot_type": "heatmap",
-        "pconfig": {
-            "id": f"{id}_plot",
-            "title": title,
-            "xlab": labels[0],
-            "ylab": labels[1],
-            "zlab": labels[2],
-            "min": 0,
-            "max": highest,
-            "square": False,
-            "xcats_samples": False,
-            "ycats_samples": False,
-            "cluster_rows": False,
-            "cluster_cols": False,
-            "tt_decimals": decimals,
-            "display_values": len(rows) * len(columns) <= 400,
-            "series_label": False,
-            "colstops": [[0, "#ffffff"], [1, "#6baed6"]],
-            "height": 180 + 26 * len(rows),
-        },
-        "xcats": list(columns),
-        "ycats": list(rows),
-        "data": [list(row) for row in values],
+        "pconfig": dimensions | dict.fromkeys(as_it_is, False) | own,
+        "xcats": list(values.columns),
+        "ycats": list(values.index),
+        "data": values.to_numpy().tolist(),
     }
 
 
-def html(body: str) -> dict[str, Any]:
-    """Return the body of a section that is text."""
+def html(body: str) -> Body:
+    """Return text."""
     return {"plot_type": "html", "data": body}
 
 
-def _cloud(name: str, color: str, places: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    marker = {"symbol": "circle", "color": color, "line_color": color, "width": 0}
-    return {"name": name, "pairs": [list(point) for point in places], "color": color, "width": 0, "marker": marker}
+def folded(parts: Mapping[str, str]) -> Body:
+    """Return headings with what is below them; the first one is unfolded."""
+    heads = (f"<details{'' if place else ' open'}><summary>{head}</summary>" for place, head in enumerate(parts))
+    return html("".join(f"{head}{part}</details>" for head, part in zip(heads, parts.values(), strict=True)))
 
 
-def _labels(datasets: Mapping[str, Any], label: str) -> list[dict[str, str]]:
-    return [{"name": name, "ylab": label or name} for name in datasets] if len(datasets) > 1 else []
-
-
-def _known(rows: Rows) -> dict[str, dict[str, Any]]:
-    return {name: {key: value for key, value in row.items() if value is not None} for name, row in rows.items()}
-
-
-def _printable(character: str) -> str:
-    return " " if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d" else character
+def _switched(datasets: Mapping[str, Any], label: str | None) -> dict[str, Any]:
+    """Return what all plots have, with a switch where there are several data sets."""
+    names = [{"name": name, **({"ylab": label} if label else {})} for name in datasets] if len(datasets) > 1 else []
+    return {"series_label": False, "data_labels": names, **({"ylab": label} if label else {})}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .inputs import natural
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 LEVELS = {"cluster_coarse": "coarse", "cluster": "default", "cluster_fine": "fine"}
 """The levels, from the root to the leaves, and what they are called."""
@@ -79,13 +77,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What of a tree is drawn, and where: a row per leaf.
-
-    Parameters
-    ----------
-    root
-        The whole tree.
-    """
+    """What of the whole tree is drawn, and where: a row per leaf."""
 
     root: Branch
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..files import read_json, read_table
@@ -18,14 +20,6 @@ from .dendrogram import LEVELS, Drawing, read_tree
 from .inputs import CELL_METRICS, natural
 from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 from .profiles import write_profiles
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from .content import Curve
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -45,6 +39,14 @@ FORMATS: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date"
 """Formats of the figures, and what is kept out of them so that the same figure is the same bytes."""
 
 _LEGEND_ROWS = 20
+_ON_DATA: dict[str, Any] = {
+    "ha": "center",
+    "va": "center",
+    "fontsize": 7,
+    "fontweight": "bold",
+    "bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+}
+"""How names on the cells are written."""
 
 
 def draw_figures(
@@ -56,13 +58,10 @@ def draw_figures(
     summary: Path | None = None,
     annotations: list[Path] | None = None,
 ) -> None:
-    """Write what the report shows of the group's genes, and draw its figures as PNG and SVG, the same bytes each time.
+    """Write what the report shows of a group's genes, and draw its figures as PNG and SVG, the same bytes each time.
 
-    Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and into ``figures/`` ``umap_cluster``,
-    ``umap_cell_type``, ``umap_sample``, ``umap_confidence``, ``cluster_sizes`` and, where there is something to show,
-    ``umap_<metric>`` for the metrics of quality control, ``variable_genes``, ``marker_dotplot``, ``training`` and
-    ``cluster_tree``.
-    Points of SVG are pictures inside, which keeps the files small.
+    Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and the figures, where there is something to show, into
+    ``figures/``. Points of SVG are pictures inside, which keeps the files small.
 
     Parameters
     ----------
@@ -84,28 +83,32 @@ def draw_figures(
     group = ad.read_h5ad(adata)
     write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
     types = _types(prefix, group, annotations or [])
-    type_colors = cell_type_colors(name for clusters in types.values() for name in clusters.values())
-    colors = cluster_colors(types)[prefix]
-    directory = Path("figures")
-    directory.mkdir(exist_ok=True)
+    Path("figures").mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        figures = {
-            "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
-            "umap_cell_type": umap_figure(group, "cell_type", type_colors),
-            "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
-            "umap_confidence": graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), on_top="low"),
-            **{f"umap_{metric}": graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
-            "cluster_sizes": sizes_figure(group, colors),
-            "variable_genes": genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
-            "marker_dotplot": dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
-            "training": training_figure(read_table(history)),
-            "cluster_tree": tree_figure(read_json(summary) if summary else {}, types[prefix], colors),
-        }
-        for name, figure in figures.items():
+        for name, figure in _figures(group, prefix, history, read_json(summary) if summary else {}, types).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
                 for form, metadata in FORMATS.items():
-                    figure.savefig(directory / f"{name}.{form}", metadata=metadata)
+                    figure.savefig(f"figures/{name}.{form}", metadata=metadata)
+
+
+def _figures(
+    group: ad.AnnData, prefix: str, history: Path, summary: Mapping[str, Any], types: Mapping[str, Mapping[str, str]]
+) -> dict[str, Figure | None]:
+    type_colors = cell_type_colors(name for clusters in types.values() for name in clusters.values())
+    colors = cluster_colors(types)[prefix]
+    return {
+        "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
+        "umap_cell_type": umap_figure(group, "cell_type", type_colors),
+        "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
+        "umap_confidence": _graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1),
+        **{f"umap_{metric}": _graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
+        "cluster_sizes": _sizes_figure(group, colors),
+        "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
+        "marker_dotplot": _dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
+        "training": _training_figure(read_table(history)),
+        "cluster_tree": _tree_figure(summary, types[prefix], colors),
+    }
 
 
 def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False) -> Figure:
@@ -117,42 +120,30 @@ def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_da
     known = np.array([colors.get(name, UNKNOWN) for name in values])
     axes.scatter(places[order, 0], places[order, 1], s=_dot(len(values)), c=known[order], linewidths=0, rasterized=True)
     for name in names if on_data else ():
-        _label(axes, np.median(places[values == name], axis=0), name)
-    _legend(axes, [(short(name), colors.get(name, UNKNOWN)) for name in names], title=_heading(column))
+        x, y = np.median(places[values == name], axis=0)
+        axes.text(x, y, short(name, 12), **_ON_DATA)
+    entries = [(short(name), colors.get(name, UNKNOWN)) for name in names]
+    _legend(axes, entries, title=column.replace("_", " ").capitalize())
     _bare(axes)
     return figure
 
 
-def graded_figure(
-    group: ad.AnnData,
-    column: str,
-    label: str,
-    *,
-    limits: tuple[float | None, float | None] = (None, None),
-    on_top: str = "high",
+def _graded_figure(
+    group: ad.AnnData, column: str, label: str, *, limits: tuple[float, float] | None = None, sign: int = 1
 ) -> Figure | None:
-    """Return the UMAP coloured by a number of obs; None where no cell has it.
+    """Return the UMAP coloured by a number of obs, high values on top, or low ones if `sign` is -1.
 
-    Parameters
-    ----------
-    group
-        Cells with obsm X_umap.
-    column, label
-        The column of obs, and what it is called.
-    limits
-        Values at the ends of the colour bar. Default: the 1st and 99th percentile.
-    on_top
-        Which cells lie above others, ``high`` or ``low``.
+    The colours end at `limits`, by default the 1st and 99th percentile. None where no cell has a value.
     """
-    if column not in group.obs or not group.obs[column].notna().any():
+    known = group.obs[column].dropna() if column in group.obs else pd.Series(dtype=float)
+    if known.empty:
         return None
-    known = group.obs[column].notna().to_numpy()
-    values, places = group.obs[column].to_numpy(float)[known], np.asarray(group.obsm["X_umap"])[known]
-    low, high = (np.quantile(values, q) if end is None else end for end, q in zip(limits, (0.01, 0.99), strict=True))
-    order = np.argsort(values if on_top == "high" else -values, kind="stable")
+    values = known.iloc[np.argsort(sign * known.to_numpy(float), kind="stable")].astype(float)
+    places = np.asarray(group.obsm["X_umap"])[group.obs_names.get_indexer(values.index)]
+    low, high = limits or values.quantile([0.01, 0.99])
     figure, axes = _square(legend=1)
     dots = axes.scatter(
-        places[order, 0], places[order, 1], s=_dot(len(values)), c=values[order], cmap="viridis",
+        places[:, 0], places[:, 1], s=_dot(len(values)), c=values, cmap="viridis",
         vmin=low, vmax=max(high, low + 1e-9), linewidths=0, rasterized=True,
     )  # fmt: skip
     figure.colorbar(dots, ax=axes, shrink=0.6, label=label)
@@ -160,15 +151,13 @@ def graded_figure(
     return figure
 
 
-def genes_figure(genes: pd.DataFrame) -> Figure | None:
+def _genes_figure(genes: pd.DataFrame) -> Figure | None:
     """Return the normalized dispersion of the genes over their mean; None if there are none."""
     if genes.empty:
         return None
     figure, axes = _square(legend=1)
-    for name, chosen, color in (("Other genes", False, UNKNOWN), ("Highly variable", True, cluster_color(0))):
-        some = genes[genes["highly_variable"] == chosen]
-        if some.empty:
-            continue
+    for chosen, some in genes.groupby("highly_variable"):
+        name, color = ("Highly variable", cluster_color(0)) if chosen else ("Other genes", UNKNOWN)
         axes.scatter(
             some["mean"], some["dispersion"], s=4, c=color, linewidths=0, rasterized=True,
             label=f"{name} ({len(some):,})",
@@ -179,7 +168,7 @@ def genes_figure(genes: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
+def _sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
     """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = _names(group, "cluster")
     counts = group.obs["cluster"].astype(str).value_counts()
@@ -195,7 +184,7 @@ def sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
     return figure
 
 
-def dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
+def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     """Return a dot plot of each cluster's strongest markers: size is the share of cells, colour the mean expression.
 
     None if there are no markers.
@@ -223,9 +212,10 @@ def dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def training_figure(history: pd.DataFrame) -> Figure | None:
+def _training_figure(history: pd.DataFrame) -> Figure | None:
     """Return the training curves, one panel per loss; None if nothing was trained."""
-    curves = _curves(history)
+    known = {name: next(iter(some.values())) for name, some in loss_curves({"": history}).items()}
+    curves = {name: curve for name, curve in known.items() if len(curve) > 1}
     if not curves:
         return None
     columns = min(4, len(curves))
@@ -241,7 +231,7 @@ def training_figure(history: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]) -> Figure | None:
+def _tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]) -> Figure | None:
     """Return the tree of clusters with names, cells and stability of the default ones; None for a single leaf."""
     root = read_tree(summary)
     if root is None:
@@ -278,12 +268,6 @@ def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> N
             color = colors.get(child.levels["cluster"] or "", UNKNOWN)
             width = max(5 * (child.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
             axes.plot([x, x, child.co_association], [y, to, to], color=color, linewidth=width)
-
-
-def _curves(history: pd.DataFrame) -> dict[str, Curve]:
-    """Return the losses that have more than one step."""
-    curves = {name: next(iter(some.values())) for name, some in loss_curves({"": history}).items()}
-    return {name: curve for name, curve in curves.items() if len(curve) > 1}
 
 
 def _types(prefix: str, group: ad.AnnData, annotations: Sequence[Path]) -> dict[str, dict[str, str]]:
@@ -323,23 +307,12 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str) -> No
     )  # fmt: skip
 
 
-def _label(axes: Axes, place: NDArray[np.float64], name: str) -> None:
-    axes.text(
-        place[0], place[1], short(name, 12), ha="center", va="center", fontsize=7, fontweight="bold",
-        bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
-    )  # fmt: skip
-
-
 def _bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("UMAP 1", loc="left")
     axes.set_ylabel("UMAP 2", loc="bottom")
     axes.set_aspect("equal", adjustable="datalim")
-
-
-def _heading(column: str) -> str:
-    return column.replace("_", " ").capitalize()
 
 
 def _dot(count: int) -> float:

@@ -1,25 +1,24 @@
-"""The tidy tables that the other stages hand to the report, read once and summed up."""
+"""The tables and records that the other stages hand to the report, read once and summed up."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import yaml
 
 from ..contracts import cell_names
 from ..errors import Problem
 from ..files import read_json, read_table
-from .content import unique_texts
+from .content import text, unique_texts
 from .palette import cell_type_colors, cluster_colors
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    import pandas as pd
+Record = Mapping[str, Any]
 
 METRICS = {
     "n_genes_by_counts": "Genes detected per cell",
@@ -34,6 +33,23 @@ CELL_METRICS = {**METRICS, "doublet_score": "Doublet score"}
 QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 """The five numbers of a box; whiskers end where one cell in a hundred lies beyond."""
 
+_TEXT = (
+    "barcode sample other rule step gene label condition baseline note cluster cluster_coarse cluster_fine cell_type "
+    "runner_up evidence reference_type reference_agrees"
+)
+"""Columns of any table that are text, whatever they look like."""
+_TABLES = "clusters umap annotation markers contingency genes profiles"
+_FILES = {
+    **{name: f"{name}.tsv" for name in _TABLES.split()},
+    "history": "training_history.tsv",
+    "differential": "differential_expression.tsv",
+    "composition": "composition_test.tsv",
+    "distances": "sample_distances.tsv",
+    **{name: f"{name}.json" for name in ("metrics", "mixing", "expression")},
+    "summary": "clustering.json",
+    "design": "differential_expression.json",
+}
+"""Attributes of a group, and the files that they come from, after the group's id."""
 _OF_SAMPLE = ("intake", "quality")
 _REFUSED = "expression.merge"
 """The step at which a single sample is left out of its group; see :mod:`..expression.normalize`."""
@@ -51,6 +67,11 @@ class Failure:
     def of_sample(self) -> bool:
         """True if a step on one sample failed, False if one on a group."""
         return self.step.split(".")[0] in _OF_SAMPLE or self.step == _REFUSED
+
+    @property
+    def kind(self) -> str:
+        """What it is a failure of, ``sample`` or ``group``."""
+        return "sample" if self.of_sample else "group"
 
     @property
     def reason(self) -> str:
@@ -83,27 +104,38 @@ class Ledger:
     @classmethod
     def read(cls, path: Path) -> Ledger:
         """Read and sum up ``<sample>.cell_ledger.tsv.gz``."""
-        table = read_table(path, dtype={"barcode": str, "sample": str, "rule": str, "step": str})
+        table: pd.DataFrame = _read(path)
         kept = table["kept"].astype(str).str.lower() == "true"
-        rules = table.loc[~kept, "rule"].fillna("unknown")
         boxes = {
             metric: {"before": _box(table[metric]), "after": _box(table.loc[kept, metric])}
             for metric in METRICS
             if metric in table
         }
-        removed = {str(rule): int((rules == rule).sum()) for rule in rules.unique()}
+        removed = counts(table.loc[~kept, "rule"].fillna("unknown"))
         names = cell_names(table["sample"], table["barcode"])
         cells = table.set_index(names).loc[kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]]
         return cls(n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells)
+
+
+def counts(names: pd.Series[str]) -> dict[str, int]:
+    """Return how often each name is there, in the order in which they come."""
+    return {str(name): int(n) for name, n in names.value_counts(sort=False).items()}
+
+
+def _box(values: pd.Series[float]) -> dict[str, float]:
+    values = values.dropna()
+    if values.empty:
+        return {}
+    return {**{name: float(values.quantile(q)) for name, q in QUANTILES.items()}, "mean": float(values.mean())}
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One row of the samplesheet and what became of it; `label` is its id as harmless HTML, unique in the report."""
 
-    settings: Mapping[str, Any]
+    settings: Record
     label: str
-    quality: Mapping[str, Any] | None
+    quality: Record | None
     ledger: Ledger | None
     failure: Failure | None
 
@@ -117,36 +149,41 @@ class Sample:
         """The id of the group that it is clustered in."""
         return str(self.settings["group"])
 
+    @property
+    def extra(self) -> Record:
+        """The samplesheet's other columns."""
+        return self.settings.get("extra") or {}
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The tables of one group; a table that was not made is None; `label` is its id as harmless HTML."""
+    """The tables and records of one group, empty where they were not made; `label` is its id as harmless HTML."""
 
     id: str
     label: str
     samples: tuple[str, ...]
     failure: Failure | None
-    clusters: pd.DataFrame | None = None
-    umap: pd.DataFrame | None = None
-    annotation: pd.DataFrame | None = None
-    markers: pd.DataFrame | None = None
-    history: pd.DataFrame | None = None
-    contingency: pd.DataFrame | None = None
-    differential: pd.DataFrame | None = None
-    differential_notes: Mapping[str, Any] = field(default_factory=dict)
-    composition_test: pd.DataFrame | None = None
-    expression: Mapping[str, Any] = field(default_factory=dict)
-    genes: pd.DataFrame | None = None
-    profiles: pd.DataFrame | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    mixing: Mapping[str, Any] = field(default_factory=dict)
-    distances: pd.DataFrame | None = None
-    summary: Mapping[str, Any] = field(default_factory=dict)
+    clusters: pd.DataFrame
+    umap: pd.DataFrame
+    annotation: pd.DataFrame
+    markers: pd.DataFrame
+    history: pd.DataFrame
+    contingency: pd.DataFrame
+    differential: pd.DataFrame
+    composition: pd.DataFrame
+    genes: pd.DataFrame
+    profiles: pd.DataFrame
+    distances: pd.DataFrame
+    design: Record
+    expression: Record
+    metrics: Record
+    mixing: Record
+    summary: Record
 
     @property
     def finished(self) -> bool:
         """True if the group has clusters."""
-        return self.clusters is not None
+        return len(self.clusters) > 0
 
     @property
     def placed(self) -> bool:
@@ -161,35 +198,60 @@ class Group:
     @cached_property
     def cluster_names(self) -> list[str]:
         """The clusters, largest first."""
-        if self.clusters is None:
-            return []
-        return sorted(self.clusters["cluster"].unique(), key=natural)
+        return sorted(self.clusters["cluster"].unique(), key=natural) if self.finished else []
 
     @cached_property
     def cell_types(self) -> dict[str, str]:
         """Cluster -> cell type; empty if the group was not annotated."""
-        if self.annotation is None:
+        if self.annotation.empty:
             return {}
         return dict(zip(self.annotation["cluster"], self.annotation["cell_type"], strict=True))
+
+    def row(self, cluster: object) -> str:
+        """Return the name of a cluster's row in a table of all groups."""
+        return f"{self.label}, cluster {text(cluster)}"
+
+    def titled(self, cluster: str, *, length: int = 40) -> str:
+        """Return a cluster and its cell type as harmless HTML."""
+        return f"{text(cluster)} {text(self.cell_types.get(cluster, ''), length=length)}".strip()
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Everything that the report is made from."""
+    """Everything that the report is made from.
+
+    `memory` is what the samples were expected to take, `methods` the template of the methods section, `max_points` how
+    many points a plot may have, all groups together.
+    """
 
     samples: list[Sample]
     groups: list[Group]
     failures: list[Failure]
-    parameters: Mapping[str, Any]
-    schema: Mapping[str, Any]
+    parameters: Record
+    schema: Record
     versions: Mapping[str, Mapping[str, str]]
-    memory: Mapping[str, Any] = field(default_factory=dict)
-    """What the samples were expected to take of memory, from ``memory.json``; empty where it was not estimated."""
+    memory: Record
+    methods: Record
+    max_points: int
 
-    @property
+    @cached_property
     def finished(self) -> list[Group]:
         """The groups that have clusters."""
         return [group for group in self.groups if group.finished]
+
+    @property
+    def qualities(self) -> list[Record]:
+        """The summaries of quality control."""
+        return [sample.quality for sample in self.samples if sample.quality is not None]
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters of all groups together."""
+        return sum(len(group.cluster_names) for group in self.finished)
+
+    def sample_label(self, name: object) -> str:
+        """Return a sample's id as harmless HTML, unique in the report."""
+        return next((sample.label for sample in self.samples if sample.id == name), text(name, length=40))
 
     @cached_property
     def type_colors(self) -> dict[str, str]:
@@ -199,137 +261,68 @@ class Run:
     @cached_property
     def cluster_colors(self) -> dict[str, dict[str, str]]:
         """Colours of the clusters of each group, by the group's id."""
+        names = {group: group.cluster_names for group in self.finished}
         return cluster_colors(
-            {
-                group.id: {name: group.cell_types.get(name, "Unknown") for name in group.cluster_names}
-                for group in self.finished
-            }
+            {group.id: {name: group.cell_types.get(name, "Unknown") for name in own} for group, own in names.items()}
         )
 
 
 def read_run(
-    *,
-    samples: Path,
-    groups: Path,
-    failures: Path | None,
-    samplesheet: Path,
-    parameters: Path,
-    versions: Path,
-    schema: Path | None,
-) -> Run:
-    """Read all inputs of the report; a folder that does not exist is an empty one.
-
-    Parameters
-    ----------
-    samples, groups, failures
-        Folders with ``<sample>.*`` and ``memory.json``, ``<group>.*``, and ``*.failure.json``.
-    samplesheet
-        The resolved settings of all samples, JSON.
-    parameters
-        The parameters of the run, JSON.
-    versions
-        Software versions by process, YAML.
-    schema
-        The JSON schema of the parameters, which holds their defaults and titles. Default: none is known.
-    """
+    samples: Path, groups: Path, failures: Path | None, schema: Path | None, max_points: int, *,
+    samplesheet: Path, parameters: Path, versions: Path, methods: Path,
+) -> Run:  # fmt: skip
+    """Read all inputs of the report, which :func:`.tables.write_tables` explains; a missing folder is an empty one."""
     settings = json.loads(samplesheet.read_text(encoding="utf-8"))
     known = read_failures(failures)
     names = list(dict.fromkeys(str(row["group"]) for row in settings))
     labels = unique_texts([*(str(row["sample"]) for row in settings), *names])
+    members = {name: tuple(str(row["sample"]) for row in settings if str(row["group"]) == name) for name in names}
     return Run(
         samples=[_read_sample(row, labels, samples, known) for row in settings],
-        groups=[_read_group(name, labels, settings, groups, known) for name in names],
+        groups=[_read_group(name, labels[name], members[name], groups, known) for name in names],
         failures=known,
         parameters=read_json(parameters),
         schema=read_json(schema) if schema else {},
         versions=yaml.safe_load(versions.read_text(encoding="utf-8")) or {},
-        memory=read_json(memory) if (memory := samples / "memory.json").exists() else {},
+        memory=_read(samples / "memory.json"),
+        methods=yaml.safe_load(methods.read_text(encoding="utf-8")),
+        max_points=max_points,
     )
 
 
 def read_failures(directory: Path | None) -> list[Failure]:
     """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
-    paths = directory.rglob("*.failure.json") if directory else []
-    return sorted((_failure(read_json(path)) for path in paths), key=lambda failure: (failure.id, failure.step))
+    records = [read_json(path) for path in directory.rglob("*.failure.json")] if directory else []
+    found = [
+        Failure(str(record["id"]), str(record["step"]), tuple(Problem(**problem) for problem in record["problems"]))
+        for record in records
+    ]
+    return sorted(found, key=lambda failure: (failure.id, failure.step))
 
 
-def _failure(record: Mapping[str, Any]) -> Failure:
-    problems = tuple(Problem(**problem) for problem in record["problems"])
-    return Failure(id=str(record["id"]), step=str(record["step"]), problems=problems)
-
-
-def _read_sample(
-    settings: Mapping[str, Any], labels: Mapping[str, str], directory: Path, failures: list[Failure]
-) -> Sample:
+def _read_sample(settings: Record, labels: Mapping[str, str], directory: Path, failures: list[Failure]) -> Sample:
     name = str(settings["sample"])
-    quality, ledger = directory / f"{name}.qc.json", directory / f"{name}.cell_ledger.tsv.gz"
+    ledger = directory / f"{name}.cell_ledger.tsv.gz"
     return Sample(
         settings=settings,
         label=labels[name],
-        quality=read_json(quality) if quality.exists() else None,
+        quality=_read(directory / f"{name}.qc.json") or None,
         ledger=Ledger.read(ledger) if ledger.exists() else None,
         failure=next((failure for failure in failures if failure.of_sample and failure.id == name), None),
     )
 
 
-def _read_group(
-    name: str,
-    labels: Mapping[str, str],
-    settings: list[Mapping[str, Any]],
-    directory: Path,
-    failures: list[Failure],
-) -> Group:
-    def tidy(suffix: str, **options: Any) -> pd.DataFrame | None:
-        path = directory / f"{name}.{suffix}"
-        return read_table(path, **options) if path.exists() else None
+def _read_group(name: str, label: str, samples: tuple[str, ...], directory: Path, failures: list[Failure]) -> Group:
+    read: dict[str, Any] = {key: _read(directory / f"{name}.{suffix}") for key, suffix in _FILES.items()}
+    failure = next((failure for failure in failures if not failure.of_sample and failure.id == name), None)
+    return Group(id=name, label=label, samples=samples, failure=failure, **read)
 
-    def record(suffix: str) -> dict[str, Any]:
-        path = directory / f"{name}.{suffix}"
+
+def _read(path: Path) -> Any:
+    """Read a table or a record; an empty one where the file is missing."""
+    if path.suffix == ".json":
         return read_json(path) if path.exists() else {}
-
-    return Group(
-        id=name,
-        label=labels[name],
-        samples=tuple(str(row["sample"]) for row in settings if str(row["group"]) == name),
-        failure=next((failure for failure in failures if not failure.of_sample and failure.id == name), None),
-        clusters=tidy(
-            "clusters.tsv",
-            dtype=dict.fromkeys(("barcode", "sample", "cluster", "cell_type", "cluster_coarse", "cluster_fine"), str),
-        ),
-        umap=tidy("umap.tsv", dtype={"barcode": str}),
-        annotation=tidy(
-            "annotation.tsv",
-            dtype=dict.fromkeys(
-                ("cluster", "cell_type", "runner_up", "evidence", "reference_type", "reference_agrees"), str
-            ),
-        ),
-        markers=tidy("markers.tsv", dtype={"cluster": str, "gene": str}),
-        history=tidy("training_history.tsv"),
-        contingency=tidy("contingency.tsv", dtype={0: str}),
-        differential=tidy(
-            "differential_expression.tsv",
-            dtype=dict.fromkeys(("cluster", "condition", "baseline", "gene"), str),
-        ),
-        differential_notes=record("differential_expression.json"),
-        composition_test=tidy(
-            "composition_test.tsv", dtype=dict.fromkeys(("cell_type", "condition", "baseline", "note"), str)
-        ),
-        expression=record("expression.json"),
-        genes=tidy("genes.tsv", dtype={"gene": str}),
-        profiles=tidy("profiles.tsv", dtype={"cluster": str, "gene": str}),
-        metrics=record("metrics.json"),
-        mixing=record("mixing.json"),
-        distances=tidy("sample_distances.tsv", dtype={"sample": str, "other": str}),
-        summary=record("clustering.json"),
-    )
-
-
-def _box(values: pd.Series[float]) -> dict[str, float]:
-    values = values.dropna()
-    if values.empty:
-        return {}
-    quantiles = values.quantile(list(QUANTILES.values()))
-    return {**dict(zip(QUANTILES, map(float, quantiles), strict=True)), "mean": float(values.mean())}
+    return read_table(path, dtype=dict.fromkeys(_TEXT.split(), str)) if path.exists() else pd.DataFrame()
 
 
 def natural(name: str) -> tuple[int, str]:

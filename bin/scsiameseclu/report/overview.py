@@ -1,33 +1,42 @@
-"""The verdict: which samples are fine, which are not, and why."""
+"""The verdict: which samples are fine, which are not, and why; in the report and on the console."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from .chapters import OVERVIEW
-from .content import Column, Section, paragraph, table, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .inputs import Group, Run, Sample
+from .content import Rules, Section, columns_of, table_section
+from .inputs import Group, Run, Sample
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Where a number earns a warning."""
+class Limit:
+    """Where a number earns a warning: below `value`, or above it."""
 
-    kept_percent: float = 50.0
-    kept_cells: int = 200
-    median_genes: float = 500.0
-    mitochondrial_percent: float = 10.0
-    doublet_percent: float = 15.0
-    stability: float = 0.7
+    value: float
+    warning: str
+    above: bool = False
+
+    def crossed(self, number: float | None) -> bool:
+        """Return whether a number does."""
+        return number is not None and (number > self.value if self.above else number < self.value)
+
+    @property
+    def rules(self) -> Rules:
+        """The rule that colours such numbers."""
+        return {"warn": [{"gt" if self.above else "lt": self.value}]}
 
 
-LIMITS = Limits()
-_NAMED = 5
+LIMITS = {
+    "kept_percent": Limit(50, "Only {:.0f} % of the barcodes were kept."),
+    "cells_kept": Limit(200, "Only {} cells were kept."),
+    "median_genes": Limit(500, "Few genes per cell (median {:.0f})."),
+    "pct_mt": Limit(10, "High mitochondrial share (median {:.1f} %).", above=True),
+    "pct_doublets": Limit(15, "Many doublets ({:.1f} %).", above=True),
+    "stability": Limit(0.7, "The clusters change when cells are left out (stability {:.2f})."),
+}
+_LISTED, _NAMED = 4, 5
 
 
 @dataclass(frozen=True)
@@ -46,195 +55,108 @@ def judge(sample: Sample, group: Group) -> Verdict:
     if not group.finished:
         reason = group.failure.reason if group.failure else "no clusters were handed over."
         return Verdict("FAILED", (f"Its group {group.id} was not clustered: {reason}",))
-    reasons = (*_quality_warnings(sample.quality), *_group_warnings(group))
+    reasons = tuple(_warnings(sample.quality, _numbers(sample.quality) | _of_group(group)))
     return Verdict("WARN" if reasons else "OK", reasons)
 
 
-def sections(run: Run) -> list[Section]:
-    """Return the verdict on every sample, and the account of every group that has clusters."""
+def _verdicts(run: Run) -> dict[Sample, tuple[Group, Verdict]]:
     groups = {group.id: group for group in run.groups}
-    verdicts = {sample: judge(sample, groups[sample.group]) for sample in run.samples}
-    rows = {sample.label: _row(sample, groups[sample.group], verdict) for sample, verdict in verdicts.items()}
-    verdict = Section(
-        "verdict_table",
-        "Verdict per sample",
-        f"<strong>{_counted(verdicts)}</strong> OK: no limit is crossed. WARN: usable, but look at the reason. FAILED: "
-        f"not in the results. Orange numbers cross a limit (fewer than {LIMITS.kept_percent:.0f} % of the barcodes or "
-        f"{LIMITS.kept_cells} cells kept, median below {LIMITS.median_genes:.0f} genes, more than "
-        f"{LIMITS.mitochondrial_percent:.0f} % mitochondrial counts or {LIMITS.doublet_percent:.0f} % doublets, "
-        f"stability below {LIMITS.stability}). From <code>samples/&#42;/&#42;.qc.json</code> and "
-        "<code>groups/&#42;/metrics.json</code>.",
-        OVERVIEW,
-        table(rows, _columns(), id="verdict_table", title="Verdict per sample", first="Sample"),
-    )
-    return [verdict, *_groups(run)]
+    return {sample: (groups[sample.group], judge(sample, groups[sample.group])) for sample in run.samples}
 
 
-def percent(part: float | None, whole: float | None) -> float | None:
-    """Return the share of `part` in `whole` in percent; None where there is none."""
-    return None if part is None or not whole else 100.0 * part / whole
-
-
-def _counted(verdicts: Mapping[Sample, Verdict]) -> str:
-    """Return how many samples have each status, with the names of the first that need a look."""
-    counts = []
-    for status in ("OK", "WARN", "FAILED"):
-        labels = [sample.label for sample, verdict in verdicts.items() if verdict.status == status]
-        if labels:
-            named = "" if status == "OK" else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
-            counts.append(f"{len(labels)} {status}{named}")
-    return f"{', '.join(counts)}."
-
-
-def _groups(run: Run) -> Iterator[Section]:
-    if not run.finished:
-        return
-    columns = _group_columns(scored=any(group.scored for group in run.finished))
-    rows = {
-        group.label: {key: group.metrics.get(key) for key in columns} | {"samples": len(group.samples)}
-        for group in run.finished
-    }
-    yield Section(
-        "groups",
-        "Groups",
-        "The samples of a group are clustered together; a sample without a group is a group of its own. From "
-        "<code>groups/&#42;/metrics.json</code>.",
-        OVERVIEW,
-        table(rows, columns, id="groups", title="Groups", first="Group"),
-    )
-
-
-def _row(sample: Sample, group: Group, verdict: Verdict) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "status": verdict.status,
-        "reason": paragraph(" ".join(verdict.reasons)) if verdict.reasons else None,
-        "group": text(sample.group) if sample.group != sample.id else None,
-    }
-    if sample.quality is not None:
-        row |= _numbers(sample.quality)
-    if verdict.status != "FAILED":
-        row |= {"n_clusters": group.metrics.get("n_clusters"), "stability": group.metrics.get("stability_ari")}
-    return row
-
-
-def _numbers(quality: Any) -> dict[str, Any]:
+def _numbers(quality: Mapping[str, Any]) -> dict[str, Any]:
+    # Empty droplets of an unfiltered matrix are no loss.
+    cells = quality["n_barcodes"] - quality.get("removed", {}).get("not_a_cell", 0)
+    doublets = quality.get("doublets", {})
+    rate = None if doublets.get("status") == "skipped" else doublets.get("detected_rate")
     return {
         "cells_in": quality["n_barcodes"],
         "cells_kept": quality["n_kept"],
-        # Empty droplets of an unfiltered matrix are no loss.
-        "kept_percent": percent(
-            quality["n_kept"], quality["n_barcodes"] - quality.get("removed", {}).get("not_a_cell", 0)
-        ),
+        "kept_percent": 100.0 * quality["n_kept"] / cells if cells else None,
         "median_genes": quality.get("median_genes"),
         "pct_mt": quality.get("median_pct_mt"),
-        "pct_doublets": _doublet_percent(quality),
+        "pct_doublets": None if rate is None else 100.0 * rate,
     }
 
 
-def _doublet_percent(quality: Any) -> float | None:
-    doublets = quality.get("doublets", {})
-    rate = doublets.get("detected_rate")
-    return None if rate is None or doublets.get("status") == "skipped" else 100.0 * rate
+def _of_group(group: Group) -> dict[str, Any]:
+    return {"n_clusters": group.metrics.get("n_clusters"), "stability": group.metrics.get("stability_ari")}
 
 
-def _quality_warnings(quality: Any) -> Iterator[str]:
-    numbers = _numbers(quality)
+def _warnings(quality: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[str]:
     if warning := (quality.get("organism") or {}).get("warning"):
         yield warning
     yield from quality.get("warnings", [])
-    if (share := numbers["kept_percent"]) is not None and share < LIMITS.kept_percent:
-        yield f"Only {share:.0f} % of the barcodes were kept."
-    if numbers["cells_kept"] < LIMITS.kept_cells:
-        yield f"Only {numbers['cells_kept']} cells were kept."
-    if (genes := numbers["median_genes"]) is not None and genes < LIMITS.median_genes:
-        yield f"Few genes per cell (median {genes:.0f})."
-    if (mitochondrial := numbers["pct_mt"]) is not None and mitochondrial > LIMITS.mitochondrial_percent:
-        yield f"High mitochondrial share (median {mitochondrial:.1f} %)."
-    if (doublets := numbers["pct_doublets"]) is not None and doublets > LIMITS.doublet_percent:
-        yield f"Many doublets ({doublets:.1f} %)."
+    for name, limit in LIMITS.items():
+        if limit.crossed(numbers[name]):
+            yield limit.warning.format(numbers[name])
     if note := quality.get("doublets", {}).get("note"):
         yield str(note)
 
 
-def _group_warnings(group: Group) -> Iterator[str]:
+def sections(run: Run) -> Iterator[Section]:
+    """Return the verdict on every sample, and the account of every group that has clusters."""
+    verdicts = _verdicts(run)
+    columns = columns_of("verdict_table")
+    columns |= {name: replace(columns[name], rules=limit.rules) for name, limit in LIMITS.items()}
+    values = {name: limit.value for name, limit in LIMITS.items()}
+    rows = {sample.label: _row(sample, *found) for sample, found in verdicts.items()}
+    yield table_section("verdict_table", rows, columns, counted=_counted(verdicts), **values)
+    if run.finished:
+        groups = {group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished}
+        stability = {"stability_ari": columns["stability"]}
+        yield table_section("groups", groups, columns_of("groups") | stability)
+
+
+def _row(sample: Sample, group: Group, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "status": verdict.status,
+        "reason": " ".join(verdict.reasons),
+        "group": sample.group if sample.group != sample.id else None,
+        **(_numbers(sample.quality) if sample.quality else {}),
+        **(_of_group(group) if verdict.status != "FAILED" else {}),
+    }
+
+
+def _counted(verdicts: Mapping[Sample, tuple[Group, Verdict]]) -> str:
+    """Return how many samples have each status, with the names of the first that need a look."""
+    counts = []
+    for status in ("OK", "WARN", "FAILED"):
+        labels = [sample.label for sample, (_, verdict) in verdicts.items() if verdict.status == status]
+        named = "" if status == "OK" else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
+        counts += [f"{len(labels)} {status}{named}"] if labels else []
+    return f"{', '.join(counts)}."
+
+
+def summary(run: Run) -> str:
+    """Return four lines for the console, samples, cells, clusters, how good they are; the pipeline adds a fifth."""
+    statuses = [verdict.status for _, verdict in _verdicts(run).values()]
+    failed, warned = statuses.count("FAILED"), statuses.count("WARN")
+    kept, came = (sum(quality[key] for quality in run.qualities) for key in ("n_kept", "n_barcodes"))
+    scored = [group for group in run.finished if group.scored]
+    lines = [
+        f"Samples:  {len(statuses) - failed} of {len(statuses)} ok"
+        + (f", {failed} failed" if failed else "")
+        + (f", {warned} with warnings" if warned else ""),
+        f"Cells:    {kept:,} kept of {came:,} barcodes" + (f" ({100 * kept / came:.1f} %)" if came else ""),
+        f"Clusters: {_listed({group.id: str(len(group.cluster_names)) for group in run.finished})}",
+        f"Accuracy: {_listed({group.id: _scores(group) for group in scored})}"
+        if scored
+        else f"Stability: {_listed({group.id: _stability(group) for group in run.finished})}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(group: Group) -> str:
+    return " ".join(f"{key.upper()} {group.metrics[key]:.2f}" for key in ("acc", "nmi", "ari"))
+
+
+def _stability(group: Group) -> str:
     stability = group.metrics.get("stability_ari")
-    if stability is not None and stability < LIMITS.stability:
-        yield f"The clusters change when cells are left out (stability {stability:.2f})."
+    return "not measured" if stability is None else f"{stability:.2f}"
 
 
-def _columns() -> dict[str, Column]:
-    return {
-        "status": Column("Status", "OK, WARN or FAILED", rules=_status_rules()),
-        "reason": Column("Reason", "What to look at"),
-        "group": Column("Group", "The samples of a group are clustered together"),
-        "cells_in": Column("Barcodes", "Barcodes in the input", format="{:,d}"),
-        "cells_kept": Column(
-            "Cells", "Barcodes left after quality control", format="{:,d}", rules=_below(LIMITS.kept_cells)
-        ),
-        "kept_percent": Column(
-            "Kept",
-            "Share of the barcodes kept, empty droplets aside",
-            format="{:,.1f}",
-            suffix="%",
-            rules=_below(LIMITS.kept_percent),
-        ),
-        "median_genes": Column(
-            "Genes", "Genes detected per kept cell, median", format="{:,.0f}", rules=_below(LIMITS.median_genes)
-        ),
-        "pct_mt": Column(
-            "Mito.",
-            "Median share of mitochondrial counts in kept cells",
-            format="{:,.1f}",
-            suffix="%",
-            rules=_above(LIMITS.mitochondrial_percent),
-        ),
-        "pct_doublets": Column(
-            "Doublets",
-            "Share of cells called doublets",
-            format="{:,.1f}",
-            suffix="%",
-            rules=_above(LIMITS.doublet_percent),
-        ),
-        "n_clusters": Column("Clusters", "Clusters of its group", format="{:,d}"),
-        "stability": Column(
-            "Stability",
-            "Agreement with clusterings of random subsets of the cells (adjusted Rand index, 1 is identical)",
-            format="{:,.2f}",
-            rules=_below(LIMITS.stability),
-        ),
-    }
-
-
-def _group_columns(*, scored: bool) -> dict[str, Column]:
-    score = {"format": "{:,.2f}", "scale": "Blues", "bounds": (0, 1)}
-    scores = {
-        "acc": Column("Accuracy", "Share of cells in the right cluster, against the gold standard", **score),  # type: ignore[arg-type]
-        "nmi": Column("NMI", "Normalized mutual information with the gold standard", **score),  # type: ignore[arg-type]
-        "ari": Column("ARI", "Adjusted Rand index against the gold standard", **score),  # type: ignore[arg-type]
-    }
-    return {
-        "samples": Column("Samples", "Samples of the group", format="{:,d}"),
-        "n_cells": Column("Cells", "Cells clustered together", format="{:,d}"),
-        "n_genes": Column("Genes", "Genes of the group's data", format="{:,d}"),
-        "n_clusters": Column("Clusters", "Clusters found", format="{:,d}"),
-        "stability_ari": Column(
-            "Stability",
-            "Agreement with clusterings of random subsets of the cells (ARI)",
-            format="{:,.2f}",
-            rules=_below(LIMITS.stability),
-        ),
-        "silhouette": Column("Silhouette", "How far clusters are apart in the embedding, -1 to 1", format="{:,.2f}"),
-        **(scores if scored else {}),
-    }
-
-
-def _status_rules() -> dict[str, list[dict[str, float | str]]]:
-    return {"pass": [{"s_eq": "OK"}], "warn": [{"s_eq": "WARN"}], "fail": [{"s_eq": "FAILED"}]}
-
-
-def _below(limit: float) -> dict[str, list[dict[str, float | str]]]:
-    return {"warn": [{"lt": limit}]}
-
-
-def _above(limit: float) -> dict[str, list[dict[str, float | str]]]:
-    return {"warn": [{"gt": limit}]}
+def _listed(of_groups: Mapping[str, str]) -> str:
+    named = [f"{words} in {group}" for group, words in list(of_groups.items())[:_LISTED]]
+    more = len(of_groups) - len(named)
+    return (", ".join(named) or "none") + (f" and {more} more" if more else "")

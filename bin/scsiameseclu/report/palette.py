@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 SAFEST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 """Okabe and Ito 2008, without black."""
@@ -27,7 +24,7 @@ SEQUENTIAL = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
 def cluster_color(position: int) -> str:
     """Return the colour of the cluster (or sample) at `position`; after 14 of them, lighter and then darker shades."""
     turn, place = divmod(position, len(BASE))
-    return _shade(BASE[place], turn % 3)
+    return _tinted(BASE[place], _TINTS[turn % 3])
 
 
 def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
@@ -89,10 +86,6 @@ def graded(share: float) -> str:
 def _mixed(one: str, other: str, weight: float) -> str:
     pairs = zip(bytes.fromhex(one.removeprefix("#")), bytes.fromhex(other.removeprefix("#")), strict=True)
     return "#" + bytes(round((1 - weight) * a + weight * b) for a, b in pairs).hex()
-
-
-def _shade(color: str, turn: int) -> str:
-    return _tinted(color, _TINTS[turn])
 
 
 def _tinted(color: str, share: float) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from ..files import write_table
 from .inputs import natural
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import anndata as ad
 
 MARKERS_PER_CLUSTER = 3
 _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
@@ -23,14 +19,7 @@ _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> None:
     """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
 
-    Parameters
-    ----------
-    group
-        Log-normalized X, obs cluster, var highly_variable, means, dispersions_norm.
-    markers
-        Its markers.
-    prefix
-        Id of the group.
+    `group` has log-normalized X, obs cluster, var highly_variable, means and dispersions_norm; `prefix` is its id.
     """
     genes = top_markers(markers, set(group.var_names))
     write_table(variable_genes(group), f"{prefix}.genes.tsv")

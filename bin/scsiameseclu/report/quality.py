@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from .chapters import QUALITY
-from .content import Column, Curve, Section, bars, boxes, lines, paragraph, table, text
-from .inputs import METRICS, Run, Sample
-from .palette import UNKNOWN, cluster_color
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from .content import Column, Curve, Section, bars, boxes, columns_of, lines, section, table_section, text
+from .inputs import METRICS, Ledger, Run, Sample
+from .palette import UNKNOWN, cluster_color, in_order
 
 RULES = {
     "not_a_cell": "Empty droplet",
@@ -26,46 +23,90 @@ RULES = {
     "empty": "No counts",
 }
 """What the report calls the rules of the ledger."""
-
-_BOUNDS = {
-    "min_genes": "Genes, at least",
-    "max_genes": "Genes, at most",
-    "min_counts": "Counts, at least",
-    "max_counts": "Counts, at most",
-    "max_pct_mt": "Mito. %, at most",
-    "max_pct_hb": "Hemoglobin %, at most",
-}
-_LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
-_LEVELS_TOLD = (
-    "From the middle one of the dashed lines on every barcode is a cell; between it and the lowest those are whose "
-    "genes differ from the ambient RNA; the others are empty droplets. "
-)
-_KEPT = "kept"
-_MANY, _POINTS_OF_MANY = 24, 60
 _LIMITS = {
     "n_genes_by_counts": ("min_genes", "max_genes"),
     "total_counts": ("min_counts", "max_counts"),
     "pct_counts_mt": ("max_pct_mt",),
 }
-
-
+"""Rules that bound a metric."""
 _SCORES = {"observed": "Observed", "simulated": "Simulated doublets"}
 """Parts of the histogram of doublet scores, and what they are called."""
+_LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
+_NO_BOUNDS = "The thresholds differ between samples, or none is set; they stand in the table above."
+_DASHES = "#555555"
+_MANY, _POINTS_OF_MANY = 24, 60
+"""With more samples than this a plot has one curve or box of each."""
 
 
-def sections(run: Run) -> list[Section]:
+def sections(run: Run) -> Iterator[Section]:
     """Return the sections of quality control; none if no sample came so far."""
-    samples = [sample for sample in run.samples if sample.ledger is not None]
-    if not samples:
-        return []
-    return [
-        *_barcode_ranks(samples),
-        *_ledger(samples),
-        *_species(samples),
-        *_thresholds(samples),
-        *_distributions(samples),
-        *_doublets(samples),
-    ]
+    ledgers = {sample: sample.ledger for sample in run.samples if sample.ledger is not None}
+    if ledgers:
+        yield from _barcode_ranks(ledgers)
+        yield from _ledger(ledgers)
+        yield from _species(ledgers)
+        yield from _thresholds(ledgers)
+        yield from _distributions(ledgers)
+        yield from _doublets(ledgers)
+
+
+def _of(sample: Sample, name: str) -> Mapping[str, Any]:
+    """Return a record of the summary of quality control; empty where it has none."""
+    return (sample.quality or {}).get(name) or {}
+
+
+def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    called = {sample: found for sample in samples if (found := _of(sample, "cell_calling"))}
+    if not called:
+        return
+    many = len(called) > _MANY
+    datasets = _common_curves(called) if many else {sample.label: _rank_curves(of) for sample, of in called.items()}
+    dashed = [] if many else [name for curves in datasets.values() for name in curves if name != "Barcodes"]
+    body = lines(
+        datasets,
+        x_label="Rank of the barcode",
+        y_label="Counts",
+        colors=dict.fromkeys(dashed, _DASHES),
+        dashed=dashed,
+        xlog=True,
+        ylog=True,
+    )
+    yield section("barcode_rank", body, explained=bool(dashed))
+
+
+def _common_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Return all curves in one data set, each by the points that are seen on a logarithmic axis."""
+    curves: dict[str, Curve] = {}
+    for sample, calling in called.items():
+        curve = _rank_curves(calling)["Barcodes"]
+        places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
+        curves[sample.label] = [curve[place] for place in places]
+    return {"Counts": curves}
+
+
+def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
+    """Return the curve of a sample, and a level line for each limit of cell calling."""
+    curve = list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
+    ends = curve[0][0], curve[-1][0]
+    levels: dict[str, Curve] = {
+        f"{name} {calling[key]:,}": [(rank, calling[key]) for rank in ends] for key, name in _LEVELS.items()
+    }
+    return {"Barcodes": curve, **levels}
+
+
+def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    named = [rule for sample in samples for rule in _of(sample, "removed")]
+    found = [rule for ledger in samples.values() for rule in ledger.removed]
+    names = {rule: rule_name(rule) for rule in dict.fromkeys([*named, *found]) if rule in found}
+    colors = {rule: UNKNOWN if place > 13 else cluster_color(place) for place, rule in enumerate(["kept", *names])}
+    counts = {sample.label: {"kept": of.n_kept, **of.removed} for sample, of in samples.items()}
+    yield section("cell_ledger", bars({"Barcodes": counts}, colors, label="Barcodes", names={"kept": "Kept", **names}))
+    own = columns_of("ledger_sums")
+    removed = {
+        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count") for key, name in names.items()
+    }
+    rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
+    yield table_section("ledger_sums", rows, {"in": own["in"], **removed, **own})
 
 
 def rule_name(rule: str) -> str:
@@ -73,313 +114,120 @@ def rule_name(rule: str) -> str:
     return RULES.get(rule, text(rule.replace("_", " ").capitalize()))
 
 
-def _barcode_ranks(samples: list[Sample]) -> Iterator[Section]:
-    called = {sample: found for sample in samples if (found := (sample.quality or {}).get("cell_calling"))}
-    if not called:
-        return
-    datasets = _rank_curves(called)
-    names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
-    dashed = [name for name in names if len(called) <= _MANY and name != "Barcodes"]
-    fixed = {"Barcodes": cluster_color(0), **dict.fromkeys(dashed, "#555555")}
-    yield Section(
-        "barcode_rank",
-        "Barcode ranks",
-        f"Samples whose matrix came unfiltered: counts of the barcodes, fullest first. {_LEVELS_TOLD if dashed else ''}"
-        "A good sample falls steeply after the knee. "
-        "From <code>samples/&#42;/&#42;.qc.json</code>.",
-        QUALITY,
-        lines(
-            datasets,
-            id="barcode_rank",
-            title="Barcode ranks",
-            x_label="Rank of the barcode",
-            y_label="Counts",
-            colors={name: fixed.get(name, cluster_color(index)) for index, name in enumerate(names)},
-            dashed=dashed,
-            options={"xlog": True, "ylog": True},
-        ),
-    )
-
-
-def _rank_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """Return one data set per sample, or, where there are many, all curves in one."""
-    curves = {
-        sample: list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
-        for sample, calling in called.items()
-    }
-    if len(called) > _MANY:
-        return {"Counts": {sample.label: _thinned(curve) for sample, curve in curves.items()}}
-    return {
-        sample.label: {
-            "Barcodes": curve,
-            **{f"{name} {called[sample][key]:,}": _level(curve, called[sample][key]) for key, name in _LEVELS.items()},
-        }
-        for sample, curve in curves.items()
-    }
-
-
-def _thinned(curve: Curve) -> Curve:
-    """Return the points of a curve that are seen where many curves share a plot with a logarithmic axis."""
-    places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
-    return [curve[place] for place in places]
-
-
-def _level(curve: Curve, height: float) -> Curve:
-    """Return a horizontal line as long as `curve`."""
-    return [(curve[0][0], height), (curve[-1][0], height)]
-
-
-def _ledger(samples: list[Sample]) -> Iterator[Section]:
-    rules = _rules(samples)
-    colors = {_KEPT: cluster_color(0), **{rule: _rule_color(index) for index, rule in enumerate(rules)}}
-    counts = {sample.label: {_KEPT: _ledger_of(sample).n_kept, **_ledger_of(sample).removed} for sample in samples}
-    names = {_KEPT: "Kept", **{rule: rule_name(rule) for rule in rules}}
-    yield Section(
-        "cell_ledger",
-        "Cell ledger",
-        "Every barcode that came in is counted once: kept, or removed by the first rule that it broke. Look for "
-        "samples "
-        "that lose much more than the others. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
-        QUALITY,
-        bars(
-            {"Barcodes": counts},
-            colors,
-            id="cell_ledger",
-            title="Barcodes kept and removed",
-            label="Barcodes",
-            names=names,
-        ),
-    )
-    yield Section(
-        "ledger_sums",
-        "Ledger sums",
-        "Barcodes in, minus those removed by each rule, must leave the cells kept; a sum that is not 0 would mean "
-        "lost cells. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>, barcodes in from "
-        "<code>samples/&#42;/&#42;.qc.json</code>.",
-        QUALITY,
-        table(
-            {sample.label: _sums(sample) for sample in samples},
-            _sum_columns(rules),
-            id="ledger_sums",
-            title="Ledger sums",
-            first="Sample",
-        ),
-    )
-
-
-def _rules(samples: list[Sample]) -> list[str]:
-    """Return the rules that removed a barcode, in the order in which the summaries name them."""
-    named = [rule for sample in samples for rule in (sample.quality or {}).get("removed", {})]
-    found = [rule for sample in samples for rule in _ledger_of(sample).removed]
-    return [rule for rule in dict.fromkeys([*named, *found]) if rule in found]
-
-
-def _sums(sample: Sample) -> dict[str, Any]:
-    ledger = _ledger_of(sample)
+def _sums(sample: Sample, ledger: Ledger) -> dict[str, Any]:
     came_in = (sample.quality or {}).get("n_barcodes", ledger.n_barcodes)
-    removed = {f"removed_{rule}": count for rule, count in ledger.removed.items()}
-    return {
-        "in": came_in,
-        **removed,
-        "kept": ledger.n_kept,
-        "sum": came_in - sum(ledger.removed.values()) - ledger.n_kept,
-    }
+    removed = {f"removed_{rule}": n for rule, n in ledger.removed.items()}
+    return {"in": came_in, **removed, "kept": ledger.n_kept, "sum": came_in - sum(removed.values()) - ledger.n_kept}
 
 
-def _sum_columns(rules: list[str]) -> dict[str, Column]:
-    return {
-        "in": Column("Barcodes in", format="{:,d}"),
-        **{f"removed_{rule}": Column(f"− {rule_name(rule)}", "Removed by this rule", format="{:,d}") for rule in rules},
-        "kept": Column("− Kept", "Cells kept", format="{:,d}"),
-        "sum": Column("= Sum", "Must be 0", format="{:,d}", rules={"pass": [{"eq": 0}], "fail": [{"ne": 0}]}),
-    }
-
-
-def _species(samples: list[Sample]) -> Iterator[Section]:
-    counts = {sample.label: found for sample in samples if (found := (sample.quality or {}).get("species"))}
+def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    counts = {sample.label: found for sample in samples if (found := _of(sample, "species"))}
     if not counts:
         return
-    names = {name: name.capitalize() for name in dict.fromkeys(name for row in counts.values() for name in row)}
-    yield Section(
-        "species",
-        "Species",
-        "Samples whose matrix holds the genes of two species: kept cells by the species of at least 90 % of their "
-        "counts. Mixed ones are droplets of two cells; of equal parts of two species, as many droplets again hold two "
-        "cells of one species, which this cannot show. From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
-        QUALITY,
-        bars(
-            {"Cells": counts},
-            {name: cluster_color(index) for index, name in enumerate(names)},
-            id="species",
-            title="Species of the kept cells",
-            label="Cells",
-            names=names,
-        ),
-    )
+    species = dict.fromkeys(name for row in counts.values() for name in row)
+    names = {name: name.capitalize() for name in species}
+    yield section("species", bars({"Cells": counts}, in_order(species), label="Cells", names=names))
 
 
-def _thresholds(samples: list[Sample]) -> Iterator[Section]:
-    rows = {sample.label: _thresholds_of(sample) for sample in samples}
-    used = [rule for rule in _BOUNDS if any(rule in row for row in rows.values())]
-    if not used:
-        return
-    columns = {
-        rule: Column(
-            _BOUNDS[rule], f"Cells beyond it are removed as {rule}", format="{:,.1f}" if "pct" in rule else "{:,.0f}"
-        )
-        for rule in used
+def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    rows = {
+        sample.label: {**_of(sample, "thresholds"), "notes": " ".join((sample.quality or {}).get("notes") or [])}
+        for sample in samples
     }
-    yield Section(
-        "thresholds",
-        "Thresholds",
-        "The bounds that applied to each sample, whether fixed or found from its own distribution (MAD; see the "
-        "notes). From <code>samples/&#42;/&#42;.qc.json</code>.",
-        QUALITY,
-        table(
-            rows,
-            columns | {"notes": Column("Notes", "What was found and decided on the way")},
-            id="thresholds",
-            title="Thresholds",
-            first="Sample",
-        ),
-    )
+    found = table_section("thresholds", rows)
+    if found.body["headers"]:
+        yield found
 
 
-def _thresholds_of(sample: Sample) -> dict[str, Any]:
-    quality = sample.quality or {}
-    bounds = {rule: value for rule, value in quality.get("thresholds", {}).items() if value is not None}
-    notes = quality.get("notes")
-    return bounds | ({"notes": paragraph(" ".join(notes), length=1200)} if notes else {})
-
-
-def _distributions(samples: list[Sample]) -> Iterator[Section]:
+def _distributions(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     for metric, name in METRICS.items():
         datasets = _boxes(samples, metric)
         if not datasets:
             continue
         limits = _common_limits(samples, metric)
         highest = max(box["max"] for summaries in datasets.values() for box in summaries.values())
-        drawn = {f"{_word(rule)} {value:,g}": value for rule, value in limits.items() if value <= 1.5 * highest}
-        yield Section(
-            f"distribution_{metric}",
-            name,
-            f"Boxes of all barcodes (before) and of the kept cells (after): quartiles, with whiskers to the 1st and "
-            "99th "
-            f"percentile. {_told(limits)} From <code>samples/&#42;/&#42;.cell_ledger.tsv.gz</code>.",
-            QUALITY,
-            boxes(datasets, id=f"distribution_{metric}", title=name, label=name, thresholds=drawn),
-        )
+        bounds = " and ".join(limits)
+        words = f"Cells must have {bounds} (dashed where it is within the range)." if bounds else _NO_BOUNDS
+        drawn = {at: value for at, value in limits.items() if value <= 1.5 * highest}
+        body = boxes(datasets, label=name, thresholds=drawn)
+        yield section("distribution", body, number=metric, metric=name, bounds=words)
 
 
-def _boxes(samples: list[Sample], metric: str) -> dict[str, dict[str, dict[str, float]]]:
+def _boxes(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, dict[str, dict[str, float]]]:
     """Return before and after side by side, or, where there are many samples, as two data sets."""
-    found = [
-        (sample.label, when, box)
-        for sample in samples
-        for when, box in _ledger_of(sample).boxes.get(metric, {}).items()
+    found = {
+        (sample.label, when): box
+        for sample, ledger in samples.items()
+        for when, box in ledger.boxes.get(metric, {}).items()
         if box
-    ]
+    }
     if len(samples) <= _MANY:
-        return {"All": {f"{name}, {when}": box for name, when, box in found}} if found else {}
+        return {"All": {f"{name}, {when}": box for (name, when), box in found.items()}} if found else {}
     switches = {"Kept cells (after)": "after", "All barcodes (before)": "before"}
-    datasets = {title: {name: box for name, at, box in found if at == when} for title, when in switches.items()}
+    datasets = {
+        title: {name: box for (name, at), box in found.items() if at == when} for title, when in switches.items()
+    }
     return {title: summaries for title, summaries in datasets.items() if summaries}
 
 
-def _common_limits(samples: list[Sample], metric: str) -> dict[str, float]:
-    """Return the thresholds that all samples share, by rule."""
+def _common_limits(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, float]:
+    """Return the thresholds that all samples share, by their words."""
     limits = {}
     for rule in _LIMITS[metric]:
-        values = {(sample.quality or {}).get("thresholds", {}).get(rule) for sample in samples}
-        if len(values) == 1 and isinstance(value := values.pop(), int | float):
-            limits[rule] = float(value)
+        values = {_of(sample, "thresholds").get(rule) for sample in samples}
+        if len(values) == 1 and (value := values.pop()) is not None:
+            limits[f"at {'least' if rule.startswith('min') else 'most'} {value:,g}"] = float(value)
     return limits
 
 
-def _told(limits: Mapping[str, float]) -> str:
-    if not limits:
-        return "The thresholds differ between samples, or none is set; they stand in <code>&#42;.qc.json</code>."
-    bounds = " and ".join(f"{_word(rule)} {value:,g}" for rule, value in limits.items())
-    return f"Cells must have {bounds} (dashed where it is within the range)."
-
-
-def _word(rule: str) -> str:
-    return "at least" if rule.startswith("min") else "at most"
-
-
-def _doublets(samples: list[Sample]) -> Iterator[Section]:
-    histograms = {
-        sample: histogram
-        for sample in samples
-        if len((histogram := _histogram(sample)).get("edges") or []) > 1 and any(histogram.get("observed") or [])
-    }
-    if not histograms:
+def _doublets(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    calls = {sample: _of(sample, "doublets") for sample in samples}
+    scored = {sample: doublets for sample, doublets in calls.items() if _drawable(doublets.get("histogram") or {})}
+    if not scored:
         return
-    datasets = _curves(histograms)
-    lists = [name for curves in datasets.values() for name in curves]
-    dashed = [name for name in lists if name.startswith("Threshold")]
-    fixed = {"Observed": cluster_color(0), "Simulated doublets": cluster_color(1), **dict.fromkeys(dashed, "#555555")}
-    colors = {name: fixed.get(name, cluster_color(index)) for index, name in enumerate(dict.fromkeys(lists))}
-    yield Section(
-        "doublet_scores",
-        "Doublet scores",
-        "Scrublet's score of the observed cells and of doublets simulated from them, as shares of each per fiftieth of "
-        "the range. A good threshold lies in the valley between the two humps of the simulated doublets; one hump only "
-        "means that doublets cannot be distinguished. From <code>samples/&#42;/&#42;.qc.json</code>.",
-        QUALITY,
-        lines(
-            datasets,
-            id="doublet_scores",
-            title="Doublet scores",
-            x_label="Doublet score",
-            y_label="Share (%)",
-            colors=colors,
-            dashed=dashed,
-            options={"ymin": 0},
-        ),
+    datasets = _score_curves(scored)
+    dashed = [name for curves in datasets.values() for name in curves if name.startswith("Threshold")]
+    fixed = {name: cluster_color(place) for place, name in enumerate(_SCORES.values())}
+    body = lines(
+        datasets,
+        x_label="Doublet score",
+        y_label="Share (%)",
+        colors=fixed | dict.fromkeys(dashed, _DASHES),
+        dashed=dashed,
+        ymin=0,
     )
-    yield Section(
-        "doublet_table",
-        "Doublet calls",
-        "The threshold that was used, and how many cells lie above it. From <code>samples/&#42;/&#42;.qc.json</code>.",
-        QUALITY,
-        table(
-            {sample.label: _doublet_row(sample.quality or {}) for sample in samples},
-            _doublet_columns(),
-            id="doublet_table",
-            title="Doublet calls",
-            first="Sample",
-        ),
-    )
+    yield section("doublet_scores", body)
+    yield table_section("doublet_table", {sample.label: _called(doublets) for sample, doublets in calls.items()})
 
 
-def _histogram(sample: Sample) -> Mapping[str, Any]:
-    return (sample.quality or {}).get("doublets", {}).get("histogram") or {}
+def _drawable(histogram: Mapping[str, Any]) -> bool:
+    return len(histogram.get("edges") or []) > 1 and any(histogram.get("observed") or [])
 
 
-def _curves(histograms: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+def _called(doublets: Mapping[str, Any]) -> dict[str, Any]:
+    status = str(doublets.get("status", ""))
+    none = {"n_predicted": None, "detected_rate": None} if status == "skipped" else {}
+    return {**doublets, **none, "status": status.replace("_", " ")}
+
+
+def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """Return one data set per sample, or, where there are many, one for observed and one for simulated scores."""
-    if len(histograms) <= _MANY:
-        return {sample.label: _sample_curves(sample, histogram) for sample, histogram in histograms.items()}
-    return {
-        name: {sample.label: _shares(histogram, key) for sample, histogram in histograms.items() if histogram.get(key)}
-        for key, name in _SCORES.items()
+    curves: dict[str, dict[str, Curve]] = {
+        sample.label: {name: _shares(of["histogram"], key) for key, name in _SCORES.items() if of["histogram"].get(key)}
+        for sample, of in scored.items()
     }
-
-
-def _sample_curves(sample: Sample, histogram: Mapping[str, Any]) -> dict[str, Curve]:
-    curves = {"Observed": _shares(histogram, "observed")}
-    if histogram.get("simulated"):
-        curves["Simulated doublets"] = _shares(histogram, "simulated")
-    threshold = (sample.quality or {}).get("doublets", {}).get("threshold")
-    if threshold is not None:
-        top = max(float(y or 0) for curve in curves.values() for _, y in curve)
-        # Two points at the same place: MultiQC takes a line as a mapping from x to y.
-        curves[f"Threshold {threshold:.3g}"] = [(threshold, 0.0), (threshold + 1e-9, top)]
+    if len(scored) > _MANY:
+        return {name: {label: of[name] for label, of in curves.items() if name in of} for name in _SCORES.values()}
+    for sample, doublets in scored.items():
+        own, threshold = curves[sample.label], doublets.get("threshold")
+        if threshold is not None:
+            top = max(y for curve in own.values() for _, y in curve)
+            # Two points at the same place: MultiQC takes a line as a mapping from x to y.
+            own[f"Threshold {threshold:.3g}"] = [(threshold, 0.0), (threshold + 1e-9, top)]
     return curves
 
 
-def _shares(histogram: Mapping[str, Any], key: str) -> Curve:
+def _shares(histogram: Mapping[str, Any], key: str) -> list[tuple[float, float]]:
     """Return (score, share in percent per bin); bins without any score belong to the scores on their two sides.
 
     Scrublet's scores take few values, further apart the higher they are: most bins lie between two of them.
@@ -390,37 +238,4 @@ def _shares(histogram: Mapping[str, Any], key: str) -> Curve:
     widths = np.diff(np.r_[edges[drawn[0]], ends, edges[drawn[-1] + 1]]) / (edges[1] - edges[0])
     shares = 100 * counts[drawn] / max(counts.sum(), 1) / widths
     middles = (edges[drawn] + edges[drawn + 1]) / 2
-    return [(round(float(x), 4), round(float(y), 3)) for x, y in zip(middles, shares, strict=True)]
-
-
-def _doublet_row(quality: Mapping[str, Any]) -> dict[str, Any]:
-    doublets = quality.get("doublets", {})
-    skipped = doublets.get("status") == "skipped"
-    detected, expected = None if skipped else doublets.get("detected_rate"), doublets.get("expected_rate")
-    return {
-        "threshold": doublets.get("threshold"),
-        "n_predicted": None if skipped else doublets.get("n_predicted"),
-        "detected": None if detected is None else 100 * detected,
-        "expected": None if expected is None else 100 * expected,
-        "status": text(str(doublets.get("status", "")).replace("_", " ")),
-        "note": paragraph(doublets["note"]) if doublets.get("note") else None,
-    }
-
-
-def _doublet_columns() -> dict[str, Column]:
-    return {
-        "threshold": Column("Threshold", "Score above which a cell is called a doublet", format="{:,.3f}"),
-        "n_predicted": Column("Doublets", "Cells above the threshold", format="{:,d}"),
-        "detected": Column("Detected", "Share of cells called doublets", format="{:,.1f}", suffix="%"),
-        "expected": Column("Expected", "Share expected from the loading", format="{:,.1f}", suffix="%"),
-        "status": Column("Threshold from", "How the threshold was found"),
-        "note": Column("Note", "What to look at"),
-    }
-
-
-def _rule_color(index: int) -> str:
-    return UNKNOWN if index >= 13 else cluster_color(index + 1)
-
-
-def _ledger_of(sample: Sample) -> Any:
-    return sample.ledger
+    return list(zip(middles.round(4).tolist(), shares.round(3).tolist(), strict=True))

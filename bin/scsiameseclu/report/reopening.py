@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from string import Template
-from typing import TYPE_CHECKING
 
-from .chapters import PROVENANCE
-from .content import Section, html
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .inputs import Run
+from .content import Section, html, section
+from .inputs import Run
 
 RECIPES = {
     "scanpy (Python)": """\
@@ -54,11 +49,4 @@ def sections(run: Run) -> Iterator[Section]:
         f"<h4>{program}</h4><pre><code>{escape(Template(lines).substitute(path=path))}</code></pre>"
         for program, lines in RECIPES.items()
     )
-    yield Section(
-        "reopening",
-        "Open the results again",
-        "Each group's <code>.h5ad</code> holds everything: raw counts, normalized expression, embeddings, clusters, "
-        "cell types. Start these lines in the folder of the results.",
-        PROVENANCE,
-        html(body),
-    )
+    yield section("reopening", html(body))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..files import write_json
 from ..steps import Step
-from . import annotation, batches, clustering, conditions, expression, marker_dots, overview, provenance, quality
+from . import annotation, clustering, conditions, expression, overview, provenance, quality
+from . import samples as of_samples
+from .content import Section
 from .inputs import Run, read_run
-from .summary import summary
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .content import Section
-
+_MODULES = (overview, quality, expression, of_samples, clustering, annotation, conditions, provenance)
+CHAPTERS = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
+"""The chapters in their order; each makes its sections in their order."""
 MAX_POINTS = 12_000
 
 
@@ -33,15 +32,14 @@ def write_tables(
 ) -> None:
     """Write the report's sections and their order, and what the console shows, into the current directory.
 
-    ``*_mqc.json`` is one file per section, ``section_order.yml`` a configuration of MultiQC, ``summary.txt`` for the
-    console.
+    ``*_mqc.json`` is one file per section, ``section_order.yml`` configures MultiQC, ``summary.txt`` is for people.
 
     Parameters
     ----------
     samples
-        Folder with ``<sample>.qc.json`` and ``<sample>.cell_ledger.tsv.gz``.
+        Folder with ``<sample>.qc.json``, ``<sample>.cell_ledger.tsv.gz`` and ``memory.json``.
     groups
-        Folder with the tables of the groups.
+        Folder with the tables of the groups, ``<group>.*``.
     samplesheet
         Settings of all samples, JSON.
     parameters
@@ -58,45 +56,25 @@ def write_tables(
         Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients take a fifth of it,
         plots of genes a third.
     """
-    run = read_run(
-        samples=samples,
-        groups=groups,
-        failures=failures,
-        samplesheet=samplesheet,
-        parameters=parameters,
-        versions=versions,
-        schema=schema,
-    )
-    sections = report_sections(run, methods=methods, max_points=max_points)
-    for section in sections:
-        section.write(Path())
+    given = {"samplesheet": samplesheet, "parameters": parameters, "versions": versions, "methods": methods}
+    run = read_run(samples, groups, failures, schema, max_points, **given)
+    sections = report_sections(run)
+    for chapter, section in sections:
+        section.write(Path(), chapter)
     write_json(section_order(sections), Path("section_order.yml"))  # JSON is YAML
-    Path("summary.txt").write_text(summary(run), encoding="utf-8")
+    Path("summary.txt").write_text(overview.summary(run), encoding="utf-8")
 
 
-def report_sections(run: Run, *, methods: Path, max_points: int = MAX_POINTS) -> list[Section]:
+def report_sections(run: Run) -> list[tuple[str, Section]]:
     """Return all sections of the report for which there is something to show, in their order."""
-    return [
-        *overview.sections(run),
-        *quality.sections(run),
-        *expression.sections(run, max_points=max_points // 3),
-        *batches.sections(run, max_points=max_points),
-        *clustering.sections(run, max_points=max_points),
-        *marker_dots.sections(run),
-        *annotation.sections(run),
-        *conditions.sections(run, max_points=max_points),
-        *provenance.sections(run, methods=methods),
-    ]
+    return [(name, section) for name, chapter in CHAPTERS.items() for section in chapter.sections(run)]
 
 
-def section_order(sections: Sequence[Section]) -> dict[str, Any]:
+def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
     """Return MultiQC's settings for chapters and sections in this order; it would sort them by name."""
-    return {
-        "custom_content": {"order": list(dict.fromkeys(section.chapter.id for section in sections))},
-        "report_section_order": {
-            section.id: {"order": 10 * place} for place, section in enumerate(sections, start=100)
-        },
-    }
+    places = {section.id: {"order": 10 * place} for place, (_, section) in enumerate(sections, start=100)}
+    chapters = list(dict.fromkeys(chapter for chapter, _ in sections))
+    return {"custom_content": {"order": chapters}, "report_section_order": places}
 
 
 STEP = Step(write_tables)

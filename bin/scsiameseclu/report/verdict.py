@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import InputError, Problem
+from ..errors import InputError
 from ..steps import Step
-from .inputs import Failure, read_failures
+from .inputs import read_failures
 
 
 def tell_failures(*, failures: Path) -> None:
@@ -22,17 +23,13 @@ def tell_failures(*, failures: Path) -> None:
     InputError
         Something failed.
     """
-    problems = [problem for failure in read_failures(failures) for problem in _named(failure)]
-    if problems:
-        raise InputError(problems)
-
-
-def _named(failure: Failure) -> list[Problem]:
-    kind = "sample" if failure.of_sample else "group"
-    return [
-        Problem(what=f"{kind} {failure.id}, {failure.step}: {problem.what}", where=problem.where, remedy=problem.remedy)
+    problems = [
+        replace(problem, what=f"{failure.kind} {failure.id}, {failure.step}: {problem.what}")
+        for failure in read_failures(failures)
         for problem in failure.problems
     ]
+    if problems:
+        raise InputError(problems)
 
 
 STEP = Step(tell_failures)

@@ -31,7 +31,7 @@ def codeOf(stage) {
     def folders = withImported(stage).collect { name -> root.resolve(name) }
     def sources = shared + folders.collectMany { folder -> filesBelow(folder) }
     def texts = sources
-        .findAll { source -> source.name ==~ /.*\.(py|md|R)/ }
+        .findAll { source -> source.name ==~ /.*\.(py|md|R|yml)/ }
         .collect { source -> "${root.relativize(source)}\n${source.text}".toString() }
     texts.sort().join('\n').md5()
 }

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scsiameseclu.clustering.consensus import guard
 from scsiameseclu.files import read_json, read_table, write_json, write_table
-from scsiameseclu.report.batches import LEAST_SHARED, LOWEST_AGREEMENT, LOWEST_CONCORDANCE, MAX_PICTURES, MOST_MIXED
+from scsiameseclu.report.samples import MAX_PICTURES
 from scsiameseclu.report.tables import write_tables
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 from tests.report.test_tables import METHODS, content, write
 
-CHAPTER = {"batch_correction", "batch_mixing", "batch_concordance", "umap_correction", "umap_sample"}
+CHAPTER = {"batch_correction", "batch_mixing", "batch_concordance", "umap_correction"}
 
 
 def chapter(outputs) -> set[str]:
@@ -40,7 +39,7 @@ def test_the_decision_is_told_with_its_reason_and_figures(four):
     mixing = read_json(inputs / "groups" / "group_1.mixing.json")["all"]
     assert row["corrected"] == "Yes"
     assert "Cells lie beside their own batch." in row["reason"]
-    assert row["batches"] == 4
+    assert row["n_batches"] == 4
     assert {name: row[name] for name in ("need", "validity", "shared")} == {
         name: decision[name] for name in ("need", "validity", "shared")
     }
@@ -57,13 +56,17 @@ def test_mixing_of_each_type_is_that_of_the_file(four):
     assert len(rows) == len(types)
     assert rows["group_1, B cell"]["over_expected_after"] == types[0]["over_expected_after"]
     alone = rows[f"group_1, {types[-1]['cell_type']}"]
-    assert alone["batches"] == 1
-    assert set(alone) == {"cells", "batches", "clisi_before", "clisi_after"}
+    assert alone["n_batches"] == 1
+    assert set(alone) == {"n_cells", "n_batches", "clisi_before", "clisi_after"}
 
 
 def test_clusters_of_low_concordance_are_flagged_as_the_clustering_does(four):
-    assert (MOST_MIXED, LOWEST_AGREEMENT, LEAST_SHARED) == (guard.MIXED, guard.VALID, guard.SHARED)
-    assert LOWEST_CONCORDANCE == guard.DOUBTFUL
+    limits = read_json(four[0] / "groups" / "group_1.clustering.json")["limits"]
+    about = content(four[1], "batch_correction")["description"]
+    assert f"(need below {limits['need']})" in about
+    assert f"(concordance from {limits['validity']})" in about
+    assert f"(shared from {limits['shared']})" in about
+    assert f"Below {limits['cluster']} a cluster" in content(four[1], "batch_concordance")["description"]
     rows = content(four[1], "batch_concordance")["data"]
     assert [name for name, row in rows.items() if row["verdict"] == "Doubtful"] == ["group_1, cluster 1"]
 
@@ -108,9 +111,7 @@ def test_single_samples_show_nothing(tmp_path, monkeypatch):
 
 def test_without_correction_there_is_neither_picture_nor_concordance(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_samples=4, n_groups=2, failed=(), corrected=False), monkeypatch)
-    assert chapter(outputs) == {
-        *("batch_correction", "batch_mixing", "umap_sample", "sample_distances_1", "sample_distances_2")
-    }
+    assert chapter(outputs) == {*("batch_correction", "batch_mixing", "sample_distances_1", "sample_distances_2")}
     assert content(outputs, "batch_correction")["data"]["group_2"]["corrected"] == "No"
 
 
@@ -124,9 +125,9 @@ def test_samples_of_one_batch_are_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     row = content(tmp_path, "batch_correction")["data"]["group_1"]
-    assert (row["corrected"], row["batches"]) == ("No", 1)
+    assert (row["corrected"], row["n_batches"]) == ("No", 1)
     assert "The samples are one batch." in row["reason"]
-    assert chapter(tmp_path) == {"batch_correction", "umap_sample", "sample_distances_1"}
+    assert chapter(tmp_path) == {"batch_correction", "sample_distances_1"}
     assert "summed over all cells" in content(tmp_path, "sample_distances_1")["description"]
 
 

@@ -1,0 +1,152 @@
+"""The methods text of this run: chooses the sentences of its template and fills in the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from string import Template
+
+import pandas as pd
+
+from ..annotation.agreement import UNKNOWN
+from ..errors import quoted
+from .conditions import LARGEST_P
+from .content import Html, Section, html, section, text
+from .inputs import Group, Run
+
+_BOUNDS = {
+    "min_genes": "at least {:,g} detected genes",
+    "max_genes": "at most {:,g} detected genes",
+    "min_counts": "at least {:,g} counts",
+    "max_counts": "at most {:,g} counts",
+    "max_pct_mt": "at most {:,g} % mitochondrial counts",
+    "max_pct_hb": "at most {:,g} % hemoglobin counts",
+}
+_TOOLS = ("pipeline", "nextflow", "scanpy", "scrublet", "torch", "multiqc", "scikit-learn", "pydeseq2")
+_PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
+
+
+def sections(run: Run) -> Iterator[Section]:
+    """Return the methods text; none if no group has clusters."""
+    if run.finished:
+        known = _facts(run) | _comparisons(run)
+        facts = {name: value if isinstance(value, Html) else text(value, length=1500) for name, value in known.items()}
+        parts = {
+            slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
+            for slot, name in _sentences(run).items()
+        }
+        how = Template(run.methods["placement" if run.finished[0].placed else "clustering"])
+        body = Template(run.methods["data"]).substitute(facts, clustering=how.substitute(facts, **parts), **parts)
+        yield section("methods", html(body))
+
+
+def _facts(run: Run) -> dict[str, object]:
+    """Return the values of the template's placeholders."""
+    found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
+    cuts = [cut for group in run.finished if (cut := group.summary.get("cuts", {}).get("cluster")) is not None]
+    given = {name: run.parameters.get(name) for name in _PARAMETERS}
+    return {
+        "samples": _number_of(len(run.samples), "sample"),
+        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in run.qualities), "sample"),
+        "n_barcodes": f"{sum(quality['n_barcodes'] for quality in run.qualities):,}",
+        "n_cells": f"{sum(quality['n_kept'] for quality in run.qualities):,}",
+        "filters": _filters(run),
+        "called": _number_of(sum(bool(quality.get("cell_calling")) for quality in run.qualities), "sample"),
+        "groups": _number_of(len(run.finished), "group"),
+        "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "cut": f"{cuts[0]:.2f}" if cuts else "",
+        "asked": sum(group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished),
+        "by_consensus": sum(group.summary.get("method") == "consensus" for group in run.finished),
+        "corrected": _number_of(sum(_corrected(run)), "group"),
+        "unlike": f"{sum(group.summary['placement']['n_unlike_known'] for group in run.finished if group.placed):,}",
+        "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
+        "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
+        **{name: "a default number of" if value is None else value for name, value in given.items()},
+        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
+    }
+
+
+def _comparisons(run: Run) -> dict[str, object]:
+    """Return the values of what was compared with a reference and between conditions."""
+    references = _joined(group.annotation for group in run.finished if "reference_type" in group.annotation)
+    genes = [group.differential for group in run.finished if len(group.differential)]
+    design = next((group.design for group in run.finished if group.design), {})
+    shares = _joined(group.composition for group in run.finished)
+    judged = references.get("reference_agrees", pd.Series(dtype=str)).dropna()
+    named = references.get("reference_type", pd.Series(dtype=str)).dropna()
+    agreed = f"; markers and reference agree on {sum(judged == 'yes')} of the {len(judged)} that both name"
+    return {
+        "reference_label": quoted(run.parameters.get("reference_label")),
+        "named": (named != UNKNOWN).sum(),
+        "of_clusters": _number_of(len(references), "cluster"),
+        "agreed": agreed if len(judged) else "",
+        "condition": quoted(design.get("condition")),
+        "model": Html(f" with the model {text(quoted(design['formula']))}") if design.get("formula") else "",
+        "tested": _number_of(sum(len(of[["cluster", "condition"]].drop_duplicates()) for of in genes), "comparison"),
+        "found": _number_of(sum(int((of["p_value_adjusted"] < LARGEST_P).sum()) for of in genes), "gene"),
+        "largest_p": LARGEST_P,
+        "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
+        "differ": (shares["p_val_adj"] < LARGEST_P).sum() if len(shares) else 0,
+        "of_shares": _number_of(shares["p_val_adj"].count() if len(shares) else 0, "share"),
+    }
+
+
+def _sentences(run: Run) -> dict[str, str]:
+    """Return slot of the template -> the sentence for it, none where there is nothing to say."""
+    asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
+    consensus = [group.summary.get("method") == "consensus" for group in run.finished]
+    shares = _joined(group.composition for group in run.finished)
+    placed, corrected = run.finished[0].placed, _corrected(run)
+    chosen = {
+        "labels": "labels_consensus" if all(consensus) else "labels_both" if any(consensus) else "labels_network",
+        "cuts": "cut_asked" if all(asked) else "cut_both" if any(asked) else "cut_auto",
+        "batches": "batches_corrected" if any(corrected) else "batches_left" if corrected else "",
+        "rare": "rare_placed" if placed else "rare",
+        "types": "types_placed" if placed else "types",
+        "doublets": "doublets_kept" if run.parameters.get("doublet_action") == "annotate" else "doublets_removed",
+    }
+    there = {
+        "calling": any(quality.get("cell_calling") for quality in run.qualities),
+        "reference": any("reference_type" in group.annotation for group in run.finished),
+        "differential": any(group.design for group in run.finished),
+        "untested": any(group.design.get("notes") for group in run.finished),
+        "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
+        "benchmark": bool(_benchmarked(run)),
+    }
+    return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
+
+
+def _joined(tables: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    known = [table for table in tables if len(table)]
+    return pd.concat(known) if known else pd.DataFrame()
+
+
+def _corrected(run: Run) -> list[bool]:
+    """Return for each group of several batches whether they were corrected."""
+    return [bool(of["corrected"]) for group in run.finished if (of := group.summary.get("batch_correction"))]
+
+
+def _benchmarked(run: Run) -> list[Group]:
+    """Return the groups that went through the benchmark: those with labels, where it was asked for."""
+    failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
+    asked = run.parameters.get("benchmark")
+    return [group for group in run.finished if asked and group.scored and group.id not in failed]
+
+
+def _filters(run: Run) -> str:
+    phrases = []
+    for rule, words in _BOUNDS.items():
+        known = {quality.get("thresholds", {}).get(rule) for quality in run.qualities} - {None}
+        if known:
+            more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
+            phrases.append(words.format(min(known)) + more)
+    return ", ".join(phrases) or "any counts"
+
+
+def _number_of(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _version(run: Run, name: str) -> str:
+    known = {str(tool).lower(): str(version) for of in run.versions.values() for tool, version in (of or {}).items()}
+    own = next((version for tool, version in known.items() if "siamese" in tool), "") if name == "pipeline" else ""
+    return own or known.get(name, known.get(f"scsiameseclu/{name}", ""))

@@ -1,0 +1,212 @@
+"""Groups of several samples in the report: batch correction, mixing, concordance, and samples that stand apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..contracts import batch_of
+from .content import (
+    Clouds,
+    Html,
+    Section,
+    first_rows,
+    heatmap,
+    pairs,
+    points,
+    section,
+    table_section,
+    text,
+    thinned,
+    unique_texts,
+    wrapped,
+)  # fmt: skip
+from .inputs import Group, Run, natural
+from .palette import in_order
+
+MAX_PICTURES, MAX_HEATMAPS = 8, 4
+"""Groups whose UMAP is drawn before and after the correction, and whose samples' distances are drawn."""
+_MAX_ROWS, _NAMED_CLUSTERS = 60, 10
+_GAP = 1.3
+"""How far to the right the second UMAP stands; each is one wide."""
+_DIVIDER: dict[str, Any] = {
+    "name": "before | after",
+    "pairs": [[(_GAP + 1) / 2, height] for height in (0, 1)],
+    "color": "#8a8a8a",
+    "width": 1,
+    "dash": "dash",
+    "showlegend": False,
+    "marker": {"symbol": "circle", "color": "rgba(0,0,0,0)", "line_color": "rgba(0,0,0,0)", "width": 0},
+}
+"""A line between the two UMAPs."""
+
+
+def sections(run: Run) -> Iterator[Section]:
+    """Return the sections on groups of several samples; none if there is no such group."""
+    groups = [group for group in run.finished if len(set(group.clusters["sample"])) > 1]
+    if groups:
+        limits: Mapping[str, float] = next((of for group in groups if (of := group.summary.get("limits"))), {})
+        yield _correction(run, groups, limits)
+        yield from _mixing(groups)
+        yield from _concordance(groups, limits)
+        yield from _pictures(run, groups)
+        yield from _distances(run, groups)
+
+
+def _decision(group: Group) -> Mapping[str, Any]:
+    """Return what was decided about batches; empty where all samples are one batch."""
+    return group.summary.get("batch_correction") or {}
+
+
+def _agreement(group: Group) -> dict[str, float]:
+    """Return the concordance of each cluster that can be compared, in the order of the clusters."""
+    known = _decision(group).get("cluster_agreement") or {}
+    return {name: known[name] for name in sorted(known, key=natural)}
+
+
+def _correction(run: Run, groups: list[Group], limits: Mapping[str, float]) -> Section:
+    asked = {"need": "need below", "validity": "concordance from", "shared": "shared from"}
+    need, validity, shared = (f" ({words} {limits[name]})" if limits else "" for name, words in asked.items())
+    rows = {group.label: _correction_row(run, group, limits) for group in groups}
+    mixing, distances = any(group.mixing for group in groups), any(len(group.distances) for group in groups)
+    told = {"need": need, "validity": validity, "shared": shared}
+    return table_section("batch_correction", rows, None, mixing=mixing, distances=distances, **told)
+
+
+def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict[str, Any]:
+    decision = _decision(group)
+    reason = str(decision.get("reason", "the samples are one batch"))
+    doubtful = [
+        f"{text(name)} ({text(kind, length=40)})" if (kind := group.cell_types.get(name)) else text(name)
+        for name, value in _agreement(group).items()
+        if value < limits.get("cluster", 0)
+    ]
+    more = f" and {len(doubtful) - _NAMED_CLUSTERS} more" if len(doubtful) > _NAMED_CLUSTERS else ""
+    return {
+        "n_batches": 1,
+        **decision,
+        **(group.mixing.get("all") or {}),
+        "corrected": "Yes" if decision.get("corrected") else "No",
+        "reason": f"{reason[:1].upper()}{reason[1:]}.",
+        "doubtful": wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more) if doubtful else None,
+        "farthest": _farthest(run, group),
+    }
+
+
+def _mixing(groups: list[Group]) -> Iterator[Section]:
+    rows, cut = first_rows(
+        {
+            f"{group.label}, {text(record['cell_type'])}": record
+            for group in groups
+            for record in sorted(group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"]))
+        },
+        _MAX_ROWS,
+        "lowest",
+        by=lambda row: row["over_expected_after"] or row["over_expected_before"],
+    )
+    if rows:
+        yield table_section("batch_mixing", rows, cut=cut)
+
+
+def _concordance(groups: list[Group], limits: Mapping[str, float]) -> Iterator[Section]:
+    lowest = limits.get("cluster", 0)
+    known = [(group, name, value) for group in groups for name, value in _agreement(group).items()]
+    found = {
+        group.row(name): {
+            "cell_type": group.cell_types.get(name),
+            "concordance": value,
+            "verdict": "Doubtful" if value < lowest else "Agrees",
+        }
+        for group, name, value in known
+    }
+    rows, cut = first_rows(found, _MAX_ROWS, "lowest", by=lambda row: float(row["concordance"]))
+    if rows:
+        yield table_section("batch_concordance", rows, lowest=lowest, cut=cut)
+
+
+def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
+    """Yield the UMAPs before and after the correction, side by side, of a fifth of the points of other plots."""
+    corrected = {group.label: _places(run, group) for group in groups if "uncorrected_1" in group.umap}
+    if not corrected:
+        return
+    shown = dict(list(corrected.items())[:MAX_PICTURES])
+    drawn, told = thinned(shown, run.max_points // 5)
+    some = f" Of {len(corrected)} corrected groups the first {len(shown)}." if len(shown) < len(corrected) else ""
+    body = points(
+        {label: _clouds(cells) for label, cells in drawn.items()},
+        x_label="before the correction | after the correction",
+        y_label="UMAP",
+    )
+    for series in body["pconfig"]["extra_series"]:
+        series.append(_DIVIDER)
+    yield section("umap_correction", body, drawn=told, some=some)
+
+
+def _places(run: Run, group: Group) -> pd.DataFrame:
+    """Return batch and places of the cells before and after the correction, each UMAP from 0 to 1 on either axis."""
+    batches = {sample.id: batch_of(sample.settings) for sample in run.samples}
+    cells = group.clusters[["barcode", "sample"]].merge(group.umap, on="barcode", validate="one_to_one")
+    places = cells[[f"{name}_{axis}" for name in ("uncorrected", "umap") for axis in (1, 2)]]
+    places = (places - places.min()) / (places.max() - places.min()).replace(0, 1)
+    places["umap_1"] += _GAP
+    return places.assign(batch=cells["sample"].map(batches).astype(str))
+
+
+def _clouds(cells: pd.DataFrame) -> Clouds:
+    names = sorted(cells["batch"].unique(), key=natural)
+    shown, colors = unique_texts(names), in_order(names)
+    clouds: Clouds = {}
+    for name in names:
+        own = cells[cells["batch"] == name]
+        before, after = (pairs(own, f"{key}_1", f"{key}_2", decimals=3) for key in ("uncorrected", "umap"))
+        clouds[shown[name]] = (colors[name], before + after)
+    return clouds
+
+
+def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
+    known = [group for group in groups if len(group.distances)]
+    only = f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn." if len(known) > MAX_HEATMAPS else ""
+    for number, group in enumerate(known[:MAX_HEATMAPS], start=1):
+        compared = (
+            "summed within each cell type that two samples share (10 cells each), and averaged over these"
+            if (group.distances["n_cell_types"] > 0).all()
+            else "summed over all cells, since two of the samples share no cell type (10 cells each)"
+        )
+        values = _alike_together(_square(group)).rename(index=run.sample_label, columns=run.sample_label).round(4)
+        highest = float(values.to_numpy().max()) or 1.0
+        body = heatmap(values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest)
+        of = group.label if len(known) > 1 else ""
+        yield section("sample_distances", body, number=number, of=of, compared=compared, only=only)
+
+
+def _square(group: Group) -> pd.DataFrame:
+    """Return the distances of every two samples, samples x samples."""
+    long = group.distances[["sample", "other", "distance"]]
+    both = pd.concat([long, long.rename(columns={"sample": "other", "other": "sample"})])
+    square: pd.DataFrame = both.pivot_table("distance", index="sample", columns="other", fill_value=0.0)
+    names = sorted(square.index, key=natural)
+    return pd.DataFrame(square.loc[names, names]).rename_axis(index=None, columns=None)
+
+
+def _alike_together(square: pd.DataFrame) -> pd.DataFrame:
+    """Return the distances with samples alike beside each other."""
+    # Here, not above: a report without groups of several samples need not wait for scipy.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(square) < 3:
+        return square
+    tree = linkage(squareform(square.to_numpy(), checks=False), "average", optimal_ordering=True)
+    order: list[int] = leaves_list(tree).tolist()
+    return square.iloc[order, order]
+
+
+def _farthest(run: Run, group: Group) -> Html | None:
+    """Return the sample that is farthest from the others, with its mean distance; None of fewer than three."""
+    if len(group.distances) < 3:
+        return None
+    square = _square(group)
+    means = square.sum() / (len(square) - 1)
+    return Html(f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})")
