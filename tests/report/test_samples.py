@@ -9,7 +9,7 @@ from scsiameseclu.report.samples import MAX_PICTURES
 from scsiameseclu.report.tables import write_tables
 
 from tests.report.simulate import HOSTILE, Plan, simulate
-from tests.report.test_tables import METHODS, content, write
+from tests.report.test_tables import METHODS, colouring, content, write
 
 CHAPTER = {"batch_correction", "batch_mixing", "batch_concordance", "umap_correction"}
 
@@ -153,3 +153,13 @@ def test_hostile_names_of_batches_and_types_are_text(tmp_path, monkeypatch):
     names = [cloud["name"] for cloud in pictures(outputs)[0]]
     assert len(set(names)) == 4
     assert all("&lt;script&gt;" in name for name in names)
+
+
+def test_the_umap_can_be_coloured_by_sample_and_condition(tmp_path, monkeypatch):
+    paths = simulate(tmp_path / "in", Plan(n_samples=4, n_groups=1, failed=()))
+    write_json(read_json(paths["parameters"]) | {"condition": "donor"}, paths["parameters"])
+    monkeypatch.chdir(tmp_path)
+    write_tables(**paths, methods=METHODS)
+    for view, names in (("Sample", [f"sample_{n}" for n in range(1, 5)]), ("Condition", ["D0", "D1", "D2", "D3"])):
+        assert [cloud["name"] for cloud in colouring(tmp_path, view)] == names
+    assert "islands of one sample" in content(tmp_path, "umap_1")["description"]
