@@ -27,7 +27,8 @@ workflow SCSIAMESECLU {
     def expression = EXPRESSION.out.expression
     CLUSTERING(expression, INTAKE.out.samples)
     def clustering = CLUSTERING.out.clustering
-    ANNOTATION(expression, clustering, gold_standard, INTAKE.out.samples)
+    def cells = byGroup(QUALITY.out.cells)
+    ANNOTATION(expression, clustering, gold_standard, INTAKE.out.samples, cells)
     EVALUATION(expression, clustering, CLUSTERING.out.summary, ANNOTATION.out.annotated)
     def benchmarked = channel.empty()
     if (params.benchmark) {

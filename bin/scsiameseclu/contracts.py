@@ -17,11 +17,19 @@ LABEL = "label"
 CORRECTED_PCA = "X_pca_corrected"
 """Key of ``obsm`` that is there where batches were corrected."""
 
+CAPTURED = "captured"
+"""Key of ``obsm`` (counts, CSR) and ``uns`` (table of name, id and kind) of what was counted beside genes."""
+PROTEIN, HASHTAG, GUIDE = "protein", "hashtag", "guide"
+"""Kinds of what is counted beside genes; keys of ``obsm`` with a table of counts once cells are known."""
+LISTED = "listed"
+"""Column of ``obs`` that is there where a list of cells was given: which barcodes are on it."""
+
 OBS_COLUMNS = frozenset(
     {
         *("barcode", "index", "_index"),
         *("n_genes_by_counts", "total_counts", "pct_counts_mt", "pct_counts_ribo", "pct_counts_hb"),
         *("doublet_score", "predicted_doublet"),
+        *("total_counts_protein", "n_proteins_by_counts", "total_counts_hashtag", "hashtag", "guide", "n_guides"),
         *("cluster", "cluster_coarse", "cluster_fine", "cluster_uncorrected", "cluster_confidence", "confidence"),
         *("consensus", "cell_type", "label", "unlike_known"),
     }
@@ -79,14 +87,19 @@ class SampleSettings(TypedDict):
     labels: str | None
     overrides: dict[str, Any]
     extra: dict[str, Any]
+    cells: NotRequired[str]
 
 
 class Size(TypedDict):
-    """``<id>.size.json``: by it later tasks ask for memory; `n_values` are the nonzero counts."""
+    """``<id>.size.json``: by it later tasks ask for memory; `n_values` are the nonzero counts.
+
+    `n_captured` is there where proteins, hashtags or guides came with the counts: how many of them.
+    """
 
     n_cells: int
     n_genes: int
     n_values: int
+    n_captured: NotRequired[int]
 
 
 class GroupMemory(TypedDict):
@@ -156,6 +169,14 @@ class DoubletSummary(TypedDict):
     note: str
 
 
+class HashtagSummary(TypedDict):
+    """Cells of a hashed pool; `n_cells` by hashtag."""
+
+    n_cells: dict[str, int]
+    n_doublets: int
+    n_negatives: int
+
+
 class QualitySummary(TypedDict):
     """``<sample>.qc.json``; the last ones are missing where the filter left no cell."""
 
@@ -179,6 +200,8 @@ class QualitySummary(TypedDict):
     median_pct_mt: NotRequired[float | None]
     doublets: NotRequired[DoubletSummary]
     doublet_action: NotRequired[str]
+    captured: NotRequired[dict[str, Any]]
+    hashtags: NotRequired[HashtagSummary]
 
 
 class ExpressionSummary(TypedDict):

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .contracts import CAPTURED
+
 if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
@@ -106,7 +108,7 @@ def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
     allowed, which cellxgene, Seurat and older versions of anndata cannot read.
     """
     adata.strings_to_categoricals()
-    for table in (adata.obs, adata.var):
+    for table in (adata.obs, adata.var, *(table for table in adata.obsm.values() if hasattr(table, "dtypes"))):
         _plain_text(table)
     for key, value in adata.uns.items():
         if hasattr(value, "dtypes"):  # a table
@@ -136,8 +138,13 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
 
 
 def write_size(adata: ad.AnnData, path: Path | str) -> None:
-    """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory."""
+    """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory.
+
+    Where proteins, hashtags or guides came with the counts, also their number, ``n_captured``.
+    """
     size: Size = {"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}
+    if CAPTURED in adata.obsm:
+        size["n_captured"] = adata.obsm[CAPTURED].shape[1]
     write_json(size, path)
 
 

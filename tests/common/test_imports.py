@@ -31,6 +31,7 @@ MAY_LOAD = {
     "intake read_counts": ANNOTATED,
     "quality filter": ANNOTATED,
     "annotation markers": ANNOTATED,
+    "annotation modalities": ANNOTATED,
     "annotation celltypes": ANNOTATED,
     "annotation differential": ANNOTATED,
     "annotation composition": ANNOTATED,

@@ -270,8 +270,11 @@ def write_gzip(path: Path, text: str) -> None:
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def write_mtx_folder(drawn: Drawn, symbols: list[str], ids: list[str], folder: Path) -> None:
+def write_mtx_folder(
+    drawn: Drawn, symbols: list[str], ids: list[str], folder: Path, *, types: list[str] | None = None
+) -> None:
     """Write a folder as Cell Ranger 3 and later do: genes x barcodes, sorted by barcode."""
+    types = types or ["Gene Expression"] * len(ids)
     folder.mkdir(exist_ok=True)
     entries = drawn.counts.tocoo()
     table = np.column_stack([entries.col + 1, entries.row + 1, entries.data])
@@ -280,12 +283,14 @@ def write_mtx_folder(drawn: Drawn, symbols: list[str], ids: list[str], folder: P
     n_barcodes, n_genes = entries.shape
     header = f"%%MatrixMarket matrix coordinate integer general\n{n_genes} {n_barcodes} {entries.nnz}\n"
     write_gzip(folder / "matrix.mtx.gz", header + lines.getvalue())
-    features = [f"{i}\t{symbol}\tGene Expression\n" for i, symbol in zip(ids, symbols, strict=True)]
+    features = ["\t".join(row) + "\n" for row in zip(ids, symbols, types, strict=True)]
     write_gzip(folder / "features.tsv.gz", "".join(features))
     write_gzip(folder / "barcodes.tsv.gz", "".join(f"{barcode}\n" for barcode in drawn.barcodes))
 
 
-def write_10x_hdf5(drawn: Drawn, symbols: list[str], ids: list[str], path: Path) -> None:
+def write_10x_hdf5(
+    drawn: Drawn, symbols: list[str], ids: list[str], path: Path, *, types: list[str] | None = None
+) -> None:
     """Write an HDF5 as Cell Ranger 3 and later do: CSC of genes x barcodes."""
 
     def text(values: list[str]) -> np.ndarray:
@@ -299,7 +304,7 @@ def write_10x_hdf5(drawn: Drawn, symbols: list[str], ids: list[str], path: Path)
         "shape": np.array(drawn.counts.shape[::-1], dtype=np.int32),
         "features/id": text(ids),
         "features/name": text(symbols),
-        "features/feature_type": text(["Gene Expression"] * len(ids)),
+        "features/feature_type": text(types or ["Gene Expression"] * len(ids)),
         "features/genome": text(["GRCh38"] * len(ids)),
         "features/_all_tag_keys": text(["genome"]),
     }

@@ -389,3 +389,34 @@ def test_command_hands_on_what_is_wrong_with_the_sheet_as_a_whole(tmp_path):
     (mistake,) = json.loads((tmp_path / "mistakes.json").read_text())
     assert mistake["path"] is None
     assert mistake["problem"]["where"] == "my sheet.csv"
+
+
+def test_cells_are_given_in_one_way_only(tmp_path):
+    header = "sample,counts,cells,force_cells,expected_cells,cell_calling\n"
+    samples = read(tmp_path, header + "a,x,c.txt,,,\nb,x,,300,,\nc,x,,,500,auto\nd,x,,,,none\n")
+    assert [sample.get("cells") for sample in samples] == ["c.txt", None, None, None]
+    assert [sample["overrides"] for sample in samples] == [
+        {},
+        {"force_cells": 300},
+        {"expected_cells": 500, "cell_calling": "auto"},
+        {"cell_calling": "none"},
+    ]
+    for row in ("a,x,c.txt,300,,", "a,x,c.txt,,300,", "a,x,,300,300,", "a,x,,300,,none", "a,x,c.txt,,,none"):
+        found = problems(tmp_path, f"{header}{row}\n")
+        assert len(found) == 1
+        assert "each says what its cells are" in found[0].what
+        assert "Keep one of them" in found[0].remedy
+    only(tmp_path, f"{header}a,x,,0,,\n", "line 2, column force_cells", "'0' is no valid force_cells")
+    only(tmp_path, f"{header}a,x,c.txt,,,\n", "line 2, column cells", "no file 'c.txt'", paths={"c.txt": False})
+
+
+@pytest.mark.parametrize("value", ["HTO_1", "HTO_*", "HTO_1=a; HTO_2=b", "HTO 1=a b;C0251=T-cell"])
+def test_hashtags_that_can_be_read(tmp_path, value):
+    assert read(tmp_path, f"sample;counts;hashtags\na;x;'{value}'\n".replace("'", '"'))[0]["overrides"] == {
+        "hashtags": value
+    }
+
+
+@pytest.mark.parametrize("value", ["=a", "HTO_1=", "HTO_1=a=b", "HTO_1;;HTO_2", ";"])
+def test_hashtags_that_cannot_be_read(tmp_path, value):
+    only(tmp_path, f'sample\tcounts\thashtags\na\tx\t"{value}"\n', "line 2, column hashtags", "HTO_1=control")

@@ -44,6 +44,7 @@ def assemble(
     clustering: Path,
     umap: Path,
     annotation: Path,
+    modalities: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -63,6 +64,8 @@ def assemble(
         ``<group>.umap.tsv``.
     annotation
         ``<group>.annotation.tsv``.
+    modalities
+        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside genes.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
     """
@@ -71,6 +74,8 @@ def assemble(
         umap=read_table(umap, dtype={"barcode": str}),
         annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
     )
+    if modalities is not None:
+        adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
     gold = read_labels(labels or [], adata.obs_names)
     if gold is not None:
         adata.obs[LABEL] = pd.Categorical(gold)

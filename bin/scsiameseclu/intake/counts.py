@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..contracts import CAPTURED
 from ..errors import InputError, listed, quoted
 from ..files import set_settings
 from .gene_ids import split_joined
-from .names import GENE_EXPRESSION, cleaned, fill_missing, gene_expression, numbered, unique
+from .names import CAPTURES, GENE_EXPRESSION, cleaned, fill_missing, gene_expression, numbered, unique
 from .no_genes import kinds_of_features
 from .organism import infer_organism
 
@@ -46,6 +47,10 @@ class Counts:
         What the input says of each cell, one a row; gold labels are looked for here and it goes nowhere else.
     notes
         What the user should know about how the input was read.
+    kinds
+        What each column is, where it is no gene: ``protein``, ``hashtag`` or ``guide``. Default: all are genes.
+    captured
+        Proteins, hashtags and guides that were counted in the same cells, with their `kinds`. None: there are none.
     """
 
     matrix: sparse.csr_matrix
@@ -56,9 +61,11 @@ class Counts:
     source: str = "the matrix"
     columns: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    captured: Counts | None = None
 
     def keep_genes(self, types: Sequence[str], path: Path) -> None:
-        """Leave out the features that are no genes by their feature types, and note it.
+        """Put proteins, hashtags and guides aside, leave out what else is no gene by its feature type, and note it.
 
         Raises
         ------
@@ -68,16 +75,33 @@ class Counts:
         genes = gene_expression(types)
         if genes is None or genes.all():
             return
-        others = pd.Series(np.asarray(types, dtype=object)[~genes]).value_counts(sort=False).to_dict()
-        kinds_found = ", ".join(f"{count} {kind}" for kind, count in others.items())
         if not genes.any():
             raise InputError.of(
-                what=f"No gene among the features: {kinds_found}.",
+                what=f"No gene among the features: {_counted(types)}.",
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
+        kinds = [CAPTURES.get(kind.lower(), "") for kind in types]
+        places = [place for place, kind in enumerate(kinds) if kind]
+        if places:
+            self._put_aside(places, kinds)
+            found = _counted([types[place] for place in places])
+            self.notes.append(f"Features that are no genes were kept beside them: {found}.")
+        left_out = [kind for kind, gene, kept in zip(types, genes, kinds, strict=True) if not (gene or kept)]
         self._keep(genes)
-        self.notes.append(f"Features that are no genes were left out: {kinds_found}.")
+        if left_out:
+            self.notes.append(f"Features that are no genes were left out: {_counted(left_out)}.")
+
+    def _put_aside(self, places: list[int], kinds: Sequence[str]) -> None:
+        self.captured = Counts(
+            sparse.csr_matrix(self.matrix[:, places]),
+            self.barcodes,
+            [self.gene_ids[place] for place in places],
+            [self.gene_symbols[place] for place in places],
+            self.format,
+            source=self.source,
+            kinds=[kinds[place] for place in places],
+        )
 
     def leave_out_no_genes(self, path: Path) -> None:
         """Leave out the features that are no genes by their names, and note it.
@@ -137,6 +161,16 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     _complete_names(counts)
     _check_names(counts, path)
     counts.leave_out_no_genes(path)
+    _check_matrix(counts, path, round_counts=round_counts)
+    if counts.matrix.nnz == 0:
+        raise _empty(counts, path, "all counts are 0")
+    if counts.captured is not None:
+        _check_captured(counts, counts.captured, path, round_counts=round_counts)
+    return counts
+
+
+def _check_matrix(counts: Counts, path: Path, *, round_counts: bool) -> None:
+    """Hold the values of a matrix to the contract, and convert it."""
     matrix = counts.matrix
     matrix.sort_indices()
     if not matrix.has_canonical_format:
@@ -144,12 +178,20 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     _check_values(counts, matrix, path)
     counts.matrix = _as_integers(counts, matrix, path, round_counts=round_counts)
     counts.matrix.eliminate_zeros()
-    if counts.matrix.nnz == 0:
-        raise _empty(counts, path, "all counts are 0")
-    return counts
 
 
-def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
+def _check_captured(counts: Counts, captured: Counts, path: Path, *, round_counts: bool) -> None:
+    """Hold what was counted beside the genes to the same contract, and complete its names."""
+    captured.barcodes = counts.barcodes
+    _clean_names(captured)
+    captured.gene_ids = fill_missing(captured.gene_ids, numbered("feature", len(captured.gene_ids)))
+    captured.gene_symbols = fill_missing(captured.gene_symbols, captured.gene_ids)
+    _check_names(captured, path)
+    _check_matrix(captured, path, round_counts=round_counts)
+    counts.notes += [f"Features beside the genes: {note}" for note in captured.notes]
+
+
+def to_adata(counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> ad.AnnData:
     """Return checked counts as AnnData.
 
     Parameters
@@ -158,13 +200,17 @@ def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
         From :func:`check_counts`.
     settings
         What the samplesheet says of the sample.
+    warnings
+        What the verdict on the sample should repeat.
 
     Returns
     -------
     AnnData of cells x genes with raw counts (CSR, int32 or int64) in ``X``; ``obs_names`` the barcodes and
     ``var_names`` the symbols, both made unique; ``var['gene_ids']`` and ``var['gene_symbols']`` as in the input;
-    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, organism, notes). ``obs`` has no
-    column: labels never travel along.
+    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, organism, notes, warnings). ``obs``
+    has no column: labels never travel along. Where there are proteins, hashtags or guides, ``obsm['captured']`` has
+    their counts (CSR, integers) and ``uns['captured']`` their name (unique, ``_`` for ``/``, which HDF5 cannot hold),
+    id and kind, one row a column.
     """
     barcodes, repeated_barcodes = unique(counts.barcodes)
     genes, repeated_genes = unique(counts.gene_symbols)
@@ -176,13 +222,27 @@ def to_adata(counts: Counts, settings: Mapping[str, Any]) -> ad.AnnData:
     var = pd.DataFrame({"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes)
     adata = ad.AnnData(counts.matrix, obs=pd.DataFrame(index=barcodes), var=var)
     set_settings(adata, settings)
+    if counts.captured is not None:
+        _add_captured(adata, counts.captured)
     organism = infer_organism(var).summary(settings.get("organism"))
     if organism["warning"]:
         notes.append(organism["warning"])
     size = {"n_barcodes": adata.n_obs, "n_genes": adata.n_vars}
-    intake = {"format": counts.format, **size, "organism": organism, "notes": notes}
+    intake = {"format": counts.format, **size, "organism": organism, "notes": notes, "warnings": list(warnings)}
     adata.uns["intake"] = json.dumps(intake, ensure_ascii=False)
     return adata
+
+
+def _add_captured(adata: ad.AnnData, captured: Counts) -> None:
+    names, _ = unique([name.replace("/", "_") for name in captured.gene_symbols])
+    adata.obsm[CAPTURED] = captured.matrix
+    adata.uns[CAPTURED] = pd.DataFrame({"name": names, "id": captured.gene_ids, "kind": captured.kinds})
+
+
+def _counted(types: Sequence[str]) -> str:
+    """Return how many there are of each feature type, in words."""
+    found = pd.Series(np.asarray(types, dtype=object)).value_counts(sort=False)
+    return ", ".join(f"{count} {kind}" for kind, count in found.items())
 
 
 def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
 
+from ..contracts import GUIDE, HASHTAG, PROTEIN
 from .gene_ids import PROBE, share_of_gene_ids
 
 BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
@@ -42,6 +43,12 @@ OTHER_FEATURES = frozenset(
     ["antibody capture", "crispr guide capture", "multiplexing capture", "custom", "peaks", "antigen capture", "motifs"]
 )
 """Feature types of Cell Ranger that are no genes, in lower case."""
+CAPTURES = {
+    "antibody capture": PROTEIN,
+    "multiplexing capture": HASHTAG,
+    "crispr guide capture": GUIDE,
+}
+"""Feature types, in lower case, that are kept beside the genes, and what they are."""
 _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 

@@ -12,15 +12,24 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
+from ..contracts import LISTED
 from ..errors import InputError
 from ..files import own_name, write_h5ad, write_size, write_table
 from ..steps import Step
+from .cell_list import on_list
 from .counts import check_counts, to_adata
 from .formats import read_matrix
 from .labels import LABELS_SUFFIX, gold_labels
 
 
-def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, round_counts: bool = False) -> None:
+def read_counts(
+    *,
+    prefix: str,
+    counts: Path,
+    labels_file: Path | None = None,
+    cells_file: Path | None = None,
+    round_counts: bool = False,
+) -> None:
     """Write <prefix>.counts.h5ad, <prefix>.size.json and, with gold labels, <prefix>.labels.tsv; JSON comes on stdin.
 
     Parameters
@@ -31,11 +40,14 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
         File or folder with raw counts, of any known format.
     labels_file
         CSV barcode,label with the gold standard. Default: the column that the settings name, if any.
+    cells_file
+        The sample's cells, one barcode a line. Default: they are not given.
     round_counts
         Round fractional counts to whole numbers instead of refusing them.
     """
     settings = json.load(sys.stdin)
-    adata, labels = _read_given(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
+    given = {"counts": counts, "labels": labels_file, "cells": cells_file}
+    adata, labels = _read_given(given, settings=settings, round_counts=round_counts)
     write_h5ad(adata, f"{prefix}.counts.h5ad")
     write_size(adata, f"{prefix}.size.json")
     if labels is not None:
@@ -43,23 +55,31 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
 
 
 def _read_given(
-    counts: Path, *, settings: Mapping[str, Any], labels_file: Path | None, round_counts: bool
+    given: Mapping[str, Path | None], *, settings: Mapping[str, Any], round_counts: bool
 ) -> tuple[ad.AnnData, pd.DataFrame | None]:
     """Read a sample's staged files under the names that the samplesheet has for them, in messages too."""
-    given = {"counts": counts, "labels": labels_file}
     names = {what: str(settings.get(what) or path) for what, path in given.items() if path}
     with ExitStack() as stack:
         own = {what: stack.enter_context(own_name(path, names[what])) for what, path in given.items() if path}
         try:
             return read_sample(
-                own["counts"], settings=settings, labels_file=own.get("labels"), round_counts=round_counts
+                own["counts"],
+                settings=settings,
+                labels_file=own.get("labels"),
+                cells_file=own.get("cells"),
+                round_counts=round_counts,
             )
         except InputError as error:
             raise error.renamed({str(own[what]): name for what, name in names.items()}) from None
 
 
 def read_sample(
-    path: Path, *, settings: Mapping[str, Any], labels_file: Path | None = None, round_counts: bool = False
+    path: Path,
+    *,
+    settings: Mapping[str, Any],
+    labels_file: Path | None = None,
+    cells_file: Path | None = None,
+    round_counts: bool = False,
 ) -> tuple[ad.AnnData, pd.DataFrame | None]:
     """Read a sample's counts and gold labels.
 
@@ -71,6 +91,8 @@ def read_sample(
         What the samplesheet says of the sample; ``settings['labels']`` names the column of gold labels.
     labels_file
         CSV ``barcode,label``; wins over the column.
+    cells_file
+        The sample's cells, one barcode a line; ``obs['listed']`` then says which barcodes are on it.
     round_counts
         Round fractional counts instead of refusing them, unless the settings' ``overrides`` say otherwise. Default:
         False.
@@ -89,7 +111,11 @@ def read_sample(
     counts = check_counts(read_matrix(path), path, round_counts=round_counts)
     column = settings.get("labels")
     labels = gold_labels(counts, path, column=column, labels_file=labels_file) if column or labels_file else None
-    return to_adata(counts, settings), labels
+    listed, warning = on_list(counts, cells_file) if cells_file else (None, "")
+    adata = to_adata(counts, settings, warnings=[warning] if warning else [])
+    if listed is not None:
+        adata.obs[LISTED] = listed
+    return adata, labels
 
 
 STEP = Step(read_counts, isolate=True)

@@ -29,6 +29,8 @@ SIMILAR = 0.82
 """Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of ours."""
 PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
+_CELLS = ("cells", "force_cells", "expected_cells")
+"""Columns of which each says in its own way what the cells are."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What no value may hold: a line break in a file's name is a further command to a shell."""
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
@@ -65,8 +67,8 @@ class Mistake:
     problem
         What is wrong.
     path
-        A value of the columns `counts` and `labels`: it is a mistake only if there is no such file or folder. None:
-        it is one in any case.
+        A value of the columns `counts`, `labels` and `cells`: it is a mistake only if there is no such file or folder.
+        None: it is one in any case.
     """
 
     line: int
@@ -105,14 +107,16 @@ def read_samplesheet(
     defaults
         Values of ``n_clusters``, ``organism``, ``tissue``, ``expected_doublet_rate`` where the sheet has none.
     paths
-        For values of the columns ``counts`` and ``labels``, as written: whether there is such a file or folder.
+        For values of the columns ``counts``, ``labels`` and ``cells``, as written: whether there is such a file or
+        folder.
     name
         The sheet's name for messages. Default: its file name.
 
     Returns
     -------
     Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
-    expected_doublet_rate labels overrides extra``. ``overrides`` holds what the sheet gives of the schema's other
+    expected_doublet_rate labels overrides extra``, and ``cells`` where it
+    is given. ``overrides`` holds what the sheet gives of the schema's other
     columns, each named as the parameter that it wins over for this sample; ``extra`` the further
     columns and `DESCRIBING`.
 
@@ -159,6 +163,7 @@ def check_sheet(
     _check_schema(sheet, rows, schema, columns)
     _check_unique(sheet, rows)
     _check_paths(sheet, rows)
+    _check_cells(sheet, rows)
     samples = [_settings(row, defaults) for row in rows]
     _check_groups(sheet, rows, samples)
     return samples, sorted(sheet.mistakes, key=lambda found: found.line)
@@ -383,13 +388,28 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
             what = f"There is no file {quoted(labels)}."
             sheet.report(what, remedy, line=row.line, column="labels", path=labels)
 
+        cells = row.values.get("cells")
+        if cells and (row.line, "cells") not in sheet.reported:
+            remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
+            sheet.report(f"There is no file {quoted(cells)}.", remedy, line=row.line, column="cells", path=cells)
+
+
+def _check_cells(sheet: _Sheet, rows: Sequence[_Row]) -> None:
+    for row in rows:
+        given = [column for column in _CELLS if column in row.values]
+        if given and row.values.get("cell_calling") == "none":
+            given.append("cell_calling")
+        if len(given) > 1:
+            what = f"{' and '.join(given)} are given for one sample, and each says what its cells are."
+            sheet.report(what, f"Keep one of them: empty {given[1]} or {given[0]}.", line=row.line, column=given[1])
+
 
 def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
     extra = row.extra | {column: row.values[column] for column in DESCRIBING if column in row.values}
-    own = SampleSettings.__required_keys__ | set(DESCRIBING)
-    return {
+    own = SampleSettings.__annotations__.keys() | set(DESCRIBING)
+    found: SampleSettings = {
         "sample": values.get("sample", ""),
         "counts": values.get("counts", ""),
         "group": values.get("group", values.get("sample", "")),
@@ -401,6 +421,9 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
         "overrides": {column: value for column, value in row.values.items() if column not in own},
         "extra": extra,
     }
+    if "cells" in row.values:
+        found["cells"] = row.values["cells"]
+    return found
 
 
 def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:

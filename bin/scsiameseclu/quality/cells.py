@@ -57,6 +57,8 @@ class CellCalls:
         Barcodes between the ambient ones and the certain cells.
     lower
         Most counts of the barcodes that give the ambient profile.
+    expected
+        Cells that the samplesheet expects. None: it does not say.
     """
 
     totals: np.ndarray
@@ -65,6 +67,17 @@ class CellCalls:
     certain: int
     n_tested: int
     lower: int = LOWER
+    expected: int | None = None
+
+    @property
+    def values(self) -> np.ndarray:
+        """What decided about each barcode, for the ledger."""
+        return self.fdr
+
+    @property
+    def threshold(self) -> float:
+        """Largest value of a cell."""
+        return FDR
 
     @property
     def is_cell(self) -> np.ndarray:
@@ -81,6 +94,7 @@ class CellCalls:
             f"{self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them for at "
             f"least {self.certain:,} counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a "
             f"test against the ambient profile (FDR {FDR:g})."
+            + (f" They were expected to be about {self.expected:,} (expected_cells)." if self.expected else "")
         )
 
     @property
@@ -139,7 +153,9 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
     return bool(few_above and found.max() >= _MIN_RATIO * np.median(found))
 
 
-def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[CellCalls | None, str]:
+def find_cells(
+    counts: sparse.csr_matrix, *, expected_cells: int | None = None, random_state: int = 0
+) -> tuple[CellCalls | None, str]:
     """Call the cells of a matrix that holds empty droplets, by whatever shows that it does.
 
     Either the counts of the barcodes do (:func:`looks_unfiltered`), or most barcodes are alike
@@ -149,6 +165,8 @@ def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[Cel
     ----------
     counts
         Raw counts (barcodes x genes).
+    expected_cells
+        About how many cells there are, where that is known (:func:`certain_counts`).
     random_state
         Seed of the draws.
 
@@ -160,12 +178,12 @@ def find_cells(counts: sparse.csr_matrix, *, random_state: int = 0) -> tuple[Cel
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)
     if looks_unfiltered(totals):
-        calls = call_cells(counts, random_state=random_state)
+        calls = call_cells(counts, expected_cells=expected_cells, random_state=random_state)
         return calls, calls.doubt
     if not are_alike(counts, totals, random_state=random_state):
         return None, ""
     if (totals > lower_counts(totals)).any():
-        calls = call_cells(counts, random_state=random_state)
+        calls = call_cells(counts, expected_cells=expected_cells, random_state=random_state)
         if calls.stand_out:
             return calls, calls.doubt
     n_barcodes = int((totals > 0).sum())
@@ -198,7 +216,13 @@ def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: in
     return bool((p_values <= 0.05).mean() <= _MAX_DIFFERENT)
 
 
-def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS, random_state: int = 0) -> CellCalls:
+def call_cells(
+    counts: sparse.csr_matrix,
+    *,
+    n_simulations: int = N_SIMULATIONS,
+    expected_cells: int | None = None,
+    random_state: int = 0,
+) -> CellCalls:
     """Call the cells of an unfiltered matrix (Lun et al. 2019).
 
     Barcodes with at least as many counts as :func:`certain_counts` says are cells. Those with fewer,
@@ -216,6 +240,8 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
         Raw counts (barcodes x genes) of an unfiltered matrix (:func:`find_cells`).
     n_simulations
         Number of draws.
+    expected_cells
+        About how many cells there are; it takes the place of the knee (:func:`certain_counts`).
     random_state
         Seed of the draws.
 
@@ -231,7 +257,7 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
     if not len(above) or not totals[totals <= lower].any():
         raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
     knee = knee_point(totals, lower)
-    certain = certain_counts(totals, knee, lower)
+    certain = certain_counts(totals, knee, lower, expected_cells=expected_cells)
     tested = above[totals[above] < certain]
     p_values = np.zeros(len(totals))
     if len(tested):
@@ -239,7 +265,7 @@ def call_cells(counts: sparse.csr_matrix, *, n_simulations: int = N_SIMULATIONS,
         p_values[tested] = monte_carlo(counts[tested], profile, n_simulations, random_state)
     fdr = np.ones(len(totals))
     fdr[above] = false_discovery_control(p_values[above], method="bh")
-    return CellCalls(totals, fdr, knee, certain, len(tested), lower)
+    return CellCalls(totals, fdr, knee, certain, len(tested), lower, expected_cells)
 
 
 def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
@@ -258,15 +284,17 @@ def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
     return int(values[np.argmax(heights - line)])
 
 
-def certain_counts(totals: np.ndarray, knee: int, lower: int = LOWER) -> int:
+def certain_counts(totals: np.ndarray, knee: int, lower: int = LOWER, *, expected_cells: int | None = None) -> int:
     """Return the counts from which on a barcode is a cell.
 
     A tenth of the 99th percentile of those beyond the knee, for cells of a sample span about one
     order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too); more, where
-    empty droplets reach further.
+    empty droplets reach further. Where the number of cells is known, of so many of the fullest in
+    place of those beyond the knee, as Cell Ranger's ``--expect-cells``.
     """
-    tenth = np.quantile(totals[totals >= knee], 0.99) / 10
-    certain = int(min(knee, max(np.ceil(tenth), lower + 1)))
+    beyond = np.sort(totals)[::-1][:expected_cells] if expected_cells else totals[totals >= knee]
+    tenth = max(np.ceil(np.quantile(beyond, 0.99) / 10), lower + 1)
+    certain = int(tenth if expected_cells else min(knee, tenth))
     return max(certain, ambient_reach(totals, certain) + 1)
 
 

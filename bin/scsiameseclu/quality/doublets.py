@@ -15,11 +15,15 @@ from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..contracts import DoubletSummary, QualitySummary
+from ..contracts import HASHTAG, DoubletSummary, QualitySummary
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..files import overridden, read_json, settings, write_h5ad, write_json, write_table
 from ..steps import Step
+from .captured import captured_account
+from .hashtags import LEDGER_STEP as HASHTAGS
+from .hashtags import RULES as HASHTAG_RULES
+from .hashtags import demultiplex
 from .ledger import read_ledger, strike
 from .order import canonical_order
 from .species import count_species
@@ -88,7 +92,7 @@ class Doublets:
             "expected_rate": self.expected_rate,
             "threshold": self.threshold,
             "n_predicted": int(self.predicted.sum()),
-            "detected_rate": float(self.predicted.mean()),
+            "detected_rate": float(self.predicted.mean()) if len(self.predicted) else 0.0,
             "histogram": self._histogram(),
             "note": self.note,
         }
@@ -135,26 +139,58 @@ def flag_doublets(
         Seed of the simulation.
     """
     adata = ad.read_h5ad(healthy)
-    chosen = overridden(adata, doublet_action=doublet_action, doublet_threshold=doublet_threshold)
-    doublets = _annotate(adata, chosen["doublet_threshold"], seed)
+    fates, account = read_ledger(ledger), cast("QualitySummary", read_json(summary))
+    # A list of cells is taken as it is, unless the sample's own row says otherwise.
+    action = "annotate" if settings(adata).get("cells") else doublet_action
+    chosen = overridden(adata, doublet_action=action, doublet_threshold=doublet_threshold)
+    adata, rate = _by_hashtag(adata, fates, account, chosen["doublet_action"])
+    doublets = _annotate(adata, rate, chosen["doublet_threshold"], seed)
     removed = doublets.predicted & (chosen["doublet_action"] == "remove")
     kept = adata[~removed].copy()
-    completed = complete_ledger(read_ledger(ledger), doublets, removed)
+    completed = complete_ledger(fates, doublets, removed)
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
-    before = cast("QualitySummary", read_json(summary))
-    write_json(complete_summary(before, kept, doublets, completed, chosen["doublet_action"]), f"{prefix}.qc.json")
+    account = complete_summary(account, kept, doublets, completed, chosen["doublet_action"])
+    write_json(account, f"{prefix}.qc.json")
     if not kept.n_obs:
-        raise _nothing_left(settings(adata), doublets)
+        raise _nothing_left(settings(adata), doublets, account)
     write_h5ad(kept, f"{prefix}.filtered.h5ad")
 
 
-def _annotate(adata: ad.AnnData, threshold: float | None, seed: int) -> Doublets:
+def _annotate(adata: ad.AnnData, rate: float, threshold: float | None, seed: int) -> Doublets:
     """Return the doublets among the cells, and write scores and calls into ``obs``."""
-    rate = settings(adata)["expected_doublet_rate"]
     doublets = score_doublets(adata, expected_rate=rate, threshold=threshold, random_state=seed)
     adata.obs["doublet_score"] = doublets.scores
     adata.obs["predicted_doublet"] = doublets.predicted
     return doublets
+
+
+def _by_hashtag(
+    adata: ad.AnnData, ledger: pd.DataFrame, account: QualitySummary, action: str
+) -> tuple[ad.AnnData, float]:
+    """Call the hashtags of a pool's cells; remove those with several or none, or only mark them.
+
+    Returns the cells that are left, and the share of doublets that is expected among them; `ledger` and `account` are
+    completed.
+    """
+    rate = expected_rate_of(adata, settings(adata)["expected_doublet_rate"])
+    hashing, why_not = demultiplex(adata.obsm[HASHTAG]) if HASHTAG in adata.obsm else (None, "")
+    if hashing is None:
+        account["warnings"] += [why_not] if why_not else []
+        account["notes"] += [why_not] if why_not else []
+        return adata, rate
+    adata.obs["hashtag"] = hashing.calls
+    rows = ledger.index[ledger["kept"]]
+    ledger["hashtag"] = pd.Series(hashing.calls.to_numpy(), index=rows).reindex(ledger.index)
+    account["hashtags"] = hashing.summary()
+    if action != "remove":
+        return adata, rate
+    probability = pd.Series(hashing.probability.to_numpy(), index=rows).reindex(ledger.index)
+    for call, rule in HASHTAG_RULES.items():
+        strike(ledger, ledger["hashtag"] == call, step=HASHTAGS, rule=rule, value=probability)
+        account["removed"][rule] = int((hashing.calls == call).sum())
+        account["n_kept"] -= account["removed"][rule]
+    # Of two cells with the same hashtag the hashtags show nothing.
+    return adata[~hashing.removable].copy(), rate * hashing.same_hashtag
 
 
 def score_doublets(
@@ -186,7 +222,7 @@ def score_doublets(
     -------
     Scores, calls and how they came about; skipped with a note below 50 cells or 30 varying genes.
     """
-    rate = min(RATE_PER_1000_CELLS * adata.n_obs / 1000, 0.5) if expected_rate is None else expected_rate
+    rate = expected_rate_of(adata, expected_rate)
     if adata.n_obs < MIN_CELLS:
         return _skipped(adata, rate, f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)")
     order, genes = canonical_order(sparse.csr_matrix(adata.X))
@@ -202,6 +238,11 @@ def score_doublets(
         return Doublets("manual", scores, scores > threshold, rate, threshold, simulated)
     status, bound, note = _choose_threshold(scores, simulated, rate)
     return Doublets(status, scores, scores > bound, rate, bound, simulated, note)
+
+
+def expected_rate_of(adata: ad.AnnData, given: float | None) -> float:
+    """Return the `given` share of doublets, or the one that the number of cells lets expect."""
+    return min(RATE_PER_1000_CELLS * adata.n_obs / 1000, 0.5) if given is None else given
 
 
 def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarray) -> pd.DataFrame:
@@ -233,6 +274,7 @@ def complete_summary(
         "doublets": doublets.summary(),
         "notes": [*summary["notes"], *([doublets.note] if doublets.note else [])],
         "doublet_action": action,
+        "captured": captured_account(kept),
     }
 
 
@@ -349,7 +391,15 @@ def _skipped(adata: ad.AnnData, rate: float, reason: str) -> Doublets:
     )
 
 
-def _nothing_left(given: dict[str, Any], doublets: Doublets) -> InputError:
+def _nothing_left(given: dict[str, Any], doublets: Doublets, account: QualitySummary) -> InputError:
+    if not len(doublets.scores):
+        found = account["hashtags"]
+        return InputError.of(
+            what=f"no cell of sample {quoted(given['sample'])} is left: {found['n_doublets']} have several hashtags, "
+            f"{found['n_negatives']} have none",
+            where=given["counts"],
+            remedy="check which features are hashtags (--hashtags), or use --doublet_action annotate",
+        )
     return InputError.of(
         what=f"no cell of sample {quoted(given['sample'])} is left: all {len(doublets.scores)} score above the doublet "
         f"threshold {doublets.threshold:g}",

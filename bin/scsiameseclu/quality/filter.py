@@ -15,15 +15,17 @@ import pandas as pd
 from cyclopts import Parameter
 from scipy import sparse
 
-from ..contracts import QualitySummary
+from ..contracts import CAPTURED, LISTED, QualitySummary
 from ..errors import InputError, quoted
 from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
 from ..steps import Step
 from .ambient import barcode_totals
-from .cells import FDR, CellCalls, find_cells, looks_unfiltered
+from .captured import add_captured, sort_features
 from .cells import LEDGER_STEP as CALLING
 from .cells import RULE as NOT_A_CELL
+from .cells import CellCalls, find_cells, looks_unfiltered
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
+from .given_cells import GivenCells, cells_on_list, forced_cells
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
 from .species import count_species, species_counts
@@ -108,6 +110,10 @@ class Options:
         ``default`` asks for 200 genes, ``low_depth`` for 50, where ``min_genes`` is not given.
     cell_calling
         ``auto`` calls cells first where the matrix holds empty droplets; ``none`` never does.
+    hashtags
+        Which features beside the genes are hashtags, and what they mark. Default: those of type Multiplexing Capture.
+    min_guide_counts
+        Counts of a guide from which on a cell has it.
     """
 
     min_genes: int | None = None
@@ -121,6 +127,8 @@ class Options:
     mad_pct_mt: float | None = None
     qc_preset: Literal["default", "low_depth"] = "default"
     cell_calling: Literal["auto", "none"] = "auto"
+    hashtags: str | None = None
+    min_guide_counts: int = 5
 
 
 DEFAULTS = Options()
@@ -145,12 +153,17 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
         Seed of the cell calling.
     """
     adata = ad.read_h5ad(counts)
-    chosen = overridden(adata, **asdict(options))
+    chosen = overridden(adata, **asdict(options), expected_cells=None, force_cells=None)
+    features, tag_warnings = sort_features(adata, chosen["hashtags"])
     metrics = cell_metrics(adata)
     ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
+    summary["warnings"] += tag_warnings
+    summary["notes"] += tag_warnings
     kept = ledger["kept"].to_numpy()
     # Not adata[kept].copy(), which holds the cells twice for a while.
     healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
+    if len(features):
+        add_captured(healthy, adata.obsm[CAPTURED][kept], features, chosen["min_guide_counts"])
     # An AnnData refers to itself and would stay: unfiltered, it is large beside its cells.
     del adata
     gc.collect()
@@ -164,24 +177,53 @@ def _judge(
     sample: str, adata: ad.AnnData, metrics: pd.DataFrame, chosen: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, QualitySummary]:
     """Return the ledger and the account; where no cell is left, write both and raise."""
-    counts, called = sparse.csr_matrix(adata.X), chosen["cell_calling"] == "auto"
-    calls, doubt = find_cells(counts, random_state=seed) if called else (None, "")
-    if not called and looks_unfiltered(metrics["total_counts"].to_numpy()):
-        doubt = _UNCALLED
+    calls, doubt = _cells_of(adata, metrics["total_counts"].to_numpy(), chosen, seed)
+    if LISTED in adata.obs:
+        chosen = _own_bounds(adata, chosen)
     cells = metrics if calls is None else metrics[calls.is_cell]
     # Where droplets pass for cells, their median says nothing about cells.
     rules, rule_notes = _rules_of(cells, chosen, mostly_empty=doubt == _UNCALLED)
     ledger = apply_rules(sample, metrics, rules, calls)
     if (species := species_counts(adata)) is not None:
         ledger = pd.concat([ledger, species], axis=1)
-    warnings = [text for text in (doubt, _unknown_mitochondria(adata, metrics)) if text]
-    notes = [*([calls.note] if calls else []), *rule_notes]
+    found = json.loads(adata.uns["intake"]).get("warnings", [])
+    warnings = [text for text in (*found, doubt, _unknown_mitochondria(adata, metrics)) if text]
+    notes = [*([calls.note] if calls else _unused(chosen)), *rule_notes]
     summary = summarize(adata, cells, ledger, rules, notes, warnings, calls)
     if not summary["n_kept"]:
         write_table(ledger, f"{sample}.cell_ledger.tsv.gz")
         write_json(summary | {"status": "failed"}, f"{sample}.qc.json")
         raise nothing_left(cells, rules, summary, where=settings(adata)["counts"])
     return ledger, summary
+
+
+def _cells_of(
+    adata: ad.AnnData, totals: np.ndarray, chosen: Mapping[str, Any], seed: int
+) -> tuple[CellCalls | GivenCells | None, str]:
+    """Return which barcodes are cells, None where all are; and what is doubtful about that."""
+    if LISTED in adata.obs:
+        return cells_on_list(adata.obs[LISTED].to_numpy()), ""
+    if chosen["force_cells"]:
+        return forced_cells(totals, chosen["force_cells"]), ""
+    if chosen["cell_calling"] == "none" and not chosen["expected_cells"]:
+        return None, _UNCALLED if looks_unfiltered(totals) else ""
+    return find_cells(sparse.csr_matrix(adata.X), expected_cells=chosen["expected_cells"], random_state=seed)
+
+
+def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without the bounds that are not the sample's own: its cells are given by name."""
+    own = settings(adata).get("overrides", {})
+    bounds = {name: own.get(name) for name in chosen if name in _OPTIONS or name.startswith("mad_")}
+    return {**chosen, **bounds, "min_genes": own.get("min_genes", 0)}
+
+
+def _unused(chosen: Mapping[str, Any]) -> list[str]:
+    if not chosen["expected_cells"]:
+        return []
+    return [
+        f"expected_cells ({chosen['expected_cells']:,}) made no difference: no empty droplets were found among the "
+        "barcodes. force_cells keeps the fullest barcodes in any case."
+    ]
 
 
 def _rules_of(cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool) -> tuple[list[Rule], list[str]]:
@@ -281,15 +323,18 @@ def choose_rules(
     return rules
 
 
-def apply_rules(sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: CellCalls | None = None) -> pd.DataFrame:
+def apply_rules(
+    sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: CellCalls | GivenCells | None = None
+) -> pd.DataFrame:
     """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold.
 
-    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false discovery rate.
+    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false discovery rate, or,
+    where the samplesheet gives their number, the counts.
     """
     ledger = open_ledger(sample, metrics)
     if calls is not None:
-        not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.fdr)
-        strike(ledger, not_cells, step=CALLING, rule=NOT_A_CELL, value=values, threshold=FDR)
+        not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.values)
+        strike(ledger, not_cells, step=CALLING, rule=NOT_A_CELL, value=values, threshold=calls.threshold)
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
         failing = rule.failing(metrics)
@@ -304,7 +349,7 @@ def summarize(
     rules: list[Rule],
     notes: list[str],
     warnings: list[str],
-    calls: CellCalls | None = None,
+    calls: CellCalls | GivenCells | None = None,
 ) -> QualitySummary:
     """Return what the report says about the filter (the head of ``<sample>.qc.json``).
 

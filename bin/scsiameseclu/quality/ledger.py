@@ -28,7 +28,8 @@ LEDGER_COLUMNS = (
 )
 """`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one.
 
-Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow.
+Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow; of a hashed pool
+``hashtag``.
 """
 
 
@@ -59,5 +60,5 @@ def count_removed(ledger: pd.DataFrame, rules: list[str]) -> dict[str, int]:
 
 def read_ledger(path: Path | str) -> pd.DataFrame:
     """Read a ledger as it was written, to the bit: barcodes are text whatever they look like."""
-    text = dict.fromkeys(("sample", "barcode", "step", "rule", "species"), object)
+    text = dict.fromkeys(("sample", "barcode", "step", "rule", "species", "hashtag"), object)
     return read_table(path, dtype=text, float_precision="round_trip")

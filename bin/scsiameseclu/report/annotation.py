@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots
+from . import marker_dots, modalities
 from .clustering import MAX_HEATMAPS
 from .content import Column, Section, columns_of, gene_list, heatmap, section, table_section, text, unique_texts
 from .inputs import Group, Run
@@ -24,6 +24,7 @@ def sections(run: Run) -> Iterator[Section]:
     if run.finished:
         yield _clusters(run)
         yield from marker_dots.sections(run)
+        yield from modalities.sections(run)
         yield from _markers(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)

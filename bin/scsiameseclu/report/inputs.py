@@ -35,17 +35,17 @@ QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 
 _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster cluster_coarse cluster_fine cell_type "
-    "runner_up evidence reference_type reference_agrees"
+    "runner_up evidence reference_type reference_agrees protein hashtag guide"
 )
 """Columns of any table that are text, whatever they look like."""
-_TABLES = "clusters umap annotation markers contingency genes profiles"
+_TABLES = "clusters umap annotation markers contingency genes profiles protein_profiles protein_markers hashtags guides"
 _FILES = {
     **{name: f"{name}.tsv" for name in _TABLES.split()},
     "history": "training_history.tsv",
     "differential": "differential_expression.tsv",
     "composition": "composition_test.tsv",
     "distances": "sample_distances.tsv",
-    **{name: f"{name}.json" for name in ("metrics", "mixing", "expression")},
+    **{name: f"{name}.json" for name in ("metrics", "mixing", "expression", "modalities")},
     "summary": "clustering.json",
     "design": "differential_expression.json",
 }
@@ -174,10 +174,15 @@ class Group:
     genes: pd.DataFrame
     profiles: pd.DataFrame
     distances: pd.DataFrame
+    protein_profiles: pd.DataFrame
+    protein_markers: pd.DataFrame
+    hashtags: pd.DataFrame
+    guides: pd.DataFrame
     design: Record
     expression: Record
     metrics: Record
     mixing: Record
+    modalities: Record
     summary: Record
 
     @property

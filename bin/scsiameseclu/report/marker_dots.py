@@ -29,6 +29,11 @@ def sections(run: Run) -> Iterator[Section]:
         yield section("marker_dots", folded(pictures), shown=shown)
 
 
+def picture(group: Group, profiles: pd.DataFrame) -> str:
+    """Return the dot plot of a table ``cluster gene share mean`` as HTML."""
+    return _picture(group, _drawable(profiles))
+
+
 def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
     """Return the profiles with means relative to the highest; only the first genes where there were too many dots."""
     most = max(_MAX_OF_GROUP // profiles["cluster"].nunique(), 1)

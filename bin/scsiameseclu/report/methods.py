@@ -51,6 +51,12 @@ def _facts(run: Run) -> dict[str, object]:
         "n_cells": f"{sum(quality['n_kept'] for quality in run.qualities):,}",
         "filters": _filters(run),
         "called": _number_of(sum(bool(quality.get("cell_calling")) for quality in run.qualities), "sample"),
+        "listed_in": _number_of(sum(bool(sample.settings.get("cells")) for sample in run.samples), "sample"),
+        "forced_in": _number_of(
+            sum("force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples), "sample"
+        ),
+        "hashed": _number_of(sum(bool(quality.get("hashtags")) for quality in run.qualities), "hashed pool"),
+        "min_guide_counts": run.parameters.get("min_guide_counts", 5),
         "groups": _number_of(len(run.finished), "group"),
         "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
         "cut": f"{cuts[0]:.2f}" if cuts else "",
@@ -111,6 +117,11 @@ def _sentences(run: Run) -> dict[str, str]:
         "untested": any(group.design.get("notes") for group in run.finished),
         "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
         "benchmark": bool(_benchmarked(run)),
+        "listed": any(sample.settings.get("cells") for sample in run.samples),
+        "forced": any("force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples),
+        "proteins": any("protein" in (quality.get("captured") or {}) for quality in run.qualities),
+        "hashtags": any(quality.get("hashtags") for quality in run.qualities),
+        "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),
     }
     return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
 

@@ -19,6 +19,8 @@ RULES = {
     "max_counts": "Too many counts",
     "max_pct_mt": "Mitochondrial share too high",
     "max_pct_hb": "Hemoglobin share too high",
+    "hashtag_doublet": "Several hashtags",
+    "hashtag_negative": "No hashtag",
     "doublet": "Doublet",
     "empty": "No counts",
 }

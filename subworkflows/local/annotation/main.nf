@@ -10,6 +10,7 @@ include { ANNOTATION_REFERENCE    } from '../../../modules/local/annotation/refe
 include { ANNOTATION_CELLTYPES    } from '../../../modules/local/annotation/celltypes'
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
+include { ANNOTATION_MODALITIES   } from '../../../modules/local/annotation/modalities'
 include { ANNOTATION_ASSEMBLE     } from '../../../modules/local/annotation/assemble'
 
 workflow ANNOTATION {
@@ -18,6 +19,7 @@ workflow ANNOTATION {
     clustering // [meta, clustering.h5ad] per group
     gold_standard // [id, [labels.tsv]] per group that has one; they become a column of the AnnData
     samples // file: settings of all samples
+    cells // [id, [filtered.h5ad]] per group
 
     main:
     // What the user gave is checked at once, while the samples are still being read. A formula is
@@ -57,7 +59,16 @@ workflow ANNOTATION {
         differences = differential.table.mix(differential.notes, ANNOTATION_COMPOSITION.out.table)
         at_choice = at_choice.mix(differential.failure, ANNOTATION_COMPOSITION.out.failure)
     }
-    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(found_types)
+
+    // Proteins, hashtags and guides pass the clustering by; most groups have none.
+    def measured = clustered.filter { group -> group[0].n_captured }
+    ANNOTATION_MODALITIES(withCells(measured, cells), code)
+    def modalities = clustered
+        .filter { group -> !group[0].n_captured }
+        .map { group -> [group[0], []] }
+        .mix(ANNOTATION_MODALITIES.out.modalities)
+
+    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(found_types).join(modalities)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
 
     emit:
@@ -68,6 +79,7 @@ workflow ANNOTATION {
         .mix(ANNOTATION_MARKERS.out.markers)
         .mix(found_types)
         .mix(differences)
+        .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)
         .mix(ANNOTATION_ASSEMBLE.out.distances)
@@ -76,7 +88,16 @@ workflow ANNOTATION {
         .mix(ANNOTATION_MARKERS.out.failure)
         .mix(ANNOTATION_CELLTYPES.out.failure)
         .mix(ANNOTATION_ASSEMBLE.out.failure)
+        .mix(ANNOTATION_MODALITIES.out.failure)
         .mix(at_choice)
+}
+
+// Each group with the cells of its samples.
+def withCells(groups, cells) {
+    groups
+        .map { meta, _expression, clustering -> [meta.id, meta, clustering] }
+        .join(cells)
+        .map { _id, meta, clustering, members -> [meta, members, clustering] }
 }
 
 def isAnythingGiven() {

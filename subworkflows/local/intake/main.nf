@@ -49,9 +49,10 @@ workflow INTAKE {
         .map { row ->
             def has_labels = row.labels && pathExists(samplesheet, row.labels)
             def labels = has_labels ? stageable(resolve(samplesheet, row.labels)) : []
+            def cells = row.cells ? stageable(resolve(samplesheet, row.cells)) : []
             def counts = resolve(samplesheet, row.counts)
             def meta = [id: row.sample, group: row.group, n_bytes: bytes(counts)]
-            [meta, stageable(counts), labels, groovy.json.JsonOutput.toJson(row)]
+            [meta, stageable(counts), labels, cells, groovy.json.JsonOutput.toJson(row)]
         }
     def measured = rows
         .toList()

@@ -4,11 +4,13 @@
 // [meta of the group with its size, files of its samples]
 def mergedByGroup(samples) {
     samples
-        .map { meta, file -> [[id: meta.group], file, meta.subMap(['n_cells', 'n_values'])] }
+        .map { meta, file -> [[id: meta.group], file, meta.subMap(['n_cells', 'n_values', 'n_captured'])] }
         .groupTuple()
         .map { meta, members, sizes ->
             def size = [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()]
-            [meta + size, members.sort { member -> member.name }]
+            // Proteins, hashtags and guides of the sample that has most of them.
+            def n_captured = sizes.collect { each -> each.n_captured ?: 0 }.max()
+            [meta + size + [n_captured: n_captured], members.sort { member -> member.name }]
         }
 }
 

@@ -9,6 +9,7 @@ process ANNOTATION_ASSEMBLE {
         path(clustering),
         path(umap),
         path(celltypes),
+        path(modalities),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -23,12 +24,14 @@ process ANNOTATION_ASSEMBLE {
 
     script:
     def args = task.ext.args ?: ''
+    def counted = modalities ? "--modalities ${modalities}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
         --prefix '${meta.id}' \\
         --expression ${expression} \\
         --clustering ${clustering} \\
+        ${counted} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\

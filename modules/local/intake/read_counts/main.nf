@@ -7,6 +7,7 @@ process INTAKE_READ_COUNTS {
     tuple val(meta),
         path(counts, stageAs: 'given/counts'),
         path(labels, stageAs: 'given/labels'),
+        path(cells, stageAs: 'given/cells'),
         val(settings)
     val code
 
@@ -21,12 +22,14 @@ process INTAKE_READ_COUNTS {
     script:
     def args = task.ext.args ?: ''
     def labels_file = labels ? '--labels-file given/labels' : ''
+    def cells_file = cells ? '--cells-file given/cells' : ''
     """
     # The settings are JSON on one line; the quoted here-document keeps them from the shell.
     scsiameseclu_step intake read_counts \\
         --prefix '${meta.id}' \\
         --counts given/counts \\
         ${labels_file} \\
+        ${cells_file} \\
         ${args} <<'SETTINGS'
     ${settings}
     SETTINGS

@@ -1,0 +1,70 @@
+"""The list of a sample's cells, where the samplesheet names one: it takes the place of calling cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, listed, quoted
+from .counts import Counts
+from .formats._bytes import lines
+from .labels import BARCODE_HEADERS
+from .names import unique
+
+_REMEDY = "Give barcodes exactly as in the counts (with -1 at their end if they have it), one a line."
+
+
+def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
+    """Return which barcodes of a sample are on a list of its cells, and what is wrong with the list.
+
+    Parameters
+    ----------
+    counts
+        The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
+    path
+        Text, packed or not: one barcode a line, or a CSV or TSV whose first column has them; with a header or without.
+
+    Returns
+    -------
+    A mask over the barcodes (bool), and a warning that names those of the list which the counts lack; empty where they
+    lack none.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or the counts have none of its barcodes.
+    """
+    if not path.is_file():
+        raise InputError.of(
+            what="The list of cells cannot be found.", where=path, remedy="Correct 'cells' in the samplesheet."
+        )
+    barcodes = unique(counts.barcodes)[0]
+    wanted, known = _barcodes(path), set(barcodes)
+    if wanted and wanted[0].lower() in BARCODE_HEADERS and wanted[0] not in known:
+        wanted = wanted[1:]
+    unknown = [name for name in wanted if name not in known]
+    if len(unknown) == len(wanted):
+        example = quoted(wanted[0]) if wanted else "it is empty"
+        raise InputError.of(
+            what=f"No barcode of the list of cells ({example}) is in the counts ({quoted(barcodes[0])}).",
+            where=path,
+            remedy=_REMEDY,
+        )
+    wanted_set = set(wanted)
+    mask = np.array([name in wanted_set for name in barcodes])
+    return mask, _warning(unknown, len(wanted)) if unknown else ""
+
+
+def _barcodes(path: Path) -> list[str]:
+    """Return the first field of each line, each once, in their order."""
+    content = [line.strip() for line in lines(path) if line.strip()]
+    fields = (line.replace("\t", ",").replace(";", ",").split(",")[0].strip().strip('"') for line in content)
+    return list(dict.fromkeys(fields))
+
+
+def _warning(unknown: list[str], n_wanted: int) -> str:
+    return (
+        f"Of the {n_wanted:,} barcodes on the list of cells, {len(unknown):,} are not in the counts "
+        f"({listed(unknown, n=3)}). {_REMEDY}"
+    )

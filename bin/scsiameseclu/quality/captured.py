@@ -1,0 +1,143 @@
+"""Proteins, hashtags and guides that were counted in the same cells as the genes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..contracts import CAPTURED, GUIDE, HASHTAG, PROTEIN
+from ..errors import InputError, listed, quoted
+from ..files import settings
+
+_REMEDY = "Correct 'hashtags' in the samplesheet: names or ids of features, or patterns such as HTO_*."
+
+
+def parse_hashtags(said: str | None) -> dict[str, str]:
+    """Return pattern -> what it marks (empty: its own name) of ``HTO_1=control; HTO_2=treated`` or ``HTO_*``."""
+    entries = [entry.partition("=") for entry in re.split("[,;]", said or "") if entry.strip()]
+    return {pattern.strip(): label.strip() for pattern, _, label in entries}
+
+
+def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return what each feature beside the genes is, and warnings for the verdict.
+
+    Of type Multiplexing Capture all are hashtags, of type Antibody Capture those that are named. Where some are named,
+    only these are in use.
+
+    Parameters
+    ----------
+    adata
+        Counts of a sample as intake hands them on, with ``uns['captured']``.
+    said
+        Which features are hashtags (:func:`parse_hashtags`).
+
+    Returns
+    -------
+    The table of ``uns['captured']``, with ``kind`` as found here, empty for a hashtag that is not in use, and
+    ``label``: what a hashtag marks, of others the name.
+
+    Raises
+    ------
+    InputError
+        If the sample's own row names hashtags that it does not have.
+    """
+    features = pd.DataFrame(adata.uns.get(CAPTURED, {"name": [], "id": [], "kind": []})).reset_index(drop=True)
+    patterns = parse_hashtags(said)
+    marks = {pattern: _matching(features, pattern) for pattern in patterns}
+    missing = [pattern for pattern, rows in marks.items() if not len(rows)]
+    if missing and "hashtags" in settings(adata).get("overrides", {}):
+        raise _no_hashtag(adata, features, missing)
+    features = features.assign(label=features["name"])
+    named = dict.fromkeys(row for rows in marks.values() for row in rows)
+    if named:
+        features.loc[features["kind"] == HASHTAG, "kind"] = ""
+        features.loc[list(named), "kind"] = HASHTAG
+        for pattern, rows in reversed(marks.items()):
+            if patterns[pattern]:
+                features.loc[rows, "label"] = patterns[pattern].replace("/", "_")
+    unmatched = bool(patterns) and not named and len(features)
+    return features, [f"No feature is called {listed(missing)} (--hashtags)."] if unmatched else []
+
+
+def add_captured(cells: ad.AnnData, counts: sparse.csr_matrix, features: pd.DataFrame, min_guide_counts: int) -> None:
+    """Add tables of counts and sums to a sample's cells.
+
+    Parameters
+    ----------
+    cells
+        Set are ``obsm['protein']``, ``obsm['hashtag']`` (tags that mark the same added up) and ``obsm['guide']``:
+        tables of counts (int32) with names, as far as there are such features; ``obs``: ``total_counts_protein``,
+        ``n_proteins_by_counts``, ``total_counts_hashtag``, and ``guide`` (names joined by ``|``, missing for none)
+        with ``n_guides``.
+    counts
+        Counts of the features in these cells.
+    features
+        From :func:`sort_features`, one row a column of `counts`.
+    min_guide_counts
+        Counts of a guide from which on a cell has it.
+    """
+    cells.uns.pop(CAPTURED, None)
+    for kind in (PROTEIN, HASHTAG, GUIDE):
+        rows = np.flatnonzero(features["kind"] == kind)
+        if len(rows):
+            table = pd.DataFrame(counts[:, rows].toarray(), index=cells.obs_names)
+            table.columns = pd.Index(features["label"].iloc[rows].astype(object))
+            cells.obsm[kind] = table.T.groupby(level=0, sort=False).sum().T.astype(np.int32)
+    if PROTEIN in cells.obsm:
+        cells.obs["total_counts_protein"] = cells.obsm[PROTEIN].sum(axis=1)
+        cells.obs["n_proteins_by_counts"] = (cells.obsm[PROTEIN] > 0).sum(axis=1)
+    if HASHTAG in cells.obsm:
+        cells.obs["total_counts_hashtag"] = cells.obsm[HASHTAG].sum(axis=1)
+    if GUIDE in cells.obsm:
+        found = cells.obsm[GUIDE] >= min_guide_counts
+        cells.obs["n_guides"] = found.sum(axis=1)
+        cells.obs["guide"] = [_joined(found.columns[row]) for row in found.to_numpy()]
+
+
+def captured_account(cells: ad.AnnData) -> dict[str, Any]:
+    """Return kind -> numbers for ``<sample>.qc.json``, of the kept cells; empty without such features."""
+    account: dict[str, Any] = {}
+    for kind in (PROTEIN, HASHTAG, GUIDE):
+        if kind in cells.obsm and cells.n_obs:
+            totals = cells.obsm[kind].sum(axis=1)
+            account[kind] = {"n_features": cells.obsm[kind].shape[1], "median_counts": float(totals.median())}
+    if GUIDE in account:
+        account[GUIDE] |= {
+            f"n_cells_with_{words}": int(found.sum())
+            for words, found in {
+                "none": cells.obs["n_guides"] == 0,
+                "one": cells.obs["n_guides"] == 1,
+                "several": cells.obs["n_guides"] > 1,
+            }.items()
+        }
+    return account
+
+
+def _joined(names: Sequence[str]) -> str | None:
+    return "|".join(names) if len(names) else None
+
+
+def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
+    """Return the rows of the features, guides apart, that a pattern names."""
+    names = features[["name", "id"]].astype(str)
+    exact = (names == pattern).any(axis=1)
+    found = exact if exact.any() else names.map(lambda name: fnmatchcase(name, pattern)).any(axis=1)
+    return np.flatnonzero(found & (features["kind"] != GUIDE))
+
+
+def _no_hashtag(adata: ad.AnnData, features: pd.DataFrame, missing: Sequence[str]) -> InputError:
+    known: Mapping[str, Any] = settings(adata)
+    candidates = features.loc[features["kind"] != GUIDE, "name"].tolist()
+    there = listed(candidates) if candidates else "none beside genes"
+    return InputError.of(
+        what=f"no feature of sample {quoted(known['sample'])} is called {listed(missing)}; features there are: {there}",
+        where=known["counts"],
+        remedy=_REMEDY,
+    )

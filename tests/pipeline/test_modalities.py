@@ -1,0 +1,82 @@
+"""Proteins, hashtags and guides of two simulated samples, from 10x files to the group's h5ad and the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+import pytest
+
+from tests.data import make_multimodal
+
+from .conftest import Run, run_pipeline
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run the pipeline on both samples; of the second, the cells are given."""
+    folder = tmp_path_factory.mktemp("multimodal")
+    make_multimodal.make(folder)
+    truth = pd.read_csv(folder / "screen.truth.csv")
+    cells = truth.loc[truth["state"] == "singlet", "barcode"]
+    (folder / "my cells.txt").write_text("\n".join(cells))
+    header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
+    (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
+    run = run_pipeline(folder, "--input", folder / "samplesheet.csv", "--method", "consensus")
+    assert run.status == 0, run.output
+    return run
+
+
+def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:
+    adata = ad.read_h5ad(run.results / "groups" / "blood" / "blood.h5ad")
+    assert {"protein", "protein_clr", "hashtag", "guide"} <= set(adata.obsm)
+    pool = (adata.obs["sample"] == "pool").to_numpy()
+    assert adata.obsm["protein"].loc[pool, "CD56"].isna().all()
+    assert adata.obsm["protein"].loc[~pool, "CD56"].notna().all()
+    assert set(adata.obs.loc[pool, "hashtag"]) == {"donor_a", "donor_b", "donor_c", "donor_d"}
+    source = ad.read_h5ad(run.results / "samples" / "pool" / "pool.filtered.h5ad")
+    ours = adata.obsm["protein"].loc["pool_" + source.obs_names, list(source.obsm["protein"].columns)]
+    assert (ours.to_numpy() == source.obsm["protein"].to_numpy()).all()
+
+
+def test_every_barcode_of_the_pool_is_accounted_for(run: Run) -> None:
+    folder = run.results / "samples" / "pool"
+    ledger = pd.read_csv(folder / "pool.cell_ledger.tsv.gz", sep="\t")
+    account = json.loads((folder / "pool.qc.json").read_text())
+    assert {"hashtag_doublet", "hashtag_negative"} <= set(ledger["rule"].dropna())
+    assert account["n_kept"] + sum(account["removed"].values()) == len(ledger)
+
+
+def test_given_cells_are_the_cells(run: Run) -> None:
+    ledger = pd.read_csv(run.results / "samples" / "screen" / "screen.cell_ledger.tsv.gz", sep="\t")
+    listed = set((run.folder / "my cells.txt").read_text().split())
+    assert set(ledger.loc[ledger["kept"], "barcode"]) == listed
+    assert set(ledger["rule"].dropna()) == {"not_a_cell"}
+
+
+def test_proteins_find_the_cells_that_carry_them(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    markers = pd.read_csv(folder / "protein_markers.tsv", sep="\t", dtype={"cluster": str})
+    best = markers.sort_values("avg_log2FC").groupby("protein")["cluster"].last()
+    truth = [
+        pd.read_csv(run.folder / f"{name}.truth.csv").assign(
+            cell=lambda table, name=name: f"{name}_" + table["barcode"]
+        )
+        for name in make_multimodal.SOURCES
+    ]
+    types = pd.concat(truth).set_index("cell")["type"]
+    clusters = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype=str).set_index("barcode")["cluster"]
+    of_cluster = types[clusters.index].groupby(clusters).agg(lambda values: values.mode()[0])
+    for protein in ("CD19", "CD14", "CD56"):
+        assert of_cluster[best[protein]] in make_multimodal.PROTEINS[protein]
+
+
+def test_the_report_has_their_sections(run: Run) -> None:
+    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
+    for words in ("Proteins, hashtags, guides", "Protein dot plot", "Hashtags by cluster", "Guides by cluster"):
+        assert words in report
+    assert not list(Path(run.results / "groups" / "blood").glob("*modalities.h5ad"))
