@@ -100,7 +100,30 @@ def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
 
 
 def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
-    """Write an AnnData compressed, with strings as categories or plain text.
+    """Write an AnnData compressed, its matrices some cells at a time, with strings as categories or plain text.
+
+    Parameters
+    ----------
+    adata
+        Matrices in memory, or on disk in another file.
+    path
+        The file.
+    """
+    import h5py  # here: a step that writes no counts need not wait for it
+
+    from .blocks import write_matrix, write_tables
+
+    make_plain(adata)
+    with h5py.File(path, "w") as file:
+        if adata.X is not None:
+            write_matrix(file, "X", adata.X)
+        for name, layer in adata.layers.items():
+            write_matrix(file, f"layers/{name}", layer)
+        write_tables(file, adata)
+
+
+def make_plain(adata: ad.AnnData) -> None:
+    """Turn all text of an AnnData into categories or plain text, which every reader of ``.h5ad`` knows.
 
     pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that is
     allowed, which cellxgene, Seurat and older versions of anndata cannot read.
@@ -111,7 +134,6 @@ def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
     for key, value in adata.uns.items():
         if hasattr(value, "dtypes"):  # a table
             adata.uns[key] = _plain_text(value.copy())
-    adata.write_h5ad(path, compression="gzip")
 
 
 def _plain_text(table: pd.DataFrame) -> pd.DataFrame:

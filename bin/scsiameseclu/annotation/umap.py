@@ -15,7 +15,7 @@ from scipy.sparse import SparseEfficiencyWarning
 from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
-from .clustered import EMBEDDING, UNCORRECTED_UMAP, read_clustered
+from .clustered import EMBEDDING, UNCORRECTED_UMAP, clustered
 
 FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
@@ -40,12 +40,12 @@ def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> N
     seed
         Seed of all randomness.
     """
-    adata = read_clustered(expression, clustering)
-    coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
-    table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
-    if CORRECTED_PCA in adata.obsm:
-        table[list(UNCORRECTED_UMAP)] = umap_coordinates(adata.obsm["X_pca"], seed=seed)
-    table.insert(0, "barcode", adata.obs_names)
+    with clustered(expression, clustering) as adata:
+        coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
+        table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
+        if CORRECTED_PCA in adata.obsm:
+            table[list(UNCORRECTED_UMAP)] = umap_coordinates(adata.obsm["X_pca"], seed=seed)
+        table.insert(0, "barcode", adata.obs_names)
     write_table(table, f"{prefix}.umap.tsv")
 
 
