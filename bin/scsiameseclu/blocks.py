@@ -162,15 +162,15 @@ def _append(item: h5py.Dataset, values: np.ndarray) -> None:
     item[n_before:] = values
 
 
-def write_matrix(file: h5py.File, key: str, matrix: Matrix) -> None:
-    """Write a sparse matrix some rows at a time, or whatever else anndata can write."""
+def write_matrix(file: h5py.File, key: str, matrix: Matrix, kept: np.ndarray | None = None) -> None:
+    """Write a sparse matrix some rows at a time, or whatever else anndata can write; of `kept` rows only these."""
     if not sparse.issparse(matrix) and not hasattr(matrix, "to_memory"):
-        write_elem(file, key, matrix, dataset_kwargs=GZIP)
+        write_elem(file, key, matrix if kept is None else matrix[kept], dataset_kwargs=GZIP)
         return
     n_values = matrix.nnz if sparse.issparse(matrix) else matrix.group["data"].shape[0]
     writer = MatrixWriter(file, key, n_genes=matrix.shape[1], n_values=n_values, dtype=matrix.dtype)
-    for _, rows in row_blocks(matrix):
-        writer.append(rows)
+    for cells, rows in row_blocks(matrix):
+        writer.append(rows if kept is None else rows[kept[cells]])
 
 
 def write_tables(file: h5py.File, adata: ad.AnnData) -> None:
@@ -181,6 +181,8 @@ def write_tables(file: h5py.File, adata: ad.AnnData) -> None:
             del file[name]
         value = getattr(adata, name)
         write_elem(file, name, value if name in ("obs", "var") else dict(value), dataset_kwargs=GZIP)
+    if adata.raw is not None:
+        write_elem(file, "raw", adata.raw, dataset_kwargs=GZIP)
     if "layers" not in file or "encoding-type" not in file["layers"].attrs:
         file.require_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import anndata as ad
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from .contracts import FailureRecord, Size
     from .errors import Problem
@@ -99,7 +101,7 @@ def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
     adata.uns[SETTINGS] = json.dumps(_plain(value), ensure_ascii=False)
 
 
-def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
+def write_h5ad(adata: ad.AnnData, path: Path | str, *, kept: NDArray[np.bool_] | None = None) -> None:
     """Write an AnnData compressed, its matrices some cells at a time, with strings as categories or plain text.
 
     Parameters
@@ -108,18 +110,25 @@ def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
         Matrices in memory, or on disk in another file.
     path
         The file.
+    kept
+        Mask of the cells to write, which are never held twice; ``obsm`` and ``obsp`` are then left out. Default: all.
     """
     import h5py  # here: a step that writes no counts need not wait for it
 
     from .blocks import write_matrix, write_tables
 
-    make_plain(adata)
+    tables = adata
+    if kept is not None:
+        from anndata import AnnData
+
+        tables = AnnData(obs=adata.obs[kept], var=adata.var, uns=adata.uns)
+    make_plain(tables)
     with h5py.File(path, "w") as file:
         if adata.X is not None:
-            write_matrix(file, "X", adata.X)
+            write_matrix(file, "X", adata.X, kept)
         for name, layer in adata.layers.items():
-            write_matrix(file, f"layers/{name}", layer)
-        write_tables(file, adata)
+            write_matrix(file, f"layers/{name}", layer, kept)
+        write_tables(file, tables)
 
 
 def make_plain(adata: ad.AnnData) -> None:

@@ -216,7 +216,7 @@ def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64],
             f"of the group, such as {', '.join(map(quoted, adata.var_names[:3]))}",
             remedy="give a reference of the same organism, with gene symbols or Ensembl ids as the names of its genes",
         )
-    return most[genes].to_numpy(np.int64), theirs[genes].to_numpy(np.int64)
+    return np.asarray(most[genes], dtype=np.int64), np.asarray(theirs[genes], dtype=np.int64)
 
 
 def _places(names: pd.Index) -> pd.Series[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from scipy import sparse
 
 from ..contracts import QualitySummary
 from ..errors import InputError, quoted
-from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
+from ..files import overridden, settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .ambient import barcode_totals
 from .cells import FDR, CellCalls, find_cells, looks_unfiltered
@@ -149,13 +148,10 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
     metrics = cell_metrics(adata)
     ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
     kept = ledger["kept"].to_numpy()
-    # Not adata[kept].copy(), which holds the cells twice for a while.
-    healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
-    # An AnnData refers to itself and would stay: unfiltered, it is large beside its cells.
-    del adata
-    gc.collect()
-    write_h5ad(healthy, f"{prefix}.healthy.h5ad")
-    write_size(healthy, f"{prefix}.size.json")
+    adata.obs = metrics
+    write_h5ad(adata, f"{prefix}.healthy.h5ad", kept=kept)
+    n_values = int(adata.X.getnnz(axis=1)[kept].sum())
+    write_json({"n_cells": int(kept.sum()), "n_genes": adata.n_vars, "n_values": n_values}, f"{prefix}.size.json")
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
 
