@@ -166,9 +166,9 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
     return str(values.dtype) in ("string", "str")
 
 
-def write_size(adata: ad.AnnData, path: Path | str) -> None:
-    """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory."""
-    size: Size = {"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}
+def write_size(path: Path | str, *, n_cells: int, n_genes: int, n_values: int) -> None:
+    """Write the size of counts, `n_values` of them nonzero, by which later tasks ask for memory."""
+    size: Size = {"n_cells": n_cells, "n_genes": n_genes, "n_values": n_values}
     write_json(size, path)
 
 

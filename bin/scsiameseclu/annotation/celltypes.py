@@ -248,14 +248,14 @@ def _path(parents: list[int], t: int) -> list[int]:
     return path
 
 
-def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, Array]:
-    """Return the sums of all genes (clusters x genes), and the expression of `genes` (cells x genes, dense)."""
+def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, sparse.csr_matrix]:
+    """Return the sums of all genes (clusters x genes), and the expression of `genes` (cells x genes), in float64."""
     n_clusters = codes.max() + 1
     sums, some = np.zeros((n_clusters, X.shape[1])), []
     for cells, block in row_blocks(X):
         sums += (_members(codes[cells], n_clusters) @ block).toarray()
-        some.append(block[:, genes].toarray())
-    return sums, np.concatenate(some)
+        some.append(block[:, genes].astype(np.float64))
+    return sums, sparse.vstack(some, format="csr")
 
 
 def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
@@ -264,10 +264,10 @@ def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells))
 
 
-def _cluster_means(markers: Array, codes: Array) -> Array:
-    """Return :func:`_drawn_means` of a dense matrix, cells x genes."""
+def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
+    """Return :func:`_drawn_means` of cells x genes."""
     sizes = np.bincount(codes)
-    return _drawn_means(_members(codes, len(sizes)) @ markers, sizes)
+    return _drawn_means((_members(codes, len(sizes)) @ markers).toarray(), sizes)
 
 
 def _drawn_means(sums: Array, sizes: Array) -> Array:
@@ -301,7 +301,9 @@ def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.ran
     return _p_values(null, panel.scores(contrasts[panel.genes]))
 
 
-def _p_values_of_cells(panel: _Panel, markers: Array, codes: Array, means: Array, rng: np.random.Generator) -> Array:
+def _p_values_of_cells(
+    panel: _Panel, markers: sparse.csr_matrix, codes: Array, means: Array, rng: np.random.Generator
+) -> Array:
     """Return, per cluster, how likely random clusters of its size score as high, on the scale of the real ones."""
 
     def scores(some_means: Array) -> Array:
@@ -331,7 +333,7 @@ def _p_values(null: Array, observed: Array) -> Array:
     return np.asarray((1 + (smallest <= best).sum(axis=0)) / total)
 
 
-def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
+def _mixed(panel: _Panel, markers: sparse.csr_matrix, codes: Array) -> Array:
     """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
 
     A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
@@ -349,10 +351,10 @@ def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
     return mixed
 
 
-def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
+def _leans(markers: sparse.csr_matrix, weights: Array, codes: Array) -> tuple[Array, Array]:
     """Return mean and spread, per cluster, of the cells' lean by the weights of the markers."""
     told = np.flatnonzero(weights)
-    weighted = markers[:, told].astype(np.float64) * weights[told]
+    weighted = markers[:, told].toarray() * weights[told]
     clusters = [weighted[codes == k] for k in range(codes.max() + 1)]
     means = np.array([cells.sum(axis=1).mean() for cells in clusters])
     excess = np.array([cells.sum(axis=1).var() - cells.var(axis=0).sum() for cells in clusters])

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ..blocks import MatrixWriter, opened, row_blocks, write_tables
 from ..depth import TARGET_SUM, log_normalize
 from ..errors import InputError
-from ..files import make_plain, settings, write_failure, write_json
+from ..files import make_plain, settings, write_failure, write_json, write_size
 from ..steps import Step
 from .merge import NOTES, Genes, Joined, join, unlike
 
@@ -81,7 +81,9 @@ def normalize_group(
         refused = unlike(adatas, group=prefix)
         joined = join([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
         sizes = _sizes(joined)
-        write_json(sizes.summary(), f"{prefix}.size.json")
+        write_size(
+            f"{prefix}.size.json", n_cells=joined.adata.n_obs, n_genes=joined.adata.n_vars, n_values=sizes.n_stored
+        )
         with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
             kept = _kept(sizes.n_cells, joined.adata.n_obs, min_cells_per_gene)
             moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
@@ -110,7 +112,6 @@ class _Sizes:
     """
 
     n_cells: NDArray[np.int64]
-    n_rows: int
     largest: int
 
     @property
@@ -122,10 +123,6 @@ class _Sizes:
         """The type that holds every count."""
         return np.int32 if self.largest <= np.iinfo(np.int32).max else np.int64
 
-    def summary(self) -> dict[str, int]:
-        """Return what later tasks ask for memory by."""
-        return {"n_cells": self.n_rows, "n_genes": len(self.n_cells), "n_values": self.n_stored}
-
 
 def _sizes(joined: Joined) -> _Sizes:
     n_cells, largest = np.zeros(joined.adata.n_vars, dtype=np.int64), 0
@@ -133,7 +130,7 @@ def _sizes(joined: Joined) -> _Sizes:
         counts = checked_counts(block, "X")
         n_cells += counts.getnnz(axis=0)
         largest = max(largest, int(counts.data.max(initial=0)))
-    return _Sizes(n_cells, joined.adata.n_obs, largest)
+    return _Sizes(n_cells, largest)
 
 
 def _written(joined: Joined, sizes: _Sizes, kept: NDArray[np.bool_], file: h5py.File) -> Iterator[sparse.csr_matrix]:

@@ -37,7 +37,7 @@ def read_counts(*, prefix: str, counts: Path, labels_file: Path | None = None, r
     settings = json.load(sys.stdin)
     adata, labels = _read_given(counts, settings=settings, labels_file=labels_file, round_counts=round_counts)
     write_h5ad(adata, f"{prefix}.counts.h5ad")
-    write_size(adata, f"{prefix}.size.json")
+    write_size(f"{prefix}.size.json", n_cells=adata.n_obs, n_genes=adata.n_vars, n_values=adata.X.nnz)
     if labels is not None:
         write_table(labels, f"{prefix}{LABELS_SUFFIX}")
 

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from ..contracts import QualitySummary
 from ..errors import InputError, quoted
-from ..files import overridden, settings, write_h5ad, write_json, write_table
+from ..files import overridden, settings, write_h5ad, write_json, write_size, write_table
 from ..steps import Step
 from .ambient import barcode_totals
 from .cells import FDR, CellCalls, find_cells, looks_unfiltered
@@ -151,7 +151,7 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
     adata.obs = metrics
     write_h5ad(adata, f"{prefix}.healthy.h5ad", kept=kept)
     n_values = int(adata.X.getnnz(axis=1)[kept].sum())
-    write_json({"n_cells": int(kept.sum()), "n_genes": adata.n_vars, "n_values": n_values}, f"{prefix}.size.json")
+    write_size(f"{prefix}.size.json", n_cells=int(kept.sum()), n_genes=adata.n_vars, n_values=n_values)
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
 
