@@ -184,6 +184,14 @@ def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monke
     assert settings(result)["samples"] == [settings(counts)]
 
 
+def test_a_group_that_is_too_small_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_h5ad(as_intake(np.ones((2, 10))), "s.filtered.h5ad")
+    with pytest.raises(InputError, match="too few to compare cells"):
+        normalize_group(prefix="g", samples=[Path("s.filtered.h5ad")])
+    assert not Path("g.expression.h5ad").exists()
+
+
 def test_blocks_change_nothing(
     counts: ad.AnnData, expression: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,8 +84,8 @@ def normalize_group(
         write_size(
             f"{prefix}.size.json", n_cells=joined.adata.n_obs, n_genes=joined.adata.n_vars, n_values=sizes.n_stored
         )
+        kept = _kept(sizes.n_cells, joined.adata.n_obs, min_cells_per_gene)
         with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
-            kept = _kept(sizes.n_cells, joined.adata.n_obs, min_cells_per_gene)
             moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
             expression = ad.AnnData(
                 sparse_dataset(file["X"]),
@@ -93,7 +93,7 @@ def normalize_group(
                 var=joined.adata.var.loc[kept].copy(),
                 uns=dict(joined.adata.uns),
             )
-            _complete(expression, joined.adata, moments, min_cells_per_gene, n_top_genes, n_pcs, seed)
+            _complete(expression, joined.adata, moments, _Asked(min_cells_per_gene, n_top_genes, n_pcs, seed))
             make_plain(expression)
             write_tables(file, expression)
     account = json.loads(expression.uns[NOTES])
@@ -108,7 +108,7 @@ def normalize_group(
 class _Sizes:
     """What has to be known of counts before they are written.
 
-    ``n_cells`` (genes) in which each gene is found; ``n_stored`` counts in all; ``largest`` of them.
+    ``n_cells`` (genes) in which each gene is found; the ``largest`` count.
     """
 
     n_cells: NDArray[np.int64]
@@ -116,6 +116,7 @@ class _Sizes:
 
     @property
     def n_stored(self) -> int:
+        """Counts in all."""
         return int(self.n_cells.sum())
 
     @property
@@ -178,7 +179,7 @@ def normalize(
     n_pcs
         Number of principal components of the variable genes, at most one less than cells and than genes.
     random_state
-        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`.
+        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`, which finds the components of up to 20,000 cells.
 
     Returns
     -------
@@ -210,7 +211,7 @@ def normalize(
     result.layers["counts"] = counts
     log_normalize(result)
     moments = _moments((rows for _, rows in row_blocks(result.X)), result.n_vars)
-    _complete(result, adata, moments, min_cells_per_gene, n_top_genes, n_pcs, random_state)
+    _complete(result, adata, moments, _Asked(min_cells_per_gene, n_top_genes, n_pcs, random_state))
     return result
 
 
@@ -222,29 +223,31 @@ def _kept(n_cells: NDArray[np.int64], n_obs: int, min_cells_per_gene: int) -> ND
     return kept
 
 
-def _complete(
-    result: ad.AnnData,
-    given: ad.AnnData,
-    moments: Moments,
-    min_cells_per_gene: int,
-    n_top_genes: int,
-    n_pcs: int,
-    seed: int,
-) -> None:
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a normalization, as :func:`normalize` has it."""
+
+    min_cells_per_gene: int
+    n_top_genes: int
+    n_pcs: int
+    seed: int
+
+
+def _complete(result: ad.AnnData, given: ad.AnnData, moments: Moments, asked: _Asked) -> None:
     """Give normalized expression, in memory or on disk, variable genes, components and the account."""
     result.uns["log1p"] = {}
-    _choose_genes(result, moments, n_top_genes)
-    _principal_components(result, n_pcs, seed)
+    _choose_genes(result, moments, asked.n_top_genes)
+    _principal_components(result, asked.n_pcs, asked.seed)
     account = json.loads(given.uns.get(NOTES, '{"notes": []}'))
     result.uns[NOTES] = json.dumps(
         {
             "n_genes_in": given.n_vars,
             "n_genes": result.n_vars,
-            "min_cells_per_gene": min_cells_per_gene,
+            "min_cells_per_gene": asked.min_cells_per_gene,
             "n_top_genes": int(result.var["highly_variable"].sum()),
             "n_pcs": result.obsm["X_pca"].shape[1],
             "target_sum": TARGET_SUM,
-            "seed": seed,
+            "seed": asked.seed,
             "notes": account["notes"],
         },
         ensure_ascii=False,
