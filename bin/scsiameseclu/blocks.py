@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,3 @@ def write_tables(file: h5py.File, adata: ad.AnnData) -> None:
         write_elem(file, "raw", adata.raw, dataset_kwargs=GZIP)
     if "layers" not in file or "encoding-type" not in file["layers"].attrs:
         file.require_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
-
-
-Blocks = Callable[[], Iterable[sparse.csr_matrix]]
-"""The rows of a matrix in blocks, from the first one each time that it is called."""
