@@ -181,7 +181,7 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     from ..clustering.consensus.neighbors import knn_indices
 
     n = scores.shape[0]
-    neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1, random_state=random_state)
+    neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1)
     sets = np.column_stack([np.arange(n), neighbors])
     k = sets.shape[1]
     member = csr_matrix((np.ones(sets.size, dtype=np.float32), sets.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
