@@ -107,7 +107,7 @@ class Louvain(Method):
 
     def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
         """Cluster the principal components."""
-        return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"], random_state=seed), random_state=seed))
+        return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"]), random_state=seed))
 
 
 class KMeans(Method):
@@ -163,7 +163,7 @@ ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, sw
 METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, *ABLATIONS)}
 
 
-def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_matrix:
+def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:
     """Return the shared-nearest-neighbor graph of Seurat's ``FindNeighbors``.
 
     The weight of any two cells is the Jaccard index of their sets of 20 neighbors (the cell itself among them); below
@@ -173,8 +173,6 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     ----------
     scores
         Principal components, cells x components.
-    random_state
-        Seed of the approximate search, used for more than 20,000 cells.
     """
     from scipy.sparse import csr_matrix
 
