@@ -9,8 +9,10 @@ import sys
 import anndata as ad
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, vstack
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering.consensus import batches as correction
+from scsiameseclu.clustering.consensus.normalizations import normalizations
 from scsiameseclu.clustering.consensus.sketch import leverage, sketch
 from scsiameseclu.clustering.network.train import Training
 from scsiameseclu.errors import InputError
@@ -189,3 +191,27 @@ def test_correction_found_on_few_of_few_cells(monkeypatch, sizes):
     monkeypatch.setattr(correction, "FITTED_CELLS", 30)
     cells, batches = points(60, 5), np.repeat(np.arange(len(sizes)), sizes)
     assert np.isfinite(correction.corrected(cells, batches)).all()
+
+
+# --- rare types ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(1800)
+def test_types_of_a_thousandth_of_100_000_cells_are_found():
+    """Five large types, and three of about 100 cells with other rates of a third of the genes."""
+    rng = np.random.default_rng(0)
+    base = rng.lognormal(0, 1.2, 200)
+    factors = np.exp(rng.normal(0, 1.2, (8, 200)) * (rng.random((8, 200)) < 0.3))
+    profiles = 400 * base * factors / (base * factors).sum(axis=1, keepdims=True)
+    truth = rng.choice(8, 100_000, p=[*(0.997 * np.full(5, 0.2)), *np.full(3, 0.001)])
+    counts = vstack([csr_matrix(rng.poisson(profiles[block]).astype(np.float32)) for block in np.split(truth, 50)])
+    logs = normalizations(csr_matrix(counts), highly_variable=np.ones(200, dtype=bool), n_pcs=20)[0]
+    cells = ad.AnnData(csr_matrix(counts), obsm={"X_pca": logs.components})
+    cells.var["highly_variable"] = True
+    found = ScSiameseClu(device="cpu").fit(cells)
+    assert found.sketch_.sum() == 20_000
+    for rare in (5, 6, 7):
+        own = truth == rare
+        of_type = found.labels_ == np.bincount(found.labels_[own]).argmax()
+        assert (own & of_type).sum() / (own | of_type).sum() > 0.9
+    assert adjusted_rand_score(truth, found.labels_) > 0.95

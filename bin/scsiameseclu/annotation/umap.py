@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
+from sklearn.neighbors import KNeighborsRegressor
 
-from ..clustering.consensus.neighbors import Neighbors
-from ..clustering.consensus.sketch import sketch
 from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
@@ -23,9 +22,7 @@ FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
 NEIGHBORS = 15
 LAID_OUT = 50_000
-"""Cells that are laid out; of more a sketch is, and each other cell lies among its nearest ones in it."""
-BLOCK = 20_000
-"""Cells placed at a time."""
+"""Cells that are laid out; of more a random sample is, and each other cell lies among its nearest ones in it."""
 INITIAL_RANGE = 10.0
 """Largest absolute coordinate at the start, as in umap-learn's own initialization."""
 
@@ -60,7 +57,7 @@ def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.nd
 
     The layout starts from the first two principal components, which keeps the large distances (Kobak and Linderman,
     Nature Biotechnology 2021) and, unlike the spectral start, never fails on a disconnected graph. Of more than 50,000
-    cells a sketch of as many is laid out; each other cell lies at the mean of its nearest ones in it.
+    cells a random sample of as many is laid out; each other cell lies at the mean of its 15 nearest ones in it.
 
     Parameters
     ----------
@@ -74,16 +71,15 @@ def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.nd
     Cells x 2, float32, rounded to 4 decimals; the principal components themselves for fewer than 15 cells
     and for cells that are all alike.
     """
-    cells = sketch(embedding, np.zeros(len(embedding), dtype=np.int64), LAID_OUT, random_state=seed)
-    found = _laid_out(embedding[cells], seed)
-    if len(cells) == len(embedding):
-        return found
-    coordinates = np.empty((len(embedding), 2), dtype=np.float32)
-    coordinates[cells] = found
-    others = np.setdiff1d(np.arange(len(embedding)), cells)
-    for block in np.array_split(others, -(-others.size // BLOCK)):
-        near = Neighbors.of(embedding[cells], embedding[block])
-        coordinates[block] = near.mean(found).round(4)
+    n = len(embedding)
+    if n <= LAID_OUT:
+        return _laid_out(embedding, seed)
+    cells = np.random.default_rng(seed).permutation(n) < LAID_OUT
+    coordinates = np.empty((n, 2), dtype=np.float32)
+    coordinates[cells] = _laid_out(embedding[cells], seed)
+    near = KNeighborsRegressor(NEIGHBORS, weights="distance", algorithm="brute")
+    near.fit(embedding[cells], coordinates[cells])
+    coordinates[~cells] = near.predict(embedding[~cells]).round(4)
     return coordinates
 
 

@@ -141,6 +141,7 @@ class ScanpyPath(Method):
 
 OURS = Ours("scsiameseclu", "scSiameseClu")
 CONSENSUS = Ours("consensus", "consensus", {"method": "consensus"}, without=NETWORK)
+SKETCHED = Ours("sketch", "scSiameseClu, sketch of 1,000 cells", {"max_cells": 1000})
 LEIDEN, SCANPY = Leiden(), ScanpyPath()
 COMPARED: tuple[Method, ...] = (OURS, CONSENSUS, LEIDEN, Louvain(), KMeans())
 """Methods whose labels are compared, ours first."""
@@ -160,7 +161,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, switches in SWITCHES.items())
 """scSiameseClu without each of its parts."""
-METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, *ABLATIONS)}
+METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS)}
 
 
 def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:

@@ -19,9 +19,7 @@ VOTING = 15
 """Nearest cells that decide where another cell is placed."""
 
 
-def knn_indices(
-    scores: NDArray[np.float32], *, n_neighbors: int = 15
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def knn_indices(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the nearest neighbors of each cell, itself excluded, by Euclidean distance: an exact search.
 
     Parameters
