@@ -27,10 +27,16 @@ def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     n_jobs = min(int(os.environ.get(VARIABLE, "1")), len(calls))
     if n_jobs <= 1:
         return [call() for call in calls]
-    from joblib import Parallel, delayed, parallel_config
+    from sklearn.utils.parallel import Parallel, delayed
 
-    with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
-        return list(Parallel(max_nbytes=None)(delayed(call)() for call in calls))
+    return list(Parallel(n_jobs, backend="loky", max_nbytes=None)(delayed(_on_one_thread)(call) for call in calls))
+
+
+def _on_one_thread(call: Callable[[], Any]) -> Any:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        return call()
 
 
 def cap_threads() -> None:

@@ -148,23 +148,21 @@ import sys
 import anndata as ad
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering.consensus import partitions
-from scsiameseclu.clustering.network.train import Training
 partitions.IN_PARALLEL = 0
-training = Training(warmup_steps=10, clustering_steps=10, n_genes=60)
-model = ScSiameseClu(device="cpu", training=training, max_cells=200).fit(ad.read_h5ad(sys.argv[1]))
+model = ScSiameseClu(method="consensus", device="cpu", max_cells=200).fit(ad.read_h5ad(sys.argv[1]))
 model.save(sys.argv[2])
 """
 
 
 def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
     adata.write_h5ad(tmp_path / "cells.h5ad")
-    for threads in ("1", "2", "3"):
+    for threads in ("1", "2"):
         variables = {"SCSIAMESECLU_THREADS": threads, "OMP_NUM_THREADS": threads}
         environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run(
             [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads], env=environment, check=True
         )
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes() == (tmp_path / "3").read_bytes()
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
 # --- batches ------------------------------------------------------------------------------------------------------

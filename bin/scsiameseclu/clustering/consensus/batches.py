@@ -28,8 +28,8 @@ MOVED_BY = 1_000
 """Cells of a batch from which its move is found; a random sample where there are more."""
 CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100
 """One of Harmony's clusters for so many cells, and at most so many."""
-FITTED_CELLS = 5_000
-"""Cells on which the correction is found: more cost more and find the same."""
+FITTED_CELLS = 4_000
+"""Cells on which the correction is found, so that its time stays a small share of the clustering's."""
 BLOCK = 20_000
 """Cells corrected at a time."""
 APPLIED = 3
@@ -51,7 +51,7 @@ def without_batches(found: Sequence[Normalization], batches: Integers, *, random
 def corrected(components: NDArray[np.float32], batches: Integers, *, random_state: int = 0) -> NDArray[np.float32]:
     """Return components without the differences between batches.
 
-    Found on a sketch of at most 5,000 cells, and applied to all.
+    Found on a sketch of at most 4,000 cells, and applied to all.
 
     Parameters
     ----------

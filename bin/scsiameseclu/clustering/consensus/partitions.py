@@ -82,7 +82,7 @@ def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Part
         Seed of everything random. The same seed gives the same bytes.
     """
     points = [unit_rows(normalization.components) for normalization in found]
-    calls = [partial(_on_graph, each, random_state) for each in points]
+    calls: list[partial[Any]] = [partial(_on_graph, each, random_state) for each in points]
     calls += [partial(kmeans_partitions, each, random_state=random_state) for each in points]
     made = in_parallel(calls) if len(points[0]) >= IN_PARALLEL else [call() for call in calls]
     graphs, by_leiden = zip(*made[: len(found)], strict=True)
