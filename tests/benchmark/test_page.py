@@ -102,6 +102,18 @@ def test_ablations_are_compared_with_the_full_method(results, output):
     assert "| consensus | 60.0 | -10.00 (-10.00 to -10.00) | -10.00 | 0 / 2 | 0.0 |" in text
 
 
+def test_a_sketch_is_compared_with_all_cells(results, output):
+    table = output / "results.tsv"
+    page_of(output, results)
+    for dataset, cells, ari in (("kang8.h5ad", 200, 0.7), ("large.h5ad", 1000, 0.5)):
+        for method, best in (("scsiameseclu", ari), ("sketch", ari - 0.01)):
+            append(measured(dataset, cells, method, "true", 0, best), table)
+    write_page(output)
+    text = output.with_name("bench.md").read_text()
+    assert "With the true number of clusters: -1.0 (-1.0 to -1.0) over 2 data sets, 1 seed." in text
+    assert "| large.h5ad | 50.0 | 49.0 |" in text
+
+
 def test_every_place_of_the_template_can_be_filled():
     template = (files("scsiameseclu.benchmark") / "page.md").read_text()
     text = filled(template, {place: f"measured {place}" for place in _PLACE.findall(template)})

@@ -148,6 +148,17 @@ def test_ablations_are_made_beside_the_full_method(folder, tmp_path, fits):
     assert all(f"| {method.title} |" in page for method in ABLATIONS)
 
 
+def test_a_sketch_is_made_of_large_sets_only(folder, tmp_path, fits, monkeypatch):
+    benchmark(data=folder, output=tmp_path / "bench", seeds=1, sketch=True, only=["labelled.h5ad"])
+    assert not fits
+    monkeypatch.setattr(run, "WORTH_A_SKETCH", 10)
+    benchmark(data=folder, output=tmp_path / "bench", seeds=1, sketch=True, only=["labelled.h5ad"])
+    assert {(method, k_mode) for _, method, k_mode, _ in fits} == {
+        (method, k_mode) for method in ("scsiameseclu", "sketch") for k_mode in ("true", "auto")
+    }
+    assert "### A sketch of the cells" in (tmp_path / "bench.md").read_text()
+
+
 def test_scaling_needs_no_data(tmp_path, fits):
     benchmark(output=tmp_path / "bench", scaling=[200, 100])
     assert read_results(tmp_path / "bench" / "scaling.tsv")["cells"].unique().tolist() == [100, 200]

@@ -11,7 +11,7 @@ import pandas as pd
 from ..files import read_table, write_table
 from ..steps import Step
 from .figures import MODES, draw_figures
-from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
+from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
 from .sections import SECTIONS
 from .tables import complete, is_development, markdown, per_set, with_interval
@@ -34,6 +34,8 @@ def write_page(output: Path) -> None:
     blocks = comparison_blocks(results, found) if len(results) else {}
     if len(ablations := ablation_results(found)):
         blocks["ablation"] = ablation_table(ablations)
+    if (found["method"] == SKETCHED.name).any():
+        blocks["sketch"] = sketch_table(found)
     if len(scaling):
         blocks["scaling"] = scaling_table(scaling)
     for name, section in SECTIONS.items():
@@ -191,6 +193,21 @@ def ablation_table(results: pd.DataFrame) -> str:
     seeds = results["seed"].nunique()
     text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
     return f"{text}\n\n{markdown(pd.DataFrame.from_dict(rows, orient='index').astype(object), first='variant')}"
+
+
+def sketch_table(found: pd.DataFrame) -> str:
+    """Return the ARI with a sketch of 1,000 cells beside that of all cells, set by set, and the mean difference."""
+    columns, lines = {}, []
+    for k_mode, words in MODES.items():
+        results = complete(found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)])
+        ari = per_set(results)
+        if not len(ari):
+            continue
+        above = ari[SKETCHED.name] - ari[OURS.name]
+        columns |= {f"all, {words}": ari[OURS.name], f"sketch, {words}": ari[SKETCHED.name]}
+        seeds = _number(results["seed"].nunique(), "seed")
+        lines.append(f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}.")
+    return "\n\n".join([" ".join(lines), markdown(pd.DataFrame(columns).astype(object), first="data set")])
 
 
 def scaling_table(scaling: pd.DataFrame) -> str:

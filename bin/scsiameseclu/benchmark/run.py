@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..evaluation.scores import score_clusters
 from ..expression.normalize import normalize
 from .datasets import Dataset, labelled_datasets, simulated_dataset
-from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
+from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .page import RESULTS, SCALING, write_page
 from .process import ProcessError, Record, records
 from .results import append, identities, identity, note, one_line, read_results, rounded, tidy
@@ -26,6 +26,8 @@ from .sources import Reached
 
 SMALLEST = 100
 """Fewest simulated cells."""
+WORTH_A_SKETCH = 2000
+"""Cells above which a sketch of 1,000 is compared with all cells."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def benchmark(
     only: list[str] | None = None,
     leave_out: list[str] | None = None,
     ablate: bool = False,
+    sketch: bool = False,
     scaling: list[int] | None = None,
     threads: int = 1,
 ) -> None:
@@ -89,6 +92,8 @@ def benchmark(
         Names of files not to take, such as those whose labels are no types.
     ablate
         Instead of the comparison, run scSiameseClu without each of its parts.
+    sketch
+        Instead of the comparison, run scSiameseClu with and without a sketch of 1,000 cells on sets of more than 2,000.
     scaling
         Instead of the comparison, time these numbers of simulated cells, such as 10000 30000 100000.
     threads
@@ -101,7 +106,8 @@ def benchmark(
             jobs = scaling_jobs([simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()])
         else:
             sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
-            jobs = (ablation_jobs if ablate else comparison_jobs)(sets, range(seeds))
+            made = ablation_jobs if ablate else sketch_jobs if sketch else comparison_jobs
+            jobs = made(sets, range(seeds))
         failed = measure(jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads)
     write_page(output)
     if failed:
@@ -137,6 +143,18 @@ def ablation_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job
     """Return every ablation at the true number of clusters, with what it is compared with."""
     methods = (OURS, CONSENSUS, *ABLATIONS)
     return [Job(dataset, method, "true", seed) for dataset in datasets for method in methods for seed in seeds]
+
+
+def sketch_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
+    """Return scSiameseClu on all cells and on a sketch of them, of the larger data sets."""
+    return [
+        Job(dataset, method, k_mode, seed)
+        for dataset in datasets
+        if dataset.n_cells > WORTH_A_SKETCH
+        for method in (OURS, SKETCHED)
+        for k_mode in method.modes
+        for seed in seeds
+    ]
 
 
 def scaling_jobs(datasets: Sequence[Dataset]) -> list[Job]:
