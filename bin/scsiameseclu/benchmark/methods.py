@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from .baselines import BASELINES
+
 if TYPE_CHECKING:
     import anndata as ad
     from numpy.typing import NDArray
@@ -161,7 +163,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, switches in SWITCHES.items())
 """scSiameseClu without each of its parts."""
-METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS)}
+METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS, *BASELINES)}
 
 
 def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:

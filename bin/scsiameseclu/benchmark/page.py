@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..files import read_table, write_table
 from ..steps import Step
+from .beside import beside_results, beside_sets, beside_table, paper_table, ranking
 from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
@@ -19,6 +20,7 @@ from .tables import complete, is_development, markdown, per_set, with_interval
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 NOTES = "notes.md"
 """Text beside the tables that goes into the page as it is: what was particular about these runs."""
+RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
 
@@ -32,6 +34,7 @@ def write_page(output: Path) -> None:
     results, scaling = complete(found, WANTED), read_results(output / SCALING)
     timed = found[found["method"].isin({method.name for method in (*COMPARED, SCANPY)})]
     blocks = comparison_blocks(results, found) if len(results) else {}
+    blocks |= beside_blocks(beside := beside_results(found), found)
     if len(ablations := ablation_results(found)):
         blocks["ablation"] = ablation_table(ablations)
     if (found["method"] == SKETCHED.name).any():
@@ -43,7 +46,7 @@ def write_page(output: Path) -> None:
             blocks[name] = section(read_table(output / f"{name}.tsv"))
     if (output / NOTES).is_file():
         blocks["notes"] = (output / NOTES).read_text(encoding="utf-8").strip()
-    draw_figures(output, results=results, scaling=scaling, timed=timed)
+    draw_figures(output, results=results, scaling=scaling, timed=timed, beside=beside)
     template = (files(__package__) / "page.md").read_text(encoding="utf-8")
     output.with_name(f"{output.name}.md").write_text(filled(template, blocks), encoding="utf-8")
 
@@ -64,6 +67,21 @@ def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, s
         mine = results[results["k_mode"] == k_mode]
         blocks |= {f"means_{k_mode}": means_table(mine, k_mode), f"sets_{k_mode}": sets_table(mine, k_mode)}
     return blocks
+
+
+def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
+    """Return the parts of the page about the methods that the paper compares with; none where none was measured."""
+    if not len(beside):
+        return {}
+    sets = _by_set(beside, beside_sets(beside))
+    leaks = (files(__package__) / "leaks.md").read_text(encoding="utf-8").strip()
+    blocks = {
+        "leaks": leaks,
+        "ranking": f"{ranking(beside)}\n\n{RANKS}",
+        "beside": beside_table(beside, found),
+        "beside_sets": sets,
+    }
+    return blocks | ({"paper": paper} if (paper := paper_table(found)) else {})
 
 
 def headline(results: pd.DataFrame) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, quoted
 from ..evaluation.scores import score_clusters
 from ..expression.normalize import normalize
+from .baselines import BASELINES
 from .datasets import Dataset, labelled_datasets, simulated_dataset
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .page import RESULTS, SCALING, write_page
@@ -70,6 +71,7 @@ def benchmark(
     seeds: int = 5,
     only: list[str] | None = None,
     leave_out: list[str] | None = None,
+    methods: list[str] | None = None,
     ablate: bool = False,
     sketch: bool = False,
     scaling: list[int] | None = None,
@@ -90,6 +92,8 @@ def benchmark(
         Names of the files to take. Default: all.
     leave_out
         Names of files not to take, such as those whose labels are no types.
+    methods
+        Names of the methods to run. Default: all that are compared.
     ablate
         Instead of the comparison, run scSiameseClu without each of its parts.
     sketch
@@ -106,8 +110,10 @@ def benchmark(
             jobs = scaling_jobs([simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()])
         else:
             sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
-            made = ablation_jobs if ablate else sketch_jobs if sketch else comparison_jobs
-            jobs = made(sets, range(seeds))
+            if ablate or sketch:
+                jobs = (ablation_jobs if ablate else sketch_jobs)(sets, range(seeds))
+            else:
+                jobs = comparison_jobs(sets, range(seeds), methods=chosen_methods(methods))
         failed = measure(jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads)
     write_page(output)
     if failed:
@@ -128,12 +134,31 @@ def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: in
         raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
 
 
-def comparison_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
-    """Return every method on every data set, set by set, and scanpy's path once, for its time."""
+def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
+    """Return the methods of these names, or all that are compared, and scanpy's path once, for its time.
+
+    Raises
+    ------
+    InputError
+        If there is no method of a name.
+    """
+    known = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
+    for name in names or ():
+        if name not in known:
+            raise InputError.of(
+                what=f"there is no method {quoted(name)}", where="--methods", remedy=f"choose from {', '.join(known)}"
+            )
+    return tuple(method for name, method in known.items() if not names or name in names)
+
+
+def comparison_jobs(
+    datasets: Sequence[Dataset], seeds: Sequence[int], *, methods: Sequence[Method] = (*COMPARED, SCANPY)
+) -> list[Job]:
+    """Return every method on every data set, set by set."""
     return [
         Job(dataset, method, k_mode, seed)
         for dataset in datasets
-        for method in (*COMPARED, SCANPY)
+        for method in methods
         for k_mode in method.modes
         for seed in seeds
     ]

@@ -137,6 +137,25 @@ def network(table: pd.DataFrame) -> str:
     return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
 
 
+def classification(table: pd.DataFrame) -> str:
+    """Return accuracy and macro F1 of a classifier on the embedding, beside those on the principal components."""
+    means: dict[str, dict[str, object]] = {}
+    sets: dict[str, pd.Series[float]] = {}
+    for measure, title in {"accuracy": "accuracy", "macro_f1": "macro F1"}.items():
+        values = per_set(table, measure)
+        above = values[OURS.name] - values["pca"]
+        means[title] = {
+            "on scSiameseClu's embedding": values[OURS.name].mean(),
+            "on the principal components": values["pca"].mean(),
+            "difference": with_interval(above),
+            "the same, shaped no default": with_interval(above[~is_development(above.index)]),
+        }
+        sets |= {f"{title}, embedding": values[OURS.name], f"{title}, components": values["pca"]}
+    rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
+    first = f"%, mean over {table['dataset'].nunique()} data sets"
+    return "\n\n".join([markdown(rows, first=first), markdown(pd.DataFrame(sets).astype(object), first="data set")])
+
+
 def batch_correction(table: pd.DataFrame) -> str:
     """Return what the correction of batches does, and whether it was decided rightly."""
     names = {"none": "without", "corrected": "corrected", "auto": "taken"}
@@ -158,6 +177,7 @@ def batch_correction(table: pd.DataFrame) -> str:
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "network": network,
+    "classification": classification,
     "published": published,
     "markers": markers,
     "batch": batch,

@@ -6,6 +6,7 @@ says, but at most ``MOST_STEPS`` steps: small sets are trained as published, and
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def train(optimizer: torch.optim.Optimizer, loss: Loss, found: Iterator[torch.Te
 
 def perceptron(widths: Sequence[int]) -> nn.Sequential:
     """Return linear layers with a ReLU after each."""
-    layers = [(nn.Linear(a, b), nn.ReLU()) for a, b in zip(widths[:-1], widths[1:], strict=True)]
+    layers = [(nn.Linear(a, b), nn.ReLU()) for a, b in itertools.pairwise(widths)]
     return nn.Sequential(*(part for layer in layers for part in layer))
 
 

@@ -79,7 +79,9 @@ def _embedding_loss(model: _Linear, x: torch.Tensor) -> torch.Tensor:
     rows = functional.normalize(x, dim=1)
     similarity = rows @ rows.T
     graphs = (FIRST_ORDER, similarity), (1 - FIRST_ORDER, similarity @ similarity.T)
-    cut = -torch.stack([share * torch.trace(z.T @ _normalized(graph) @ z) for share, graph in graphs]).sum() / z.shape[1]
+    cut = (
+        -torch.stack([share * torch.trace(z.T @ _normalized(graph) @ z) for share, graph in graphs]).sum() / z.shape[1]
+    )
     orthogonal = functional.mse_loss(z.T @ z, torch.eye(z.shape[1], device=z.device))
     expression = functional.mse_loss(model.decode(latent), x)
     return WEIGHTS["expression"] * expression + WEIGHTS["orthogonal"] * orthogonal + WEIGHTS["cut"] * cut

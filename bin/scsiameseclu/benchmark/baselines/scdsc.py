@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,7 +51,7 @@ class _Network(nn.Module):
         super().__init__()
         widths = [n_genes, *HIDDEN, LATENT, len(centroids)]
         self.autoencoder, self.student = autoencoder, StudentHead(centroids)
-        self.graph = nn.ModuleList(GraphHead(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.graph = nn.ModuleList(GraphHead(a, b) for a, b in itertools.pairwise(widths))
         self.zinb = ZinbHead(HIDDEN[0], n_genes)
 
     def prediction(self, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:

@@ -60,9 +60,7 @@ class _GraphAutoencoder(nn.Module):
         return self.mean(hidden, adjacency), self.log_deviation(hidden, adjacency)
 
 
-def scgnn_labels(
-    adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: int, device: str
-) -> NDArray[np.int64]:
+def scgnn_labels(adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: int, device: str) -> NDArray[np.int64]:
     """Iterate feature autoencoder, graph autoencoder, clusters and cluster autoencoders until the clusters stay.
 
     k-means on the graph's embedding; ``auto``: as many clusters as a share of Louvain's (Methods, "Iterative process").

@@ -9,7 +9,19 @@ from torch import nn
 from torch.nn import functional
 
 from ...clustering.network.losses import zinb
-from ._common import HIDDEN, TOLERANCE, Cells, ZinbAutoencoder, batches, cells_of, encoded, kmeans, seeded, some_genes, train
+from ._common import (
+    HIDDEN,
+    TOLERANCE,
+    Cells,
+    ZinbAutoencoder,
+    batches,
+    cells_of,
+    encoded,
+    kmeans,
+    seeded,
+    some_genes,
+    train,
+)
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -64,7 +76,9 @@ def scname_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str)
             adam.zero_grad()
             pretext, z, z_masked = _pretext(model, cells, batch)
             bank[batch] = z.detach()
-            terms = WEIGHTS["neighbors"] * _neighbors_loss(z, z_masked, bank) + WEIGHTS["clusters"] * _kmeans(z, clusters)
+            terms = WEIGHTS["neighbors"] * _neighbors_loss(z, z_masked, bank) + WEIGHTS["clusters"] * _kmeans(
+                z, clusters
+            )
             (pretext + terms).backward()
             adam.step()
             if step % every == 0:

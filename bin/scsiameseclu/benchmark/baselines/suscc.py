@@ -32,7 +32,9 @@ def suscc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) 
     points = _ranks(adata.X[:, genes].toarray())
     for dimensions, metric in zip(DIMENSIONS, ("correlation", "euclidean"), strict=True):
         init = "spectral" if adata.n_obs > dimensions + 1 else "random"
-        points = UMAP(neighbors, dimensions, metric=metric, init=init, random_state=seed, n_jobs=1).fit_transform(points)
+        points = UMAP(neighbors, dimensions, metric=metric, init=init, random_state=seed, n_jobs=1).fit_transform(
+            points
+        )
     order = np.random.default_rng(seed).permutation(adata.n_obs)
     half = order[: max(n_clusters, round(CLUSTERED * adata.n_obs))]
     found = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points[half])

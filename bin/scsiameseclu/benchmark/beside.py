@@ -1,0 +1,115 @@
+"""The parts of the page about the methods that the paper compares with: ranks, scores, and the paper's own figures."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .baselines import BASELINES
+from .methods import COMPARED, METHODS, OURS, Method
+from .tables import complete, interval, is_development, markdown, per_set, with_interval
+
+K_MODE = "true"
+"""All of them are given the number of clusters; few find one."""
+PAPER: dict[str, dict[str, tuple[float, float, float]]] = {
+    "cite_cbmc.h5ad": {
+        "scsiameseclu": (74.70, 68.71, 67.56),
+        "sccdcg": (71.75, 68.57, 61.06),
+        "scdeepcluster": (67.59, 73.16, 51.21),
+        "scname": (60.22, 48.98, 66.06),
+        "scgnn": (66.71, 61.70, 66.25),
+    },
+    "human_kidney_counts_top2000.h5": {"scsiameseclu": (86.08, 80.86, 74.23)},
+}
+"""ACC, NMI and ARI of the paper's table 2 (arXiv 2505.12626), for the data sets that are at hand."""
+SCORES = ("acc", "nmi", "ari")
+
+
+def beside_methods(found: pd.DataFrame) -> list[Method]:
+    """Return the methods to show: those that can be given k and are compared anyway, and the baselines measured."""
+    measured = set(found["method"])
+    return [method for method in (*COMPARED, *BASELINES) if K_MODE in method.modes and method.name in measured]
+
+
+def beside_results(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the results of the data sets and seeds that all methods to show have; none where no baseline has any."""
+    if not set(found["method"]) & {method.name for method in BASELINES}:
+        return found.iloc[:0]
+    return complete(found, [(method.name, K_MODE) for method in beside_methods(found)])
+
+
+def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
+    """Return each method's rank by ARI, the mean over the data sets, with its 95 % interval; the best first.
+
+    Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Of equal methods each has the mean rank.
+    """
+    ranks = per_set(results).rank(axis=1, ascending=False)
+    found = pd.DataFrame({name: interval(ranks[name]) for name in ranks}, index=["mean", "low", "high"])
+    return found.T.sort_values("mean", kind="stable")
+
+
+def ranking(results: pd.DataFrame) -> str:
+    """Return the sentence of the ranks: the best three, and scSiameseClu."""
+    ranks = mean_ranks(results)
+    shown = [*ranks.index[:3], *([] if OURS.name in ranks.index[:3] else [OURS.name])]
+    told = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
+    sets = results["dataset"].nunique()
+    return (
+        f"With the true number of clusters given, the mean rank by ARI of {len(ranks)} methods over {sets} data sets "
+        f"(95 % interval): **{told}**."
+    )
+
+
+def _with_interval(row: pd.Series) -> str:
+    if row.isna().any():
+        return f"{row['mean']:.1f}"
+    return f"{row['mean']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+
+
+def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Return scores, ranks and cost of each method, with what failed and what is not counted yet."""
+    tables, ranks = {score: per_set(results, score) for score in SCORES}, mean_ranks(results)
+    ari = tables["ari"]
+    rows: dict[str, dict[str, object]] = {}
+    for name in ranks.index:
+        above, mine = ari[OURS.name] - ari[name], results[results["method"] == name]
+        rows[METHODS[name].title] = {
+            **{score.upper(): tables[score][name].mean() for score in SCORES},
+            "mean rank": _with_interval(ranks.loc[name]),
+            "scSiameseClu above it": with_interval(above) if name != OURS.name else "–",
+            "the same, shaped no default": with_interval(above[~is_development(above.index)]),
+            "failed": str(mine["error"].notna().sum()),
+            "seconds, median": mine["seconds"].astype(float).median(),
+            "peak memory, MB": f"{mine['peak_rss_mb'].astype(float).max():.0f}",
+        }
+    lines = [markdown(pd.DataFrame.from_dict(rows, orient="index").astype(object), first="method")]
+    lines += [
+        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, seed {row['seed']} ({row['error']})."
+        for row in results[results["error"].notna()].to_dict("records")
+        if row["method"] not in {method.name for method in COMPARED}
+    ]
+    names = {method.name for method in BASELINES}
+    measured = found[found["method"].isin(names) & (found["k_mode"] == K_MODE)]
+    if left := sorted(set(measured["dataset"]) - set(results["dataset"])):
+        lines.append(f"Not counted, since not all methods have a result yet: {', '.join(left)}.")
+    return "\n\n".join(lines)
+
+
+def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the ARI of each baseline, beside scSiameseClu's, on each data set, as text."""
+    ari, names = per_set(results), {method.name for method in (OURS, *BASELINES)}
+    return pd.DataFrame({METHODS[name].title: ari[name].map("{:.1f}".format) for name in ari if name in names})
+
+
+def paper_table(found: pd.DataFrame) -> str:
+    """Return the paper's figures beside those measured here without labels, true number of clusters given."""
+    mine = found[(found["k_mode"] == K_MODE) & found["error"].isna()]
+    scores = {score: per_set(mine, score) for score in SCORES}
+    lines = []
+    for dataset, methods in PAPER.items():
+        for name, published in methods.items():
+            if dataset in scores["ari"].index and name in scores["ari"]:
+                here = [scores[score].loc[dataset, name] for score in SCORES]
+                texts = [" / ".join(f"{value:.1f}" for value in values) for values in (published, here)]
+                row = {"method": METHODS[name].title, "published": texts[0], "here": texts[1]}
+                lines.append(row | {"ARI, here − published": f"{here[2] - published[2]:+.1f}", "data set": dataset})
+    return markdown(pd.DataFrame(lines).set_index("data set"), first="data set") if lines else ""
