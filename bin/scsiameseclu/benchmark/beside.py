@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from .baselines import BASELINES
@@ -96,20 +98,25 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
 
 def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
     """Return the ARI of each baseline, beside scSiameseClu's, on each data set, as text."""
-    ari, names = per_set(results), {method.name for method in (OURS, *BASELINES)}
-    return pd.DataFrame({METHODS[name].title: ari[name].map("{:.1f}".format) for name in ari if name in names})
+    ari = per_set(results)
+    known: tuple[Method, ...] = (OURS, *BASELINES)
+    shown = [method for method in known if method.name in ari]
+    return pd.DataFrame({method.title: ari[method.name].map("{:.1f}".format) for method in shown})
 
 
 def paper_table(found: pd.DataFrame) -> str:
     """Return the paper's figures beside those measured here without labels, true number of clusters given."""
     mine = found[(found["k_mode"] == K_MODE) & found["error"].isna()]
-    scores = {score: per_set(mine, score) for score in SCORES}
     lines = []
     for dataset, methods in PAPER.items():
         for name, published in methods.items():
-            if dataset in scores["ari"].index and name in scores["ari"]:
-                here = [scores[score].loc[dataset, name] for score in SCORES]
-                texts = [" / ".join(f"{value:.1f}" for value in values) for values in (published, here)]
-                row = {"method": METHODS[name].title, "published": texts[0], "here": texts[1]}
+            fits = mine[(mine["dataset"] == dataset) & (mine["method"] == name)]
+            if len(fits):
+                here = [float(100 * fits[score].mean()) for score in SCORES]
+                row = {"method": METHODS[name].title, "published": _joined(published), "here": _joined(here)}
                 lines.append(row | {"ARI, here − published": f"{here[2] - published[2]:+.1f}", "data set": dataset})
     return markdown(pd.DataFrame(lines).set_index("data set"), first="data set") if lines else ""
+
+
+def _joined(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.1f}" for value in values)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import anndata as ad
     from numpy.typing import NDArray
 
-    from ..methods import Labels, Method, NumberOfClusters
+    from ..methods import Labels, NumberOfClusters
 
     Function = Callable[..., NDArray[np.int64]]
 
@@ -168,7 +168,7 @@ class Sc3(Baseline):
         return sc3_labels
 
 
-BASELINES: tuple[Method, ...] = (
+BASELINES: tuple[Baseline, ...] = (
     PcaReduce(),
     Suscc(),
     Dec(),

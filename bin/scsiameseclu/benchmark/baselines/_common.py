@@ -103,7 +103,7 @@ def batches(n: int, *, epochs: int, size: int = BATCH) -> Iterator[torch.Tensor]
     """Yield random batches of n cells for a number of epochs, but at most ``MOST_STEPS`` of them."""
     left = MOST_STEPS
     for _ in range(epochs):
-        for batch in torch.randperm(n).split(size):
+        for batch in torch.split(torch.randperm(n), size):  # type: ignore[no-untyped-call]
             if not left:
                 return
             left -= 1
@@ -113,9 +113,14 @@ def batches(n: int, *, epochs: int, size: int = BATCH) -> Iterator[torch.Tensor]
 def train(optimizer: torch.optim.Optimizer, loss: Loss, found: Iterator[torch.Tensor]) -> None:
     """Take one step for each batch."""
     for batch in found:
-        optimizer.zero_grad()
-        loss(batch).backward()
-        optimizer.step()
+        step(optimizer, loss(batch))
+
+
+def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """Take one step down the gradient of `loss`."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 def perceptron(widths: Sequence[int]) -> nn.Sequential:
@@ -213,7 +218,7 @@ def sharpened(log_q: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def encoded(encode: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Return the latent representation of all cells, batch by batch."""
-    return torch.cat([encode(part) for part in x.split(4096)])
+    return torch.cat([encode(part) for part in torch.split(x, 4096)])  # type: ignore[no-untyped-call]
 
 
 def kmeans(z: torch.Tensor | NDArray[np.float32], n_clusters: int, seed: int) -> tuple[NDArray[np.int64], torch.Tensor]:
@@ -259,7 +264,7 @@ def refine(
         labels = log_q.argmax(1)
         changed = 1.0 if last is None else (labels != last).float().mean().item()
         if changed < TOLERANCE or steps >= min(MOST_STEPS, epochs * -(-len(labels) // BATCH)):
-            return labels.cpu().numpy().astype(np.int64)
+            return np.asarray(labels.cpu(), dtype=np.int64)
         target, last = sharpened(log_q), labels
         train(optimizer, lambda batch, p=target: loss(batch, p[batch]), batches(len(labels), epochs=1))  # type: ignore[misc]
         steps += -(-len(labels) // BATCH)
@@ -274,15 +279,16 @@ class GraphHead(nn.Module):
 
     def forward(self, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
         """Return the neighbors' mean, transformed, shape (b, n_out)."""
-        return adjacency @ self.weight(x)
+        means: torch.Tensor = adjacency @ self.weight(x)
+        return means
 
 
 def neighbor_graph(points: NDArray[np.float32], k: int, seed: int) -> csr_matrix:
     """Return the symmetric graph of the `k` nearest neighbors, without loops."""
     n = len(points)
-    neighbors, _ = knn_indices(points, n_neighbors=min(k, n - 1), random_state=seed)
-    width = neighbors.shape[1]
-    graph = csr_matrix((np.ones(n * width, dtype=np.float32), neighbors.ravel(), np.arange(0, n * width + 1, width)))
+    neighbors, _ = knn_indices(points, n_neighbors=k, random_state=seed)
+    rows = np.repeat(np.arange(n), neighbors.shape[1])
+    graph = csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, neighbors.ravel())), shape=(n, n))
     return csr_matrix(graph.maximum(graph.T))
 
 
@@ -307,4 +313,5 @@ def whole(graph: csr_matrix, device: torch.device | str) -> torch.Tensor:
     loops = graph + identity(graph.shape[0], dtype=np.float32, format="csr")
     rows = csr_matrix(loops.multiply(1 / loops.sum(axis=1))).tocoo()
     indices = torch.from_numpy(np.vstack([rows.row, rows.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(indices, torch.from_numpy(rows.data.astype(np.float32)), rows.shape).to(device)
+    values = torch.from_numpy(rows.data.astype(np.float32))
+    return torch.sparse_coo_tensor(indices, values, rows.shape, check_invariants=True).to(device)

@@ -60,7 +60,7 @@ def _consensus(x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator
                 partitions += 1
     apart = cdist(together / partitions, together / partitions)
     tree = linkage(squareform(apart, checks=False), method="complete")
-    return fcluster(tree, n_clusters, criterion="maxclust").astype(np.int64) - 1
+    return np.asarray(fcluster(tree, n_clusters, criterion="maxclust"), dtype=np.int64) - 1
 
 
 def _distances(x: NDArray[np.float32]) -> list[NDArray[np.float64]]:

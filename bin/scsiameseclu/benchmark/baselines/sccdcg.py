@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from ...clustering.network.transport import clustering_divergence, log_student_t, sinkhorn
-from ._common import LATENT, batches, cells_of, encoded, kmeans, seeded
+from ._common import LATENT, batches, cells_of, encoded, kmeans, seeded, step
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -32,8 +32,8 @@ class _Linear(nn.Module):
 
     def __init__(self, n_genes: int) -> None:
         super().__init__()
-        self.encode = nn.Sequential(nn.Linear(n_genes, WIDTHS[0]), nn.Linear(*WIDTHS))
-        self.decode = nn.Sequential(nn.Linear(*reversed(WIDTHS)), nn.Linear(WIDTHS[0], n_genes))
+        self.encode = nn.Sequential(nn.Linear(n_genes, WIDTHS[0]), nn.Linear(WIDTHS[0], WIDTHS[1]))
+        self.decode = nn.Sequential(nn.Linear(WIDTHS[1], WIDTHS[0]), nn.Linear(WIDTHS[0], n_genes))
 
 
 def sccdcg_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
@@ -47,24 +47,18 @@ def sccdcg_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str)
         model = _Linear(cells.logs.shape[1]).to(place)
         adam = torch.optim.Adam(model.parameters(), lr=0.001, weight_decay=5e-4)
         for batch in batches(cells.n, epochs=EPOCHS):
-            _step(adam, _embedding_loss(model, cells.logs[batch]))
+            step(adam, _embedding_loss(model, cells.logs[batch]))
         adam = torch.optim.Adam(model.parameters(), lr=0.001)
-        for step, batch in enumerate(batches(cells.n, epochs=EPOCHS)):
-            if step % RENEWED == 0:
+        for done, batch in enumerate(batches(cells.n, epochs=EPOCHS)):
+            if done % RENEWED == 0:
                 z = _columns(encoded(model.encode, cells.logs))
                 labels, centers = kmeans(z, n_clusters, seed)
                 sizes = torch.bincount(torch.from_numpy(labels).to(place)).float()
                 target = sinkhorn(log_student_t(z, centers), sizes, epsilon=1 / POWER)
             log_q = log_student_t(_columns(model.encode(cells.logs[batch])), centers)
             transport = clustering_divergence(target[batch], log_q)
-            _step(adam, _embedding_loss(model, cells.logs[batch]) + WEIGHTS["transport"] * transport)
+            step(adam, _embedding_loss(model, cells.logs[batch]) + WEIGHTS["transport"] * transport)
         return kmeans(_columns(encoded(model.encode, cells.logs)), n_clusters, seed)[0]
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
 
 
 def _columns(z: torch.Tensor) -> torch.Tensor:

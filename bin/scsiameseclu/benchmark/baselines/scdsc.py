@@ -26,6 +26,7 @@ from ._common import (
     row_normalized,
     seeded,
     sharpened,
+    step,
     subgraphs,
     train,
     whole,
@@ -86,13 +87,12 @@ def scdsc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) 
 
 def _train(network: _Network, cells: Cells, graph: csr_matrix) -> None:
     adam = torch.optim.Adam(network.parameters(), lr=0.001)
-    for step, (batch, adjacency) in enumerate(subgraphs(graph, epochs=EPOCHS)):
-        if step % RENEWED == 0:
+    for done, (batch, adjacency) in enumerate(subgraphs(graph, epochs=EPOCHS)):
+        if done % RENEWED == 0:
             with torch.no_grad():
                 target = sharpened(network.student(encoded(network.autoencoder.encode, cells.scaled)))
-        adam.zero_grad()
-        _loss(network, cells, batch, row_normalized(adjacency.to(cells.scaled.device)), target[batch]).backward()
-        adam.step()
+        rows = row_normalized(adjacency.to(cells.scaled.device))
+        step(adam, _loss(network, cells, batch, rows, target[batch]))
 
 
 def _loss(

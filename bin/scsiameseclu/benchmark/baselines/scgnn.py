@@ -14,7 +14,19 @@ from torch.nn import functional
 from ...clustering.consensus.neighbors import knn_indices
 from ...clustering.consensus.partitions import as_igraph
 from ...clustering.consensus.partitions import seeded as igraph_seeded
-from ._common import GraphHead, batches, cells_of, encoded, kmeans, row_normalized, seeded, subgraphs, train, whole
+from ._common import (
+    GraphHead,
+    batches,
+    cells_of,
+    encoded,
+    kmeans,
+    row_normalized,
+    seeded,
+    step,
+    subgraphs,
+    train,
+    whole,
+)
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -94,7 +106,8 @@ def _fit(
     def loss(batch: torch.Tensor) -> torch.Tensor:
         error = (weights[batch] * (model(x[batch]) - x[batch]).square()).sum()
         size = torch.stack([part.abs().sum() for part in model.parameters()]).sum()
-        return error + SPARSITY * len(batch) / len(x) * size
+        total: torch.Tensor = error + SPARSITY * len(batch) / len(x) * size
+        return total
 
     train(optimizer, loss, batches(len(x), epochs=epochs))
 
@@ -136,11 +149,10 @@ def _graph_embedding(z: torch.Tensor, graph: csr_matrix) -> torch.Tensor:
         logits = drawn @ drawn.T
         error = functional.binary_cross_entropy_with_logits(logits, adjacency, pos_weight=weight)
         prior = 0.5 * (1 + 2 * log_deviation - mean.square() - (2 * log_deviation).exp()).sum(1).mean() / len(batch)
-        adam.zero_grad()
-        (adjacency.numel() / (2 * absent.clamp_min(1)) * error - prior).backward()
-        adam.step()
+        step(adam, adjacency.numel() / (2 * absent.clamp_min(1)) * error - prior)
     with torch.no_grad():
-        return model(features, whole(graph, z.device))[0]
+        embedding: torch.Tensor = model(features, whole(graph, z.device))[0]
+    return embedding
 
 
 def _own_number(graph: csr_matrix, seed: int) -> int:

@@ -20,6 +20,7 @@ from ._common import (
     kmeans,
     seeded,
     some_genes,
+    step,
     train,
 )
 
@@ -72,16 +73,14 @@ def scname_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str)
         adam = torch.optim.Adam([*model.parameters(), clusters], lr=0.001)
         last = torch.from_numpy(labels).to(place)
         every = RENEWED * -(-cells.n // 128)
-        for step, batch in enumerate(batches(cells.n, epochs=EPOCHS, size=128), start=1):
-            adam.zero_grad()
+        for done, batch in enumerate(batches(cells.n, epochs=EPOCHS, size=128), start=1):
             pretext, z, z_masked = _pretext(model, cells, batch)
             bank[batch] = z.detach()
             terms = WEIGHTS["neighbors"] * _neighbors_loss(z, z_masked, bank) + WEIGHTS["clusters"] * _kmeans(
                 z, clusters
             )
-            (pretext + terms).backward()
-            adam.step()
-            if step % every == 0:
+            step(adam, pretext + terms)
+            if done % every == 0:
                 found = torch.cdist(encoded(model.encode, cells.scaled), clusters.detach()).argmin(1)
                 if (found != last).float().mean() < TOLERANCE:
                     break
