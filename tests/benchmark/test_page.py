@@ -70,8 +70,8 @@ def test_twelve_methods_do_not_crash_the_figures(results, output, monkeypatch):
     monkeypatch.setattr(figures, "COMPARED", (*methods.COMPARED, *more))
     monkeypatch.setattr(figures, "METHODS", {method.name: method for method in (*figures.COMPARED, methods.SCANPY)})
     everything = pd.concat([results, *rows], ignore_index=True)
-    figures.draw_figures(output, results=everything, scaling=everything, timed=everything)
-    assert len(list(output.glob("*.png"))) == 4
+    figures.draw_figures(output, results=everything, scaling=everything, timed=everything, beside=everything)
+    assert len(list(output.glob("*.png"))) == 5
     assert len({tuple(figures.look(name).values()) for name in figures.METHODS}) == len(figures.METHODS)
 
 

@@ -8,15 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scsiameseclu.benchmark import process, run
+from scsiameseclu.benchmark.baselines import BASELINES
 from scsiameseclu.benchmark.datasets import labelled_datasets
 from scsiameseclu.benchmark.methods import ABLATIONS, COMPARED, METHODS, SCANPY
 from scsiameseclu.benchmark.results import COLUMNS, read_results
-from scsiameseclu.benchmark.run import Job, benchmark, measure
+from scsiameseclu.benchmark.run import Job, benchmark, chosen_methods, measure
 from scsiameseclu.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY))
+N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *BASELINES))
 
 
 @pytest.fixture
@@ -180,3 +181,10 @@ def test_a_foreign_table_is_refused(tmp_path):
     (tmp_path / "results.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match="other columns"):
         read_results(tmp_path / "results.tsv")
+
+
+def test_methods_are_chosen_by_name():
+    assert [method.name for method in chosen_methods(["scdsc", "leiden"])] == ["leiden", "scdsc"]
+    assert {method.name for method in (*COMPARED, *BASELINES)} < {method.name for method in chosen_methods(None)}
+    with pytest.raises(InputError, match="there is no method 'scvi'"):
+        chosen_methods(["scvi"])

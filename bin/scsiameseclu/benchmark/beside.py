@@ -26,17 +26,21 @@ PAPER: dict[str, dict[str, tuple[float, float, float]]] = {
 SCORES = ("acc", "nmi", "ari")
 
 
-def beside_methods(found: pd.DataFrame) -> list[Method]:
-    """Return the methods to show: those that can be given k and are compared anyway, and the baselines measured."""
-    measured = set(found["method"])
-    return [method for method in (*COMPARED, *BASELINES) if K_MODE in method.modes and method.name in measured]
+def measured_sets(found: pd.DataFrame) -> dict[str, int]:
+    """Return on how many data sets each baseline has a result, for those that have any."""
+    mine = found[(found["k_mode"] == K_MODE) & found["method"].isin({method.name for method in BASELINES})]
+    return {str(name): int(n) for name, n in mine.groupby("method")["dataset"].nunique().items()}
 
 
 def beside_results(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the results of the data sets and seeds that all methods to show have; none where no baseline has any."""
-    if not set(found["method"]) & {method.name for method in BASELINES}:
-        return found.iloc[:0]
-    return complete(found, [(method.name, K_MODE) for method in beside_methods(found)])
+    """Return the results to compare: those of the baselines measured on most data sets, and of what is beside them.
+
+    Over the data sets and seeds that all of these have; none where no baseline has any.
+    """
+    sets = measured_sets(found)
+    shown = [name for name, n in sets.items() if n == max(sets.values())]
+    others = [method.name for method in COMPARED if K_MODE in method.modes]
+    return complete(found, [(name, K_MODE) for name in [*others, *shown]]) if shown else found.iloc[:0]
 
 
 def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
@@ -89,10 +93,12 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
         for row in results[results["error"].notna()].to_dict("records")
         if row["method"] not in {method.name for method in COMPARED}
     ]
-    names = {method.name for method in BASELINES}
-    measured = found[found["method"].isin(names) & (found["k_mode"] == K_MODE)]
-    if left := sorted(set(measured["dataset"]) - set(results["dataset"])):
-        lines.append(f"Not counted, since not all methods have a result yet: {', '.join(left)}.")
+    sets = measured_sets(found)
+    most = max(sets.values())
+    if short := [f"{METHODS[name].title} ({n} of {most} data sets)" for name, n in sets.items() if n < most]:
+        lines.append(f"**Not shown**, since the run is not finished: {', '.join(short)}.")
+    if unmeasured := [method.title for method in BASELINES if method.name not in sets]:
+        lines.append(f"Not measured: {', '.join(unmeasured)}.")
     return "\n\n".join(lines)
 
 
