@@ -84,6 +84,8 @@ def test_a_page_without_results_has_no_empty_sections(output):
 
 def test_notes_beside_the_tables_are_kept(results, output):
     (output / "notes.md").write_text("Two cores were shared.\n")
+    (output / "leaks.md").write_text("- An epoch is chosen by the labels.\n")
+    assert "## Labels in published code" in page_of(output, results)
     assert "Two cores were shared." in page_of(output, results)
     assert page_of(output, results) == page_of(output, results)
 

@@ -90,7 +90,7 @@ def test_the_command_covers_everything_once(folder, tmp_path, fits):
     assert (output / "results.tsv").read_bytes() == written
     assert (tmp_path / "docs" / "bench.md").read_bytes() == page
     assert str(tmp_path).encode() not in page + written
-    assert {path.name for path in output.glob("*.png")} == {"difference.png", "ari.png", "cost.png"}
+    assert {path.name for path in output.glob("*.png")} == {"ranks.png", "difference.png", "ari.png", "cost.png"}
 
 
 def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):

@@ -18,8 +18,8 @@ from .sections import SECTIONS
 from .tables import complete, is_development, markdown, per_set, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
-NOTES = "notes.md"
-"""Text beside the tables that goes into the page as it is: what was particular about these runs."""
+TEXTS = ("notes", "leaks")
+"""Texts beside the tables that go into the page as they are: about these runs, and about published code."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
@@ -44,8 +44,9 @@ def write_page(output: Path) -> None:
     for name, section in SECTIONS.items():
         if (output / f"{name}.tsv").is_file():
             blocks[name] = section(read_table(output / f"{name}.tsv"))
-    if (output / NOTES).is_file():
-        blocks["notes"] = (output / NOTES).read_text(encoding="utf-8").strip()
+    for name in TEXTS:
+        if (output / f"{name}.md").is_file():
+            blocks[name] = (output / f"{name}.md").read_text(encoding="utf-8").strip()
     draw_figures(output, results=results, scaling=scaling, timed=timed, beside=beside)
     template = (files(__package__) / "page.md").read_text(encoding="utf-8")
     output.with_name(f"{output.name}.md").write_text(filled(template, blocks), encoding="utf-8")
@@ -74,9 +75,7 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     if not len(beside):
         return {}
     sets = _by_set(beside, beside_sets(beside))
-    leaks = (files(__package__) / "leaks.md").read_text(encoding="utf-8").strip()
     blocks = {
-        "leaks": leaks,
         "ranking": f"{ranking(beside)}\n\n{RANKS}",
         "beside": beside_table(beside, found),
         "beside_sets": sets,
