@@ -283,10 +283,10 @@ class GraphHead(nn.Module):
         return means
 
 
-def neighbor_graph(points: NDArray[np.float32], k: int, seed: int) -> csr_matrix:
+def neighbor_graph(points: NDArray[np.float32], k: int) -> csr_matrix:
     """Return the symmetric graph of the `k` nearest neighbors, without loops."""
     n = len(points)
-    neighbors, _ = knn_indices(points, n_neighbors=k, random_state=seed)
+    neighbors, _ = knn_indices(points, n_neighbors=k)
     rows = np.repeat(np.arange(n), neighbors.shape[1])
     graph = csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, neighbors.ravel())), shape=(n, n))
     return csr_matrix(graph.maximum(graph.T))

@@ -79,7 +79,7 @@ def scdsc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) 
         train(adam, lambda b: functional.mse_loss(model(x := cells.scaled[b]), x), found)
         _, centers = kmeans(encoded(model.encode, cells.scaled), n_clusters, seed)
         network = _Network(cells.scaled.shape[1], centers, model).to(place)
-        graph = neighbor_graph(adata.obsm["X_pca"], NEIGHBORS, seed)
+        graph = neighbor_graph(adata.obsm["X_pca"], NEIGHBORS)
         _train(network, cells, graph)
         with torch.no_grad():
             return network.prediction(cells.scaled, whole(graph, place)).argmax(1).cpu().numpy()

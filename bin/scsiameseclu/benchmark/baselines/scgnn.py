@@ -87,7 +87,7 @@ def scgnn_labels(adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: 
         last: NDArray[np.int64] | None = None
         for _ in range(ITERATIONS):
             z = encoded(model.encode, x)
-            graph = _pruned(z.cpu().numpy(), seed)
+            graph = _pruned(z.cpu().numpy())
             embedding = _graph_embedding(z, graph)
             k = _own_number(graph, seed) if n_clusters == "auto" else n_clusters
             labels, _ = kmeans(embedding, k, seed)
@@ -126,9 +126,9 @@ def _by_cluster(model: _FeatureAutoencoder, x: torch.Tensor, labels: NDArray[np.
     return found
 
 
-def _pruned(z: NDArray[np.float32], seed: int) -> csr_matrix:
+def _pruned(z: NDArray[np.float32]) -> csr_matrix:
     """Return the neighbor graph without a cell's neighbors that are further than its mean distance and one SD."""
-    neighbors, distances = knn_indices(z, n_neighbors=NEIGHBORS, random_state=seed)
+    neighbors, distances = knn_indices(z, n_neighbors=NEIGHBORS)
     near = distances <= (distances.mean(axis=1) + distances.std(axis=1))[:, None]
     rows = np.broadcast_to(np.arange(len(z))[:, None], near.shape)[near]
     graph = csr_matrix((np.ones(near.sum(), dtype=np.float32), (rows, neighbors[near])), shape=(len(z), len(z)))
