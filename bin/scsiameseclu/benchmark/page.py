@@ -214,7 +214,8 @@ def ablation_table(results: pd.DataFrame) -> str:
 
 def sketch_table(found: pd.DataFrame) -> str:
     """Return the ARI with a sketch of 1,000 cells beside that of all cells, set by set, and the mean difference."""
-    columns, lines = {}, []
+    columns: dict[str, pd.Series[float]] = {}
+    lines: list[str] = []
     for k_mode, words in MODES.items():
         results = complete(found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)])
         ari = per_set(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.preprocessing import normalize as unit_rows
@@ -107,7 +107,7 @@ class Sketched:
         cluster_of = np.empty(sizes.size, dtype=np.int64)
         cluster_of[leaves] = self.assigned.labels
         votes = near.mean(np.eye(sizes.size, dtype=np.float32)[leaves]) + 1e-9 * sizes / sizes.sum()
-        return np.where(cluster_of == labels[:, None], votes, -1.0).argmax(axis=1)
+        return np.asarray(np.where(cluster_of == labels[:, None], votes, -1.0).argmax(axis=1))
 
 
 def extended(
@@ -138,6 +138,7 @@ def extended(
             progress(done, len(blocks))
     back = np.argsort(np.concatenate([cells, others]))
     joined = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Assigned)}
-    return Assigned(
-        **{name: None if values[0] is None else np.concatenate(values)[back] for name, values in joined.items()}
-    )
+    whole: dict[str, Any] = {
+        name: None if values[0] is None else np.concatenate(values)[back] for name, values in joined.items()
+    }
+    return Assigned(**whole)
