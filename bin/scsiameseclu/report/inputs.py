@@ -12,7 +12,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ..contracts import cell_names
+from ..contracts import (
+    ClusteringSummary,
+    ExpressionSummary,
+    MemoryEstimate,
+    Metrics,
+    MixingSummary,
+    cell_names,
+)
 from ..errors import Problem
 from ..files import read_json, read_table
 from .content import text, unique_texts
@@ -175,10 +182,10 @@ class Group:
     profiles: pd.DataFrame
     distances: pd.DataFrame
     design: Record
-    expression: Record
-    metrics: Record
-    mixing: Record
-    summary: Record
+    expression: ExpressionSummary
+    metrics: Metrics
+    mixing: MixingSummary
+    summary: ClusteringSummary
 
     @property
     def finished(self) -> bool:
@@ -230,7 +237,7 @@ class Run:
     parameters: Record
     schema: Record
     versions: Mapping[str, Mapping[str, str]]
-    memory: Record
+    memory: MemoryEstimate
     methods: Record
     max_points: int
 
