@@ -6,11 +6,12 @@ BIN         := $(ENVIRONMENT)/bin
 DEMO        := results/demo
 SEEDS       ?= 5
 SAMPLES     ?= 24
+CELLS       ?= 3000 10000 30000
 REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-batches test test-fast docs lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-network benchmark-classification benchmark-published benchmark-markers benchmark-batch benchmark-steps benchmark-batches test test-fast docs lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -30,6 +31,10 @@ benchmark-network: setup ## what the network is for: calibration, cells held out
 	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-network DATA=folder" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.network --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
 
+benchmark-classification: setup ## cell types told from the embedding, on DATA=folder; writes its part of docs/benchmarks.md
+	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-classification DATA=folder" >&2; exit 2; }
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.classification --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
+
 benchmark-published: setup ## time scSiameseClu on DATA=labelled.h5ad beside the published code, PUBLISHED=checkout NAME=data-set-there; writes its part of docs/benchmarks.md
 	@test -n "$(DATA)" && test -n "$(PUBLISHED)" && test -n "$(NAME)" || { echo "Say where the published code is, the data set's name there, and its file: make benchmark-published PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.published --code "$(PUBLISHED)" --name "$(NAME)" --data "$(DATA)" --output docs/benchmarks
@@ -40,6 +45,9 @@ benchmark-markers: setup ## time the marker test on DATA=labelled.h5ad beside Se
 
 benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two cores; writes its part of docs/benchmarks.md
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch --samples $(SAMPLES) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+
+benchmark-steps: setup ## time and memory of every step on simulated groups of CELLS="3000 10000 30000", beside scanpy; writes its part of docs/benchmarks.md
+	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.steps --cells $(CELLS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
 
 benchmark-batches: setup ## clusters with and without batch correction on DATA=folder, real batches and controls; writes its part of docs/benchmarks.md
 	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-batches DATA=folder" >&2; exit 2; }

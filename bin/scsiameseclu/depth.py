@@ -42,8 +42,13 @@ def exact_log_normalized(counts: csr_matrix) -> csr_matrix:
     """
     exact = csr_matrix(counts, dtype=np.float64, copy=True)
     totals = np.asarray(exact.sum(axis=1)).ravel()
-    exact.data = np.log1p(exact.data / np.repeat(totals, np.diff(exact.indptr)) * TARGET_SUM)
+    exact.data = exact_logarithm(exact.data, np.repeat(totals, np.diff(exact.indptr)))
     return exact
+
+
+def exact_logarithm(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same of counts, each with the total of its cell."""
+    return np.asarray(np.log1p(counts / totals * TARGET_SUM))
 
 
 def log_normalized(counts: csr_matrix, depths: NDArray[np.float64], *, target: float) -> csr_matrix:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .contracts import CAPTURED
-
 if TYPE_CHECKING:
     import anndata as ad
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from .contracts import FailureRecord, Size
     from .errors import Problem
@@ -101,8 +101,42 @@ def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
     adata.uns[SETTINGS] = json.dumps(_plain(value), ensure_ascii=False)
 
 
-def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
-    """Write an AnnData compressed, with strings as categories or plain text.
+def write_h5ad(
+    adata: ad.AnnData,
+    path: Path | str,
+    *,
+    kept: NDArray[np.bool_] | None = None,
+    tables: ad.AnnData | None = None,
+) -> None:
+    """Write an AnnData compressed, its matrices some cells at a time, with strings as categories or plain text.
+
+    Parameters
+    ----------
+    adata
+        Matrices in memory, or on disk in another file.
+    path
+        The file.
+    kept
+        Mask of the cells whose matrices are written; they are never held twice. Default: all.
+    tables
+        An AnnData of the cells that are written, without matrices: what is written beside these. Default: `adata`.
+    """
+    import h5py  # here: a step that writes no counts need not wait for it
+
+    from .blocks import write_matrix, write_tables
+
+    tables = adata if tables is None else tables
+    make_plain(tables)
+    with h5py.File(path, "w") as file:
+        if adata.X is not None:
+            write_matrix(file, "X", adata.X, kept)
+        for name, layer in adata.layers.items():
+            write_matrix(file, f"layers/{name}", layer, kept)
+        write_tables(file, tables)
+
+
+def make_plain(adata: ad.AnnData) -> None:
+    """Turn all text of an AnnData into categories or plain text, which every reader of ``.h5ad`` knows.
 
     pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that is
     allowed, which cellxgene, Seurat and older versions of anndata cannot read.
@@ -113,7 +147,6 @@ def write_h5ad(adata: ad.AnnData, path: Path | str) -> None:
     for key, value in adata.uns.items():
         if hasattr(value, "dtypes"):  # a table
             adata.uns[key] = _plain_text(value.copy())
-    adata.write_h5ad(path, compression="gzip")
 
 
 def _plain_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -137,14 +170,14 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
     return str(values.dtype) in ("string", "str")
 
 
-def write_size(adata: ad.AnnData, path: Path | str) -> None:
-    """Write ``n_cells``, ``n_genes`` and ``n_values`` (nonzero counts), by which later tasks ask for memory.
+def write_size(path: Path | str, *, n_cells: int, n_genes: int, n_values: int, n_captured: int = 0) -> None:
+    """Write the size of counts, `n_values` of them nonzero, by which later tasks ask for memory.
 
-    Where proteins, hashtags or guides came with the counts, also their number, ``n_captured``.
+    `n_captured` proteins, hashtags and guides, if any, came with the genes.
     """
-    size: Size = {"n_cells": adata.n_obs, "n_genes": adata.n_vars, "n_values": adata.X.nnz}
-    if CAPTURED in adata.obsm:
-        size["n_captured"] = adata.obsm[CAPTURED].shape[1]
+    size: Size = {"n_cells": n_cells, "n_genes": n_genes, "n_values": n_values}
+    if n_captured:
+        size["n_captured"] = n_captured
     write_json(size, path)
 
 

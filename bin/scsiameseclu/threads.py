@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """The environment variables that libraries take their number of threads from."""
 
 
+VARIABLE = "SCSIAMESECLU_THREADS"
+"""The environment variable with the threads that a task may use."""
+
+
+def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return the results of calls, in their order, made in as many processes as there may be threads.
+
+    Processes, each of one thread, give the same bytes whatever their number.
+
+    Parameters
+    ----------
+    calls
+        What can be sent to another process, such as partials of functions of modules.
+    """
+    n_jobs = min(int(os.environ.get(VARIABLE, "1")), len(calls))
+    if n_jobs <= 1:
+        return [call() for call in calls]
+    from sklearn.utils.parallel import Parallel, delayed
+
+    return list(Parallel(n_jobs, backend="loky", max_nbytes=None)(delayed(_on_one_thread)(call) for call in calls))
+
+
+def _on_one_thread(call: Callable[[], Any]) -> Any:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        return call()
+
+
 def cap_threads() -> None:
     """Cap the pools of numpy, numba and torch, before they start, at SCSIAMESECLU_THREADS (default 1)."""
     for variable in THREAD_POOLS:
-        os.environ.setdefault(variable, os.environ.get("SCSIAMESECLU_THREADS", "1"))
+        os.environ.setdefault(variable, os.environ.get(VARIABLE, "1"))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads that spin stall torch

@@ -40,3 +40,18 @@ def test_few_cells_have_coordinates(n_cells):
 )
 def test_degenerate_embeddings_have_coordinates(embedding):
     assert np.isfinite(umap_coordinates(embedding)).all()
+
+
+def test_of_many_cells_a_sample_is_laid_out_and_the_others_lie_among_it(monkeypatch):
+    types = np.random.default_rng(0).integers(3, size=600)
+    embedding = 10 * np.eye(3)[types] + np.random.default_rng(1).normal(size=(600, 3))
+    monkeypatch.setattr("scsiameseclu.annotation.umap.LAID_OUT", 200)
+
+    coordinates = umap_coordinates(embedding)
+
+    assert coordinates.dtype == np.float32
+    assert coordinates.tobytes() == umap_coordinates(embedding).tobytes()
+    assert (np.abs(coordinates) > 0).any(axis=1).all()
+    centers = np.stack([coordinates[types == one].mean(axis=0) for one in range(3)])
+    nearest = np.linalg.norm(coordinates[:, None] - centers, axis=2).argmin(axis=1)
+    assert (nearest == types).mean() > 0.98

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.benchmark import run
+from scsiameseclu.benchmark.baselines import BASELINES
 from scsiameseclu.benchmark.compare import compare_methods
 from scsiameseclu.benchmark.datasets import labelled_datasets
 from scsiameseclu.benchmark.page import WANTED, benchmark_page
@@ -51,6 +52,15 @@ def test_every_method_meets_the_labels_of_the_cells_that_are_left(group, fits, t
     assert set(table["seed"]) == {3}
     assert set(table["types"]) == {dataset.n_types}
     assert table["ari"].notna().all()
+
+
+def test_further_methods_are_compared_where_asked_for(group, fits, tmp_path):
+    dataset, labels = group
+    compare_methods(prefix="blood", expression=dataset.expression, labels=[labels], methods=["dec", "scgnn"])
+    table = read_results(tmp_path / "blood.0.results.tsv")
+    assert set(table["method"]) - {name for name, _ in WANTED} == {"scanpy", "dec", "scgnn"}
+    compare_methods(prefix="all", expression=dataset.expression, labels=[labels], methods=["all"])
+    assert {method.name for method in BASELINES} <= set(read_results(tmp_path / "all.0.results.tsv")["method"])
 
 
 def test_a_group_without_labels_is_an_input_error(group, fits, tmp_path):

@@ -70,8 +70,8 @@ def test_twelve_methods_do_not_crash_the_figures(results, output, monkeypatch):
     monkeypatch.setattr(figures, "COMPARED", (*methods.COMPARED, *more))
     monkeypatch.setattr(figures, "METHODS", {method.name: method for method in (*figures.COMPARED, methods.SCANPY)})
     everything = pd.concat([results, *rows], ignore_index=True)
-    figures.draw_figures(output, results=everything, scaling=everything, timed=everything)
-    assert len(list(output.glob("*.png"))) == 4
+    figures.draw_figures(output, results=everything, scaling=everything, timed=everything, beside=everything)
+    assert len(list(output.glob("*.png"))) == 5
     assert len({tuple(figures.look(name).values()) for name in figures.METHODS}) == len(figures.METHODS)
 
 
@@ -84,6 +84,8 @@ def test_a_page_without_results_has_no_empty_sections(output):
 
 def test_notes_beside_the_tables_are_kept(results, output):
     (output / "notes.md").write_text("Two cores were shared.\n")
+    (output / "leaks.md").write_text("- An epoch is chosen by the labels.\n")
+    assert "## Labels in published code" in page_of(output, results)
     assert "Two cores were shared." in page_of(output, results)
     assert page_of(output, results) == page_of(output, results)
 
@@ -100,6 +102,18 @@ def test_ablations_are_compared_with_the_full_method(results, output):
     assert "| full | 70.0 | +0.00 (+0.00 to +0.00) | +0.00 | 0 / 0 | 100.0 |" in text
     assert "| without CRR | 69.0 | -1.00 (-1.00 to -1.00) | -1.00 | 0 / 2 | 0.0 |" in text
     assert "| consensus | 60.0 | -10.00 (-10.00 to -10.00) | -10.00 | 0 / 2 | 0.0 |" in text
+
+
+def test_a_sketch_is_compared_with_all_cells(results, output):
+    table = output / "results.tsv"
+    page_of(output, results)
+    for dataset, cells, ari in (("kang8.h5ad", 200, 0.7), ("large.h5ad", 1000, 0.5)):
+        for method, best in (("scsiameseclu", ari), ("sketch", ari - 0.01)):
+            append(measured(dataset, cells, method, "true", 0, best), table)
+    write_page(output)
+    text = output.with_name("bench.md").read_text()
+    assert "With the true number of clusters: -1.0 (-1.0 to -1.0) over 2 data sets, 1 seed." in text
+    assert "| large.h5ad | 50.0 | 49.0 |" in text
 
 
 def test_every_place_of_the_template_can_be_filled():

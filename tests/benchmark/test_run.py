@@ -8,15 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scsiameseclu.benchmark import process, run
+from scsiameseclu.benchmark.baselines import BASELINES
 from scsiameseclu.benchmark.datasets import labelled_datasets
 from scsiameseclu.benchmark.methods import ABLATIONS, COMPARED, METHODS, SCANPY
 from scsiameseclu.benchmark.results import COLUMNS, read_results
-from scsiameseclu.benchmark.run import Job, benchmark, measure
+from scsiameseclu.benchmark.run import Job, benchmark, chosen_methods, measure
 from scsiameseclu.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY))
+N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *BASELINES))
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_the_command_covers_everything_once(folder, tmp_path, fits):
     assert (output / "results.tsv").read_bytes() == written
     assert (tmp_path / "docs" / "bench.md").read_bytes() == page
     assert str(tmp_path).encode() not in page + written
-    assert {path.name for path in output.glob("*.png")} == {"difference.png", "ari.png", "cost.png"}
+    assert {path.name for path in output.glob("*.png")} == {"ranks.png", "difference.png", "ari.png", "cost.png"}
 
 
 def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
@@ -148,6 +149,17 @@ def test_ablations_are_made_beside_the_full_method(folder, tmp_path, fits):
     assert all(f"| {method.title} |" in page for method in ABLATIONS)
 
 
+def test_a_sketch_is_made_of_large_sets_only(folder, tmp_path, fits, monkeypatch):
+    benchmark(data=folder, output=tmp_path / "bench", seeds=1, sketch=True, only=["labelled.h5ad"])
+    assert not fits
+    monkeypatch.setattr(run, "WORTH_A_SKETCH", 10)
+    benchmark(data=folder, output=tmp_path / "bench", seeds=1, sketch=True, only=["labelled.h5ad"])
+    assert {(method, k_mode) for _, method, k_mode, _ in fits} == {
+        (method, k_mode) for method in ("scsiameseclu", "sketch") for k_mode in ("true", "auto")
+    }
+    assert "### A sketch of the cells" in (tmp_path / "bench.md").read_text()
+
+
 def test_scaling_needs_no_data(tmp_path, fits):
     benchmark(output=tmp_path / "bench", scaling=[200, 100])
     assert read_results(tmp_path / "bench" / "scaling.tsv")["cells"].unique().tolist() == [100, 200]
@@ -169,3 +181,10 @@ def test_a_foreign_table_is_refused(tmp_path):
     (tmp_path / "results.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match="other columns"):
         read_results(tmp_path / "results.tsv")
+
+
+def test_methods_are_chosen_by_name():
+    assert [method.name for method in chosen_methods(["scdsc", "leiden"])] == ["leiden", "scdsc"]
+    assert {method.name for method in (*COMPARED, *BASELINES)} < {method.name for method in chosen_methods(None)}
+    with pytest.raises(InputError, match="there is no method 'scvi'"):
+        chosen_methods(["scvi"])

@@ -73,7 +73,7 @@ def test_result_has_the_promised_shapes(data):
     np.testing.assert_allclose(np.linalg.norm(result.embedding, axis=1), 1, atol=1e-5)
     assert result.soft_assignments.shape == (n, 3)
     np.testing.assert_allclose(result.soft_assignments.sum(1), 1, atol=1e-5)
-    assert result.centroids.shape == (3, d)
+    assert result.assignment.centroids.shape == (3, d)
     assert list(result.history["step"]) == [1, 2, 3, 4, 5, 6]
     assert list(result.history["phase"]) == ["warmup"] * 3 + ["clustering"] * 3
 
@@ -106,7 +106,7 @@ def test_sfm_removes_the_four_siamese_terms(data):
 def test_each_term_reaches_the_network(data, term):
     alone = run(data, **{name: name == term for name in TERMS})
     start = run(data, **dict.fromkeys(TERMS, False))
-    before, after = start.network.state_dict(), alone.network.state_dict()
+    before, after = start.assignment.network.state_dict(), alone.assignment.network.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("expression.encoder"))
 
 
@@ -126,7 +126,7 @@ def test_without_noise_the_views_of_the_expression_are_the_same(data):
 
 def test_without_any_term_the_network_stays_as_it_was(data):
     idle = run(data, **dict.fromkeys(TERMS, False))
-    encoder = idle.network.expression.encoder.output
+    encoder = idle.assignment.network.expression.encoder.output
     assert float(encoder.weight.detach().abs().max()) == 0
 
 

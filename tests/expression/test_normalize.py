@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import scanpy as sc
 from scipy import sparse
+from scsiameseclu import blocks
 from scsiameseclu.errors import InputError
+from scsiameseclu.expression import normalize as module
 from scsiameseclu.expression.normalize import normalize, normalize_group
-from scsiameseclu.files import settings
+from scsiameseclu.files import settings, write_h5ad
 
 from tests.data.as_intake import as_intake, demo_sample
 
@@ -57,7 +59,7 @@ def test_variable_genes_equal_scanpy(counts: ad.AnnData, expression: ad.AnnData)
     assert expression.var["highly_variable"].tolist() == plain.var["highly_variable"].tolist()
     assert expression.var["highly_variable"].sum() == 300
     for column in ("means", "dispersions", "dispersions_norm"):
-        np.testing.assert_array_equal(expression.var[column], plain.var[column])
+        np.testing.assert_allclose(expression.var[column], plain.var[column], rtol=0, atol=1e-5)
 
 
 def test_components_equal_a_dense_decomposition(expression: ad.AnnData) -> None:
@@ -180,6 +182,38 @@ def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monke
     result = ad.read_h5ad("g.expression.h5ad")
     assert result.obsm["X_pca"].shape[1] == 50
     assert settings(result)["samples"] == [settings(counts)]
+
+
+def test_a_group_that_is_too_small_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_h5ad(as_intake(np.ones((2, 10))), "s.filtered.h5ad")
+    with pytest.raises(InputError, match="too few to compare cells"):
+        normalize_group(prefix="g", samples=[Path("s.filtered.h5ad")])
+    assert not Path("g.expression.h5ad").exists()
+
+
+def test_blocks_change_nothing(
+    counts: ad.AnnData, expression: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written and summed up 50 cells at a time, the components from the covariance, beside all at once in memory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(blocks.row_blocks, "__defaults__", (50,))
+    monkeypatch.setattr(module, "LARGE", 100)
+    write_h5ad(counts, "s.filtered.h5ad")
+    normalize_group(prefix="g", samples=[Path("s.filtered.h5ad")], n_top_genes=300, n_pcs=20)
+    result = ad.read_h5ad("g.expression.h5ad")
+    assert (result.X != expression.X).nnz == (result.layers["counts"] != expression.layers["counts"]).nnz == 0
+    assert result.var["highly_variable"].equals(expression.var["highly_variable"])
+    np.testing.assert_allclose(result.var["dispersions"], expression.var["dispersions"], rtol=1e-9)
+    np.testing.assert_allclose(result.obsm["X_pca"], expression.obsm["X_pca"], atol=1e-4)
+    np.testing.assert_allclose(result.varm["PCs"], expression.varm["PCs"], atol=1e-5)
+    for name in ("variance", "variance_ratio"):
+        np.testing.assert_allclose(result.uns["pca"][name], expression.uns["pca"][name], rtol=1e-6)
+
+
+def test_equal_cells_of_a_large_group_have_no_components(counts: ad.AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGE", 10)
+    assert not normalize(ad.AnnData(counts.X[[0] * 80], var=counts.var)).obsm["X_pca"].any()
 
 
 def test_equal_cells_have_no_components(counts: ad.AnnData) -> None:

@@ -117,7 +117,7 @@ def test_only_what_a_task_cannot_hold_is_warned_of(write_headers):
         "resourceLimits",
     ):
         assert words in found["samples"][1]["warning"]
-    for words in ("Group h: each of clustering and markers asks for up to 125.0 GB", "the filter leaves fewer"):
+    for words in ("Group h: the clustering asks for up to 125.0 GB", "the filter leaves fewer"):
         assert words in found["groups"][1]["warning"]
 
 

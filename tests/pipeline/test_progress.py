@@ -40,3 +40,35 @@ def test_the_time_expected_is_rounded_up(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
     told = [line for line in done.stdout.splitlines() if line.startswith(("about", "more"))]
     assert told == list(TIMES.values()), done.stdout + done.stderr
+
+
+def test_how_far_a_long_task_is_goes_to_the_console(tmp_path: Path) -> None:
+    script = tmp_path / "main.nf"
+    script.write_text(
+        f"include {{ showProgress }} from '{ROOT}/subworkflows/local/utils/progress'\n"
+        """
+process LONG {
+    tag "group"
+    input:
+    val seconds
+    script:
+    "echo '  step 3 of 7, 5 s left' >&2; sleep ${seconds}"
+}
+process OTHER {
+    input:
+    val seconds
+    script:
+    "echo 'not asked for' >&2; sleep ${seconds}"
+}
+workflow {
+    showProgress('LONG', 1)
+    LONG(channel.of(8))
+    OTHER(channel.of(8))
+}
+"""
+    )
+    command = [str(ROOT / "nextflow"), "run", str(script), "-ansi-log", "false"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("group: step 3 of 7, 5 s left") == 1
+    assert "not asked for" not in done.stdout

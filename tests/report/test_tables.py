@@ -646,7 +646,10 @@ def test_methods_name_the_benchmark_of_the_groups_that_went_through_it(tmp_path,
     methods = methods_of(tmp_path, monkeypatch, failures=["group_2"], benchmark=True, benchmark_seeds=3)
     assert "As a benchmark, 1 labelled group went through" in methods
     assert "k-means with 3 seeds each" in methods
+    assert "and without, and the labels" in methods
     assert "Blondel" in methods
+    further = methods_of(tmp_path / "further", monkeypatch, benchmark=True, benchmark_methods="dec,scgnn")
+    assert "and without, and through published methods (dec,scgnn) with the true number, and" in further
 
 
 def test_methods_name_nothing_that_was_not_used(tmp_path, monkeypatch):

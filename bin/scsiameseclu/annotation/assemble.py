@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
+from ..blocks import write_tables
 from ..contracts import BATCH, CORRECTED_PCA, LABEL
-from ..files import read_table, write_h5ad, write_json, write_table
+from ..files import make_plain, read_table, write_json, write_table
 from ..intake.labels import read_labels
 from ..steps import Step
 from .clustered import (
@@ -21,7 +23,7 @@ from .clustered import (
     EMBEDDING,
     UNCORRECTED_UMAP,
     UNLIKE,
-    read_clustered,
+    clustered,
 )
 from .distances import sample_distances
 from .mixing import mixing
@@ -69,20 +71,29 @@ def assemble(
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
     """
-    adata = annotated_data(
-        read_clustered(expression, clustering),
-        umap=read_table(umap, dtype={"barcode": str}),
-        annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
-    )
-    if modalities is not None:
-        adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
-    gold = read_labels(labels or [], adata.obs_names)
-    if gold is not None:
-        adata.obs[LABEL] = pd.Categorical(gold)
-    write_h5ad(adata, f"{prefix}.h5ad")
-    write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
-    write_table(composition(adata), f"{prefix}.composition.tsv")
-    _write_samples(adata, prefix)
+    with clustered(expression, clustering) as found:
+        adata = annotated_data(
+            found,
+            umap=read_table(umap, dtype={"barcode": str}),
+            annotation=read_table(annotation, dtype={"cluster": str, "cell_type": str}),
+        )
+        if modalities is not None:
+            adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
+        gold = read_labels(labels or [], adata.obs_names)
+        if gold is not None:
+            adata.obs[LABEL] = pd.Categorical(gold)
+        _write_annotated(adata, expression, f"{prefix}.h5ad")
+        write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
+        write_table(composition(adata), f"{prefix}.composition.tsv")
+        _write_samples(adata, prefix)
+
+
+def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
+    """Write an AnnData with the matrices of the expression, which are copied as they are, compressed."""
+    make_plain(adata)
+    shutil.copyfile(expression, path)
+    with h5py.File(path, "r+") as file:
+        write_tables(file, adata)
 
 
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
@@ -101,7 +112,7 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
     Parameters
     ----------
     adata
-        Expression with clusters, from ``read_clustered``.
+        Expression with clusters, from ``clustered``.
     umap
         Columns barcode, umap_1, umap_2, and `UNCORRECTED_UMAP` where batches were corrected.
     annotation
@@ -109,7 +120,7 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 
     Returns
     -------
-    AnnData with ``X`` float32 CSR, ``layers['counts']`` integer CSR, ``obsm`` ``X_pca X_scsiameseclu X_umap`` float32,
+    AnnData with ``X`` and ``layers['counts']`` as they are, ``obsm`` ``X_pca X_scsiameseclu X_umap`` float32,
     where batches were corrected also ``X_pca_corrected X_umap_uncorrected``,
     ``obs['cell_type']`` and every other text of ``obs`` categorical, ``uns['scsiameseclu']`` a dict.
     """
@@ -119,10 +130,10 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
     coordinates = umap.set_index("barcode").loc[adata.obs_names]
     pictures = {"X_umap": ["umap_1", "umap_2"], UNCORRECTED_PICTURE: list(UNCORRECTED_UMAP)}
     return ad.AnnData(
-        sparse.csr_matrix(adata.X, dtype=np.float32),
+        adata.X,
         obs=_plain_table(obs),
         var=_plain_table(adata.var),
-        layers={"counts": sparse.csr_matrix(adata.layers["counts"])},
+        layers={"counts": adata.layers["counts"]},
         obsm={
             "X_pca": np.asarray(adata.obsm["X_pca"], dtype=np.float32),
             EMBEDDING: np.asarray(adata.obsm[EMBEDDING], dtype=np.float32),

@@ -19,11 +19,12 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
+from ..blocks import row_blocks
 from ..errors import quoted
 from ..files import read_table, settings, write_table
 from ..steps import Step
 from .agreement import UNKNOWN, with_reference
-from .clustered import CLUSTER, PLACED_TYPE, read_clustered
+from .clustered import CLUSTER, PLACED_TYPE, clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 from .symbols import gene_symbols
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import anndata as ad
+
+    from ..blocks import Matrix
 
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
@@ -54,7 +57,9 @@ LARGEST_SPREAD = 0.5
 them is named: at most a fifth of the cells are of the other."""
 EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
-PERMUTATIONS = 1999
+PERMUTATIONS, FEWEST_PERMUTATIONS = 1999, 199
+MANY_CELLS = 20_000
+"""Of more cells than this, clusters are drawn fewer times in proportion, for each draw takes time in theirs."""
 EXPRESSION_BINS = 20
 
 Array = np.ndarray[Any, Any]
@@ -90,19 +95,19 @@ def celltypes(
     seed
         Seed of all randomness.
     """
-    adata = read_clustered(expression, clustering)
-    chosen = settings(adata)
     sets = read_marker_sets(markers_db)
-    if markers_db.is_file():
-        check_organism(sets, str(chosen["organism"]), markers_db)
-    tissue = str(chosen.get("tissue") or "")
-    types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
-    if PLACED_TYPE in adata.obs:
-        table = _of_base(adata)
-    elif types:
-        table = annotate_clusters(adata, types, seed=seed)
-    else:
-        table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
+    with clustered(expression, clustering) as adata:
+        chosen = settings(adata)
+        if markers_db.is_file():
+            check_organism(sets, str(chosen["organism"]), markers_db)
+        tissue = str(chosen.get("tissue") or "")
+        types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
+        if PLACED_TYPE in adata.obs:
+            table = _of_base(adata)
+        elif types:
+            table = annotate_clusters(adata, types, seed=seed)
+        else:
+            table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
     if reference is not None:
         table = with_reference(table, read_table(reference, dtype={"cluster": str, "reference_type": str}))
     write_table(table, f"{prefix}.annotation.tsv")
@@ -116,7 +121,8 @@ def annotate_clusters(
     Parameters
     ----------
     adata
-        Log-normalised expression in ``X``; gene symbols in ``var['gene_symbols']``, else in ``var_names``.
+        Log-normalised expression in ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in
+        ``var_names``.
     types
         Cell types by name, from :func:`~scsiameseclu.annotation.cell_types_for`.
     groupby
@@ -138,14 +144,13 @@ def annotate_clusters(
         return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
     if not panel.names:
         return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
-    X = sparse.csr_matrix(adata.X)
-    markers = X[:, panel.genes].toarray()
+    sums, markers = _read_expression(adata.X, panel.genes, clusters.codes)
     rng = np.random.default_rng(seed)
-    means = _cluster_means(X, clusters.codes)
+    means = _drawn_means(sums, np.bincount(clusters.codes))
     contrasts = _contrasts(means, means)
     scores = panel.weights @ contrasts[panel.genes]
     p_values = np.maximum(
-        _p_values_of_genes(panel, contrasts, _gene_bins(X), rng),
+        _p_values_of_genes(panel, contrasts, _gene_bins(sums.sum(axis=0)), rng),
         _p_values_of_cells(panel, markers, clusters.codes, means[panel.genes], rng),
     )
     mixed = _mixed(panel, markers, clusters.codes)
@@ -245,13 +250,31 @@ def _path(parents: list[int], t: int) -> list[int]:
     return path
 
 
-def _cluster_means(X: sparse.csr_matrix | Array, codes: Array) -> Array:
-    """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
+def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, sparse.csr_matrix]:
+    """Return the sums of all genes (clusters x genes), and the expression of `genes` (cells x genes), in float64."""
+    n_clusters = codes.max() + 1
+    sums, some = np.zeros((n_clusters, X.shape[1])), []
+    for cells, block in row_blocks(X):
+        sums += (_members(codes[cells], n_clusters) @ block).toarray()
+        some.append(block[:, genes].astype(np.float64))
+    return sums, sparse.vstack(some, format="csr")
+
+
+def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
+    """Return clusters x cells: 1 where a cell is in a cluster."""
+    n_cells = len(codes)
+    return sparse.csr_matrix((np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells))
+
+
+def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
+    """Return :func:`_drawn_means` of cells x genes."""
     sizes = np.bincount(codes)
-    members = sparse.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
-    sums = members @ X
-    sums = sums.toarray() if sparse.issparse(sums) else sums
-    overall = sums.sum(axis=0) / len(codes)
+    return _drawn_means((_members(codes, len(sizes)) @ markers).toarray(), sizes)
+
+
+def _drawn_means(sums: Array, sizes: Array) -> Array:
+    """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
+    overall = sums.sum(axis=0) / sizes.sum()
     return np.asarray(((sums + PRIOR_CELLS * overall) / (sizes + PRIOR_CELLS)[:, None]).T)
 
 
@@ -266,10 +289,10 @@ def _contrasts(means: Array, scale: Array) -> Array:
     return np.asarray((2 * np.sqrt(np.maximum(place, 0)) - 1) * width / (width + NOISE))
 
 
-def _gene_bins(X: sparse.csr_matrix) -> Array:
+def _gene_bins(sums: Array) -> Array:
     """Return the bin of each gene: genes by mean expression, in bins of equal size."""
-    order = np.argsort(np.argsort(np.asarray(X.mean(axis=0)).ravel(), kind="stable"), kind="stable")
-    return np.asarray(order * EXPRESSION_BINS // X.shape[1])
+    order = np.argsort(np.argsort(sums, kind="stable"), kind="stable")
+    return np.asarray(order * EXPRESSION_BINS // len(sums))
 
 
 def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.random.Generator) -> Array:
@@ -280,13 +303,16 @@ def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.ran
     return _p_values(null, panel.scores(contrasts[panel.genes]))
 
 
-def _p_values_of_cells(panel: _Panel, markers: Array, codes: Array, means: Array, rng: np.random.Generator) -> Array:
+def _p_values_of_cells(
+    panel: _Panel, markers: sparse.csr_matrix, codes: Array, means: Array, rng: np.random.Generator
+) -> Array:
     """Return, per cluster, how likely random clusters of its size score as high, on the scale of the real ones."""
 
     def scores(some_means: Array) -> Array:
         return panel.scores(_contrasts(some_means, means))
 
-    null = np.stack([scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(PERMUTATIONS)])
+    few = max(PERMUTATIONS * MANY_CELLS // len(codes), FEWEST_PERMUTATIONS)
+    null = np.stack([scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(min(PERMUTATIONS, few))])
     return _p_values(null, scores(means))
 
 
@@ -310,7 +336,7 @@ def _p_values(null: Array, observed: Array) -> Array:
     return np.asarray((1 + (smallest <= best).sum(axis=0)) / total)
 
 
-def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
+def _mixed(panel: _Panel, markers: sparse.csr_matrix, codes: Array) -> Array:
     """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
 
     A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
@@ -328,10 +354,10 @@ def _mixed(panel: _Panel, markers: Array, codes: Array) -> Array:
     return mixed
 
 
-def _leans(markers: Array, weights: Array, codes: Array) -> tuple[Array, Array]:
+def _leans(markers: sparse.csr_matrix, weights: Array, codes: Array) -> tuple[Array, Array]:
     """Return mean and spread, per cluster, of the cells' lean by the weights of the markers."""
     told = np.flatnonzero(weights)
-    weighted = markers[:, told].astype(np.float64) * weights[told]
+    weighted = markers[:, told].toarray() * weights[told]
     clusters = [weighted[codes == k] for k in range(codes.max() + 1)]
     means = np.array([cells.sum(axis=1).mean() for cells in clusters])
     excess = np.array([cells.sum(axis=1).var() - cells.var(axis=0).sum() for cells in clusters])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 
+from ..blocks import opened
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CLUSTER = "cluster"
@@ -20,8 +24,9 @@ UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
 """Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
 
 
-def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
-    """Read a group's expression and give it the clusters found in it.
+@contextmanager
+def clustered(expression: Path, clustering: Path) -> Iterator[ad.AnnData]:
+    """Open a group's expression and give it the clusters found in it; its matrices stay on disk.
 
     Parameters
     ----------
@@ -30,16 +35,16 @@ def read_clustered(expression: Path, clustering: Path) -> ad.AnnData:
     clustering
         ``<group>.clustering.h5ad`` of the same cells in the same order.
 
-    Returns
-    -------
+    Yields
+    ------
     The expression with ``obs``, ``obsm`` and ``uns`` of the clustering added.
     """
-    adata = ad.read_h5ad(expression)
     clusters = ad.read_h5ad(clustering)
-    if not np.array_equal(adata.obs_names, clusters.obs_names):
-        raise ValueError(f"{expression.name} and {clustering.name} are not of the same cells in the same order")
-    for column in clusters.obs:
-        adata.obs[column] = clusters.obs[column]
-    adata.obsm.update(clusters.obsm)
-    adata.uns.update(clusters.uns)
-    return adata
+    with opened(expression) as adata:
+        if not np.array_equal(adata.obs_names, clusters.obs_names):
+            raise ValueError(f"{expression.name} and {clustering.name} are not of the same cells in the same order")
+        for column in clusters.obs:
+            adata.obs[column] = clusters.obs[column]
+        adata.obsm.update(clusters.obsm)
+        adata.uns.update(clusters.uns)
+        yield adata

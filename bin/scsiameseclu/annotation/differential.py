@@ -19,7 +19,7 @@ from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
-from .clustered import CLUSTER, read_clustered
+from .clustered import CLUSTER, clustered
 from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit, without_values
 from .pseudobulk import pseudobulk, with_columns
 
@@ -54,9 +54,9 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
     model = read_design(design)
     if model is None:
         raise InputError.of(what="no condition is named", where=design, remedy="name a column with --condition")
-    adata = read_clustered(expression, clustering)
-    rows = settings(adata)["samples"]
-    bulk = pseudobulk(adata)
+    with clustered(expression, clustering) as adata:
+        rows = settings(adata)["samples"]
+        bulk = pseudobulk(adata)
     table, notes = compare(bulk, sample_table(rows, model), model)
     notes = [*without_values(rows, model), *notes]
     write_table(table, f"{prefix}.differential_expression.tsv")

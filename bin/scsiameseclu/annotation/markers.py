@@ -18,10 +18,11 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import ndtr
 
-from ..depth import exact_log_normalized
+from ..blocks import columns_of
+from ..depth import exact_logarithm
 from ..files import write_table
 from ..steps import Step
-from .clustered import CLUSTER, read_clustered
+from .clustered import CLUSTER, clustered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ LARGEST_P_VALUE = 0.01
 """Seurat's ``return.thresh``."""
 BLOCK = 100_000
 """Non-zero values that a thread handles at once, which bounds the memory; results do not depend on the threads."""
+
+_AT_ONCE = 10_000_000  # values of which a sum makes wider copies
 
 SeuratVersion = Literal["5", "4"]
 Array = np.ndarray[Any, Any]
@@ -90,16 +93,16 @@ def markers(
     seurat_compat
         Seurat's major version whose fold change and thresholds are used.
     """
-    adata = read_clustered(expression, clustering)
-    adata.X = exact_log_normalized(adata.layers["counts"])
-    table = find_markers(
-        adata,
-        min_pct=min_pct,
-        logfc_threshold=logfc_threshold,
-        only_pos=only_pos,
-        seurat_compat=seurat_compat,
-        threads=int(os.environ.get("SCSIAMESECLU_THREADS", "1")),
-    )
+    with clustered(expression, clustering) as adata:
+        table = find_markers(
+            adata,
+            min_pct=min_pct,
+            logfc_threshold=logfc_threshold,
+            only_pos=only_pos,
+            seurat_compat=seurat_compat,
+            exact=True,
+            threads=int(os.environ.get("SCSIAMESECLU_THREADS", "1")),
+        )
     write_table(table, f"{prefix}.markers.tsv")
 
 
@@ -111,6 +114,7 @@ def find_markers(
     logfc_threshold: float | None = None,
     only_pos: bool = False,
     seurat_compat: SeuratVersion = "5",
+    exact: bool = False,
     threads: int = 1,
 ) -> pd.DataFrame:
     """Return the marker genes of each cluster.
@@ -118,9 +122,9 @@ def find_markers(
     Parameters
     ----------
     adata
-        Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse.
+        Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse, in memory or on disk.
     groupby
-        Column of ``obs`` with the clusters.
+        Column of ``obs`` with the clusters; cells without one are left out.
     min_pct
         Smallest share of cells with the gene, in the cluster or in the rest. Default: Seurat's, by version.
     logfc_threshold
@@ -129,6 +133,8 @@ def find_markers(
         Report only genes that are higher in the cluster.
     seurat_compat
         ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) + 1``.
+    exact
+        True: in place of ``X``, :func:`~scsiameseclu.depth.exact_logarithm` of ``layers['counts']`` is tested.
     threads
         Threads over blocks of genes; the result does not depend on their number.
 
@@ -145,8 +151,7 @@ def find_markers(
         thresholds.logfc if logfc_threshold is None else logfc_threshold,
     )
     clusters = pd.Categorical(adata.obs[groupby])
-    X = sparse.csc_matrix(adata.X, copy=True)
-    statistics = _statistics(X, clusters.codes, len(clusters.categories), threads)
+    statistics = _statistics(_genes(adata, clusters.codes >= 0, exact=exact), clusters, threads)
     tables = [
         _table(statistics, k, adata.var_names, thresholds, only_pos=only_pos, seurat_compat=seurat_compat).assign(
             cluster=str(name)
@@ -175,16 +180,46 @@ class _Statistics:
     ties: Array
 
 
-def _statistics(X: sparse.csc_matrix, codes: Array, n_clusters: int, threads: int = 1) -> _Statistics:
-    """Return the statistics of all genes (columns of `X`) and clusters in one pass over the genes."""
-    X.sum_duplicates()
-    X.eliminate_zeros()
-    if X.nnz and X.data.min() < 0:
+@dataclass(frozen=True)
+class _Genes:
+    """The genes' values (CSC): expression, or counts, of which it is made where it is asked for.
+
+    ``totals`` (cells) are the sums by which counts are divided; None: the values are expression.
+    """
+
+    matrix: sparse.csc_matrix
+    totals: Array | None = None
+
+    def expression(self, first: int, stop: int) -> sparse.csc_matrix:
+        """Return the expression of a range of genes."""
+        block = self.matrix[:, first:stop]
+        if self.totals is not None:
+            block = block.astype(np.float64)
+            block.data = exact_logarithm(block.data, self.totals[block.indices])
+        return block
+
+
+def _genes(adata: ad.AnnData, kept: Array, *, exact: bool) -> _Genes:
+    """Return the genes of the cells that are `kept`."""
+    values = columns_of(adata.layers["counts"] if exact else adata.X, None if kept.all() else kept)
+    if values.nnz and values.data.min() < 0:
         raise ValueError("expression must be log-normalised, but has negative values")
-    sizes = np.bincount(codes, minlength=n_clusters).astype(np.float64)
-    of_genes = partial(_block_statistics, X, codes, sizes)
+    if not exact:
+        return _Genes(values)
+    totals = np.zeros(values.shape[0])
+    for start in range(0, values.nnz, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        totals += np.bincount(values.indices[some], values.data[some], minlength=len(totals))
+    return _Genes(values, totals)
+
+
+def _statistics(genes: _Genes, clusters: pd.Categorical, threads: int = 1) -> _Statistics:
+    """Return the statistics of all genes and clusters in one pass over the genes."""
+    codes = clusters.codes[clusters.codes >= 0]
+    sizes = np.bincount(codes, minlength=len(clusters.categories)).astype(np.float64)
+    of_genes = partial(_block_statistics, genes, codes, sizes)
     with ThreadPoolExecutor(threads) as pool:  # sorting, most of the work, lets other threads run
-        blocks = list(pool.map(of_genes, _blocks(X.indptr)))
+        blocks = list(pool.map(of_genes, _blocks(genes.matrix.indptr)))
     detected, sums, ranks, ties = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return _Statistics(sizes, detected, sums, ranks, ties)
 
@@ -200,10 +235,10 @@ def _blocks(indptr: Array) -> Iterator[tuple[int, int]]:
 
 
 def _block_statistics(
-    whole: sparse.csc_matrix, codes: Array, sizes: Array, block: tuple[int, int]
+    of_all: _Genes, codes: Array, sizes: Array, block: tuple[int, int]
 ) -> tuple[Array, Array, Array, Array]:
     """Return detected, sums, ranks and ties of a range of genes."""
-    X = whole[:, slice(*block)]
+    X = of_all.expression(*block)
     n_cells, n_genes = X.shape
     shape = n_genes, len(sizes)
     genes = np.repeat(np.arange(n_genes), np.diff(X.indptr))

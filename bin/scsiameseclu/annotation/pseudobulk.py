@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..expression.merge import MEASURED
 from .clustered import CLUSTER
 
@@ -38,7 +39,6 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
     samples = pd.Categorical(adata.obs[sample].astype(str))
     codes = clusters.codes.astype(int) * len(samples.categories) + samples.codes
     pairs, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
-    members = sparse.csr_matrix((np.ones(adata.n_obs, int), (places, np.arange(adata.n_obs))))
     rows, columns = np.divmod(pairs, len(samples.categories))
     obs = pd.DataFrame(
         {
@@ -48,9 +48,15 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
         }
     )
     obs.index = pd.Index(obs["cluster"] + "|" + obs["sample"])
-    sums = sparse.csr_matrix(members @ sparse.csr_matrix(adata.layers["counts"]))
+    sums = sparse.csr_matrix((len(pairs), adata.n_vars), dtype=np.int64)
+    for cells, counts in row_blocks(adata.layers["counts"]):
+        inside = places[cells]
+        members = sparse.csr_matrix(
+            (np.ones(len(inside), int), (inside, np.arange(len(inside)))), shape=(len(pairs), len(inside))
+        )
+        sums += members @ counts
     kept = [column for column in ("gene_ids", "gene_symbols", MEASURED) if column in adata.var]
-    return ad.AnnData(sums, obs=obs, var=adata.var[kept].copy())
+    return ad.AnnData(sparse.csr_matrix(sums), obs=obs, var=adata.var[kept].copy())
 
 
 def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: Design) -> None:

@@ -21,6 +21,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from ..blocks import row_blocks
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..expression.normalize import raw_counts
@@ -28,13 +29,15 @@ from ..files import write_table
 from ..intake.gene_ids import without_versions
 from ..steps import Step
 from .agreement import UNKNOWN
-from .clustered import CLUSTER, read_clustered
+from .clustered import CLUSTER, clustered
 from .symbols import gene_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+    from ..blocks import Matrix
 
 LABEL = "label"
 """Column of ``obs`` with the labels in the reference that :func:`checked_reference` returns."""
@@ -52,6 +55,7 @@ LARGEST = 10.0
 MOST_CELLS = 1000
 """Cells of a label that are used, evenly spaced; more add nothing."""
 BLOCK = 10_000
+"""Cells whose variable genes are made dense at a time."""
 N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 
 
@@ -71,8 +75,9 @@ def reference(*, prefix: str, expression: Path, clustering: Path, labelled: Path
     seed
         Seed of the cross-validation.
     """
-    adata = read_clustered(expression, clustering)
-    write_table(transfer_labels(adata, ad.read_h5ad(labelled), seed=seed), f"{prefix}.reference.tsv")
+    with clustered(expression, clustering) as adata:
+        table = transfer_labels(adata, ad.read_h5ad(labelled), seed=seed)
+    write_table(table, f"{prefix}.reference.tsv")
 
 
 def checked_reference(path: Path, column: str) -> ad.AnnData:
@@ -176,18 +181,19 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
     InputError
         If they share fewer than 50 genes.
     """
-    cells, known = _shared(adata, labelled)
+    ours, theirs = _shared(adata, labelled)
+    known = _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
     space = _Space.of(known)
     labels = labelled.obs[LABEL].astype(str).to_numpy()
-    names, probabilities = _probabilities(space.scores(known), labels, space.scores(cells), seed)
     clusters = pd.Categorical(adata.obs[groupby])
-    means = space.means(cells, clusters.codes)
+    scores, means = space.place(adata.layers["counts"], ours, clusters.codes)
+    names, probabilities = _probabilities(space.scores(known), labels, scores, seed)
     overall = np.bincount(clusters.codes) @ means / len(clusters)
     rows = []
     for k, cluster in enumerate(clusters.categories):
         mean = probabilities[clusters.codes == k].mean(axis=0)
         best = names[int(mean.argmax())]
-        profile = space.means(known[labels == best], np.zeros((labels == best).sum(), dtype=int))[0]
+        profile = space.profile(known[labels == best])
         # The first does not depend on the composition of the group, the second not on technical differences.
         similarity = max(_correlation(means[k], profile), _correlation(means[k] - overall, profile))
         sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
@@ -195,8 +201,8 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Return log-normalized expression of both over the genes that they share, by symbol or by Ensembl id."""
+def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places, in both, of the genes that they share, by symbol or by Ensembl id."""
     theirs = _places(pd.Index(without_versions(pd.Series(labelled.var_names, dtype=str))))
     ours = [_places(gene_symbols(adata))]
     if "gene_ids" in adata.var:
@@ -210,8 +216,7 @@ def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[sparse.csr_matrix,
             f"of the group, such as {', '.join(map(quoted, adata.var_names[:3]))}",
             remedy="give a reference of the same organism, with gene symbols or Ensembl ids as the names of its genes",
         )
-    counts = sparse.csr_matrix(adata.layers["counts"])[:, most[genes]]
-    return _log_normalized(counts), _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs[genes]])
+    return np.asarray(most[genes], dtype=np.int64), np.asarray(theirs[genes], dtype=np.int64)
 
 
 def _places(names: pd.Index) -> pd.Series[int]:
@@ -256,19 +261,32 @@ class _Space:
 
     def scores(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
         """Return cells x components."""
-        return np.vstack([self._scaled(X[rows]) @ self.components.T for rows in _blocks(X.shape[0])])
+        return np.vstack([self._scaled(block) @ self.components.T for _, block in row_blocks(X, BLOCK)])
 
-    def means(self, X: sparse.csr_matrix, codes: NDArray[np.int_]) -> NDArray[np.float64]:
-        """Return clusters x genes: mean profiles, as differences from that of the reference."""
-        sums = np.zeros((codes.max() + 1, len(self.genes)))
-        for rows in _blocks(X.shape[0]):
-            np.add.at(sums, codes[rows], self._scaled(X[rows]))
-        return np.asarray(sums / np.bincount(codes)[:, None])
+    def profile(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Return the mean over cells, as differences from that of the reference (genes)."""
+        return np.asarray(sum(self._scaled(block).sum(axis=0) for _, block in row_blocks(X, BLOCK)) / X.shape[0])
 
+    def place(
+        self, counts: Matrix, genes: NDArray[np.int64], codes: NDArray[np.int_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the components of cells and the mean profiles of clusters, as differences from that of the reference.
 
-def _blocks(n_cells: int) -> list[slice]:
-    """Return ranges of cells that are made dense at a time, which bounds the memory."""
-    return [slice(start, start + BLOCK) for start in range(0, n_cells, BLOCK)]
+        Parameters
+        ----------
+        counts
+            Raw counts (cells x genes), in memory or on disk.
+        genes
+            Places of the reference's genes among the columns.
+        codes
+            Cluster of each cell.
+        """
+        sums, scores = np.zeros((codes.max() + 1, len(self.genes))), []
+        for cells, block in row_blocks(counts, BLOCK):
+            scaled = self._scaled(_log_normalized(block[:, genes]))
+            np.add.at(sums, codes[cells], scaled)
+            scores.append(scaled @ self.components.T)
+        return np.vstack(scores), np.asarray(sums / np.bincount(codes)[:, None])
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
+from sklearn.neighbors import KNeighborsRegressor
 
 from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
-from .clustered import EMBEDDING, UNCORRECTED_UMAP, read_clustered
+from .clustered import EMBEDDING, UNCORRECTED_UMAP, clustered
 
 FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
 NEIGHBORS = 15
+LAID_OUT = 50_000
+"""Cells that are laid out; of more a random sample is, and each other cell lies among its nearest ones in it."""
 INITIAL_RANGE = 10.0
 """Largest absolute coordinate at the start, as in umap-learn's own initialization."""
 
@@ -40,12 +43,12 @@ def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> N
     seed
         Seed of all randomness.
     """
-    adata = read_clustered(expression, clustering)
-    coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
-    table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
-    if CORRECTED_PCA in adata.obsm:
-        table[list(UNCORRECTED_UMAP)] = umap_coordinates(adata.obsm["X_pca"], seed=seed)
-    table.insert(0, "barcode", adata.obs_names)
+    with clustered(expression, clustering) as adata:
+        coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
+        table = pd.DataFrame(coordinates, columns=["umap_1", "umap_2"])
+        if CORRECTED_PCA in adata.obsm:
+            table[list(UNCORRECTED_UMAP)] = umap_coordinates(adata.obsm["X_pca"], seed=seed)
+        table.insert(0, "barcode", adata.obs_names)
     write_table(table, f"{prefix}.umap.tsv")
 
 
@@ -53,7 +56,8 @@ def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.nd
     """Return the UMAP coordinates of an embedding.
 
     The layout starts from the first two principal components, which keeps the large distances (Kobak and Linderman,
-    Nature Biotechnology 2021) and, unlike the spectral start, never fails on a disconnected graph.
+    Nature Biotechnology 2021) and, unlike the spectral start, never fails on a disconnected graph. Of more than 50,000
+    cells a random sample of as many is laid out; each other cell lies at the mean of its 15 nearest ones in it.
 
     Parameters
     ----------
@@ -67,6 +71,19 @@ def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.nd
     Cells x 2, float32, rounded to 4 decimals; the principal components themselves for fewer than 15 cells
     and for cells that are all alike.
     """
+    n = len(embedding)
+    if n <= LAID_OUT:
+        return _laid_out(embedding, seed)
+    cells = np.random.default_rng(seed).permutation(n) < LAID_OUT
+    coordinates = np.empty((n, 2), dtype=np.float32)
+    coordinates[cells] = _laid_out(embedding[cells], seed)
+    near = KNeighborsRegressor(NEIGHBORS, weights="distance", algorithm="brute")
+    near.fit(embedding[cells], coordinates[cells])
+    coordinates[~cells] = near.predict(embedding[~cells]).round(4)
+    return coordinates
+
+
+def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     start = _principal_components(embedding)
     if len(embedding) < FEWEST_CELLS or not start.any():
         return start.round(4)

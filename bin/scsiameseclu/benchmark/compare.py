@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -11,11 +12,21 @@ import numpy as np
 from ..errors import InputError
 from ..intake.labels import read_labels
 from ..steps import Step
+from .baselines import BASELINES
 from .datasets import Dataset, content_digest
+from .methods import COMPARED, SCANPY, Method
 from .run import comparison_jobs, measure
 
 
-def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: int = 0, threads: int = 1) -> None:
+def compare_methods(
+    *,
+    prefix: str,
+    expression: Path,
+    labels: list[Path],
+    methods: list[str] | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> None:
     """Cluster a labelled group by every method; writes ``<prefix>.<seed>.results.tsv``, one row a fit.
 
     Parameters
@@ -27,6 +38,8 @@ def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: 
     labels
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard; only the scores read
         them, and the true number of clusters is theirs.
+    methods
+        Names of further methods, beside those that are always compared; ``all`` for all there are.
     seed
         Seed of everything random.
     threads
@@ -50,13 +63,18 @@ def compare_methods(*, prefix: str, expression: Path, labels: list[Path], seed: 
     dataset = Dataset(prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars, digest=digest)
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
-        failed = measure(comparison_jobs([dataset], [seed]), table, scratch=Path(scratch), threads=threads)
+        jobs = comparison_jobs([dataset], [seed], methods=(*COMPARED, SCANPY, *_further(methods or ())))
+        failed = measure(jobs, table, scratch=Path(scratch), threads=threads)
     if failed:
         raise InputError.of(
             what=f"{failed} fits of the benchmark failed.",
             where=f"group {prefix}, seed {seed}",
             remedy="See the task's .command.err for why; run again with -resume.",
         )
+
+
+def _further(names: Sequence[str]) -> tuple[Method, ...]:
+    return BASELINES if "all" in names else tuple(method for method in BASELINES if method.name in names)
 
 
 STEP = Step(compare_methods, isolate=True)

@@ -189,22 +189,35 @@ def simulated_dataset(n_cells: int, *, scratch: Path, seed: int = 0) -> Dataset:
     cells differ in depth, with about 1,200 counts in the median.
     """
     rng = np.random.default_rng(seed)
-    base = rng.lognormal(0, 1.5, SIMULATED_GENES)
-    changed = rng.random((SIMULATED_TYPES, SIMULATED_GENES)) < 0.1
+    profiles = simulated_profiles(rng, n_genes=SIMULATED_GENES, depth=1200)
+    counts, types = simulated_cells(profiles, n_cells, rng)
+    barcodes = pd.Index([f"cell_{i}" for i in range(n_cells)])
+    genes = [f"gene_{j}" for j in range(SIMULATED_GENES)]
+    var = pd.DataFrame({"gene_ids": genes, "gene_symbols": genes}, index=genes)
+    adata = ad.AnnData(counts, obs=pd.DataFrame(index=barcodes), var=var)
+    gold = pd.Series([f"type_{t}" for t in types], index=barcodes)
+    return prepare(adata, gold, name=f"simulated_{n_cells}", scratch=scratch)
+
+
+def simulated_profiles(rng: np.random.Generator, *, n_genes: int, depth: float) -> NDArray[np.float64]:
+    """Return the mean counts of types x genes, `depth` in all, where a tenth of the genes differs in each type."""
+    base = rng.lognormal(0, 1.5, n_genes)
+    changed = rng.random((SIMULATED_TYPES, n_genes)) < 0.1
     profiles = base * np.exp(changed * rng.normal(0, 1.2, changed.shape))
-    profiles *= 1200 / profiles.sum(axis=1, keepdims=True)
-    sizes = 0.75 ** np.arange(SIMULATED_TYPES)
-    types = rng.choice(SIMULATED_TYPES, n_cells, p=sizes / sizes.sum())
+    return np.asarray(profiles * (depth / profiles.sum(axis=1, keepdims=True)))
+
+
+def simulated_cells(
+    profiles: NDArray[np.float64], n_cells: int, rng: np.random.Generator
+) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
+    """Return counts of cells around these profiles (types x genes), the first types more frequent, and their types."""
+    sizes = 0.75 ** np.arange(len(profiles))
+    types = rng.choice(len(profiles), n_cells, p=sizes / sizes.sum())
     blocks = [
         _simulated_counts(profiles[types[start : start + SIMULATED_BLOCK]], rng)
         for start in range(0, n_cells, SIMULATED_BLOCK)
     ]
-    barcodes = pd.Index([f"cell_{i}" for i in range(n_cells)])
-    genes = [f"gene_{j}" for j in range(SIMULATED_GENES)]
-    var = pd.DataFrame({"gene_ids": genes, "gene_symbols": genes}, index=genes)
-    adata = ad.AnnData(sparse.vstack(blocks, format="csr"), obs=pd.DataFrame(index=barcodes), var=var)
-    gold = pd.Series([f"type_{t}" for t in types], index=barcodes)
-    return prepare(adata, gold, name=f"simulated_{n_cells}", scratch=scratch)
+    return sparse.vstack(blocks, format="csr"), types
 
 
 def _simulated_counts(means: NDArray[np.float64], rng: np.random.Generator) -> sparse.csr_matrix:

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..report.figures import STYLE
 from ..report.palette import cluster_color
+from .beside import mean_ranks
 from .methods import COMPARED, LEIDEN, METHODS, OURS, SCANPY
 from .tables import interval, is_development, per_set
 
@@ -29,9 +30,12 @@ def look(name: str) -> dict[str, Any]:
     return {"color": cluster_color(place), "marker": MARKERS[place % len(MARKERS)]}
 
 
-def draw_figures(output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame, timed: pd.DataFrame) -> None:
-    """Draw ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG) into `output`, as far as there are results."""
+def draw_figures(
+    output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame, timed: pd.DataFrame, beside: pd.DataFrame
+) -> None:
+    """Draw ``ranks``, ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG), as far as there are results."""
     figures = {
+        "ranks": (ranks, beside),
         "difference": (differences_to_leiden, results),
         "ari": (_ari, results),
         "cost": (_cost, timed),
@@ -41,6 +45,21 @@ def draw_figures(output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame, 
         for name, (draw, table) in figures.items():
             if len(table):
                 draw(table).savefig(output / f"{name}.png", metadata={"Software": None}, dpi=150)
+
+
+def ranks(results: pd.DataFrame) -> Figure:
+    """Return the mean rank of each method over the data sets with its interval, the best on top."""
+    found = mean_ranks(results)[::-1]
+    figure = Figure(figsize=(7, 0.8 + 0.24 * len(found)), layout="constrained")
+    axes = figure.subplots()
+    for line, (name, row) in enumerate(found.iterrows()):
+        color = cluster_color(0) if name == OURS.name else "#777777"
+        axes.plot([row["low"], row["high"]], [line, line], color=color, linewidth=2)
+        axes.plot(row["mean"], line, "o", color=color)
+    axes.set_yticks(range(len(found)), [METHODS[str(name)].title for name in found.index])
+    axes.grid(axis="x", color="#dddddd", linewidth=0.5)
+    axes.set(xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 % interval; 1 is best")
+    return figure
 
 
 def differences_to_leiden(results: pd.DataFrame) -> Figure:

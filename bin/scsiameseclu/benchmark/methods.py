@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from .baselines import BASELINES
+
 if TYPE_CHECKING:
     import anndata as ad
     from numpy.typing import NDArray
@@ -107,7 +109,7 @@ class Louvain(Method):
 
     def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
         """Cluster the principal components."""
-        return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"], random_state=seed), random_state=seed))
+        return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"]), random_state=seed))
 
 
 class KMeans(Method):
@@ -141,6 +143,7 @@ class ScanpyPath(Method):
 
 OURS = Ours("scsiameseclu", "scSiameseClu")
 CONSENSUS = Ours("consensus", "consensus", {"method": "consensus"}, without=NETWORK)
+SKETCHED = Ours("sketch", "scSiameseClu, sketch of 1,000 cells", {"max_cells": 1000})
 LEIDEN, SCANPY = Leiden(), ScanpyPath()
 COMPARED: tuple[Method, ...] = (OURS, CONSENSUS, LEIDEN, Louvain(), KMeans())
 """Methods whose labels are compared, ours first."""
@@ -160,10 +163,10 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, switches in SWITCHES.items())
 """scSiameseClu without each of its parts."""
-METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, *ABLATIONS)}
+METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS, *BASELINES)}
 
 
-def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_matrix:
+def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:
     """Return the shared-nearest-neighbor graph of Seurat's ``FindNeighbors``.
 
     The weight of any two cells is the Jaccard index of their sets of 20 neighbors (the cell itself among them); below
@@ -173,15 +176,13 @@ def seurat_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_m
     ----------
     scores
         Principal components, cells x components.
-    random_state
-        Seed of the approximate search, used for more than 20,000 cells.
     """
     from scipy.sparse import csr_matrix
 
     from ..clustering.consensus.neighbors import knn_indices
 
     n = scores.shape[0]
-    neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1, random_state=random_state)
+    neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1)
     sets = np.column_stack([np.arange(n), neighbors])
     k = sets.shape[1]
     member = csr_matrix((np.ones(sets.size, dtype=np.float32), sets.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))

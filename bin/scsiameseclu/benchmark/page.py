@@ -10,15 +10,17 @@ import pandas as pd
 
 from ..files import read_table, write_table
 from ..steps import Step
+from .beside import beside_results, beside_sets, beside_table, paper_table, ranking
 from .figures import MODES, draw_figures
-from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
+from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
 from .sections import SECTIONS
 from .tables import complete, is_development, markdown, per_set, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
-NOTES = "notes.md"
-"""Text beside the tables that goes into the page as it is: what was particular about these runs."""
+TEXTS = ("notes", "leaks")
+"""Texts beside the tables that go into the page as they are: about these runs, and about published code."""
+RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
 
@@ -32,16 +34,20 @@ def write_page(output: Path) -> None:
     results, scaling = complete(found, WANTED), read_results(output / SCALING)
     timed = found[found["method"].isin({method.name for method in (*COMPARED, SCANPY)})]
     blocks = comparison_blocks(results, found) if len(results) else {}
+    blocks |= beside_blocks(beside := beside_results(found), found)
     if len(ablations := ablation_results(found)):
         blocks["ablation"] = ablation_table(ablations)
+    if (found["method"] == SKETCHED.name).any():
+        blocks["sketch"] = sketch_table(found)
     if len(scaling):
         blocks["scaling"] = scaling_table(scaling)
     for name, section in SECTIONS.items():
         if (output / f"{name}.tsv").is_file():
             blocks[name] = section(read_table(output / f"{name}.tsv"))
-    if (output / NOTES).is_file():
-        blocks["notes"] = (output / NOTES).read_text(encoding="utf-8").strip()
-    draw_figures(output, results=results, scaling=scaling, timed=timed)
+    for name in TEXTS:
+        if (output / f"{name}.md").is_file():
+            blocks[name] = (output / f"{name}.md").read_text(encoding="utf-8").strip()
+    draw_figures(output, results=results, scaling=scaling, timed=timed, beside=beside)
     template = (files(__package__) / "page.md").read_text(encoding="utf-8")
     output.with_name(f"{output.name}.md").write_text(filled(template, blocks), encoding="utf-8")
 
@@ -62,6 +68,19 @@ def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, s
         mine = results[results["k_mode"] == k_mode]
         blocks |= {f"means_{k_mode}": means_table(mine, k_mode), f"sets_{k_mode}": sets_table(mine, k_mode)}
     return blocks
+
+
+def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
+    """Return the parts of the page about the methods that the paper compares with; none where none was measured."""
+    if not len(beside):
+        return {}
+    sets = _by_set(beside, beside_sets(beside))
+    blocks = {
+        "ranking": f"{ranking(beside)}\n\n{RANKS}",
+        "beside": beside_table(beside, found),
+        "beside_sets": sets,
+    }
+    return blocks | ({"paper": paper} if (paper := paper_table(found)) else {})
 
 
 def headline(results: pd.DataFrame) -> str:
@@ -191,6 +210,22 @@ def ablation_table(results: pd.DataFrame) -> str:
     seeds = results["seed"].nunique()
     text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
     return f"{text}\n\n{markdown(pd.DataFrame.from_dict(rows, orient='index').astype(object), first='variant')}"
+
+
+def sketch_table(found: pd.DataFrame) -> str:
+    """Return the ARI with a sketch of 1,000 cells beside that of all cells, set by set, and the mean difference."""
+    columns: dict[str, pd.Series[float]] = {}
+    lines: list[str] = []
+    for k_mode, words in MODES.items():
+        results = complete(found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)])
+        ari = per_set(results)
+        if not len(ari):
+            continue
+        above = ari[SKETCHED.name] - ari[OURS.name]
+        columns |= {f"all, {words}": ari[OURS.name], f"sketch, {words}": ari[SKETCHED.name]}
+        seeds = _number(results["seed"].nunique(), "seed")
+        lines.append(f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}.")
+    return "\n\n".join([" ".join(lines), markdown(pd.DataFrame(columns).astype(object), first="data set")])
 
 
 def scaling_table(scaling: pd.DataFrame) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, quoted
 from ..evaluation.scores import score_clusters
 from ..expression.normalize import normalize
+from .baselines import BASELINES
 from .datasets import Dataset, labelled_datasets, simulated_dataset
-from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, Method
+from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .page import RESULTS, SCALING, write_page
 from .process import ProcessError, Record, records
 from .results import append, identities, identity, note, one_line, read_results, rounded, tidy
@@ -26,6 +27,8 @@ from .sources import Reached
 
 SMALLEST = 100
 """Fewest simulated cells."""
+WORTH_A_SKETCH = 2000
+"""Cells above which a sketch of 1,000 is compared with all cells."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def benchmark(
     seeds: int = 5,
     only: list[str] | None = None,
     leave_out: list[str] | None = None,
+    methods: list[str] | None = None,
     ablate: bool = False,
+    sketch: bool = False,
     scaling: list[int] | None = None,
     threads: int = 1,
 ) -> None:
@@ -87,8 +92,12 @@ def benchmark(
         Names of the files to take. Default: all.
     leave_out
         Names of files not to take, such as those whose labels are no types.
+    methods
+        Names of the methods to run. Default: all that are compared.
     ablate
         Instead of the comparison, run scSiameseClu without each of its parts.
+    sketch
+        Instead of the comparison, run scSiameseClu with and without a sketch of 1,000 cells on sets of more than 2,000.
     scaling
         Instead of the comparison, time these numbers of simulated cells, such as 10000 30000 100000.
     threads
@@ -101,7 +110,10 @@ def benchmark(
             jobs = scaling_jobs([simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()])
         else:
             sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
-            jobs = (ablation_jobs if ablate else comparison_jobs)(sets, range(seeds))
+            if ablate or sketch:
+                jobs = (ablation_jobs if ablate else sketch_jobs)(sets, range(seeds))
+            else:
+                jobs = comparison_jobs(sets, range(seeds), methods=chosen_methods(methods))
         failed = measure(jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads)
     write_page(output)
     if failed:
@@ -122,12 +134,31 @@ def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: in
         raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
 
 
-def comparison_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
-    """Return every method on every data set, set by set, and scanpy's path once, for its time."""
+def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
+    """Return the methods of these names, or all that are compared, and scanpy's path once, for its time.
+
+    Raises
+    ------
+    InputError
+        If there is no method of a name.
+    """
+    known = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
+    for name in names or ():
+        if name not in known:
+            raise InputError.of(
+                what=f"there is no method {quoted(name)}", where="--methods", remedy=f"choose from {', '.join(known)}"
+            )
+    return tuple(method for name, method in known.items() if not names or name in names)
+
+
+def comparison_jobs(
+    datasets: Sequence[Dataset], seeds: Sequence[int], *, methods: Sequence[Method] = (*COMPARED, SCANPY)
+) -> list[Job]:
+    """Return every method on every data set, set by set."""
     return [
         Job(dataset, method, k_mode, seed)
         for dataset in datasets
-        for method in (*COMPARED, SCANPY)
+        for method in methods
         for k_mode in method.modes
         for seed in seeds
     ]
@@ -137,6 +168,18 @@ def ablation_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job
     """Return every ablation at the true number of clusters, with what it is compared with."""
     methods = (OURS, CONSENSUS, *ABLATIONS)
     return [Job(dataset, method, "true", seed) for dataset in datasets for method in methods for seed in seeds]
+
+
+def sketch_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
+    """Return scSiameseClu on all cells and on a sketch of them, of the larger data sets."""
+    return [
+        Job(dataset, method, k_mode, seed)
+        for dataset in datasets
+        if dataset.n_cells > WORTH_A_SKETCH
+        for method in (OURS, SKETCHED)
+        for k_mode in method.modes
+        for seed in seeds
+    ]
 
 
 def scaling_jobs(datasets: Sequence[Dataset]) -> list[Job]:

@@ -90,6 +90,30 @@ def batch(table: pd.DataFrame) -> str:
     return markdown(shown.set_axis(names), first="sheet")
 
 
+def steps(table: pd.DataFrame) -> str:
+    """Return seconds and peak memory of every step by the size of the group, and how the seconds grow."""
+    groups = table.drop_duplicates(["cells", "samples"]).sort_values(["cells", "samples"])
+    names = groups["cells"].map("{:,} cells, ".format) + groups["samples"].map("{} samples".format)
+    order = list(dict.fromkeys(table.sort_values("cells", ascending=False, kind="stable")["step"]))
+    shown = {}
+    for value in ("seconds", "cpu_seconds", "peak_mb"):
+        by_size = table.pivot_table(value, index="step", columns=["cells", "samples"]).loc[order]
+        shown[value] = by_size.map("{:,.0f}".format).replace("nan", "–").set_axis(list(names), axis=1)
+    matrix = groups["values"].to_numpy() * 8 / 2**20
+    shown["peak_mb"].loc["the counts in memory"] = [f"{size:,.0f}" for size in matrix]
+    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = [f"{2560 + 1.6 * size:,.0f}" for size in matrix]
+    return "\n\n".join(
+        [
+            "Seconds of a processor, of all tasks together:",
+            markdown(shown["cpu_seconds"], first="step"),
+            "Seconds by the clock, of all tasks together:",
+            markdown(shown["seconds"], first="step"),
+            "Peak memory of the largest task, MB:",
+            markdown(shown["peak_mb"], first="step"),
+        ]
+    )
+
+
 def network(table: pd.DataFrame) -> str:
     """Return what the network adds to the consensus, and its embedding to the principal components."""
     failed = table[table["error"].notna()].drop_duplicates("dataset")
@@ -113,6 +137,25 @@ def network(table: pd.DataFrame) -> str:
     return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
 
 
+def classification(table: pd.DataFrame) -> str:
+    """Return accuracy and macro F1 of a classifier on the embedding, beside those on the principal components."""
+    means: dict[str, dict[str, object]] = {}
+    sets: dict[str, pd.Series[float]] = {}
+    for measure, title in {"accuracy": "accuracy", "macro_f1": "macro F1"}.items():
+        values = per_set(table, measure)
+        above = values[OURS.name] - values["pca"]
+        means[title] = {
+            "on scSiameseClu's embedding": values[OURS.name].mean(),
+            "on the principal components": values["pca"].mean(),
+            "difference": with_interval(above),
+            "the same, shaped no default": with_interval(above[~is_development(above.index)]),
+        }
+        sets |= {f"{title}, embedding": values[OURS.name], f"{title}, components": values["pca"]}
+    rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
+    first = f"%, mean over {table['dataset'].nunique()} data sets"
+    return "\n\n".join([markdown(rows, first=first), markdown(pd.DataFrame(sets).astype(object), first="data set")])
+
+
 def batch_correction(table: pd.DataFrame) -> str:
     """Return what the correction of batches does, and whether it was decided rightly."""
     names = {"none": "without", "corrected": "corrected", "auto": "taken"}
@@ -134,9 +177,11 @@ def batch_correction(table: pd.DataFrame) -> str:
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "network": network,
+    "classification": classification,
     "published": published,
     "markers": markers,
     "batch": batch,
+    "steps": steps,
     "batch_correction": batch_correction,
 }
 """The sections by their names, which are those of their tables and of their places in the template."""

@@ -16,7 +16,17 @@ from ..files import read_table
 from .datasets import DEVELOPMENT
 
 SCORES = ["acc", "nmi", "ari"]
-PERCENT = {*SCORES, "placed_ari", "calibration_error", "sure", "sure_right", "purity", "silhouette"}
+PERCENT = {
+    *SCORES,
+    "placed_ari",
+    "calibration_error",
+    "sure",
+    "sure_right",
+    "purity",
+    "silhouette",
+    "accuracy",
+    "macro_f1",
+}
 RESAMPLES = 10_000
 """Of the data sets, for an interval."""
 

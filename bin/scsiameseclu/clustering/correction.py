@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from .consensus.batches import corrected, without_batches
+from .consensus.batches import without_batches
 from .consensus.guard import Judgement, judged
 from .consensus.levels import DETAIL, Consensus, NClusters, consensus_of
 from .consensus.normalizations import normalizations
@@ -28,8 +28,6 @@ class Clustered:
     ----------
     consensus
         The clustering that was taken.
-    scores
-        Principal components, corrected if the clustering is.
     judgement
         What was decided about batches; None where there is one.
     uncorrected
@@ -37,9 +35,13 @@ class Clustered:
     """
 
     consensus: Consensus
-    scores: NDArray[np.float32]
     judgement: Judgement | None = None
     uncorrected: NDArray[np.int64] | None = None
+
+    @property
+    def corrected(self) -> bool:
+        """Whether batches were corrected."""
+        return self.uncorrected is not None
 
 
 def cluster_batches(
@@ -65,22 +67,22 @@ def cluster_batches(
     n_clusters, detail, random_state
         See :func:`.consensus.levels.consensus_clustering`.
     """
-    counts, scores, n_batches = expression.counts, expression.scores, int(batches.max()) + 1
+    counts, n_batches = expression.counts, int(batches.max()) + 1
     found = normalizations(counts, highly_variable=expression.highly_variable, random_state=random_state)
     plain = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
     if n_batches == 1:
-        return Clustered(plain, scores)
+        return Clustered(plain)
     if correction == "none":
-        return Clustered(plain, scores, Judgement(False, "it was switched off", n_batches))
+        return Clustered(plain, Judgement(False, "it was switched off", n_batches))
     if correction == "auto" and _same(batches, conditions):
         reason = "each condition is one batch, so that what a batch does cannot be told from what the condition does"
-        return Clustered(plain, scores, Judgement(False, reason, n_batches))
+        return Clustered(plain, Judgement(False, reason, n_batches))
     found = without_batches(found, batches, random_state=random_state)
     moved = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
     judgement = judged(plain.partitions.graph, counts, moved.labels, batches, always=correction == "always")
     if not judgement.corrected:
-        return Clustered(plain, scores, judgement)
-    return Clustered(moved, corrected(scores, batches, random_state=random_state), judgement, plain.labels)
+        return Clustered(plain, judgement)
+    return Clustered(moved, judgement, plain.labels)
 
 
 def _same(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool:

@@ -19,12 +19,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
+from .consensus.batches import corrected
 from .consensus.guard import agreement
 from .consensus.levels import DETAIL, Consensus, by_falling_size, levels
 from .consensus.partitions import cell_co_association
+from .consensus.sketch import MAX_CELLS, sketch
 from .correction import BatchCorrection, Clustered, cluster_batches
-from .network.augment import graph_views
-from .network.train import TERMS, Components, Trained, Training, TrainingData, train
+from .extension import Assigned, Sketched, extended
+from .network.augment import GraphViews, graph_views
+from .network.train import TERMS, Assignment, Components, Trained, Training, TrainingData, train
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ PER_CELL = (
     "confidence_",
     "embedding_",
     "corrected_components_",
+    "sketch_",
 )
 """Attributes of a fitted model with one row a cell, or None."""
 VERSIONED = ("anndata", "igraph", "numpy", "scikit-learn", "scipy", "torch")
@@ -74,14 +78,26 @@ class Expression:
     highly_variable: NDArray[np.bool_]
     scores: NDArray[np.float32]
 
+    def of(self, cells: NDArray[np.int64]) -> Expression:
+        """Return that of some cells, in their order."""
+        if len(cells) == len(self.scores):
+            return self
+        return Expression(csr_matrix(self.counts[cells]), self.highly_variable, self.scores[cells])
+
+    def scale(self) -> float:
+        """Return the mean standard deviation of the components."""
+        return max(float(self.scores.std(axis=0).mean()), 1e-6)
+
 
 @dataclass(frozen=True)
 class _Result:
     labels: NDArray[np.int64]
     soft: NDArray[np.float32]
     embedding: NDArray[np.float32]
+    views: GraphViews
     history: pd.DataFrame
     network: SiameseNetwork | None
+    assignment: Assignment | None
     centroids: NDArray[np.float32]
     reason: str
 
@@ -100,6 +116,10 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Where ``"auto"`` cuts the dendrogram, from 0 (coarse) to 1 (fine).
     method
         ``"scsiameseclu"``, or ``"consensus"`` for its training-free start alone.
+    max_cells
+        Of more cells than this a sketch of as many is clustered
+        (:func:`~scsiameseclu.clustering.consensus.sketch.sketch`), and the others are placed by
+        their nearest sketch cells and the network.
     random_state
         Seed.
     batch_key
@@ -156,6 +176,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     batch_agreement_ : dict of int to float
         For each cluster that can be compared, its agreement between batches (1 is best), where
         batches were corrected.
+    sketch_ : bool array of shape (n,) or None
+        Which cells were clustered, the others having been placed; None where all were.
     cluster_stability_ : dict of int to float
         `stability_` of each cluster.
     device_ : str
@@ -174,6 +196,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         n_clusters: int | Literal["auto"] = "auto",
         detail: float = DETAIL,
         method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
+        max_cells: int = MAX_CELLS,
         random_state: int = 0,
         batch_key: str | None = None,
         batch_correction: BatchCorrection = "auto",
@@ -197,6 +220,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.n_clusters = n_clusters
         self.detail = detail
         self.method = method
+        self.max_cells = max_cells
         self.random_state = random_state
         self.batch_key = batch_key
         self.batch_correction = batch_correction
@@ -250,19 +274,22 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         # Sums that threads share are rounded by their number: one thread gives the same bytes everywhere.
         with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
-            progress.stage(f"Consensus of partitions of {counts.shape[0]} cells")
+            cells = sketch(expression.scores, batches, self.max_cells, random_state=seed)
+            progress.stage(f"Consensus of partitions of {len(cells)} cells")
             clustered = cluster_batches(
-                expression,
-                batches,
-                conditions,
+                expression.of(cells),
+                batches[cells],
+                conditions[cells],
                 correction=self.batch_correction,
                 n_clusters=self.n_clusters,
                 detail=self.detail,
                 random_state=seed,
             )
-            expression = replace(expression, scores=clustered.scores)
-            self._keep(clustered.consensus, self._refine(expression, clustered.consensus, progress))
-            self._keep_batches(clustered, expression.counts, batches)
+            if clustered.corrected:
+                expression = replace(expression, scores=corrected(expression.scores, batches, random_state=seed))
+            result = self._refine(expression.of(cells), clustered.consensus, progress)
+            self._keep(expression, cells, clustered, result, progress)
+            self._keep_batches(clustered, expression, batches)
         self._reorder(np.argsort(order))
         return self
 
@@ -373,6 +400,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.random_state
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise _bad_parameter("random_state", seed, "Give an integer of at least 0.")
+        size = self.max_cells
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < MIN_CELLS:
+            raise _bad_parameter("max_cells", size, f"Give an integer of at least {MIN_CELLS}.")
         choices = {
             "method": ("scsiameseclu", "consensus"),
             "cell_target": ("co-association", "identity"),
@@ -384,11 +414,11 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 raise _bad_parameter(name, getattr(self, name), f"Choose one of {', '.join(allowed)}.")
 
     def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
-        scores = expression.scores / max(float(expression.scores.std(axis=0).mean()), 1e-6)
+        scores = expression.scores / expression.scale()
         reason = self._no_training(consensus)
         graph = consensus.partitions.graph
         views = graph_views(graph, scores, edge_dropping=self.edge_dropping, diffusion=self.diffusion or bool(reason))
-        start = _consensus_result(consensus, unit_rows(views.diffused), reason)
+        start = _consensus_result(consensus, views, reason)
         if reason:
             return start
         progress.stage(f"Training on {self.device_}")
@@ -424,31 +454,69 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             return f"{consensus.n_clusters} clusters of {n} cells leave fewer than two cells each to learn from"
         return ""
 
-    def _keep(self, consensus: Consensus, result: _Result) -> None:
-        self.dendrogram_ = consensus.moved(result.labels)
+    def _keep(
+        self,
+        expression: Expression,
+        cells: NDArray[np.int64],
+        clustered: Clustered,
+        result: _Result,
+        progress: Progress,
+    ) -> None:
+        consensus = clustered.consensus
+        tree = consensus.moved(result.labels)
+        self.stability_ = tree.stability(consensus.partitions.labels)
+        assigned = Assigned(
+            result.labels, result.soft, result.embedding, tree.leaves, consensus.labels, clustered.uncorrected
+        )
+        self.sketch_ = None
+        if len(cells) < len(expression.scores):
+            assigned = self._extended(assigned, expression, cells, consensus, result, progress)
+            self.sketch_ = np.isin(np.arange(len(expression.scores)), cells)
+        self.dendrogram_ = tree.with_leaves(assigned.leaves)
         coarse, nodes, fine = levels(self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail)
         self.coarse_labels_, self.labels_, self.fine_labels_ = map(by_falling_size, (coarse, nodes, fine))
         first = np.unique(self.labels_, return_index=True)[1]
-        order = result.labels[first]
+        order = assigned.labels[first]
         self.n_clusters_ = len(order)
-        self.soft_assignments_ = np.ascontiguousarray(result.soft[:, order])
+        self.soft_assignments_ = np.ascontiguousarray(assigned.soft[:, order])
         self.centroids_ = np.ascontiguousarray(result.centroids[order])
         self.confidence_ = self.soft_assignments_[np.arange(len(self.labels_)), self.labels_]
-        self.embedding_ = result.embedding
+        self.embedding_ = assigned.embedding
+        self.consensus_labels_ = assigned.consensus
+        self.uncorrected_labels_ = assigned.uncorrected
         self.history_ = result.history
         self.network_ = result.network
         self.reason_ = result.reason
         self.method_ = "consensus" if self.reason_ else "scsiameseclu"
-        self.consensus_labels_ = consensus.labels
-        self.stability_ = self.dendrogram_.stability(consensus.partitions.labels)
         self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
 
-    def _keep_batches(self, clustered: Clustered, counts: csr_matrix, batches: NDArray[np.int64]) -> None:
+    def _extended(
+        self,
+        assigned: Assigned,
+        expression: Expression,
+        cells: NDArray[np.int64],
+        consensus: Consensus,
+        result: _Result,
+        progress: Progress,
+    ) -> Assigned:
+        progress.stage(f"Placing {len(expression.scores) - len(cells)} cells")
+        scores = expression.scores / expression.of(cells).scale()
+        sketched = Sketched(
+            assigned=assigned,
+            scores=scores[cells],
+            views=result.views,
+            met=cell_co_association(consensus.labels, consensus.partitions.labels),
+            assignment=result.assignment,
+            training=self.training or Training(),
+        )
+        return extended(sketched, cells, scores, progress.step)
+
+    def _keep_batches(self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]) -> None:
         self.batch_judgement_ = clustered.judgement
-        self.uncorrected_labels_ = clustered.uncorrected
-        corrected = clustered.uncorrected is not None
-        self.corrected_components_ = clustered.scores if corrected else None
-        self.batch_agreement_ = agreement(counts, self.labels_, batches).clusters if corrected else {}
+        self.corrected_components_ = expression.scores if clustered.corrected else None
+        self.batch_agreement_ = (
+            agreement(expression.counts, self.labels_, batches).clusters if clustered.corrected else {}
+        )
 
     def _reorder(self, cells: NDArray[np.int64]) -> None:
         self.dendrogram_ = replace(self.dendrogram_, leaves=self.dendrogram_.leaves[cells])
@@ -593,7 +661,7 @@ def categorical(labels: NDArray[np.int64]) -> pd.Categorical:
 def _chosen(trained: Trained, start: _Result) -> _Result:
     """Return the trained clusters, or the consensus's where training lost one of them."""
     labels = trained.soft_assignments.argmax(axis=1).astype(np.int64)
-    taught = replace(start, history=trained.history, network=trained.network)
+    taught = replace(start, history=trained.history, network=trained.assignment.network)
     if lost := len(np.unique(start.labels)) - len(np.unique(labels)):
         return replace(taught, reason=f"training lost {lost} of the clusters")
     return replace(
@@ -601,11 +669,13 @@ def _chosen(trained: Trained, start: _Result) -> _Result:
         labels=labels,
         soft=trained.soft_assignments,
         embedding=trained.embedding,
-        centroids=trained.centroids,
+        assignment=trained.assignment,
+        centroids=trained.assignment.centroids,
     )
 
 
-def _consensus_result(consensus: Consensus, embedding: NDArray[np.float32], reason: str) -> _Result:
+def _consensus_result(consensus: Consensus, views: GraphViews, reason: str) -> _Result:
+    embedding = unit_rows(views.diffused)
     met = cell_co_association(consensus.labels, consensus.partitions.labels) + np.finfo(np.float32).tiny
     means = np.zeros((consensus.n_clusters, embedding.shape[1]), dtype=np.float64)
     np.add.at(means, consensus.labels, embedding)
@@ -613,8 +683,10 @@ def _consensus_result(consensus: Consensus, embedding: NDArray[np.float32], reas
         labels=consensus.labels,
         soft=met / met.sum(axis=1, keepdims=True),
         embedding=embedding,
+        views=views,
         history=pd.DataFrame(columns=["step", "phase", *TERMS, "total"]),
         network=None,
+        assignment=None,
         centroids=(means / np.bincount(consensus.labels)[:, None]).astype(np.float32),
         reason=reason,
     )

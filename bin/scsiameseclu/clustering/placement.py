@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -12,7 +12,6 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, vstack
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -28,7 +27,7 @@ from ..steps import Step
 from .check_base import check_base, open_base
 from .consensus.batches import corrected, shifted
 from .consensus.guard import Judgement, judged
-from .consensus.neighbors import shared_neighbor_graph
+from .consensus.neighbors import Neighbors, shared_neighbor_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +36,6 @@ Correction: TypeAlias = Literal["auto", "none", "always"]
 Floats: TypeAlias = "NDArray[np.floating[Any]]"
 Integers: TypeAlias = "NDArray[np.integer[Any]]"
 
-NEIGHBORS = 15
-"""Nearest cells of the base that vote."""
 MOST_CELLS = 1_000
 """Cells of a base's cluster that are used, evenly spaced where it has more."""
 FEWEST_GENES = 0.5
@@ -295,37 +292,9 @@ def _without_batches(
     names, codes = np.unique(clusters, return_inverse=True)
     placed = Neighbors.of(moved[:n], moved[n:]).vote(clusters)[0]
     labels = np.concatenate([codes, np.searchsorted(names, placed)])
-    graph = shared_neighbor_graph(joint.astype(np.float32), random_state=random_state)
+    graph = shared_neighbor_graph(joint.astype(np.float32))
     judgement = judged(graph, counts, labels, batches, always=correction == "always")
     return (moved if judgement.corrected else plain), judgement
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbors:
-    """Nearest cells of the base: ``cells`` and ``distances``, both new cells x neighbors."""
-
-    cells: Integers
-    distances: Floats
-
-    @classmethod
-    def of(cls, base: Floats, new: Floats | None = None) -> Neighbors:
-        """Return the neighbors of new cells, or, without any, those of the base's cells, each itself left out."""
-        k = min(NEIGHBORS, len(base) - (new is None))
-        search = NearestNeighbors(n_neighbors=max(k, 1), algorithm="brute").fit(base)
-        distances, cells = search.kneighbors(new)
-        return cls(cells, distances)
-
-    def vote(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Return the label of each new cell and its share of the vote; of equal shares the first by name."""
-        names, codes = np.unique(labels, return_inverse=True)
-        votes = np.zeros((len(self.cells), len(names)))
-        weights = 1 / np.maximum(self.distances, np.finfo(np.float32).tiny)
-        np.add.at(votes, (np.arange(len(votes))[:, None], codes[self.cells]), weights)
-        return names[votes.argmax(axis=1)], votes.max(axis=1) / votes.sum(axis=1)
-
-    def within(self, same: NDArray[np.bool_]) -> Neighbors:
-        """Return the same neighbors, those that are not `same` too far away to count."""
-        return replace(self, distances=np.where(same, self.distances, np.inf))
 
 
 def _joint_components(counts: csr_matrix, random_state: int) -> NDArray[np.float64]:

@@ -167,6 +167,9 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
     notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
     if requested not in ("auto", model.n_clusters_):
         notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished.")
+    if model.sketch_ is not None:
+        n_sketch, n = int(model.sketch_.sum()), len(model.sketch_)
+        notes.append(f"{n_sketch:,} of the {n:,} cells were clustered; the others were placed by their nearest ones.")
     notes += _batch_notes(model)
     if stability is None:
         notes.append("Stability under resampling was not measured: one cluster, too few cells, or not asked for.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ..threads import in_parallel
 from .consensus.levels import consensus_clustering
 
 if TYPE_CHECKING:
@@ -57,16 +60,23 @@ def resampling_stability(
     if n_resamples < 1 or k < 2 or size < 2 * k:
         return None
     rng = np.random.default_rng(random_state)
-    scores = []
-    for seed in range(random_state, random_state + n_resamples):
-        cells = np.sort(rng.choice(n, size=size, replace=False))
-        with threadpool_limits(1):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
-            found = consensus_clustering(
-                expression.counts[cells],
-                highly_variable=expression.highly_variable,
-                n_clusters=k,
-                random_state=seed,
-                batches=None if batches is None else batches[cells],
-            )
-        scores.append(adjusted_rand_score(labels[cells], found.labels))
-    return float(np.mean(scores))
+    subsets = [np.sort(rng.choice(n, size=size, replace=False)) for _ in range(n_resamples)]
+    calls = [
+        partial(
+            consensus_labels,
+            csr_matrix(expression.counts[cells]),
+            highly_variable=expression.highly_variable,
+            n_clusters=k,
+            random_state=random_state + number,
+            batches=None if batches is None else batches[cells],
+        )
+        for number, cells in enumerate(subsets)
+    ]
+    with threadpool_limits(1):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
+        found = in_parallel(calls)
+    return float(np.mean([adjusted_rand_score(labels[cells], own) for cells, own in zip(subsets, found, strict=True)]))
+
+
+def consensus_labels(counts: csr_matrix, **options: Any) -> NDArray[np.int64]:
+    """Return the labels of :func:`.consensus.levels.consensus_clustering`."""
+    return consensus_clustering(counts, **options).labels

@@ -38,6 +38,7 @@ ARRAYS = (
     "stability_",
     "uncorrected_labels_",
     "corrected_components_",
+    "sketch_",
 )
 """Arrays of a fitted model; one that is None is not stored."""
 VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")

@@ -13,8 +13,8 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 from ..annotation.clustered import CLUSTER
 from ..annotation.markers import find_markers
+from ..blocks import opened
 from ..contracts import LABEL, ClusteringSummary, ClusterMarkers, MarkerAgreement, Scores
-from ..depth import exact_log_normalized
 from ..files import read_json, read_table, write_json, write_table
 from ..steps import Step
 
@@ -43,10 +43,19 @@ def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_
     top_n_markers
         Strongest markers of a cluster that are compared with those of its gold type.
     """
-    adata = ad.read_h5ad(annotated)
-    gold = adata.obs.get(LABEL)
-    methods = read_table(comparison, dtype=str).set_index("barcode").loc[adata.obs_names]
+    methods = read_table(comparison, dtype=str).set_index("barcode")
     clustering = cast("ClusteringSummary", read_json(summary))
+    with opened(annotated) as adata:
+        metrics = _metrics(adata, methods.loc[adata.obs_names], clustering, top_n_markers)
+        if (gold := adata.obs.get(LABEL)) is not None:
+            write_table(contingency(gold, adata.obs[CLUSTER]), f"{prefix}.contingency.tsv")
+    write_json(metrics, f"{prefix}.metrics.json")
+
+
+def _metrics(
+    adata: ad.AnnData, methods: pd.DataFrame, clustering: ClusteringSummary, top_n_markers: int
+) -> dict[str, Any]:
+    gold = adata.obs.get(LABEL)
     metrics: dict[str, Any] = {
         "n_cells": adata.n_obs,
         "n_genes": adata.n_vars,
@@ -62,10 +71,8 @@ def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_
     }
     if gold is not None:
         metrics["n_labelled"] = int(gold.notna().sum())
-        adata.X = exact_log_normalized(adata.layers["counts"])
         metrics["marker_agreement"] = marker_agreement(adata, gold, top_n=top_n_markers)
-        write_table(contingency(gold, adata.obs[CLUSTER]), f"{prefix}.contingency.tsv")
-    write_json(metrics, f"{prefix}.metrics.json")
+    return metrics
 
 
 def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None) -> Scores:
@@ -105,7 +112,7 @@ def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> 
     Parameters
     ----------
     adata
-        Log-normalised expression in ``X``, clusters in ``obs['cluster']``.
+        Raw counts in ``layers['counts']``, in memory or on disk; clusters in ``obs['cluster']``.
     gold
         Gold standard of the cells; those without one are left out on both sides.
     top_n
@@ -116,9 +123,12 @@ def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> 
     ``top_n``, ``mean`` over the clusters that have markers (None without any), and ``clusters``: ``label`` and
     ``share`` of each, None where a cluster has no labelled cell or no marker.
     """
-    labelled = adata[gold.notna().to_numpy()].copy()
-    labelled.obs["gold"] = pd.Categorical(gold[gold.notna()].astype(str))
-    tops = {key: _top(find_markers(labelled, groupby=key, only_pos=True), top_n) for key in (CLUSTER, "gold")}
+    known = gold.notna()
+    groups = {CLUSTER: adata.obs[CLUSTER].where(known), "gold": pd.Categorical(gold.astype(str).where(known))}
+    labelled = ad.AnnData(obs=pd.DataFrame(groups), var=adata.var[[]], layers={"counts": adata.layers["counts"]})
+    tops = {
+        key: _top(find_markers(labelled, groupby=key, only_pos=True, exact=True), top_n) for key in (CLUSTER, "gold")
+    }
     clusters: dict[str, ClusterMarkers] = {}
     for cluster in adata.obs[CLUSTER].cat.categories:
         sizes = labelled.obs.loc[labelled.obs[CLUSTER] == cluster, "gold"].value_counts()

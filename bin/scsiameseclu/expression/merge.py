@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import anndata as ad
@@ -12,15 +13,18 @@ import pandas as pd
 from anndata.utils import make_index_unique
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..contracts import BATCH, batch_of, cell_names
 from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from ..blocks import Matrix
 
     Keys = pd.Index[str]
 
@@ -65,8 +69,45 @@ def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
     return refused if 2 * len(refused) < len(samples) else {}
 
 
+@dataclass(frozen=True)
+class Joined:
+    """The samples of a group as one, their counts not yet put together.
+
+    Parameters
+    ----------
+    adata
+        All of it but the counts.
+    counts
+        The samples' counts, cells x genes of the sample.
+    places
+        For each sample the columns of its counts (`narrow`), or for these their places among the genes.
+    narrow
+        Whether `places` chooses columns.
+    """
+
+    adata: ad.AnnData
+    counts: list[Matrix]
+    places: list[NDArray[np.intp]]
+    narrow: bool
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """Yield the raw counts of all cells, some at a time."""
+        for counts, places in zip(self.counts, self.places, strict=True):
+            for _, rows in row_blocks(counts):
+                block = rows[:, places] if self.narrow else _spread(rows, places, self.adata.n_vars)
+                block.sort_indices()
+                yield block
+
+
 def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -> ad.AnnData:
-    """Return the cells of all samples over the genes that all of them have, or any of them.
+    """Return the cells of all samples, as :func:`join` puts them together, with raw counts (integer CSR) in ``X``."""
+    joined = join(samples, group=group, genes=genes)
+    joined.adata.X = sparse.vstack(list(joined.blocks()), format="csr")
+    return joined.adata
+
+
+def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -> Joined:
+    """Join the cells of all samples over the genes that all of them have, or any of them.
 
     Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids and that finds no
     fewer of them, else by name; genes of one name are told apart by their ids, too. Samples are put in the order of
@@ -75,8 +116,8 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
     Parameters
     ----------
     samples
-        Raw counts in ``X`` (cells x genes), ``var['gene_ids']``, ``var['gene_symbols']``, ``uns['settings']`` of the
-        sample.
+        Raw counts in ``X`` (cells x genes, in memory or on disk), ``var['gene_ids']``, ``var['gene_symbols']``,
+        ``uns['settings']`` of the sample.
     group
         Id of the group.
     genes
@@ -85,7 +126,7 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
 
     Returns
     -------
-    ``X`` raw counts (integer CSR); ``obs_names`` ``<sample>_<barcode>``; ``obs['sample']``, ``obs['batch']`` (the
+    Of its ``adata``: ``obs_names`` ``<sample>_<barcode>``; ``obs['sample']``, ``obs['batch']`` (the
     samplesheet's, by default the sample), the samples' own columns,
     and the extra columns of the samplesheet as text; ``uns['settings']`` of the group; ``uns['expression']`` JSON
     with ``notes``.
@@ -99,16 +140,14 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
     rows = [settings(sample) for sample in samples]
     keys, notes = _keys(samples, _common)
     _check_shared(samples, keys, group)
-    aligned = _outer(samples, keys) if genes == "outer" else _inner(samples, keys)
     columns = list(dict.fromkeys(column for row in rows for column in row["extra"]))
-    obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(aligned, rows, strict=True)])
+    obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(samples, rows, strict=True)])
     _check_names(obs.index, group)
-    merged = ad.AnnData(
-        sparse.vstack([sample.X for sample in aligned], format="csr"), obs=obs, var=aligned[0].var.copy()
-    )
-    set_settings(merged, _group_settings(group, rows))
-    merged.uns[NOTES] = json.dumps({"notes": [*_gene_notes(samples, keys, genes), *notes]}, ensure_ascii=False)
-    return merged
+    var, places = _outer(samples, keys) if genes == "outer" else _inner(samples, keys)
+    adata = ad.AnnData(obs=obs, var=var)
+    set_settings(adata, _group_settings(group, rows))
+    adata.uns[NOTES] = json.dumps({"notes": [*_gene_notes(samples, keys, genes), *notes]}, ensure_ascii=False)
+    return Joined(adata, [sample.X for sample in samples], places, narrow=genes == "inner")
 
 
 def _name(sample: ad.AnnData) -> str:
@@ -139,35 +178,33 @@ def _check_shared(samples: Sequence[ad.AnnData], keys: Sequence[Keys], group: st
         )
 
 
-def _inner(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> list[ad.AnnData]:
-    """Return the samples over the genes that all have, in the order of the first."""
+def _inner(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
+    """Return the genes that all have, in the order of the first, and where they are in each sample."""
     common = _common(keys)
-    return [sample[:, own.get_indexer(common)] for sample, own in zip(samples, keys, strict=True)]
+    places = [own.get_indexer(common) for own in keys]
+    return samples[0].var.iloc[places[0]].copy(), places
 
 
-def _outer(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> list[ad.AnnData]:
-    """Return the samples over the genes that any has: those of the first in its order, then what each other adds."""
+def _outer(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
+    """Return the genes that any has, and where those of each sample are among them, -1: nowhere.
+
+    Those of the first come in its order, then what each other adds.
+    """
     known = [~own.str.startswith(_AMBIGUOUS) for own in keys]
-    keys = [own[kept] for own, kept in zip(keys, known, strict=True)]
-    samples = [sample[:, kept] for sample, kept in zip(samples, known, strict=True)]
-    var = pd.concat([sample.var.set_axis(own) for sample, own in zip(samples, keys, strict=True)])
-    names = np.concatenate([sample.var_names for sample in samples])
+    var = pd.concat([sample.var.set_axis(own)[kept] for sample, own, kept in zip(samples, keys, known, strict=True)])
+    names = np.concatenate([sample.var_names[kept] for sample, kept in zip(samples, known, strict=True)])
     first = ~var.index.duplicated()
     every, var = var.index[first], var[first]
-    var[MEASURED] = every.isin(_common(keys))
+    var[MEASURED] = every.isin(_common([own[kept] for own, kept in zip(keys, known, strict=True)]))
     var.index = make_index_unique(pd.Index(names[first]))
-    return [
-        ad.AnnData(_spread(sample.X, every.get_indexer(own), len(every)), obs=sample.obs, var=var)
-        for sample, own in zip(samples, keys, strict=True)
-    ]
+    return var, [every.get_indexer(own) for own in keys]
 
 
 def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -> sparse.csr_matrix:
-    """Return counts with their columns at `places` of a wider matrix."""
-    counts = sparse.csr_matrix(counts)
-    wide = sparse.csr_matrix((counts.data, places[counts.indices], counts.indptr), shape=(counts.shape[0], n_genes))
-    wide.sort_indices()
-    return wide
+    """Return counts with their columns at `places` of a wider matrix, without those that have none."""
+    counts = counts[:, places >= 0]
+    places = places[places >= 0]
+    return sparse.csr_matrix((counts.data, places[counts.indices], counts.indptr), shape=(counts.shape[0], n_genes))
 
 
 def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
+import h5py
 import numpy as np
+import pandas as pd
 import scanpy as sc
+from anndata.io import sparse_dataset
 from scipy import sparse
+from scipy.linalg import eigh
+from sklearn.utils.sparsefuncs import incr_mean_variance_axis
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ..blocks import MatrixWriter, opened, row_blocks, write_tables
 from ..depth import TARGET_SUM, log_normalize
 from ..errors import InputError
-from ..files import settings, write_failure, write_h5ad, write_json, write_size
+from ..files import make_plain, settings, write_failure, write_json, write_size
 from ..steps import Step
-from .merge import NOTES, Genes, merge, unlike
+from .merge import NOTES, Genes, Joined, join, unlike
 
-FLAVOR = "seurat"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ..blocks import Matrix
+
+    Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+FLAVOR, N_BINS = "seurat", 20
+LARGE = 20_000
+"""Cells above which components come from the covariance: what ARPACK reads many times would not fit into memory."""
 REFUSED = "expression.merge"
 """The step of a failure of one sample; other failures of this stage are of the group."""
 _NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding, about 1e-15
@@ -56,24 +76,81 @@ def normalize_group(
     seed
         Seed of the start vector of the principal components.
     """
-    adatas = [ad.read_h5ad(path) for path in samples]
-    refused = unlike(adatas, group=prefix)
-    merged = merge([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
-    write_size(merged, f"{prefix}.size.json")
-    expression = normalize(
-        merged,
-        min_cells_per_gene=min_cells_per_gene,
-        n_top_genes=n_top_genes,
-        n_pcs=n_pcs,
-        random_state=seed,
-    )
-    write_h5ad(expression, f"{prefix}.expression.h5ad")
+    with ExitStack() as stack:
+        adatas = [stack.enter_context(opened(path)) for path in samples]
+        refused = unlike(adatas, group=prefix)
+        joined = join([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
+        sizes = _sizes(joined)
+        write_size(
+            f"{prefix}.size.json", n_cells=joined.adata.n_obs, n_genes=joined.adata.n_vars, n_values=sizes.n_stored
+        )
+        kept = _kept(sizes.n_cells, joined.adata.n_obs, min_cells_per_gene)
+        with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
+            moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
+            expression = ad.AnnData(
+                sparse_dataset(file["X"]),
+                obs=joined.adata.obs,
+                var=joined.adata.var.loc[kept].copy(),
+                uns=dict(joined.adata.uns),
+            )
+            _complete(expression, joined.adata, moments, _Asked(min_cells_per_gene, n_top_genes, n_pcs, seed))
+            make_plain(expression)
+            write_tables(file, expression)
     account = json.loads(expression.uns[NOTES])
     left_out = [f"Left out: {problem.what}." for problem in refused.values()]
     write_json({"genes": genes} | account | {"notes": [*left_out, *account["notes"]]}, f"{prefix}.expression.json")
     for name, problem in refused.items():
         print(f"ERROR: {problem}", file=sys.stderr)
         write_failure(name=name, step=REFUSED, problems=[problem])
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What has to be known of counts before they are written.
+
+    ``n_cells`` (genes) in which each gene is found; the ``largest`` count.
+    """
+
+    n_cells: NDArray[np.int64]
+    largest: int
+
+    @property
+    def n_stored(self) -> int:
+        """Counts in all."""
+        return int(self.n_cells.sum())
+
+    @property
+    def dtype(self) -> type[np.signedinteger[Any]]:
+        """The type that holds every count."""
+        return np.int32 if self.largest <= np.iinfo(np.int32).max else np.int64
+
+
+def _sizes(joined: Joined) -> _Sizes:
+    n_cells, largest = np.zeros(joined.adata.n_vars, dtype=np.int64), 0
+    for block in joined.blocks():
+        counts = checked_counts(block, "X")
+        n_cells += counts.getnnz(axis=0)
+        largest = max(largest, int(counts.data.max(initial=0)))
+    return _Sizes(n_cells, largest)
+
+
+def _written(joined: Joined, sizes: _Sizes, kept: NDArray[np.bool_], file: h5py.File) -> Iterator[sparse.csr_matrix]:
+    """Write counts and normalized expression of the genes that are kept, and yield the latter, some cells at a time."""
+    n_genes, n_values = int(kept.sum()), int(sizes.n_cells[kept].sum())
+    counts = MatrixWriter(file, "layers/counts", n_genes=n_genes, n_values=n_values, dtype=sizes.dtype)
+    logarithms = MatrixWriter(file, "X", n_genes=n_genes, n_values=n_values, dtype=np.float32, like=counts)
+    for block in joined.blocks():
+        some = checked_counts(block, "X")[:, kept]
+        counts.append(some)
+        normalized = _log_normalized(some)
+        logarithms.append(normalized)
+        yield normalized
+
+
+def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    adata = ad.AnnData(counts.astype(np.float32))
+    log_normalize(adata)
+    return adata.X
 
 
 def _name(sample: ad.AnnData) -> str:
@@ -102,7 +179,7 @@ def normalize(
     n_pcs
         Number of principal components of the variable genes, at most one less than cells and than genes.
     random_state
-        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`.
+        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`, which finds the components of up to 20,000 cells.
 
     Returns
     -------
@@ -126,31 +203,55 @@ def normalize(
         If the counts are negative or fractional, or fewer than two cells or genes are left.
     """
     counts = raw_counts(adata)
-    kept = counts.getnnz(axis=0) >= min_cells_per_gene
-    if kept.sum() < 2 or adata.n_obs < 2:
-        raise _too_small(adata, int(kept.sum()), min_cells_per_gene)
+    kept = _kept(counts.getnnz(axis=0), adata.n_obs, min_cells_per_gene)
+    counts = counts[:, kept]
     result = ad.AnnData(
-        counts[:, kept].astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
+        counts.astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
     )
-    result.layers["counts"] = counts[:, kept]
+    result.layers["counts"] = counts
     log_normalize(result)
-    _choose_genes(result, n_top_genes)
-    _principal_components(result, n_pcs, random_state)
-    account = json.loads(adata.uns.get(NOTES, '{"notes": []}'))
+    moments = _moments((rows for _, rows in row_blocks(result.X)), result.n_vars)
+    _complete(result, adata, moments, _Asked(min_cells_per_gene, n_top_genes, n_pcs, random_state))
+    return result
+
+
+def _kept(n_cells: NDArray[np.int64], n_obs: int, min_cells_per_gene: int) -> NDArray[np.bool_]:
+    """Return the genes found in enough cells, by the cells in which each is."""
+    kept = n_cells >= min_cells_per_gene
+    if kept.sum() < 2 or n_obs < 2:
+        raise _too_small(n_obs, int(kept.sum()), min_cells_per_gene)
+    return kept
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a normalization, as :func:`normalize` has it."""
+
+    min_cells_per_gene: int
+    n_top_genes: int
+    n_pcs: int
+    seed: int
+
+
+def _complete(result: ad.AnnData, given: ad.AnnData, moments: Moments, asked: _Asked) -> None:
+    """Give normalized expression, in memory or on disk, variable genes, components and the account."""
+    result.uns["log1p"] = {}
+    _choose_genes(result, moments, asked.n_top_genes)
+    _principal_components(result, asked.n_pcs, asked.seed)
+    account = json.loads(given.uns.get(NOTES, '{"notes": []}'))
     result.uns[NOTES] = json.dumps(
         {
-            "n_genes_in": adata.n_vars,
+            "n_genes_in": given.n_vars,
             "n_genes": result.n_vars,
-            "min_cells_per_gene": min_cells_per_gene,
+            "min_cells_per_gene": asked.min_cells_per_gene,
             "n_top_genes": int(result.var["highly_variable"].sum()),
             "n_pcs": result.obsm["X_pca"].shape[1],
             "target_sum": TARGET_SUM,
-            "seed": random_state,
+            "seed": asked.seed,
             "notes": account["notes"],
         },
         ensure_ascii=False,
     )
-    return result
 
 
 def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
@@ -162,7 +263,12 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
         If a value is negative, fractional or not finite.
     """
     where = "layers['counts']" if "counts" in adata.layers else "X"
-    counts = sparse.csr_matrix(adata.layers.get("counts", adata.X), copy=True)
+    return checked_counts(adata.layers.get("counts", adata.X), where)
+
+
+def checked_counts(matrix: Matrix, where: str) -> sparse.csr_matrix:
+    """Return counts as integer CSR without stored zeros; `where` is their place, for messages."""
+    counts = sparse.csr_matrix(matrix, copy=True)
     counts.eliminate_zeros()
     values = counts.data
     if not np.issubdtype(values.dtype, np.integer) and not np.all(np.isfinite(values) & (values == np.floor(values))):
@@ -173,33 +279,115 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
     return counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False)
 
 
-def _choose_genes(adata: ad.AnnData, n_top_genes: int) -> None:
+def _choose_genes(adata: ad.AnnData, moments: Moments, n_top_genes: int) -> None:
     """Set ``var['highly_variable']``: all genes where they are no more than asked for, or where none stands out."""
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        # Genes that do not vary have no dispersion; scanpy then returns all that have one.
-        warnings.filterwarnings("ignore", message="`n_top_genes` > number of normalized dispersions")
-        try:
-            sc.pp.highly_variable_genes(adata, flavor=FLAVOR, n_top_genes=min(n_top_genes, adata.n_vars))
-        except IndexError:  # not one gene has a dispersion, from which scanpy cannot choose
-            sc.pp.highly_variable_genes(adata, flavor=FLAVOR)
-    if adata.n_vars <= n_top_genes or adata.var["highly_variable"].sum() < 2:
-        adata.var["highly_variable"] = True
+    found = dispersions(*moments).set_index(adata.var_names)
+    normalized = found["dispersions_norm"].to_numpy()
+    known = np.sort(normalized[~np.isnan(normalized)])[::-1]
+    chosen = normalized >= (known[:n_top_genes][-1] if len(known) else np.inf)
+    everything = adata.n_vars <= n_top_genes or chosen.sum() < 2
+    adata.var["highly_variable"] = chosen | everything
+    for column in found:
+        adata.var[column] = found[column]
+    adata.uns["hvg"] = {"flavor": FLAVOR}
+
+
+def _moments(blocks: Iterable[sparse.csr_matrix], n_genes: int) -> Moments:
+    """Return mean and variance of the genes of log-normalized expression, before the logarithm."""
+    mean, variance, n = np.zeros((3, n_genes))
+    for rows in blocks:
+        values = np.expm1(rows).astype(np.float64)
+        mean, variance, n = incr_mean_variance_axis(values, axis=0, last_mean=mean, last_var=variance, last_n=n)
+    return mean, variance * n / (n - 1)
+
+
+def dispersions(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> pd.DataFrame:
+    """Return ``means``, ``dispersions`` and ``dispersions_norm`` of genes as scanpy has them (flavor ``seurat``).
+
+    That is the logarithm of variance over mean, as z-scores among genes of alike mean (Satija et al. 2015). scanpy's
+    own function takes the whole matrix.
+
+    Parameters
+    ----------
+    mean, variance
+        Of the normalized counts of each gene, float64.
+    """
+    mean = np.where(mean == 0, 1e-12, mean)
+    with np.errstate(divide="ignore"):
+        dispersion = np.log(np.where(variance == 0, np.nan, variance / mean))
+    table = pd.DataFrame({"means": np.log1p(mean), "dispersions": dispersion})
+    grouped = table["dispersions"].groupby(pd.cut(table["means"], bins=N_BINS), observed=True)
+    average, deviation = grouped.transform("mean"), grouped.transform("std")
+    # A gene alone in its bin has no deviation: as in Seurat its z-score is 1.
+    alone = deviation.isna()
+    z_scores = (table["dispersions"] - average.mask(alone, 0.0)) / deviation.mask(alone, average)
+    return table.assign(dispersions_norm=z_scores.astype(np.float32))
 
 
 def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> None:
-    # Double precision for the genes chosen: the covariance is a difference of large sums.
-    genes = ad.AnnData(adata[:, adata.var["highly_variable"]].X.astype(np.float64))
-    n_pcs = min(n_pcs, genes.n_obs - 1, genes.n_vars - 1)
+    chosen = adata.var["highly_variable"].to_numpy()
+    n_pcs = min(n_pcs, adata.n_obs - 1, int(chosen.sum()) - 1)
     adata.varm["PCs"] = np.zeros((adata.n_vars, n_pcs))
-    if _share_of_variance(genes.X) < _NOTHING_VARIES:
+    found = (_by_arpack if adata.n_obs <= LARGE else _by_covariance)(adata.X, chosen, n_pcs, random_state)
+    if found is None:
         adata.obsm["X_pca"] = np.zeros((adata.n_obs, n_pcs), dtype=np.float32)
         adata.uns["pca"] = {"variance": np.zeros(n_pcs), "variance_ratio": np.zeros(n_pcs)}
         return
+    adata.varm["PCs"][chosen] = found.loadings
+    adata.obsm["X_pca"] = found.scores
+    adata.uns["pca"] = {
+        "variance": found.variance,
+        "variance_ratio": found.variance / found.total,
+        "params": {"zero_center": True, "mask_var": "highly_variable", "use_highly_variable": True},
+    }
+
+
+@dataclass(frozen=True)
+class _Components:
+    """``scores`` (cells x components, float32), ``loadings`` (genes x components), ``variance`` of each and in all."""
+
+    scores: NDArray[np.float32]
+    loadings: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    total: float
+
+
+def _by_arpack(X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, random_state: int) -> _Components | None:
+    """Return the components of the chosen genes; None where nothing varies."""
+    # Double precision for the genes chosen: the covariance is a difference of large sums.
+    genes = ad.AnnData(sparse.vstack([rows[:, chosen].astype(np.float64) for _, rows in row_blocks(X)], format="csr"))
+    if _share_of_variance(genes.X) < _NOTHING_VARIES:
+        return None
     sc.pp.pca(genes, n_comps=n_pcs, svd_solver="arpack", dtype="float32", random_state=random_state)
-    adata.varm["PCs"][adata.var["highly_variable"].to_numpy()] = genes.varm["PCs"]
-    adata.obsm["X_pca"] = genes.obsm["X_pca"]
-    adata.uns["pca"] = genes.uns["pca"]
-    adata.uns["pca"]["params"] |= {"mask_var": "highly_variable", "use_highly_variable": True}
+    variance, share = genes.uns["pca"]["variance"], genes.uns["pca"]["variance_ratio"]
+    return _Components(genes.obsm["X_pca"], genes.varm["PCs"], variance, variance[0] / share[0])
+
+
+def _by_covariance(X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, _random_state: int) -> _Components | None:
+    """Return the same from the genes' covariance, which is summed up some cells at a time."""
+
+    def blocks() -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        for cells, rows in row_blocks(X):
+            yield cells, rows[:, chosen].toarray().astype(np.float64)
+
+    n_cells, n_genes = X.shape[0], int(chosen.sum())
+    total, products = np.zeros(n_genes), np.zeros((n_genes, n_genes))
+    # Sums that threads share are rounded by their number.
+    with threadpool_limits(1):
+        for _, block in blocks():
+            total += block.sum(axis=0)
+            products += block.T @ block
+        mean = total / n_cells
+        covariance = (products - n_cells * np.outer(mean, mean)) / (n_cells - 1)
+        variance, loadings = eigh(covariance, subset_by_index=(n_genes - n_pcs, n_genes - 1))
+        variance, loadings = variance[::-1], loadings[:, ::-1]
+        loadings *= np.sign(loadings[np.abs(loadings).argmax(axis=0), np.arange(n_pcs)])
+        scores = np.empty((X.shape[0], n_pcs), dtype=np.float32)
+        for cells, block in blocks():
+            scores[cells] = (block - mean) @ loadings
+    if variance[0] <= _NOTHING_VARIES * np.trace(products) / n_cells:
+        return None
+    return _Components(scores, loadings, variance, float(np.trace(covariance)))
 
 
 def _share_of_variance(matrix: sparse.csr_matrix) -> float:
@@ -209,9 +397,9 @@ def _share_of_variance(matrix: sparse.csr_matrix) -> float:
     return (mean_square - float(mean @ mean)) / mean_square if mean_square else 0.0
 
 
-def _too_small(adata: ad.AnnData, n_genes: int, min_cells_per_gene: int) -> InputError:
+def _too_small(n_cells: int, n_genes: int, min_cells_per_gene: int) -> InputError:
     return InputError.of(
-        what=f"{adata.n_obs} cells, and {n_genes} genes found in at least {min_cells_per_gene} of them, are too few to "
+        what=f"{n_cells} cells, and {n_genes} genes found in at least {min_cells_per_gene} of them, are too few to "
         "compare cells",
         where="the cells that passed quality control",
         remedy="give more cells: loosen the quality thresholds, lower --min_cells_per_gene, "

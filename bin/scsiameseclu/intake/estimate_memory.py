@@ -21,7 +21,7 @@ OF_A_SAMPLE = {"reading": "reading", "filter": "the filter", "doublets": "the se
 """Steps on a sample, and how a warning calls them."""
 OF_A_GROUP = {
     "group": "each step from the merging of samples to the cell types",
-    "clustering": "each of clustering and markers",
+    "clustering": "the clustering",
 }
 """The same of a group."""
 _OF_BARCODES = frozenset(("reading", "filter"))
@@ -43,7 +43,7 @@ RATES: Rates = {
     "reading": {"fixed": 2 * _GIGABYTE, "n_bytes": 12},
     "filter": {"fixed": 2 * _GIGABYTE, "n_cells": _KILOBYTE, "n_values": 50},
     "doublets": {"fixed": 2 * _GIGABYTE, "n_cells": 100 * _KILOBYTE, "n_values": 100},
-    "group": {"fixed": 2 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 50},
+    "group": {"fixed": 2 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 20},
     "clustering": {"fixed": 3 * _GIGABYTE, "n_cells": 50 * _KILOBYTE, "n_values": 40},
 }
 """The rates of conf/base.config; a test compares them."""

@@ -12,7 +12,7 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
-from ..contracts import LISTED
+from ..contracts import CAPTURED, LISTED
 from ..errors import InputError
 from ..files import own_name, write_h5ad, write_size, write_table
 from ..steps import Step
@@ -49,7 +49,13 @@ def read_counts(
     given = {"counts": counts, "labels": labels_file, "cells": cells_file}
     adata, labels = _read_given(given, settings=settings, round_counts=round_counts)
     write_h5ad(adata, f"{prefix}.counts.h5ad")
-    write_size(adata, f"{prefix}.size.json")
+    write_size(
+        f"{prefix}.size.json",
+        n_cells=adata.n_obs,
+        n_genes=adata.n_vars,
+        n_values=adata.X.nnz,
+        n_captured=len(adata.uns.get(CAPTURED, ())),
+    )
     if labels is not None:
         write_table(labels, f"{prefix}{LABELS_SUFFIX}")
 

@@ -38,9 +38,8 @@ MIN_GENES = 30
 """Fewer varying genes than this span no space in which a doublet lies between two types."""
 MAX_VARIABLE_GENES = 2000
 N_PCS = 30
-LARGE = 20_000
-"""Of more cells than this, genes are not centered before their components are found, which would make the matrix dense,
-and no more neighbours are looked at than among so many: memory stays proportional to the cells."""
+LARGE, PART = 20_000, 10_000
+"""More cells than the first are scored in random parts of at most the second: time and memory stay in proportion."""
 HISTOGRAM_BINS = 50
 
 # The valley between the two modes of the simulated doublets' scores is sought on the scale of Scrublet's default prior:
@@ -204,7 +203,7 @@ def score_doublets(
 
     Scrublet as in scanpy, with changes for matrices shallow in counts or poor in genes: cells and simulated doublets
     are log-transformed before PCA, of the most variable half of the genes (at most 2,000). The order of cells and genes
-    changes nothing. Above 20,000 cells, for memory, genes are scaled but not centered (:data:`LARGE`).
+    changes nothing. More than 20,000 cells are scored in random parts (:data:`LARGE`).
 
     Parameters
     ----------
@@ -231,7 +230,7 @@ def score_doublets(
         reason = f"{cells.n_vars} varying genes are too few to find doublets (at least {MIN_GENES} needed)"
         return _skipped(adata, rate, reason)
     # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
-    ordered, simulated = _scrublet(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
+    ordered, simulated = _scrublet_in_parts(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
     scores = np.empty_like(ordered)
     scores[order] = ordered
     if threshold is not None:
@@ -291,6 +290,20 @@ def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
     return ad.AnnData(counts[:, chosen.to_numpy()])
 
 
+def _scrublet_in_parts(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of the cells and of the simulated doublets, of many cells part by part."""
+    n = cells.n_obs
+    if n <= LARGE:
+        return _scrublet(cells, rate, seed)
+    scores, simulated = np.empty(n), []
+    for part in np.array_split(np.random.default_rng(seed).permutation(n), -(-n // PART)):
+        own = cells[np.sort(part)]
+        found = own[:, own.X.getnnz(axis=0) > 0].copy()  # what no cell of a part has would be divided by zero
+        scores[np.sort(part)], of_doublets = _scrublet(found, rate, seed)
+        simulated.append(of_doublets)
+    return scores, np.concatenate(simulated)
+
+
 def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores of the cells and of the simulated doublets."""
     cells.layers["raw"] = cells.X
@@ -301,8 +314,7 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         _normalized(simulated),
         expected_doublet_rate=rate,
         n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
-        mean_center=observed.n_obs <= LARGE,
-        n_neighbors=round(0.5 * np.sqrt(min(observed.n_obs, LARGE))),
+        n_neighbors=round(0.5 * np.sqrt(observed.n_obs)),
         # Exact neighbours: the approximate ones differ by machine, and with the many neighbours that Scrublet looks at
         # they are slower (75,000 points, 240 neighbours: 186 s against 44 s).
         use_approx_neighbors=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -160,15 +159,12 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
     summary["warnings"] += tag_warnings
     summary["notes"] += tag_warnings
     kept = ledger["kept"].to_numpy()
-    # Not adata[kept].copy(), which holds the cells twice for a while.
-    healthy = ad.AnnData(adata.X[kept], obs=metrics[kept], var=adata.var, uns=adata.uns)
+    healthy = ad.AnnData(obs=metrics[kept], var=adata.var, uns=adata.uns)
     if len(features):
         add_captured(healthy, adata.obsm[CAPTURED][kept], features, chosen["min_guide_counts"])
-    # An AnnData refers to itself and would stay: unfiltered, it is large beside its cells.
-    del adata
-    gc.collect()
-    write_h5ad(healthy, f"{prefix}.healthy.h5ad")
-    write_size(healthy, f"{prefix}.size.json")
+    write_h5ad(adata, f"{prefix}.healthy.h5ad", kept=kept, tables=healthy)
+    n_values = int(adata.X.getnnz(axis=1)[kept].sum())
+    write_size(f"{prefix}.size.json", n_cells=int(kept.sum()), n_genes=adata.n_vars, n_values=n_values)
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
 

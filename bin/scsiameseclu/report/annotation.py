@@ -94,7 +94,7 @@ def _marker_agreement(run: Run) -> Iterator[Section]:
             top_n = max(top_n, found["top_n"])
             rows[f"{group.label}, mean"] = {"share": found["mean"]}
             each = found["clusters"] if run.n_clusters <= _MANY_ROWS else {}
-            rows |= {group.row(cluster): about for cluster, about in each.items()}
+            rows |= {group.row(cluster): dict(about) for cluster, about in each.items()}
     if rows:
         yield table_section("marker_agreement", rows, top_n=top_n)
 

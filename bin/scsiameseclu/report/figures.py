@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..blocks import opened
 from ..files import read_json, read_table
 from ..steps import Step
 from .clustering import loss_curves
@@ -80,8 +81,8 @@ def draw_figures(
         ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in all of them. Default:
         only the cell types of `adata` count.
     """
-    group = ad.read_h5ad(adata)
-    write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
+    with opened(adata) as group:
+        write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
     types = _types(prefix, group, annotations or [])
     Path("figures").mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):

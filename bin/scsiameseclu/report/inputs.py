@@ -12,7 +12,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ..contracts import cell_names
+from ..contracts import (
+    ClusteringSummary,
+    ExpressionSummary,
+    MemoryEstimate,
+    Metrics,
+    MixingSummary,
+    cell_names,
+)
 from ..errors import Problem
 from ..files import read_json, read_table
 from .content import text, unique_texts
@@ -179,11 +186,11 @@ class Group:
     hashtags: pd.DataFrame
     guides: pd.DataFrame
     design: Record
-    expression: Record
-    metrics: Record
-    mixing: Record
+    expression: ExpressionSummary
+    metrics: Metrics
+    mixing: MixingSummary
     modalities: Record
-    summary: Record
+    summary: ClusteringSummary
 
     @property
     def finished(self) -> bool:
@@ -235,7 +242,7 @@ class Run:
     parameters: Record
     schema: Record
     versions: Mapping[str, Mapping[str, str]]
-    memory: Record
+    memory: MemoryEstimate
     methods: Record
     max_points: int
 

@@ -43,6 +43,7 @@ def _facts(run: Run) -> dict[str, object]:
     """Return the values of the template's placeholders."""
     found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
     cuts = [cut for group in run.finished if (cut := group.summary.get("cuts", {}).get("cluster")) is not None]
+    chosen = run.parameters.get("benchmark_methods")
     given = {name: run.parameters.get(name) for name in _PARAMETERS}
     return {
         "samples": _number_of(len(run.samples), "sample"),
@@ -65,6 +66,7 @@ def _facts(run: Run) -> dict[str, object]:
         "corrected": _number_of(sum(_corrected(run)), "group"),
         "unlike": f"{sum(group.summary['placement']['n_unlike_known'] for group in run.finished if group.placed):,}",
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
+        "further": f", and through published methods ({chosen}) with the true number" if chosen else "",
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
         **{name: "a default number of" if value is None else value for name, value in given.items()},
         **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..files import write_table
 from .inputs import natural
 
@@ -41,7 +42,7 @@ def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     group
-        Log-normalized X (cells x genes), obs cluster.
+        Log-normalized X (cells x genes, in memory or on disk), obs cluster.
     genes
         Names of genes of `group`.
 
@@ -52,15 +53,20 @@ def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
     """
     clusters = pd.Categorical(group.obs["cluster"].astype(str))
     names = sorted(clusters.categories, key=natural)
+    places = group.var_names.get_indexer(genes)
     members = sparse.csr_matrix(pd.get_dummies(clusters, dtype=float)[names].to_numpy().T)
-    members = sparse.diags(1 / members.sum(axis=1).A1) @ members
-    values = sparse.csr_matrix(group[:, list(genes)].X, dtype=float)
+    members = sparse.csr_matrix(sparse.diags(1 / members.sum(axis=1).A1) @ members)
+    share, mean = np.zeros((2, len(names), len(genes)))
+    for cells, rows in row_blocks(group.X):
+        values = rows[:, places].astype(float)
+        share += (members[:, cells] @ (values > 0)).toarray()
+        mean += (members[:, cells] @ values).toarray()
     return pd.DataFrame(
         {
             "cluster": np.repeat(names, len(genes)),
             "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
-            "share": (members @ (values > 0)).toarray().ravel(),
-            "mean": (members @ values).toarray().ravel(),
+            "share": share.ravel(),
+            "mean": mean.ravel(),
         }
     )
 

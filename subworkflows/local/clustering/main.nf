@@ -3,6 +3,7 @@
 include { codeOf                  } from '../utils/code'
 include { given                   } from '../utils/files'
 include { cellsInWords            } from '../utils/sizes'
+include { showProgress            } from '../utils/progress'
 include { CLUSTERING_CHECK_BASE   } from '../../../modules/local/clustering/check_base'
 include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/check_device'
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
@@ -39,6 +40,10 @@ workflow CLUSTERING {
             ? "Placement of ${group}"
             : "Clustering of ${group}, ${expectedTime(meta.n_cells, params.method)} on a CPU"
         log.info("${task}${unless_cached}")
+    }
+    // What takes minutes says how far it is.
+    expression.filter { meta, _adata -> meta.n_cells > 20000 }.take(1).subscribe { _meta, _adata ->
+        showProgress(params.base ? 'CLUSTERING_PLACEMENT' : 'CLUSTERING_SCSIAMESECLU')
     }
     def found = params.base
         ? CLUSTERING_PLACEMENT(expression, given(params.base), code)

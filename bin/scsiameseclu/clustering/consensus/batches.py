@@ -8,7 +8,7 @@ first, they meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize as unit_rows
 
 from .normalizations import Normalization
+from .sketch import sketch
 
 ROUNDS = 3
 """Times that each batch is moved."""
@@ -27,6 +28,12 @@ MOVED_BY = 1_000
 """Cells of a batch from which its move is found; a random sample where there are more."""
 CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100
 """One of Harmony's clusters for so many cells, and at most so many."""
+FITTED_CELLS = 4_000
+"""Cells on which the correction is found, so that its time stays a small share of the clustering's."""
+BLOCK = 20_000
+"""Cells corrected at a time."""
+APPLIED = 3
+"""Times that cells on which it was not found are assigned and corrected."""
 DIVERSITY, WIDTH, RIDGE = 2.0, 0.1, 1.0
 """Harmony's theta, sigma and lambda: its defaults."""
 CORRECTIONS, ASSIGNMENTS, BLOCKS = 10, 4, 20
@@ -44,6 +51,8 @@ def without_batches(found: Sequence[Normalization], batches: Integers, *, random
 def corrected(components: NDArray[np.float32], batches: Integers, *, random_state: int = 0) -> NDArray[np.float32]:
     """Return components without the differences between batches.
 
+    Found on a sketch of at most 4,000 cells, and applied to all.
+
     Parameters
     ----------
     components
@@ -57,8 +66,16 @@ def corrected(components: NDArray[np.float32], batches: Integers, *, random_stat
         return components
     rng = np.random.default_rng(random_state)
     batches = np.unique(batches, return_inverse=True)[1]
-    points = shifted(components.astype(np.float64), batches, rng)
-    return harmony(points, batches, rng).astype(np.float32)
+    cells = sketch(components, batches, FITTED_CELLS, random_state=random_state)
+    points, own = components[cells].astype(np.float64), batches[cells]
+    moved = shifted(points, own, rng)
+    result, found = harmony(moved, own, rng)
+    if len(cells) == len(components):
+        return result.astype(np.float32)
+    first = np.unique(own, return_index=True)[1]
+    shifts = moved[first] - points[first]
+    rows = [slice(start, start + BLOCK) for start in range(0, len(components), BLOCK)]
+    return np.concatenate([found.applied(components[i] + shifts[batches[i]], batches[i]) for i in rows])
 
 
 def shifted(points: Floats, batches: Integers, rng: np.random.Generator) -> Floats:
@@ -98,8 +115,35 @@ def _nearest(points: Floats, among: Floats) -> Integers:
     return np.asarray(search.kneighbors(points, return_distance=False))
 
 
-def harmony(points: Floats, batches: Integers, rng: np.random.Generator) -> Floats:
-    """Return points corrected by Harmony.
+@dataclass(frozen=True, eq=False)
+class Harmony:
+    """What Harmony found on some cells; k soft clusters, b batches, d components.
+
+    Parameters
+    ----------
+    centers
+        Of length 1, (k, d).
+    wanted
+        Factor of each cluster for cells of each batch, (b, k): below 1 where it has too many of them.
+    effects
+        Of each batch in each cluster, (b, k, d).
+    """
+
+    centers: Floats
+    wanted: Floats
+    effects: Floats
+
+    def applied(self, points: Floats, batches: Integers) -> NDArray[np.float32]:
+        """Return other cells corrected alike."""
+        moved = points
+        for _ in range(APPLIED):
+            shares = _normalized(_likeness(unit_rows(moved), self.centers) * self.wanted[batches])
+            moved = points - _of_cells(self.effects, shares, batches)
+        return moved.astype(np.float32)
+
+
+def harmony(points: Floats, batches: Integers, rng: np.random.Generator) -> tuple[Floats, Harmony]:
+    """Return points corrected by Harmony, and how.
 
     Soft clusters that are to hold each batch in its share; then each batch's mean in a cluster is
     taken to the cluster's, by ridge regression. Both are repeated a fixed number of times.
@@ -113,9 +157,12 @@ def harmony(points: Floats, batches: Integers, rng: np.random.Generator) -> Floa
     for _ in range(CORRECTIONS):
         unit = unit_rows(moved)
         for _ in range(ASSIGNMENTS):
-            _assign(shares, _likeness(unit, unit_rows(shares.T @ unit)), one_hot, rng)
-        moved = points - _batch_effects(points, shares, batches)
-    return moved
+            centers = unit_rows(shares.T @ unit)
+            _assign(shares, _likeness(unit, centers), one_hot, rng)
+        effects = _batch_effects(points, shares, batches)
+        moved = points - _of_cells(effects, shares, batches)
+    wanted = _wanted(one_hot.mean(axis=0), shares.sum(axis=0), one_hot.T @ shares)
+    return moved, Harmony(centers, wanted, effects)
 
 
 def _likeness(points: Floats, centers: Floats) -> Floats:
@@ -133,14 +180,18 @@ def _assign(shares: Floats, likeness: Floats, one_hot: Floats, rng: np.random.Ge
     for block in np.array_split(rng.permutation(len(shares)), min(BLOCKS, len(shares))):
         total -= shares[block].sum(axis=0)
         held -= one_hot[block].T @ shares[block]
-        wanted = ((np.outer(part, total) + 1) / (held + 1)) ** DIVERSITY
-        shares[block] = _normalized(likeness[block] * (one_hot[block] @ wanted))
+        shares[block] = _normalized(likeness[block] * (one_hot[block] @ _wanted(part, total, held)))
         total += shares[block].sum(axis=0)
         held += one_hot[block].T @ shares[block]
 
 
+def _wanted(part: Floats, total: Floats, held: Floats) -> Floats:
+    """Return the factor of each cluster for cells of each batch, from the batch's share and the cells that it holds."""
+    return np.asarray(((np.outer(part, total) + 1) / (held + 1)) ** DIVERSITY)
+
+
 def _batch_effects(points: Floats, shares: Floats, batches: Integers) -> Floats:
-    """Return for each cell its batch's effect in its clusters.
+    """Return the effect of each batch in each cluster, (batches, clusters, components).
 
     In each cluster: points ~ mean + effect of the batch, with a ridge penalty on the effects.
     """
@@ -149,8 +200,13 @@ def _batch_effects(points: Floats, shares: Floats, batches: Integers) -> Floats:
     sizes = np.stack([shares[own].sum(axis=0) for own in cells])[:, :, None]
     weights = RIDGE / (sizes + RIDGE)
     mean = (weights * sums).sum(axis=0) / np.maximum((weights * sizes).sum(axis=0), np.finfo(np.float64).tiny)
-    effects = (sums - sizes * mean) / (sizes + RIDGE)
-    result = np.empty_like(points)
-    for own, of_batch in zip(cells, effects, strict=True):
+    return np.asarray((sums - sizes * mean) / (sizes + RIDGE))
+
+
+def _of_cells(effects: Floats, shares: Floats, batches: Integers) -> Floats:
+    """Return for each cell its batch's effect in its clusters."""
+    result = np.empty((len(shares), effects.shape[2]))
+    for batch, of_batch in enumerate(effects):
+        own = np.flatnonzero(batches == batch)
         result[own] = shares[own] @ of_batch
     return result

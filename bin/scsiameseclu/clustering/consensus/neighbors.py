@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,16 +12,15 @@ from sklearn.neighbors import NearestNeighbors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EXACT_UP_TO = 20_000
-"""Cells up to which neighbors are searched exactly; above, by nearest-neighbor descent."""
+Floats: TypeAlias = "NDArray[np.floating[Any]]"
+Integers: TypeAlias = "NDArray[np.integer[Any]]"
+
+VOTING = 15
+"""Nearest cells that decide where another cell is placed."""
 
 
-def knn_indices(
-    scores: NDArray[np.float32], *, n_neighbors: int = 15, random_state: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the nearest neighbors of each cell, itself excluded, by Euclidean distance.
-
-    Exact up to 20,000 cells (scikit-learn), by nearest-neighbor descent above (pynndescent; Dong, Charikar & Li 2011).
+def knn_indices(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the nearest neighbors of each cell, itself excluded, by Euclidean distance: an exact search.
 
     Parameters
     ----------
@@ -29,8 +28,6 @@ def knn_indices(
         Cells x components.
     n_neighbors
         Neighbors per cell; all other cells where there are fewer.
-    random_state
-        Seed of the descent.
 
     Returns
     -------
@@ -42,27 +39,11 @@ def knn_indices(
     if k < 1:
         return np.zeros((n, 0), dtype=np.int64), np.zeros((n, 0), dtype=np.float32)
     points = np.ascontiguousarray(scores, dtype=np.float32)
-    if n <= EXACT_UP_TO:
-        distances, indices = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points).kneighbors()
-        return indices.astype(np.int64), distances.astype(np.float32)
-    return _descent(points, k, random_state)
+    distances, indices = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points).kneighbors()
+    return indices.astype(np.int64), distances.astype(np.float32)
 
 
-def _descent(points: NDArray[np.float32], k: int, random_state: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    from pynndescent import NNDescent
-
-    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    search = NNDescent(points, n_neighbors=k + 1, random_state=random_state, n_jobs=threads)
-    indices, distances = search.neighbor_graph
-    # A cell is not always its own first neighbor: duplicates may come before it, or displace it.
-    itself = indices == np.arange(points.shape[0])[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    keep = ~itself
-    shape = (points.shape[0], k)
-    return indices[keep].reshape(shape).astype(np.int64), distances[keep].reshape(shape).astype(np.float32)
-
-
-def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15, random_state: int = 0) -> csr_matrix:
+def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> csr_matrix:
     """Return the graph of nearest neighbors, weighted by the Jaccard index of the two cells' neighbor sets.
 
     A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum. Where all cells
@@ -74,8 +55,6 @@ def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15,
         Cells x components.
     n_neighbors
         Neighbors per cell.
-    random_state
-        Seed of the approximate search, see :func:`knn_indices`.
 
     Returns
     -------
@@ -84,7 +63,7 @@ def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15,
     n = scores.shape[0]
     if not np.ptp(scores, axis=0).any():
         return csr_matrix((n, n), dtype=np.float32)
-    indices, _ = knn_indices(scores, n_neighbors=n_neighbors, random_state=random_state)
+    indices, _ = knn_indices(scores, n_neighbors=n_neighbors)
     size = indices.shape[1] + 1
     sets = np.column_stack([np.arange(n), indices]).ravel()
     member = csr_matrix((np.ones(sets.size, dtype=np.float32), sets, np.arange(0, sets.size + 1, size)), shape=(n, n))
@@ -95,3 +74,41 @@ def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15,
     graph.eliminate_zeros()
     graph.sort_indices()
     return graph
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """Nearest cells of a base: ``cells`` and ``distances``, both new cells x neighbors."""
+
+    cells: Integers
+    distances: Floats
+
+    @classmethod
+    def of(cls, base: Floats, new: Floats | None = None) -> Neighbors:
+        """Return the neighbors of new cells, or, without any, those of the base's cells, each itself left out."""
+        k = min(VOTING, len(base) - (new is None))
+        search = NearestNeighbors(n_neighbors=max(k, 1), algorithm="brute").fit(base)
+        distances, cells = search.kneighbors(new)
+        return cls(cells, distances)
+
+    def vote(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return the label of each new cell and its share of the vote; of equal shares the first by name."""
+        names, codes = np.unique(labels, return_inverse=True)
+        votes = np.zeros((len(self.cells), len(names)))
+        np.add.at(votes, (np.arange(len(votes))[:, None], codes[self.cells]), self._weights())
+        return names[votes.argmax(axis=1)], votes.max(axis=1) / votes.sum(axis=1)
+
+    def mean(self, values: Floats) -> NDArray[np.float64]:
+        """Return the mean over each new cell's neighbors, weighted as their votes, of `values`, one row a cell."""
+        weights = self._weights()
+        weights /= weights.sum(axis=1, keepdims=True)
+        n, k = weights.shape
+        shares = csr_matrix((weights.ravel(), self.cells.ravel(), np.arange(0, n * k + 1, k)), shape=(n, len(values)))
+        return np.asarray(shares @ values, dtype=np.float64)
+
+    def _weights(self) -> NDArray[np.float64]:
+        return np.asarray(1 / np.maximum(self.distances, np.finfo(np.float32).tiny), dtype=np.float64)
+
+    def within(self, same: NDArray[np.bool_]) -> Neighbors:
+        """Return the same neighbors, those that are not `same` too far away to count."""
+        return replace(self, distances=np.where(same, self.distances, np.inf))

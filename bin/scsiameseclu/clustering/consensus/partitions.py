@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -22,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize as unit_rows
 
+from ...threads import in_parallel
 from .neighbors import shared_neighbor_graph
 from .normalizations import Normalization, row_blocks
 
@@ -39,6 +41,8 @@ LEAF = 0.8
 """Mean co-association of the cells of a leaf of the dendrogram, at least."""
 EDGES_AT_A_TIME = 500_000
 """Edges added to an igraph at a time."""
+IN_PARALLEL = 5_000
+"""Cells from which on a further process pays."""
 JUDGED_CELLS = 5_000
 """Cells on which partitions are compared; a random sample where there are more."""
 
@@ -77,22 +81,23 @@ def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Part
     random_state
         Seed of everything random. The same seed gives the same bytes.
     """
-    n = len(found[0].components)
-    total = csr_matrix((n, n), dtype=np.float32)
-    by_leiden, by_kmeans = [], []
-    for normalization in found:
-        points = unit_rows(normalization.components)
-        graph = shared_neighbor_graph(points, random_state=random_state)
-        total = total + graph
-        by_leiden.append(leiden_partitions(graph, random_state=random_state))
-        by_kmeans.append(kmeans_partitions(points, random_state=random_state))
-    mean = csr_matrix(total * np.float32(1 / len(found)), dtype=np.float32)
+    points = [unit_rows(normalization.components) for normalization in found]
+    calls: list[partial[Any]] = [partial(_on_graph, each, random_state) for each in points]
+    calls += [partial(kmeans_partitions, each, random_state=random_state) for each in points]
+    made = in_parallel(calls) if len(points[0]) >= IN_PARALLEL else [call() for call in calls]
+    graphs, by_leiden = zip(*made[: len(found)], strict=True)
+    mean = csr_matrix(sum(graphs, csr_matrix(graphs[0].shape, dtype=np.float32)) * np.float32(1 / len(found)))
     mean.sort_indices()
     return Partitions(
-        labels=np.hstack([*by_leiden, *by_kmeans]),
+        labels=np.hstack([*by_leiden, *made[len(found) :]]),
         graph=mean,
         agreement=agreement_of(by_leiden, random_state=random_state),
     )
+
+
+def _on_graph(points: NDArray[np.float32], random_state: int) -> tuple[csr_matrix, NDArray[np.int32]]:
+    graph = shared_neighbor_graph(points)
+    return graph, leiden_partitions(graph, random_state=random_state)
 
 
 def leiden_partitions(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int32]:

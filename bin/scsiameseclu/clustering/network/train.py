@@ -21,7 +21,7 @@ from ..consensus.partitions import cell_co_association, one_hot
 from . import losses
 from .augment import GraphViews, noisy_view
 from .model import SiameseNetwork, Views
-from .transport import clustering_divergence, log_student_t, sinkhorn
+from .transport import cluster_potentials, clustering_divergence, log_student_t, sinkhorn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -157,8 +157,8 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What training gives.
+class Assignment:
+    """What the trained network assigns cells with: also such as it was not trained on.
 
     Parameters
     ----------
@@ -166,6 +166,51 @@ class Trained:
         The trained network, on the CPU.
     centroids
         Cluster centres in the embedding, float32 (k, d).
+    scale
+        Squared distance at which the similarity with a centroid is halved.
+    potentials
+        What is added to the log-probability of each cluster so that its size is as wanted, float32 (k,).
+    """
+
+    network: SiameseNetwork
+    centroids: NDArray[np.float32]
+    scale: float
+    potentials: NDArray[np.float32]
+
+    @torch.no_grad()
+    def place(
+        self,
+        scores: NDArray[np.float32],
+        views: GraphViews,
+        met: NDArray[np.float32],
+        training: Training,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return z, (n, d), and the probabilities of the clusters, (n, k), of cells.
+
+        Parameters
+        ----------
+        scores, views
+            As in :class:`TrainingData`.
+        met
+            Share of partitions in which they meet the cells of each cluster, (n, k).
+        training
+            Weights of embedding and consensus.
+        """
+        with reproducible("cpu"):
+            z = self.network.embed(*(torch.from_numpy(np.ascontiguousarray(x)) for x in (scores, *views)))
+            log_q = log_student_t(z, torch.from_numpy(self.centroids), scale=self.scale)
+            logits = log_q / training.epsilon + training.teaching * torch.log(torch.from_numpy(met).clamp_min(1e-3))
+            return z.numpy(), torch.softmax(logits + torch.from_numpy(self.potentials), dim=1).numpy()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Parameters
+    ----------
+    assignment
+        The trained network, and how it assigns cells.
     embedding
         z, float32 (n, d), rows of length 1.
     soft_assignments
@@ -174,8 +219,7 @@ class Trained:
         One row a step: ``step``, ``phase``, one column for each term (empty where it is off), ``total``.
     """
 
-    network: SiameseNetwork
-    centroids: NDArray[np.float32]
+    assignment: Assignment
     embedding: NDArray[np.float32]
     soft_assignments: NDArray[np.float32]
     history: pd.DataFrame
@@ -388,10 +432,17 @@ class _Trainer:
         z = self.embed_all()
         logits = self.logits(log_student_t(z, self.centroids, scale=self.scale), torch.arange(self.n))
         # The assignment is the transport's plan for all cells, so that no small cluster is lost to a large one.
-        plan = sinkhorn(logits, self.marginals(), n_iterations=200) if self.components.otc else logits.softmax(dim=1)
+        potentials = torch.zeros(self.k, device=self.device)
+        if self.components.otc:
+            potentials = cluster_potentials(logits, self.marginals(), n_iterations=200)
+        plan = torch.softmax(logits + potentials, dim=1)
         return Trained(
-            network=self.network.cpu().eval(),
-            centroids=self.centroids.detach().cpu().numpy(),
+            assignment=Assignment(
+                network=self.network.cpu().eval(),
+                centroids=self.centroids.detach().cpu().numpy(),
+                scale=float(self.scale),
+                potentials=potentials.cpu().numpy(),
+            ),
             embedding=z.cpu().numpy(),
             soft_assignments=plan.cpu().numpy(),
             history=pd.DataFrame(self.history, columns=["step", "phase", *TERMS, "total"]),

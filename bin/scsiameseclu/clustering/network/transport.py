@@ -47,13 +47,22 @@ def sinkhorn(
     -------
     Target probabilities, rows sum to 1, shape (n, k).
     """
+    potentials = cluster_potentials(scores, sizes, epsilon=epsilon, n_iterations=n_iterations)
+    return torch.softmax(scores / epsilon + potentials, dim=1)
+
+
+@torch.no_grad()
+def cluster_potentials(
+    scores: torch.Tensor, sizes: torch.Tensor, *, epsilon: float = 1.0, n_iterations: int = 50
+) -> torch.Tensor:
+    """Return log v of :func:`sinkhorn`, shape (k,): what is added to each cluster's scores for its size."""
     kernel = scores / epsilon
     log_mass = torch.log(sizes / sizes.sum()) + math.log(len(scores))
     columns = torch.zeros_like(log_mass)
     for _ in range(n_iterations):
         rows = -torch.logsumexp(kernel + columns, dim=1, keepdim=True)
         columns = log_mass - torch.logsumexp(kernel + rows, dim=0)
-    return torch.softmax(kernel + columns, dim=1)
+    return columns
 
 
 def clustering_divergence(target: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
