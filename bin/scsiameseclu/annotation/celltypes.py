@@ -97,17 +97,16 @@ def celltypes(
     """
     sets = read_marker_sets(markers_db)
     with clustered(expression, clustering) as adata:
-        chosen = settings(adata)
+        organism, tissue = str(settings(adata)["organism"]), str(settings(adata).get("tissue") or "")
         if markers_db.is_file():
-            check_organism(sets, str(chosen["organism"]), markers_db)
-        tissue = str(chosen.get("tissue") or "")
-        types = cell_types_for(sets, tissue=tissue, organism=str(chosen["organism"]))
+            check_organism(sets, organism, markers_db)
+        types = cell_types_for(sets, tissue=tissue, organism=organism)
         if PLACED_TYPE in adata.obs:
             table = _of_base(adata)
         elif types:
             table = annotate_clusters(adata, types, seed=seed)
         else:
-            table = _unknown(adata, CLUSTER, _no_sets(tissue, str(chosen["organism"])))
+            table = _unknown(adata, CLUSTER, _no_sets(tissue, organism))
     if reference is not None:
         table = with_reference(table, read_table(reference, dtype={"cluster": str, "reference_type": str}))
     write_table(table, f"{prefix}.annotation.tsv")
@@ -121,8 +120,7 @@ def annotate_clusters(
     Parameters
     ----------
     adata
-        Log-normalised expression in ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in
-        ``var_names``.
+        Log-normalised ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in ``var_names``.
     types
         Cell types by name, from :func:`~scsiameseclu.annotation.cell_types_for`.
     groupby
@@ -149,10 +147,9 @@ def annotate_clusters(
     means = _drawn_means(sums, np.bincount(clusters.codes))
     contrasts = _contrasts(means, means)
     scores = panel.weights @ contrasts[panel.genes]
-    p_values = np.maximum(
-        _p_values_of_genes(panel, contrasts, _gene_bins(sums.sum(axis=0)), rng),
-        _p_values_of_cells(panel, markers, clusters.codes, means[panel.genes], rng),
-    )
+    by_genes = _p_values_of_genes(panel, contrasts, _gene_bins(sums.sum(axis=0)), rng)
+    by_cells = _p_values_of_cells(panel, markers, clusters.codes, means[panel.genes], rng)
+    p_values = np.maximum(by_genes, by_cells)
     mixed = _mixed(panel, markers, clusters.codes)
     rows = [
         {"cluster": str(name), "n_cells": int((clusters.codes == k).sum())}

@@ -58,6 +58,10 @@ class Thresholds:
     min_pct: float
     logfc: float
 
+    def replaced(self, min_pct: float | None, logfc: float | None) -> Thresholds:
+        """Return the thresholds with those that are given in place of these."""
+        return Thresholds(self.min_pct if min_pct is None else min_pct, self.logfc if logfc is None else logfc)
+
 
 DEFAULTS: dict[SeuratVersion, Thresholds] = {"5": Thresholds(0.01, 0.1), "4": Thresholds(0.1, 0.25)}
 """FindAllMarkers' own thresholds, by Seurat's major version."""
@@ -125,12 +129,8 @@ def find_markers(
         Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse, in memory or on disk.
     groupby
         Column of ``obs`` with the clusters; cells without one are left out.
-    min_pct
-        Smallest share of cells with the gene, in the cluster or in the rest. Default: Seurat's, by version.
-    logfc_threshold
-        Smallest absolute log2 fold change. Default: Seurat's, by version.
-    only_pos
-        Report only genes that are higher in the cluster.
+    min_pct, logfc_threshold, only_pos
+        As of :func:`markers`.
     seurat_compat
         ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) + 1``.
     exact
@@ -140,29 +140,20 @@ def find_markers(
 
     Returns
     -------
-    One row per cluster and gene with a p-value below 0.01: ``cluster gene avg_log2FC pct.1 pct.2 p_val p_val_adj``
-    (``pct.1`` in the cluster, ``pct.2`` in the rest, 3 decimals; Bonferroni over all genes of `adata`), clusters in the
-    order of the categories, within a cluster by p-value, then by falling fold change. Clusters with fewer than 3 cells,
-    or a rest of fewer than 3 cells, have no rows.
+    `COLUMNS` of each cluster and gene with a p-value below 0.01 (``pct.1`` in the cluster, ``pct.2`` in the rest, 3
+    decimals; Bonferroni over all genes), by cluster, p-value and falling fold change; none of clusters with fewer than
+    3 cells in them or outside.
     """
-    thresholds = DEFAULTS[seurat_compat]
-    thresholds = Thresholds(
-        thresholds.min_pct if min_pct is None else min_pct,
-        thresholds.logfc if logfc_threshold is None else logfc_threshold,
-    )
+    thresholds = DEFAULTS[seurat_compat].replaced(min_pct, logfc_threshold)
     clusters = pd.Categorical(adata.obs[groupby])
     statistics = _statistics(_genes(adata, clusters.codes >= 0, exact=exact), clusters, threads)
-    tables = [
-        _table(statistics, k, adata.var_names, thresholds, only_pos=only_pos, seurat_compat=seurat_compat).assign(
-            cluster=str(name)
-        )
-        for k, name in enumerate(clusters.categories)
-        if min(statistics.sizes[k], statistics.sizes.sum() - statistics.sizes[k]) >= FEWEST_CELLS
-    ]
+    of_cluster = partial(
+        _table, statistics, genes=adata.var_names, thresholds=thresholds, only_pos=only_pos, seurat_compat=seurat_compat
+    )
+    tested = np.minimum(statistics.sizes, statistics.sizes.sum() - statistics.sizes) >= FEWEST_CELLS
+    tables = [of_cluster(k).assign(cluster=str(clusters.categories[k])) for k in np.flatnonzero(tested).tolist()]
     tables = [table for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
 
 @dataclass(frozen=True)

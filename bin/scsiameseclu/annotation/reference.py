@@ -114,8 +114,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
         )
     labels = found.obs[column].astype(object)
     labels = labels.where(labels.notna(), "").astype(str).str.strip()
-    sizes = labels[labels != ""].value_counts()
-    kept = labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
+    kept = _of_enough_cells(labels)
     if labels[kept].nunique() < 2:
         raise InputError.of(
             what=f"the reference has fewer than two labels of at least {FEWEST_CELLS} cells",
@@ -126,6 +125,12 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
     counts, symbols = _counts(found, path)
     return ad.AnnData(counts[kept], obs=obs, var=pd.DataFrame(index=symbols.astype(str)))
+
+
+def _of_enough_cells(labels: pd.Series[str]) -> NDArray[np.bool_]:
+    """Return which cells have a label that enough of them have."""
+    sizes = labels[labels != ""].value_counts()
+    return labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
 
 
 def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:

@@ -76,32 +76,32 @@ def normalize_group(
     seed
         Seed of the start vector of the principal components.
     """
+    asked = _Asked(min_cells_per_gene, n_top_genes, n_pcs, seed)
     with ExitStack() as stack:
         adatas = [stack.enter_context(opened(path)) for path in samples]
         refused = unlike(adatas, group=prefix)
         joined = join([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
-        sizes = _sizes(joined)
-        write_size(
-            f"{prefix}.size.json", n_cells=joined.adata.n_obs, n_genes=joined.adata.n_vars, n_values=sizes.n_stored
-        )
-        kept = _kept(sizes.n_cells, joined.adata.n_obs, min_cells_per_gene)
-        with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
-            moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
-            expression = ad.AnnData(
-                sparse_dataset(file["X"]),
-                obs=joined.adata.obs,
-                var=joined.adata.var.loc[kept].copy(),
-                uns=dict(joined.adata.uns),
-            )
-            _complete(expression, joined.adata, moments, _Asked(min_cells_per_gene, n_top_genes, n_pcs, seed))
-            make_plain(expression)
-            write_tables(file, expression)
-    account = json.loads(expression.uns[NOTES])
+        account = _write_expression(joined, asked, prefix)
     left_out = [f"Left out: {problem.what}." for problem in refused.values()]
     write_json({"genes": genes} | account | {"notes": [*left_out, *account["notes"]]}, f"{prefix}.expression.json")
     for name, problem in refused.items():
         print(f"ERROR: {problem}", file=sys.stderr)
         write_failure(name=name, step=REFUSED, problems=[problem])
+
+
+def _write_expression(joined: Joined, asked: _Asked, prefix: str) -> dict[str, Any]:
+    """Write the size of the counts and, some cells at a time, the expression; return the account."""
+    sizes, given = _sizes(joined), joined.adata
+    write_size(f"{prefix}.size.json", n_cells=given.n_obs, n_genes=given.n_vars, n_values=sizes.n_stored)
+    kept = _kept(sizes.n_cells, given.n_obs, asked.min_cells_per_gene)
+    with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
+        moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
+        var, uns = given.var.loc[kept].copy(), dict(given.uns)
+        expression = ad.AnnData(sparse_dataset(file["X"]), obs=given.obs, var=var, uns=uns)
+        _complete(expression, given, moments, asked)
+        make_plain(expression)
+        write_tables(file, expression)
+    return dict(json.loads(expression.uns[NOTES]))
 
 
 @dataclass(frozen=True)
@@ -170,32 +170,22 @@ def normalize(
     Parameters
     ----------
     adata
-        Raw counts (cells x genes, integers of any type, sparse or dense) in ``layers['counts']`` or, without it, in
-        ``X``.
+        Raw counts (cells x genes, integers of any type, sparse or dense) in ``layers['counts']``, else in ``X``.
     min_cells_per_gene
         Genes found in fewer cells are left out.
-    n_top_genes
-        Number of highly variable genes, by Seurat's normalized dispersion; all genes where there are no more.
-    n_pcs
-        Number of principal components of the variable genes, at most one less than cells and than genes.
+    n_top_genes, n_pcs
+        Number of highly variable genes, by Seurat's normalized dispersion, and of their principal components; at most
+        all genes, and one less than cells and than genes.
     random_state
         Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`, which finds the components of up to 20,000 cells.
 
     Returns
     -------
-    AnnData with ``X`` = log1p(counts per 10,000) (float32 CSR), ``layers['counts']`` the raw counts
-    (int32 CSR, int64 where needed), ``obs`` and ``var`` of `adata`, and
-
-    ``var``
-        ``highly_variable`` (bool), ``means``, ``dispersions``, ``dispersions_norm``.
-    ``obsm['X_pca']``
-        Scores (cells x components, float32), the sign of each component such that its largest loading is positive.
-    ``varm['PCs']``, ``uns['pca']``
-        Loadings (0 for other genes), variances.
-    ``uns['hvg']``, ``uns['log1p']``
-        As scanpy leaves them.
-    ``uns['expression']``
-        JSON text: the parameters as used, ``n_genes_in``, ``notes``.
+    AnnData with ``X`` = log1p(counts per 10,000) (float32 CSR), ``layers['counts']`` the raw counts (int32 CSR, int64
+    where needed), ``obs`` and ``var`` of `adata`, and, as scanpy has them, ``var['highly_variable']``, ``means``,
+    ``dispersions``, ``dispersions_norm``; ``obsm['X_pca']`` (float32; the largest loading of a component is positive),
+    ``varm['PCs']`` (0 for other genes), ``uns`` ``pca hvg log1p``. ``uns['expression']``: JSON text with the parameters
+    as used, ``n_genes_in`` and ``notes``.
 
     Raises
     ------
@@ -205,9 +195,8 @@ def normalize(
     counts = raw_counts(adata)
     kept = _kept(counts.getnnz(axis=0), adata.n_obs, min_cells_per_gene)
     counts = counts[:, kept]
-    result = ad.AnnData(
-        counts.astype(np.float32), obs=adata.obs.copy(), var=adata.var.loc[kept].copy(), uns=adata.uns.copy()
-    )
+    obs, var, uns = adata.obs.copy(), adata.var.loc[kept].copy(), adata.uns.copy()
+    result = ad.AnnData(counts.astype(np.float32), obs=obs, var=var, uns=uns)
     result.layers["counts"] = counts
     log_normalize(result)
     moments = _moments((rows for _, rows in row_blocks(result.X)), result.n_vars)
