@@ -11,7 +11,7 @@ REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-network benchmark-classification benchmark-published benchmark-markers benchmark-batch benchmark-steps benchmark-batches test test-fast docs lint format lock images clean
+.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-steps benchmark-batches test test-fast docs lint format lock images clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -30,10 +30,6 @@ benchmark: setup ## every labelled data set of DATA=folder by every method, SEED
 benchmark-network: setup ## what the network is for: calibration, cells held out, embedding, on DATA=folder; writes its part of docs/benchmarks.md
 	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-network DATA=folder" >&2; exit 2; }
 	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.network --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
-
-benchmark-classification: setup ## cell types told from the embedding, on DATA=folder; writes its part of docs/benchmarks.md
-	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-classification DATA=folder" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.classification --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
 
 benchmark-published: setup ## time scSiameseClu on DATA=labelled.h5ad beside the published code, PUBLISHED=checkout NAME=data-set-there; writes its part of docs/benchmarks.md
 	@test -n "$(DATA)" && test -n "$(PUBLISHED)" && test -n "$(NAME)" || { echo "Say where the published code is, the data set's name there, and its file: make benchmark-published PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }

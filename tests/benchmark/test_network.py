@@ -12,6 +12,7 @@ from scsiameseclu.benchmark import network
 from scsiameseclu.benchmark.network import (
     benchmark_network,
     calibration,
+    classified,
     embedding_scores,
     place,
     placed_ari,
@@ -78,6 +79,21 @@ def test_purity_and_silhouette_of_types_apart():
     assert found["silhouette"] > 0.9
 
 
+def test_types_apart_are_predicted_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(["a", "b"], 100)
+    apart = np.where(truth == "a", 0.0, 9.0)[:, None] + rng.normal(0, 0.1, (200, 2))
+    assert classified(apart, truth) == {"accuracy": 1.0, "macro_f1": 1.0}
+    assert classified(rng.normal(size=(200, 2)), truth)["accuracy"] < 0.7
+
+
+def test_a_type_that_was_not_learned_is_wrong():
+    truth = np.array(["a"] * 9 + ["b"])
+    found = [classified(np.zeros((10, 2)), truth, seed=seed) for seed in range(8)]
+    assert {score["accuracy"] for score in found} == {0.8, 1.0}
+    assert min(score["macro_f1"] for score in found) == pytest.approx((8 / 9) / 2)
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Stand in for the measurements; the list has the seeds asked for."""
@@ -88,7 +104,7 @@ def asked(monkeypatch):
         if len(gold) == 180:
             raise ValueError("too\nhard")
         labels = {"ari": 0.5 + 0.1 * seed, "calibration_error": 0.1, "sure": 0.5, "sure_right": 0.9, "placed_ari": 0.4}
-        embedding = {"purity": 0.8, "silhouette": 0.2}
+        embedding = {"purity": 0.8, "silhouette": 0.2, "accuracy": 0.9, "macro_f1": 0.7}
         return {"scsiameseclu": labels | embedding, "consensus": labels | embedding, "pca": embedding}
 
     monkeypatch.setattr(network, "measures", measures)

@@ -14,8 +14,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
-from sklearn.metrics import adjusted_rand_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, adjusted_rand_score, f1_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ..command import run
 from ..depth import log_normalize
@@ -36,6 +39,8 @@ NEIGHBORS = 15
 """Of a cell: those that vote where it is placed, and those of which the purity is told."""
 HELD_OUT = 0.2
 """Share of the cells that are left out of a fit and then placed."""
+LEARNED = 0.5
+"""Share of the labelled cells that a classifier of cell types learns from."""
 SURE = 0.9
 """Confidence from which on a cell counts as sure."""
 BINS = 10
@@ -52,6 +57,8 @@ MEASURES = (
     "placed_ari",
     "purity",
     "silhouette",
+    "accuracy",
+    "macro_f1",
 )
 COLUMNS = (*ABOUT, *MEASURES, "n_clusters", "trained", "error", *PROVENANCE)
 
@@ -126,7 +133,7 @@ def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[
     """
     known = gold.notna().to_numpy()
     truth = gold[known].to_numpy(dtype=str)
-    found = {PCA: embedding_scores(adata.obsm["X_pca"][known], truth)}
+    found = {PCA: embedding_scores(adata.obsm["X_pca"][known], truth, seed=seed)}
     for method in (OURS.name, CONSENSUS.name):
         model = _fitted(adata, method, seed)
         found[method] = {
@@ -135,7 +142,7 @@ def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[
             "trained": model.method_ == OURS.name,
             **calibration(model.labels_[known], model.confidence_[known], truth),
             "placed_ari": placed_ari(adata, gold, method=method, seed=seed),
-            **embedding_scores(model.embedding_[known], truth),
+            **embedding_scores(model.embedding_[known], truth, seed=seed),
         }
     return found
 
@@ -203,14 +210,35 @@ def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) ->
     return np.asarray(vote.predict(scores))
 
 
-def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any]) -> Scores:
-    """Return ``purity``, the mean share of a cell's 15 neighbors of its own type, and the types' ``silhouette``."""
+def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -> Scores:
+    """Return what an embedding tells of the types.
+
+    ``purity``: the mean share of a cell's 15 neighbors of its own type. ``silhouette``: of the types. ``accuracy`` and
+    ``macro_f1``: of a classifier (:func:`classified`).
+    """
     search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(truth) - 1)).fit(embedding)
     neighbors = search.kneighbors(return_distance=False)
     return {
         "purity": float((truth[neighbors] == truth[:, None]).mean()),
         "silhouette": silhouette(truth, embedding),
+        **classified(embedding, truth, seed=seed),
     }
+
+
+def classified(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -> Scores:
+    """Return ``accuracy`` and ``macro_f1`` of a logistic regression that learns the types of half of the cells.
+
+    Both are of the other half; a type that no learned cell has counts as wrong.
+    """
+    order = np.random.default_rng(seed).permutation(len(truth))
+    learned, held = np.split(order, [round(LEARNED * len(truth))])
+    if len(set(truth[learned])) == 1:
+        found = np.repeat(truth[learned[:1]], len(held))
+    else:
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        found = model.fit(embedding[learned], truth[learned]).predict(embedding[held])
+    macro = f1_score(truth[held], found, average="macro", labels=np.unique(truth[held]), zero_division=0)
+    return {"accuracy": float(accuracy_score(truth[held], found)), "macro_f1": float(macro)}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ MEASURES = {
     "sure_right": ("of these right", CONSENSUS.name),
     "purity": ("neighbors of the same type", "pca"),
     "silhouette": ("silhouette of the types", "pca"),
+    "accuracy": ("types of held-out cells: accuracy", "pca"),
+    "macro_f1": ("types of held-out cells: macro F1", "pca"),
 }
 """Measures of the network: title, and what they are compared with."""
 
@@ -137,25 +139,6 @@ def network(table: pd.DataFrame) -> str:
     return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
 
 
-def classification(table: pd.DataFrame) -> str:
-    """Return accuracy and macro F1 of a classifier on the embedding, beside those on the principal components."""
-    means: dict[str, dict[str, object]] = {}
-    sets: dict[str, pd.Series[float]] = {}
-    for measure, title in {"accuracy": "accuracy", "macro_f1": "macro F1"}.items():
-        values = per_set(table, measure)
-        above = values[OURS.name] - values["pca"]
-        means[title] = {
-            "on scSiameseClu's embedding": values[OURS.name].mean(),
-            "on the principal components": values["pca"].mean(),
-            "difference": with_interval(above),
-            "the same, shaped no default": with_interval(above[~is_development(above.index)]),
-        }
-        sets |= {f"{title}, embedding": values[OURS.name], f"{title}, components": values["pca"]}
-    rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
-    first = f"%, mean over {table['dataset'].nunique()} data sets"
-    return "\n\n".join([markdown(rows, first=first), markdown(pd.DataFrame(sets).astype(object), first="data set")])
-
-
 def batch_correction(table: pd.DataFrame) -> str:
     """Return what the correction of batches does, and whether it was decided rightly."""
     names = {"none": "without", "corrected": "corrected", "auto": "taken"}
@@ -177,7 +160,6 @@ def batch_correction(table: pd.DataFrame) -> str:
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "network": network,
-    "classification": classification,
     "published": published,
     "markers": markers,
     "batch": batch,
