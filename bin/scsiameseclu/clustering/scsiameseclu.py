@@ -17,7 +17,7 @@ from ..files import settings, write_h5ad, write_json, write_table
 from ..memory import peak_memory_mb
 from ..steps import Step
 from .consensus.guard import DOUBTFUL, MIXED, SHARED, VALID
-from .consensus.levels import COARSEST, DETAIL, FINEST, _co_association_of
+from .consensus.levels import COARSEST, DETAIL, FINEST, co_association_of
 from .correction import BatchCorrection
 from .estimator import ScSiameseClu, categorical, column_codes, prepare_expression, raw_counts
 from .stability import resampling_stability
@@ -36,18 +36,6 @@ def cluster(
     condition: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
-    sfm: bool = True,
-    crr: bool = True,
-    lrr: bool = True,
-    pr: bool = True,
-    rec: bool = True,
-    zinb: bool = True,
-    otc: bool = True,
-    noise: bool = True,
-    edge_dropping: bool = True,
-    diffusion: bool = True,
-    cell_target: Literal["co-association", "identity"] = "co-association",
-    sizes: Literal["estimated", "equal"] = "estimated",
     stability_resamples: int = 3,
 ) -> None:
     """Cluster a group's cells with scSiameseClu; the number of clusters is that of the group's settings.
@@ -76,30 +64,6 @@ def cluster(
         Where the network runs.
     method
         The network, or its training-free start alone.
-    sfm
-        The losses of the siamese fusion as a whole.
-    crr
-        Cell-related correlation refinement.
-    lrr
-        Latent-related correlation refinement.
-    pr
-        Propagation regularisation.
-    rec
-        Reconstruction of expression and graph.
-    zinb
-        ZINB likelihood of the raw counts.
-    otc
-        Optimal-transport clustering.
-    noise
-        Augmentation of the expression by Gaussian noise.
-    edge_dropping
-        Augmentation of the graph by dropping its weakest edges.
-    diffusion
-        Augmentation of the graph by diffusion.
-    cell_target
-        What the cell-related refinement takes for the truth.
-    sizes
-        Cluster sizes that the transport is given.
     stability_resamples
         Subsets of the cells on which the stability is measured; 0 measures none.
     """
@@ -117,18 +81,6 @@ def cluster(
         batch_correction=batch_correction,
         condition_key=None if condition is None else CONDITION,
         device=device,
-        sfm=sfm,
-        crr=crr,
-        lrr=lrr,
-        pr=pr,
-        rec=rec,
-        zinb=zinb,
-        otc=otc,
-        noise=noise,
-        edge_dropping=edge_dropping,
-        diffusion=diffusion,
-        cell_target=cell_target,
-        sizes=sizes,
         verbose=True,
     ).fit(adata)
     cost: Cost = {
@@ -181,7 +133,7 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
         "levels": {name: int(labels.max()) + 1 for name, labels in model.levels().items()},
         "cuts": {
             "cluster_coarse": COARSEST,
-            "cluster": _co_association_of(model.detail) if requested == "auto" else None,
+            "cluster": co_association_of(model.detail) if requested == "auto" else None,
             "cluster_fine": FINEST,
         },
         "dendrogram": dendrogram_record(model),

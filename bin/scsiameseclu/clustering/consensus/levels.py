@@ -125,14 +125,15 @@ def levels(
     The default is cut into `n_clusters`, or at the co-association of `detail`. The coarse level is
     cut at detail 0 and the fine one at detail 1, each as far as it nests with the default.
     """
-    cut = tree.at(_co_association_of(detail)) if n_clusters == "auto" else tree.into(n_clusters)
+    cut = tree.at(co_association_of(detail)) if n_clusters == "auto" else tree.into(n_clusters)
     # A node has a higher number than those below it, so the higher of two nested nodes is the larger.
     coarse = np.maximum(cut, tree.at(COARSEST))
     fine = np.minimum(cut, tree.at(FINEST))
     return coarse, cut, fine
 
 
-def _co_association_of(detail: float) -> float:
+def co_association_of(detail: float) -> float:
+    """Return the co-association at which a detail, 0 to 1, cuts the dendrogram."""
     return COARSEST + (FINEST - COARSEST) * detail
 
 
