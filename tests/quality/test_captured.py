@@ -165,6 +165,12 @@ def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names), index=[f"c{number}" for number in range(len(rows))])
 
 
+def test_a_mark_that_reads_as_a_call_is_refused() -> None:
+    """A treatment called Negative would lose all its cells as such without a hashtag."""
+    with pytest.raises(InputError, match="marks 'Negative', as calls are named"):
+        sort_features(features("HTO_1", "HTO_2"), "HTO_1=Positive; HTO_2=Negative")
+
+
 def test_what_cannot_be_told_apart_is_said() -> None:
     assert demultiplex(counts([[5]] * 60, "one"))[1] == (
         "Cells were not told apart by hashtags: there is one only (one)."

@@ -15,6 +15,7 @@ from scipy import sparse
 from ..contracts import CAPTURED, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, listed, quoted
 from ..files import settings
+from .hashtags import RULES
 
 _REMEDY = "Correct 'hashtags' in the samplesheet: names or ids of features, or patterns such as HTO_*."
 
@@ -46,7 +47,7 @@ def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, li
     Raises
     ------
     InputError
-        If the sample's own row names hashtags that it does not have.
+        If the sample's own row names hashtags that it does not have, or one marks what only calls are named.
     """
     features = pd.DataFrame(adata.uns.get(CAPTURED, {"name": [], "id": [], "kind": []})).reset_index(drop=True)
     patterns = parse_hashtags(said)
@@ -62,6 +63,7 @@ def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, li
         for pattern, rows in reversed(marks.items()):
             if patterns[pattern]:
                 features.loc[rows, "label"] = patterns[pattern].replace("/", "_")
+    _check_marks(adata, features)
     unmatched = bool(patterns) and not named and len(features)
     return features, [f"No feature is called {listed(missing)} (--hashtags)."] if unmatched else []
 
@@ -130,6 +132,18 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
     exact = (names == pattern).any(axis=1)
     found = exact if exact.any() else names.map(lambda name: fnmatchcase(name, pattern)).any(axis=1)
     return np.flatnonzero(found & (features["kind"] != GUIDE))
+
+
+def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
+    """Raise if a hashtag marks ``Doublet`` or ``Negative``: its cells would pass for those calls."""
+    taken = features.loc[(features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"]
+    if len(taken):
+        known: Mapping[str, Any] = settings(adata)
+        raise InputError.of(
+            what=f"a hashtag of sample {quoted(known['sample'])} marks {listed(taken.tolist())}, as calls are named",
+            where=known["counts"],
+            remedy=f"Let it mark something else: hashtags 'HTO_1={taken.iloc[0].lower()} control'.",
+        )
 
 
 def _no_hashtag(adata: ad.AnnData, features: pd.DataFrame, missing: Sequence[str]) -> InputError:
