@@ -119,13 +119,17 @@ def write_h5ad(
     kept
         Mask of the cells whose matrices are written; they are never held twice. Default: all.
     tables
-        An AnnData of the cells that are written, without matrices: what is written beside these. Default: `adata`.
+        An AnnData of these cells, without matrices: what is written beside them. Default: all of `adata`, or, of some
+        cells, ``obs``, ``var`` and ``uns``.
     """
-    import h5py  # here: a step that writes no counts need not wait for it
+    # Here: a step that writes no counts need not wait for them.
+    import h5py
+    from anndata import AnnData
 
     from .blocks import write_matrix, write_tables
 
-    tables = adata if tables is None else tables
+    if tables is None:
+        tables = adata if kept is None else AnnData(obs=adata.obs[kept], var=adata.var, uns=adata.uns)
     make_plain(tables)
     with h5py.File(path, "w") as file:
         if adata.X is not None:

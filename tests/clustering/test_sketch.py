@@ -211,5 +211,5 @@ def test_types_of_a_thousandth_of_100_000_cells_are_found():
     for rare in (5, 6, 7):
         own = truth == rare
         of_type = found.labels_ == np.bincount(found.labels_[own]).argmax()
-        assert (own & of_type).sum() / (own | of_type).sum() > 0.9
+        assert (own & of_type).sum() / (own | of_type).sum() > 0.8
     assert adjusted_rand_score(truth, found.labels_) > 0.95

@@ -15,6 +15,8 @@ from .conftest import ROOT, run_pipeline
 
 PACKAGE = ROOT / "bin" / "scsiameseclu"
 STAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+BY_CONTENT = {"ANNOTATION_CELLTYPES", "ANNOTATION_REFERENCE"}
+"""Processes with ``cache 'deep'``."""
 DECLARED = ROOT / "subworkflows" / "local" / "utils" / "code.nf"
 
 
@@ -107,5 +109,8 @@ def rerun(checkout: Path) -> dict[str, set[str]]:
     assert run.status == 0, run.output
     ended: dict[str, set[str]] = defaultdict(set)
     for task in run.tasks():
+        # What is cached by its content runs again only where that differs: a stub's does not.
+        if task["name"].split(" ")[0].split(":")[-1] in BY_CONTENT:
+            continue
         ended[task["name"].split(":")[1]].add(task["status"])
     return {} if first else dict(ended)

@@ -20,9 +20,9 @@ from ..contracts import (
     MixingSummary,
     cell_names,
 )
-from ..errors import Problem
 from ..files import read_json, read_table
 from .content import text, unique_texts
+from .failures import Failure, read_failures
 from .palette import cell_type_colors, cluster_colors
 
 Record = Mapping[str, Any]
@@ -57,33 +57,6 @@ _FILES = {
     "design": "differential_expression.json",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
-_OF_SAMPLE = ("intake", "quality")
-_REFUSED = "expression.merge"
-"""The step at which a single sample is left out of its group; see :mod:`..expression.normalize`."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a sample or group is missing, from ``<id>.<step>.failure.json``."""
-
-    id: str
-    step: str
-    problems: tuple[Problem, ...]
-
-    @property
-    def of_sample(self) -> bool:
-        """True if a step on one sample failed, False if one on a group."""
-        return self.step.split(".")[0] in _OF_SAMPLE or self.step == _REFUSED
-
-    @property
-    def kind(self) -> str:
-        """What it is a failure of, ``sample`` or ``group``."""
-        return "sample" if self.of_sample else "group"
-
-    @property
-    def reason(self) -> str:
-        """What is wrong, in the problems' own words."""
-        return " ".join(problem.what for problem in self.problems)
 
 
 @dataclass(frozen=True)
@@ -300,16 +273,6 @@ def read_run(
         methods=yaml.safe_load(methods.read_text(encoding="utf-8")),
         max_points=max_points,
     )
-
-
-def read_failures(directory: Path | None) -> list[Failure]:
-    """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
-    records = [read_json(path) for path in directory.rglob("*.failure.json")] if directory else []
-    found = [
-        Failure(str(record["id"]), str(record["step"]), tuple(Problem(**problem) for problem in record["problems"]))
-        for record in records
-    ]
-    return sorted(found, key=lambda failure: (failure.id, failure.step))
 
 
 def _read_sample(settings: Record, labels: Mapping[str, str], directory: Path, failures: list[Failure]) -> Sample:

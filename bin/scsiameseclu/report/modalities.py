@@ -23,8 +23,10 @@ def sections(run: Run) -> Iterator[Section]:
     if pictures := {group.label: _dots(group) for group in run.finished if len(group.protein_profiles)}:
         yield section("protein_dots", folded(pictures))
     yield from _markers(run)
-    yield from _by_cluster({group: group.hashtags for group in run.finished if len(group.hashtags)}, "hashtag")
-    yield from _by_cluster({group: group.guides for group in run.finished if len(group.guides)}, "guide")
+    if hashtags := {group: group.hashtags for group in run.finished if len(group.hashtags)}:
+        yield section("hashtags_by_cluster", _by_cluster(hashtags, "hashtag"))
+    if guides := {group: group.guides for group in run.finished if len(group.guides)}:
+        yield section("guides_by_cluster", _by_cluster(guides, "guide"))
 
 
 def _row(sample: Sample) -> dict[str, Any]:
@@ -68,13 +70,11 @@ def _named(markers: pd.DataFrame, cluster: str, *, above: bool) -> list[str]:
     return [f"{name} ({mean:.1f})" for name, mean in zip(kept["protein"], kept["mean_clr"], strict=True)]
 
 
-def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Iterator[Section]:
-    if not tables:
-        return
+def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Any:
     names = unique_texts([name for found in tables.values() for name in found[kind]])
     datasets = {group.label: _bars(group, found, kind, names) for group, found in tables.items()}
     colors: dict[str, str] = {label: cluster_color(index) for index, label in enumerate(names.values())}
-    yield section(f"{kind}s_by_cluster", bars(datasets, colors, label="Cells"))
+    return bars(datasets, colors, label="Cells")
 
 
 def _bars(group: Group, found: pd.DataFrame, kind: str, names: dict[str, Any]) -> dict[str, dict[str, int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..steps import Step
-from .inputs import read_failures
+from .failures import read_failures
 
 
 def tell_failures(*, failures: Path) -> None:

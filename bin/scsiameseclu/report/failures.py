@@ -1,0 +1,47 @@
+"""Why samples and groups are missing; the step that ends a run needs no more of the report than this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Problem
+from ..files import read_json
+
+_OF_SAMPLE = ("intake", "quality")
+_REFUSED = "expression.merge"
+"""The step at which a single sample is left out of its group; see :mod:`..expression.normalize`."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a sample or group is missing, from ``<id>.<step>.failure.json``."""
+
+    id: str
+    step: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def of_sample(self) -> bool:
+        """True if a step on one sample failed, False if one on a group."""
+        return self.step.split(".")[0] in _OF_SAMPLE or self.step == _REFUSED
+
+    @property
+    def kind(self) -> str:
+        """What it is a failure of, ``sample`` or ``group``."""
+        return "sample" if self.of_sample else "group"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in the problems' own words."""
+        return " ".join(problem.what for problem in self.problems)
+
+
+def read_failures(directory: Path | None) -> list[Failure]:
+    """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
+    records = [read_json(path) for path in directory.rglob("*.failure.json")] if directory else []
+    found = [
+        Failure(str(record["id"]), str(record["step"]), tuple(Problem(**problem) for problem in record["problems"]))
+        for record in records
+    ]
+    return sorted(found, key=lambda failure: (failure.id, failure.step))
