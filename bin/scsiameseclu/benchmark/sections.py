@@ -125,6 +125,8 @@ def network(table: pd.DataFrame) -> str:
         return "\n\n".join(lines)
     means, sets = {}, {}
     for measure, (title, other) in MEASURES.items():
+        if not whole[measure].notna().any():  # measured by later versions only
+            continue
         values = per_set(whole, measure).dropna(subset=[OURS.name, other])
         above = values[OURS.name] - values[other]
         means[title] = values.mean().to_dict() | {
