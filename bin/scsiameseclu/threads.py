@@ -14,6 +14,11 @@ VARIABLE = "SCSIAMESECLU_THREADS"
 """The environment variable with the threads that a task may use."""
 
 
+def n_threads() -> int:
+    """Return the threads that a task may use: SCSIAMESECLU_THREADS (default 1)."""
+    return int(os.environ.get(VARIABLE, "1"))
+
+
 def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """Return the results of calls, in their order, made in as many processes as there may be threads.
 
@@ -24,7 +29,7 @@ def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     calls
         What can be sent to another process, such as partials of functions of modules.
     """
-    n_jobs = min(int(os.environ.get(VARIABLE, "1")), len(calls))
+    n_jobs = min(n_threads(), len(calls))
     if n_jobs <= 1:
         return [call() for call in calls]
     from sklearn.utils.parallel import Parallel, delayed

@@ -6,7 +6,6 @@ corrections for ties and continuity, as in R's ``wilcox.test``.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from ..blocks import columns_of
 from ..depth import exact_logarithm
 from ..files import write_table
 from ..steps import Step
+from ..threads import n_threads
 from .clustered import CLUSTER, clustered
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def markers(
             only_pos=only_pos,
             seurat_compat=seurat_compat,
             exact=True,
-            threads=int(os.environ.get("SCSIAMESECLU_THREADS", "1")),
+            threads=n_threads(),
         )
     write_table(table, f"{prefix}.markers.tsv")
 

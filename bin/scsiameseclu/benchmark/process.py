@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..memory import peak_memory_mb
-from ..threads import THREAD_POOLS
+from ..threads import THREAD_POOLS, VARIABLE
 
 Record = dict[str, Any]
 
@@ -63,7 +63,7 @@ def _environment(threads: int) -> dict[str, str]:
     path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
-        **dict.fromkeys(("SCSIAMESECLU_THREADS", *THREAD_POOLS), str(threads)),
+        **dict.fromkeys((VARIABLE, *THREAD_POOLS), str(threads)),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
     }
 
