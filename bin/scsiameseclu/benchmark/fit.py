@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +12,7 @@ import anndata as ad
 
 from ..command import run
 from .methods import METHODS, Method, NumberOfClusters
-from .process import Record, peak_rss_mb, report, reset_peak_rss
+from .process import Record, cpu_seconds, peak_rss_mb, report, reset_peak_rss
 
 WARM_UP = 100
 """Cells of a first fit, into one cluster, that is not timed: it loads libraries and compiles what they compile."""
@@ -22,7 +21,8 @@ WARM_UP = 100
 def fit(*, expression: Path, jobs: str) -> None:
     """Cluster, and print a line of JSON for each fit.
 
-    Its keys are ``labels``, ``trained``, ``seconds`` and ``peak_rss_mb`` (of the process), or ``error``.
+    Its keys are ``labels``, ``trained``, ``seconds`` (of CPU, which other work on the machine does not
+    lengthen) and ``peak_rss_mb`` (of the process), or ``error``.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def fit(*, expression: Path, jobs: str) -> None:
 
 def _fitted(adata: ad.AnnData, method: Method, n_clusters: NumberOfClusters, seed: int) -> Record:
     reset_peak_rss()
-    started = time.monotonic()
+    started = cpu_seconds()
     try:
         found = method.fit(adata, n_clusters=n_clusters, seed=seed)
     except Exception as error:
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}"}
-    seconds = time.monotonic() - started
+    seconds = cpu_seconds() - started
     return {
         "labels": found.labels.tolist(),
         "trained": found.trained,

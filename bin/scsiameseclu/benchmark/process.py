@@ -76,6 +76,11 @@ def report(found: Callable[[], Iterator[Record]]) -> None:
             print(json.dumps(record), file=stdout, flush=True)
 
 
+def cpu_seconds() -> float:
+    """Return the CPU time that this process and its ended children have used, in seconds."""
+    return sum(os.times()[:4])
+
+
 def reset_peak_rss() -> None:
     """Let :func:`peak_rss_mb` begin anew, where the system can do that (Linux)."""
     place = Path("/proc/self/clear_refs")
