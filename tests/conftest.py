@@ -37,7 +37,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the runs of the pipeline come first, for they take longest; of these, those that read the bundled data's."""
     items.sort(
-        key=lambda item: (not reads_demo(item.nodeid.split("::")[0]), item.get_closest_marker("pipeline") is None)
+        key=lambda item: (
+            not reads_demo(item.nodeid.split("::")[0]),
+            item.get_closest_marker("pipeline") is None,
+        )
     )
 
 

@@ -14,4 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["ScSiameseClu", "__version__"]
 
 # On demand: the network needs torch, which the steps before and after it run without.
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"clustering.estimator": ["ScSiameseClu"]})
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__, submod_attrs={"clustering.estimator": ["ScSiameseClu"]}
+)

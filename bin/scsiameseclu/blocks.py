@@ -19,7 +19,8 @@ CHUNK = 65_536
 """Values of a matrix that are compressed together."""
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
 """What every reader of HDF5 knows, R's too. Of 12 million values (indices, counts, logarithms) writing took 1.6 s at
-level 1, integers shuffled, and 5.2 s at level 4 as anndata has it; lzf 1.9 s for twice the bytes."""
+level 1, integers shuffled, and 5.2 s at level 4 as anndata has it; lzf 1.9 s for twice the
+bytes."""
 ROOT = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
 TABLES = ("obs", "var", "obsm", "varm", "obsp", "varp", "uns")
 
@@ -120,10 +121,19 @@ class MatrixWriter:
     """
 
     def __init__(
-        self, file: h5py.File, key: str, *, n_genes: int, n_values: int, dtype: Any, like: MatrixWriter | None = None
+        self,
+        file: h5py.File,
+        key: str,
+        *,
+        n_genes: int,
+        n_values: int,
+        dtype: Any,
+        like: MatrixWriter | None = None,
     ) -> None:
         self.group = file.create_group(key)
-        self.group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": (0, n_genes)})
+        self.group.attrs.update(
+            {"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": (0, n_genes)}
+        )
         self.shares = like is not None
         _growing(self.group, "data", dtype)
         for name in ("indices", "indptr"):
@@ -147,7 +157,8 @@ class MatrixWriter:
 
 def _growing(group: h5py.Group, name: str, dtype: Any) -> None:
     options: dict[str, Any] = {"maxshape": (None,), "chunks": (CHUNK,), **GZIP}
-    # Bytes of the same rank lie together: for integers smaller and faster, for the few logarithms of a cell neither.
+    # Bytes of the same rank lie together: for integers smaller and faster, for the few logarithms
+    # of a cell neither.
     group.create_dataset(name, (0,), dtype, shuffle=np.dtype(dtype).kind in "iu", **options)
 
 
@@ -180,8 +191,12 @@ def write_tables(file: h5py.File, adata: ad.AnnData) -> None:
         if name in file:
             del file[name]
         value = getattr(adata, name)
-        write_elem(file, name, value if name in ("obs", "var") else dict(value), dataset_kwargs=GZIP)
+        write_elem(
+            file, name, value if name in ("obs", "var") else dict(value), dataset_kwargs=GZIP
+        )
     if adata.raw is not None:
         write_elem(file, "raw", adata.raw, dataset_kwargs=GZIP)
     if "layers" not in file or "encoding-type" not in file["layers"].attrs:
-        file.require_group("layers").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+        file.require_group("layers").attrs.update(
+            {"encoding-type": "dict", "encoding-version": "0.1.0"}
+        )

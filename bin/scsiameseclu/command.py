@@ -18,7 +18,8 @@ from typing import Any
 from .threads import cap_threads
 
 cap_threads()
-# In an image packages cannot be written to and the home folder may be missing: caches go into the task's own folder.
+# In an image packages cannot be written to and the home folder may be missing: caches go into the
+# task's own folder.
 if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
     for _variable in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
         os.environ.setdefault(_variable, str(Path.cwd() / ".cache"))
@@ -50,7 +51,12 @@ PACKAGES = (
     "umap-learn",
 )
 """Packages whose version a step reports if it has loaded them."""
-_MODULES = {"pyyaml": "yaml", "scikit-image": "skimage", "scikit-learn": "sklearn", "umap-learn": "umap"}
+_MODULES = {
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "umap-learn": "umap",
+}
 """Their modules, where these are called otherwise."""
 
 EXIT_INPUT = 65
@@ -71,9 +77,13 @@ def run_step() -> None:
     program, arguments = Path(sys.argv[0]).name, sys.argv[3:]
     stage, name = [*sys.argv[1:], "", ""][:2]
     is_module = (Path(__file__).parent / stage / f"{name}.py").is_file()
-    step = getattr(import_module(f"{__package__}.{stage}.{name}"), "STEP", None) if is_module else None
+    step = (
+        getattr(import_module(f"{__package__}.{stage}.{name}"), "STEP", None) if is_module else None
+    )
     if step is None:
-        sys.exit(f"usage: {program} STAGE STEP --options, STEP being a module of the stage that declares one")
+        sys.exit(
+            f"usage: {program} STAGE STEP --options, STEP being a module of the stage that declares one"
+        )
     sys.argv[0] = f"{program} {stage} {name}"
     run(step.function, isolate=step.isolate, arguments=arguments)
 
@@ -92,37 +102,52 @@ def run(
     step
         A function with keyword-only, annotated parameters; its numpy docstring is the help text.
     isolate
-        True for a step on one sample or group: unusable input, or a defect of ours that it brings to light, is recorded
-        in ``<prefix>.<stage>.<step>.failure.json`` (keys ``id``, ``step``, ``problems``) and the exit status is 0, so
-        that the rest of the batch goes on. False: exit status 65 or 70.
+        True for a step on one sample or group: unusable input, or a defect of ours that it brings
+        to light, is recorded in ``<prefix>.<stage>.<step>.failure.json`` (keys ``id``, ``step``,
+        ``problems``) and the exit status is 0, so that the rest of the batch goes on. False: exit
+        status 65 or 70.
     versions
-        Where to write the versions of Python and of the packages that the step has loaded. None: nowhere.
+        Where to write the versions of Python and of the packages that the step has loaded. None:
+        nowhere.
     arguments
         The command line without the program's name. Default: ``sys.argv[1:]``.
     """
     # --samples a b c: as a shell expands a list of files.
     several = Parameter(consume_multiple=True)
-    app = App(name=Path(sys.argv[0]).name, version=__version__, help_format="plaintext", default_parameter=several)
+    app = App(
+        name=Path(sys.argv[0]).name,
+        version=__version__,
+        help_format="plaintext",
+        default_parameter=several,
+    )
     app.default(step)
     run_app(app, isolate=isolate, versions=versions, arguments=arguments)
 
 
 def run_app(
-    app: App, *, isolate: bool = False, versions: Path | None = None, arguments: list[str] | None = None
+    app: App,
+    *,
+    isolate: bool = False,
+    versions: Path | None = None,
+    arguments: list[str] | None = None,
 ) -> None:
     """Run the step that the command line chooses of an app's, and exit; other parameters as of :func:`run`."""
     step, bound, _ = app.parse_args(arguments)
     try:
         with _private_temporary_folder():
-            status = _status_of(step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate)
+            status = _status_of(
+                step, lambda: step(*bound.args, **bound.kwargs), bound.arguments, isolate=isolate
+            )
         if versions is not None:
             write_versions(versions)
     except MemoryError:
-        print("ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr)
+        print(
+            "ERROR: not enough memory for this step; it is tried again with more.", file=sys.stderr
+        )
         status = EXIT_MEMORY
     except OSError as error:
-        # Not the input's fault and perhaps gone next time: never kept as the sample's verdict. On a full disk it may be
-        # the verdict itself that cannot be written.
+        # Not the input's fault and perhaps gone next time: never kept as the sample's verdict. On a
+        # full disk it may be the verdict itself that cannot be written.
         print(f"ERROR: {_unwritable(error)}", file=sys.stderr)
         status = EXIT_IO
     sys.exit(status)
@@ -132,7 +157,9 @@ def write_versions(path: Path) -> None:
     """Write a line ``name: version`` for Python and for each of :data:`PACKAGES` that this process has loaded."""
     loaded = [name for name in PACKAGES if _MODULES.get(name, name) in sys.modules]
     versions = {"python": platform.python_version()} | {name: version(name) for name in loaded}
-    path.write_text("".join(f"{name}: {value}\n" for name, value in versions.items()), encoding="utf-8")
+    path.write_text(
+        "".join(f"{name}: {value}\n" for name, value in versions.items()), encoding="utf-8"
+    )
 
 
 @contextmanager
@@ -148,7 +175,11 @@ def _private_temporary_folder() -> Iterator[None]:
 
 
 def _status_of(
-    step: Callable[..., None], command: Callable[[], None], options: dict[str, Any], *, isolate: bool
+    step: Callable[..., None],
+    command: Callable[[], None],
+    options: dict[str, Any],
+    *,
+    isolate: bool,
 ) -> int:
     """Run the command, report what is wrong with the input or with us, and return the exit status."""
     try:
@@ -183,6 +214,10 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
     )
 
 
-def record_failure(step: Callable[..., None], options: dict[str, Any], problems: list[Problem]) -> None:
+def record_failure(
+    step: Callable[..., None], options: dict[str, Any], problems: list[Problem]
+) -> None:
     """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report says why a sample or group is missing."""
-    write_failure(name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems)
+    write_failure(
+        name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems
+    )

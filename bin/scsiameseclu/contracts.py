@@ -29,8 +29,22 @@ OBS_COLUMNS = frozenset(
         *("barcode", "index", "_index"),
         *("n_genes_by_counts", "total_counts", "pct_counts_mt", "pct_counts_ribo", "pct_counts_hb"),
         *("doublet_score", "predicted_doublet"),
-        *("total_counts_protein", "n_proteins_by_counts", "total_counts_hashtag", "hashtag", "guide", "n_guides"),
-        *("cluster", "cluster_coarse", "cluster_fine", "cluster_uncorrected", "cluster_confidence", "confidence"),
+        *(
+            "total_counts_protein",
+            "n_proteins_by_counts",
+            "total_counts_hashtag",
+            "hashtag",
+            "guide",
+            "n_guides",
+        ),
+        *(
+            "cluster",
+            "cluster_coarse",
+            "cluster_fine",
+            "cluster_uncorrected",
+            "cluster_confidence",
+            "confidence",
+        ),
         *("consensus", "cell_type", "label", "unlike_known"),
     }
 )

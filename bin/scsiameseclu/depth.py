@@ -31,7 +31,8 @@ def log_normalize(adata: ad.AnnData) -> None:
         warnings.filterwarnings("ignore", message="Some cells have zero counts")
         sc.pp.normalize_total(adata, target_sum=TARGET_SUM)
     sc.pp.log1p(adata)
-    # scanpy's None (natural logarithm) is a type that older readers of h5ad do not know; absent means the same.
+    # scanpy's None (natural logarithm) is a type that older readers of h5ad do not know; absent
+    # means the same.
     adata.uns["log1p"] = {}
 
 
@@ -46,7 +47,9 @@ def exact_log_normalized(counts: csr_matrix) -> csr_matrix:
     return exact
 
 
-def exact_logarithm(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+def exact_logarithm(
+    counts: NDArray[np.float64], totals: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the same of counts, each with the total of its cell."""
     return np.asarray(np.log1p(counts / totals * TARGET_SUM))
 

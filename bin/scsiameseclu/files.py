@@ -36,7 +36,9 @@ def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     """Read a TSV written by :func:`write_table`; only an empty field is a missing value."""
     import pandas as pd  # here: a step that reads no table need not wait for it
 
-    table: pd.DataFrame = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""], **options)
+    table: pd.DataFrame = pd.read_csv(
+        path, sep="\t", keep_default_na=False, na_values=[""], **options
+    )
     return table
 
 
@@ -65,8 +67,8 @@ def unwrapped(staged: Path) -> Path:
 def own_name(staged: Path, given: str | None) -> Iterator[Path]:
     """Give a staged file, for as long as it is read, the name that the user knows it by.
 
-    Tasks get their files under names that the pipeline chooses, for no shell shall see the user's. But a name may say
-    what is in a file, and messages have it.
+    Tasks get their files under names that the pipeline chooses, for no shell shall see the user's.
+    But a name may say what is in a file, and messages have it.
 
     Parameters
     ----------
@@ -119,8 +121,8 @@ def write_h5ad(
     kept
         Mask of the cells whose matrices are written; they are never held twice. Default: all.
     tables
-        An AnnData of these cells, without matrices: what is written beside them. Default: all of `adata`, or, of some
-        cells, ``obs``, ``var`` and ``uns``.
+        An AnnData of these cells, without matrices: what is written beside them. Default: all of
+        `adata`, or, of some cells, ``obs``, ``var`` and ``uns``.
     """
     # Here: a step that writes no counts need not wait for them.
     import h5py
@@ -129,7 +131,9 @@ def write_h5ad(
     from .blocks import write_matrix, write_tables
 
     if tables is None:
-        tables = adata if kept is None else AnnData(obs=adata.obs[kept], var=adata.var, uns=adata.uns)
+        tables = (
+            adata if kept is None else AnnData(obs=adata.obs[kept], var=adata.var, uns=adata.uns)
+        )
     make_plain(tables)
     with h5py.File(path, "w") as file:
         if adata.X is not None:
@@ -142,11 +146,15 @@ def write_h5ad(
 def make_plain(adata: ad.AnnData) -> None:
     """Turn all text of an AnnData into categories or plain text, which every reader of ``.h5ad`` knows.
 
-    pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that is
-    allowed, which cellxgene, Seurat and older versions of anndata cannot read.
+    pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that
+    is allowed, which cellxgene, Seurat and older versions of anndata cannot read.
     """
     adata.strings_to_categoricals()
-    for table in (adata.obs, adata.var, *(table for table in adata.obsm.values() if hasattr(table, "dtypes"))):
+    for table in (
+        adata.obs,
+        adata.var,
+        *(table for table in adata.obsm.values() if hasattr(table, "dtypes")),
+    ):
         _plain_text(table)
     for key, value in adata.uns.items():
         if hasattr(value, "dtypes"):  # a table
@@ -174,7 +182,9 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
     return str(values.dtype) in ("string", "str")
 
 
-def write_size(path: Path | str, *, n_cells: int, n_genes: int, n_values: int, n_captured: int = 0) -> None:
+def write_size(
+    path: Path | str, *, n_cells: int, n_genes: int, n_values: int, n_captured: int = 0
+) -> None:
     """Write the size of counts, `n_values` of them nonzero, by which later tasks ask for memory.
 
     `n_captured` proteins, hashtags and guides, if any, came with the genes.
@@ -187,7 +197,11 @@ def write_size(path: Path | str, *, n_cells: int, n_genes: int, n_values: int, n
 
 def write_failure(*, name: str, step: str, problems: Iterable[Problem]) -> None:
     """Write ``<name>.<step>.failure.json``: why the sample or group `name` is missing in the report."""
-    record: FailureRecord = {"id": name, "step": step, "problems": [problem.record() for problem in problems]}
+    record: FailureRecord = {
+        "id": name,
+        "step": step,
+        "problems": [problem.record() for problem in problems],
+    }
     write_json(record, f"{name}.{step}.failure.json")
 
 

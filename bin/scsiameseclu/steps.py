@@ -13,9 +13,11 @@ class Step:
     Parameters
     ----------
     function
-        Its keyword-only, annotated parameters are the command's options, its numpy docstring the help text.
+        Its keyword-only, annotated parameters are the command's options, its numpy docstring the
+        help text.
     isolate
-        Whether it works on one sample or group, whose failure does not stop the others; see :func:`.command.run`.
+        Whether it works on one sample or group, whose failure does not stop the others; see
+        :func:`.command.run`.
     """
 
     function: Callable[..., None]

@@ -34,7 +34,11 @@ def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return [call() for call in calls]
     from sklearn.utils.parallel import Parallel, delayed
 
-    return list(Parallel(n_jobs, backend="loky", max_nbytes=None)(delayed(_on_one_thread)(call) for call in calls))
+    return list(
+        Parallel(n_jobs, backend="loky", max_nbytes=None)(
+            delayed(_on_one_thread)(call) for call in calls
+        )
+    )
 
 
 def _on_one_thread(call: Callable[[], Any]) -> Any:

@@ -46,7 +46,11 @@ def simulate(sizes: tuple[int, ...] = (100, 60, 50), seed: int = 0) -> ad.AnnDat
         index=[f"{sample}_cell{i}" for i, sample in enumerate(samples)],
     )
     var = pd.DataFrame(
-        {"gene_ids": [f"ENSG{i:011d}" for i in range(N_GENES)], "gene_symbols": genes, "highly_variable": True},
+        {
+            "gene_ids": [f"ENSG{i:011d}" for i in range(N_GENES)],
+            "gene_symbols": genes,
+            "highly_variable": True,
+        },
         index=genes,
     )
     adata = ad.AnnData(sparse.csr_matrix(normalized.astype(np.float32)), obs=obs, var=var)
@@ -54,7 +58,13 @@ def simulate(sizes: tuple[int, ...] = (100, 60, 50), seed: int = 0) -> ad.AnnDat
     left, values, _ = np.linalg.svd(normalized - normalized.mean(axis=0), full_matrices=False)
     adata.obsm["X_pca"] = (left[:, :10] * values[:10]).astype(np.float32)
     adata.uns["log1p"] = {}
-    settings = {"group": "g", "n_clusters": "auto", "organism": "human", "tissue": "PBMC", "samples": []}
+    settings = {
+        "group": "g",
+        "n_clusters": "auto",
+        "organism": "human",
+        "tissue": "PBMC",
+        "samples": [],
+    }
     set_settings(adata, settings)
     return adata
 
@@ -79,7 +89,9 @@ def write_group(adata: ad.AnnData, folder: Path) -> Group:
         [folder / "two.x.labels.tsv", folder / "one.labels.tsv"],
     )
     clusters = adata.obs["cluster"]
-    fine = pd.Categorical((4 * clusters.cat.codes + np.arange(len(clusters)) % 4).astype(str), map(str, range(12)))
+    fine = pd.Categorical(
+        (4 * clusters.cat.codes + np.arange(len(clusters)) % 4).astype(str), map(str, range(12))
+    )
     coarse = clusters.astype(str).replace("2", "1").astype("category")
     found = {"cluster": clusters, "cluster_coarse": coarse, "cluster_fine": fine}
     clustering = ad.AnnData(obs=pd.DataFrame(found | {"cluster_confidence": np.float32(0.75)}))

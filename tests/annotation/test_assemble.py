@@ -55,7 +55,9 @@ def test_annotated_data_keep_the_contract(finished):
 def test_the_gold_standard_is_a_column_where_there_is_one(finished):
     obs = ad.read_h5ad("g.h5ad").obs
     labelled = obs["label"].notna()
-    assert labelled.groupby(obs["sample"], observed=True).agg(lambda cells: (~cells).sum()).to_dict() == {
+    assert labelled.groupby(obs["sample"], observed=True).agg(
+        lambda cells: (~cells).sum()
+    ).to_dict() == {
         "one": 2,
         "two.x": 2,
     }
@@ -67,7 +69,9 @@ def test_the_gold_standard_is_a_column_where_there_is_one(finished):
 def test_scanpy_works_on_it(finished):
     adata = ad.read_h5ad("g.h5ad")
     sc.tl.rank_genes_groups(adata, "cluster", method="t-test")
-    assert adata.uns["rank_genes_groups"]["names"]["1"][0].startswith(("MS4A1", "CD", "BANK1", "BLK", "PAX5", "TNF"))
+    assert adata.uns["rank_genes_groups"]["names"]["1"][0].startswith(
+        ("MS4A1", "CD", "BANK1", "BLK", "PAX5", "TNF")
+    )
 
 
 def test_cluster_table(finished):

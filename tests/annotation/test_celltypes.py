@@ -92,15 +92,21 @@ def halves(share: float):
     cd8[:100] = True
     cd8[: round(100 * share)] = False
     t_cells = np.arange(adata.n_obs) < 200
-    X[:, -8:-4] = np.where(cd8[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4)))
+    X[:, -8:-4] = np.where(
+        cd8[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4))
+    )
     cd4 = t_cells & ~cd8
-    X[:, -4:] = np.where(cd4[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4)))
+    X[:, -4:] = np.where(
+        cd4[:, None], rng.gamma(8, 0.25, (adata.n_obs, 4)), 0.05 * rng.random((adata.n_obs, 4))
+    )
     adata.X = X
     adata.obs["cluster"] = pd.Categorical(codes)
     return adata
 
 
-@pytest.mark.parametrize(("share", "name"), [(0.0, "CD8 T cell"), (0.1, "CD8 T cell"), (0.4, "T cell")])
+@pytest.mark.parametrize(
+    ("share", "name"), [(0.0, "CD8 T cell"), (0.1, "CD8 T cell"), (0.4, "T cell")]
+)
 def test_a_cluster_of_two_subtypes_has_the_name_of_their_parent(blood, share, name):
     assert annotate_clusters(halves(share), blood).set_index("cluster")["cell_type"]["3"] == name
 
@@ -133,18 +139,24 @@ def test_one_cluster_or_foreign_genes_are_unknown(adata, blood):
 
 
 def test_command_uses_the_tissue_and_organism_of_the_settings(group):
-    celltypes(prefix="g", expression=group.expression, clustering=group.clustering, markers_db=ASSETS)
+    celltypes(
+        prefix="g", expression=group.expression, clustering=group.clustering, markers_db=ASSETS
+    )
 
     assert list(read_table("g.annotation.tsv")["cell_type"]) == list(TYPES)
 
 
-@pytest.mark.parametrize(("tissue", "note"), [("toenail", "no marker sets for the tissue"), (None, "names no tissue")])
+@pytest.mark.parametrize(
+    ("tissue", "note"), [("toenail", "no marker sets for the tissue"), (None, "names no tissue")]
+)
 def test_unknown_tissue_gives_unknown(adata, tmp_path, monkeypatch, tissue, note):
     monkeypatch.chdir(tmp_path)
     set_settings(adata, settings(adata) | {"tissue": tissue})
     group = write_group(adata, tmp_path)
 
-    celltypes(prefix="g", expression=group.expression, clustering=group.clustering, markers_db=ASSETS)
+    celltypes(
+        prefix="g", expression=group.expression, clustering=group.clustering, markers_db=ASSETS
+    )
 
     table = read_table("g.annotation.tsv")
     assert list(table) == COLUMNS
@@ -167,12 +179,16 @@ def test_users_own_sets_for_another_organism_are_an_error(group):
     own.write_text("organism\tcell_type\tgene\nmouse\tA\tCd3d\n")
 
     with pytest.raises(InputError, match="the organism is 'human'"):
-        celltypes(prefix="g", expression=group.expression, clustering=group.clustering, markers_db=own)
+        celltypes(
+            prefix="g", expression=group.expression, clustering=group.clustering, markers_db=own
+        )
 
 
 def test_parent_without_markers_among_the_genes_is_named_when_its_children_score_alike(adata):
     half = {"left": TYPES["T cell"][:5], "right": TYPES["T cell"][5:]}
-    types = {name: CellType(name, "both", dict.fromkeys(genes, 1.0)) for name, genes in half.items()}
+    types = {
+        name: CellType(name, "both", dict.fromkeys(genes, 1.0)) for name, genes in half.items()
+    }
     types["both"] = CellType("both", None, {"ABSENT": 1.0})
     types["other"] = CellType("other", None, dict.fromkeys(TYPES["monocyte"], 1.0))
 

@@ -36,25 +36,40 @@ SAMPLES = pd.DataFrame(
 UNPAIRED, PAIRED = Design("condition"), Design("condition", ("donor",))
 
 
-def planted(*, seed: int = 1, effect: float = 4.0, halved: float = 0.5, donors: float = 0.3) -> ad.AnnData:
+def planted(
+    *, seed: int = 1, effect: float = 4.0, halved: float = 0.5, donors: float = 0.3
+) -> ad.AnnData:
     """Return 6 samples of 6 types: in type 0 of the treated 20 genes are changed, and type 3 is halved there."""
     rng = np.random.default_rng(seed)
     rates = np.exp(rng.normal(0, 1, (6, N_GENES)))
     rates[0, :20] = 2.0
     own = {donor: np.exp(rng.normal(0, donors, N_GENES)) for donor in DONORS}
     counts, obs = [], []
-    for sample, (donor, condition) in zip(SAMPLES.index, SAMPLES.itertuples(index=False), strict=True):
+    for sample, (donor, condition) in zip(
+        SAMPLES.index, SAMPLES.itertuples(index=False), strict=True
+    ):
         treated = condition == "treated"
         shares = rng.dirichlet(600 * SHARES * ([1, 1, 1, halved, 1, 1] if treated else np.ones(6)))
         types = rng.permutation(np.repeat(range(6), rng.multinomial(N_CELLS, shares)))
         means = rates[types] * own[donor]
-        means[np.ix_(types == 0, range(20))] *= np.tile([effect, 1 / effect], 10) if treated else 1.0
+        means[np.ix_(types == 0, range(20))] *= (
+            np.tile([effect, 1 / effect], 10) if treated else 1.0
+        )
         counts.append(rng.negative_binomial(3, 3 / (3 + means)))
         obs.append(
-            pd.DataFrame({"sample": sample, "donor": donor, "condition": condition, "cluster": types.astype(str)})
+            pd.DataFrame(
+                {
+                    "sample": sample,
+                    "donor": donor,
+                    "condition": condition,
+                    "cluster": types.astype(str),
+                }
+            )
         )
     cells = pd.concat(obs, ignore_index=True).rename(index=str)
-    adata = ad.AnnData(obs=cells, var=pd.DataFrame(index=[f"G{number}" for number in range(N_GENES)]))
+    adata = ad.AnnData(
+        obs=cells, var=pd.DataFrame(index=[f"G{number}" for number in range(N_GENES)])
+    )
     adata.layers["counts"] = sparse.csr_matrix(np.vstack(counts).astype(np.int32))
     return adata
 
@@ -87,21 +102,29 @@ def test_the_planted_share_is_found_and_nothing_else(design: Design) -> None:
     assert first["p_val_adj"] < 0.05
     assert first["difference"] < -0.05
     assert (others["p_val_adj"] > 0.05).all()
-    assert set(table["note"]) == {"low power: 3 of 'treated', 3 of 'control'; only large changes can be found"}
+    assert set(table["note"]) == {
+        "low power: 3 of 'treated', 3 of 'control'; only large changes can be found"
+    }
     assert "Unknown, cluster 5" in set(table["cell_type"])
 
 
 def test_permuted_conditions_find_nothing() -> None:
     adata = planted()
-    mixed = SAMPLES.assign(condition=["treated", "control", "control", "treated", "control", "treated"])
-    table, _ = compare(pseudobulk(adata[adata.obs["cluster"].isin(["0", "1", "3"])]), mixed, UNPAIRED)
+    mixed = SAMPLES.assign(
+        condition=["treated", "control", "control", "treated", "control", "treated"]
+    )
+    table, _ = compare(
+        pseudobulk(adata[adata.obs["cluster"].isin(["0", "1", "3"])]), mixed, UNPAIRED
+    )
     assert len(table)
     assert not (table["p_value_adjusted"] < 0.05).any()
     assert not (composition_test(shares_of(adata), mixed, UNPAIRED)["p_val_adj"] < 0.05).any()
 
 
 def test_shares_without_a_difference_have_uniform_p_values() -> None:
-    p = [composition_test(shares_of_random(seed), SAMPLES, UNPAIRED)["p_val"] for seed in range(200)]
+    p = [
+        composition_test(shares_of_random(seed), SAMPLES, UNPAIRED)["p_val"] for seed in range(200)
+    ]
     assert 0.02 < np.mean(np.concatenate(p) < 0.05) < 0.08
 
 
@@ -113,7 +136,9 @@ def shares_of_random(seed: int) -> pd.DataFrame:
 
 def test_without_shrinkage_it_is_the_t_test() -> None:
     rng = np.random.default_rng(0)
-    values = pd.DataFrame(rng.normal(size=(6, 2)) * [1, 10], index=SAMPLES.index, columns=["a", "b"])
+    values = pd.DataFrame(
+        rng.normal(size=(6, 2)) * [1, 10], index=SAMPLES.index, columns=["a", "b"]
+    )
     variances = values.groupby(SAMPLES["condition"]).var().mean().to_numpy()
     found = moderated(values, design_matrix(SAMPLES, UNPAIRED))
     plain = stats.ttest_ind(values.iloc[3:], values.iloc[:3]).statistic
@@ -137,7 +162,10 @@ def test_the_prior_of_variances_is_found() -> None:
     ("samples", "note"),
     [
         (SAMPLES.iloc[:4], "not tested: samples: 1 of 'treated', and 2 are needed"),
-        (SAMPLES.iloc[[0, 1, 3, 4]], "low power: 2 of 'treated', 2 of 'control'; only large changes can be found"),
+        (
+            SAMPLES.iloc[[0, 1, 3, 4]],
+            "low power: 2 of 'treated', 2 of 'control'; only large changes can be found",
+        ),
         (SAMPLES.iloc[:3], None),
     ],
 )
@@ -158,7 +186,10 @@ def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.M
     write_table(pd.DataFrame({"cluster": list("012345"), "cell_type": TYPES}), "types.tsv")
     write_json({"condition": "condition", "formula": "~ donor + condition"}, "design.json")
     compare_composition(
-        prefix="g", pseudobulk=Path("g.pseudobulk.h5ad"), annotation=Path("types.tsv"), design=Path("design.json")
+        prefix="g",
+        pseudobulk=Path("g.pseudobulk.h5ad"),
+        annotation=Path("types.tsv"),
+        design=Path("design.json"),
     )
     table = read_table("g.composition_test.tsv")
     assert table.iloc[0]["cell_type"] == "monocyte"
@@ -179,7 +210,9 @@ def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
-    table = SAMPLES.assign(batch=SAMPLES["condition"].str.upper(), twin=SAMPLES["donor"].str.upper())
+    table = SAMPLES.assign(
+        batch=SAMPLES["condition"].str.upper(), twin=SAMPLES["donor"].str.upper()
+    )
     rows = [{"sample": name, "group": "g", "extra": dict(row)} for name, row in table.iterrows()]
     with pytest.raises(InputError, match=f"(?s){message}"):
         design = parse_design("condition", formula)

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 
 DATASETS = Path(__file__).resolve().parents[3] / "shared" / "datasets"
 T_CELLS, MONOCYTES = "T cell", "monocyte"
-ENDOCRINE = {name: (f"{name} cell", "endocrine cell") for name in ("alpha", "beta", "delta", "gamma")}
+ENDOCRINE = {
+    name: (f"{name} cell", "endocrine cell") for name in ("alpha", "beta", "delta", "gamma")
+}
 PARENCHYMA = {name: (f"{name} cell",) for name in ("ductal", "acinar", "endothelial")}
 RIGHT: dict[str, dict[str, tuple[str, ...]]] = {
     "pbmc3k": {
@@ -77,10 +79,14 @@ def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.An
         ("panc8_200", "pancreas", "human", 0.8),  # docs/method.md says why it is not more
     ],
 )
-def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, tissue, organism, share):
+def test_share_of_cells_that_are_named_rightly(
+    tmp_path, record_property, name, tissue, organism, share
+):
     dataset, adata = labelled(name, tmp_path)
     source = ad.read_h5ad(DATASETS / f"{name}.h5ad", backed="r").obs
-    adata.obs["batch"] = source["sample"].reindex(adata.obs_names) if "sample" in source else name  # as in a run
+    adata.obs["batch"] = (
+        source["sample"].reindex(adata.obs_names) if "sample" in source else name
+    )  # as in a run
     found = ScSiameseClu(batch_key="batch", random_state=0, device="cpu").fit(adata)
     adata.obs["cluster"] = pd.Categorical(found.labels_.astype(str))
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism=organism)
@@ -90,11 +96,16 @@ def test_share_of_cells_that_are_named_rightly(tmp_path, record_property, name, 
     known = dataset.gold.notna().to_numpy()
     given = adata.obs["cluster"].astype(str).map(names)[known]
     right = np.mean(
-        [cell in RIGHT[name].get(label, ()) for cell, label in zip(given, dataset.gold[known], strict=True)]
+        [
+            cell in RIGHT[name].get(label, ())
+            for cell, label in zip(given, dataset.gold[known], strict=True)
+        ]
     )
     record_property("share", round(float(right), 4))
     shared = marker_agreement(adata, dataset.gold)["mean"]
-    print(f"{name}: {right:.3f} of the cells are named rightly; {shared:.2f} of the markers are the gold type's")
+    print(
+        f"{name}: {right:.3f} of the cells are named rightly; {shared:.2f} of the markers are the gold type's"
+    )
     assert right >= share
     assert shared >= 0.6  # docs/method.md says where and why it is low
 
@@ -106,14 +117,21 @@ def test_random_clusters_and_permuted_genes_of_real_data_are_unknown(tmp_path, n
     tissue = "blood" if name == "kang8" else "pancreas"
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism="human")
     rng = np.random.default_rng(0)
-    symbols, gold = adata.var["gene_symbols"].to_numpy(), dataset.gold.fillna("none").to_numpy(dtype=str)
+    symbols, gold = (
+        adata.var["gene_symbols"].to_numpy(),
+        dataset.gold.fillna("none").to_numpy(dtype=str),
+    )
     unknown: dict[str, list[bool]] = {"clusters": [], "genes": []}
     for seed in range(8):
         adata.obs["cluster"] = pd.Categorical(rng.permutation(gold))
-        unknown["clusters"] += list(annotate_clusters(adata, types, seed=seed)["cell_type"] == "Unknown")
+        unknown["clusters"] += list(
+            annotate_clusters(adata, types, seed=seed)["cell_type"] == "Unknown"
+        )
         adata.obs["cluster"] = pd.Categorical(gold)
         adata.var["gene_symbols"] = rng.permutation(symbols)
-        unknown["genes"] += list(annotate_clusters(adata, types, seed=seed)["cell_type"] == "Unknown")
+        unknown["genes"] += list(
+            annotate_clusters(adata, types, seed=seed)["cell_type"] == "Unknown"
+        )
         adata.var["gene_symbols"] = symbols
     assert np.mean(unknown["clusters"]) >= 0.95
     assert np.mean(unknown["genes"]) >= 0.95

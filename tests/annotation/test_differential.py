@@ -49,7 +49,9 @@ def test_planted_genes_are_found_in_their_cluster_only():
     assert (first["p_value_adjusted"] < 1e-4).all()
     others = table[(table["cluster"] != "0") & (table["p_value_adjusted"] < 0.05)]
     assert len(others) <= 5
-    assert (table.groupby("cluster")["p_value"].apply(lambda p: p.dropna().is_monotonic_increasing)).all()
+    assert (
+        table.groupby("cluster")["p_value"].apply(lambda p: p.dropna().is_monotonic_increasing)
+    ).all()
     assert notes == []
 
 
@@ -85,21 +87,27 @@ def test_small_samples_of_a_cluster_do_not_count():
 
     assert "tiny" not in set(table["cluster"])
     assert len(notes) == 1
-    assert notes[0].startswith("cluster tiny, 'treated' against 'control': samples with at least 10 cells: 0 of")
+    assert notes[0].startswith(
+        "cluster tiny, 'treated' against 'control': samples with at least 10 cells: 0 of"
+    )
 
 
 def test_the_conditions_are_those_of_the_samplesheet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     adata = treated(FOUR)
     adata.obs = adata.obs.drop(columns="condition")
-    rows = [{"sample": name, "extra": {"what ever?": condition}} for name, condition in FOUR.items()]
+    rows = [
+        {"sample": name, "extra": {"what ever?": condition}} for name, condition in FOUR.items()
+    ]
     set_settings(adata, settings(adata) | {"samples": rows})
     group = write_group(adata, tmp_path)
 
     write_json({"condition": "what ever?", "formula": None}, "design.json")
 
     design = Path("design.json")
-    differential(prefix="g", expression=group.expression, clustering=group.clustering, design=design)
+    differential(
+        prefix="g", expression=group.expression, clustering=group.clustering, design=design
+    )
 
     assert set(read_table("g.differential_expression.tsv").head(10)["gene"]) == set(PLANTED)
     account = read_json("g.differential_expression.json")

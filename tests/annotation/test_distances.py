@@ -13,7 +13,9 @@ from scsiameseclu.annotation.distances import sample_distances
 def cells(counts: np.ndarray, samples: list[str]) -> ad.AnnData:
     adata = ad.AnnData(
         obs=pd.DataFrame({"sample": samples}, index=[str(place) for place in range(len(counts))]),
-        var=pd.DataFrame({"highly_variable": True}, index=[f"G{gene}" for gene in range(counts.shape[1])]),
+        var=pd.DataFrame(
+            {"highly_variable": True}, index=[f"G{gene}" for gene in range(counts.shape[1])]
+        ),
         layers={"counts": sparse.csr_matrix(counts)},
     )
     adata.var.iloc[-1, 0] = False
@@ -35,13 +37,17 @@ def of_types(n: int, *, shifted: str = "") -> tuple[ad.AnnData, np.ndarray]:
 
 def test_the_distance_is_that_of_the_correlation_within_types_by_their_cells():
     adata, types = of_types(30, shifted="c")
-    kept = ~((adata.obs["sample"] == "b") & (types == "B") & (np.arange(adata.n_obs) % 2 == 0)).to_numpy()
+    kept = ~(
+        (adata.obs["sample"] == "b") & (types == "B") & (np.arange(adata.n_obs) % 2 == 0)
+    ).to_numpy()
     adata, types = adata[kept].copy(), types[kept]
 
     found = sample_distances(adata, types).set_index(["sample", "other"])
 
     def profile(sample: str, name: str) -> np.ndarray:
-        sums = adata.layers["counts"][((adata.obs["sample"] == sample) & (types == name)).to_numpy()].sum(axis=0)
+        sums = adata.layers["counts"][
+            ((adata.obs["sample"] == sample) & (types == name)).to_numpy()
+        ].sum(axis=0)
         counts = np.asarray(sums).ravel()
         return np.log(counts / counts.sum() * 1e6 + 2e6 / depth(name))[:-1]
 
@@ -50,7 +56,9 @@ def test_the_distance_is_that_of_the_correlation_within_types_by_their_cells():
         return total[types == name].sum() / 3
 
     of_t, of_b = (1 - np.corrcoef(profile("a", name), profile("b", name))[0, 1] for name in "TB")
-    assert found.loc[("a", "b"), "distance"] == pytest.approx((30 * of_t + 15 * of_b) / 45, abs=1e-6)
+    assert found.loc[("a", "b"), "distance"] == pytest.approx(
+        (30 * of_t + 15 * of_b) / 45, abs=1e-6
+    )
     assert set(found["n_cell_types"]) == {2}
     assert found.loc[("a", "c"), "distance"] > 10 * found.loc[("a", "b"), "distance"]
     assert sample_distances(adata, types).equals(found.reset_index())
@@ -58,7 +66,9 @@ def test_the_distance_is_that_of_the_correlation_within_types_by_their_cells():
 
 def test_other_shares_of_the_types_are_no_distance():
     adata, types = of_types(60)
-    kept = (adata.obs["sample"] != "c").to_numpy() | (types == "B") | (np.arange(adata.n_obs) % 4 == 0)
+    kept = (
+        (adata.obs["sample"] != "c").to_numpy() | (types == "B") | (np.arange(adata.n_obs) % 4 == 0)
+    )
     found = sample_distances(adata[kept].copy(), types[kept])
     assert found["distance"].max() < 0.01
 

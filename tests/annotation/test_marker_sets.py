@@ -15,9 +15,16 @@ HEADER = "tissue\torganism\tcell_type\tparent\tgene\tweight\tsource\n"
 def test_our_sets_are_sound_and_cited():
     sets = read_marker_sets(ASSETS)
 
-    assert {"blood", "bone marrow", "pancreas", "kidney", "liver", "lung", "retina", "brain cortex"} <= set(
-        sets["tissue"]
-    )
+    assert {
+        "blood",
+        "bone marrow",
+        "pancreas",
+        "kidney",
+        "liver",
+        "lung",
+        "retina",
+        "brain cortex",
+    } <= set(sets["tissue"])
     assert set(sets["organism"]) == {"human", "mouse"}
     assert sets["source"].str.fullmatch(r".+ (19|20)\d\d").all()
     assert (sets.groupby(["tissue", "organism", "cell_type"])["gene"].count() >= 2).all()
@@ -25,12 +32,19 @@ def test_our_sets_are_sound_and_cited():
 
 @pytest.mark.parametrize(
     ("name", "tissue"),
-    [("PBMC", "blood"), ("Islets", "pancreas"), ("Bone_Marrow", "bone marrow"), ("brain", "brain cortex")],
+    [
+        ("PBMC", "blood"),
+        ("Islets", "pancreas"),
+        ("Bone_Marrow", "bone marrow"),
+        ("brain", "brain cortex"),
+    ],
 )
 def test_other_names_of_tissues(name, tissue):
     sets = read_marker_sets(ASSETS)
 
-    assert cell_types_for(sets, tissue=name, organism="Human") == cell_types_for(sets, tissue=tissue, organism="human")
+    assert cell_types_for(sets, tissue=name, organism="Human") == cell_types_for(
+        sets, tissue=tissue, organism="human"
+    )
     assert cell_types_for(sets, tissue=name, organism="human")
 
 
@@ -84,7 +98,9 @@ def test_mistakes_are_told(tmp_path, text, message):
 
 def test_all_mistakes_at_once(tmp_path):
     path = tmp_path / "mine.tsv"
-    path.write_text(HEADER + "t\thuman\tA\t\tX\t0\ts\nt\thuman\tA\t\tX\t1\ts\nt\thuman\tB\t\t\t1\ts\n")
+    path.write_text(
+        HEADER + "t\thuman\tA\t\tX\t0\ts\nt\thuman\tA\t\tX\t1\ts\nt\thuman\tB\t\t\t1\ts\n"
+    )
 
     with pytest.raises(InputError) as error:
         read_marker_sets(path)
@@ -118,7 +134,11 @@ def test_gmt_and_yaml_are_read(tmp_path):
     assert types["T cell"].genes == {"CD3D": 2.0, "CD3E": 1.0}
     assert types["CD4 T cell"].parent == "T cell"
     assert set(yml.loc[yml["cell_type"] == "T cell", "source"]) == {"Somebody 2020"}
-    assert list(read_marker_sets(tmp_path)["cell_type"].unique()) == ["T cell", "B cell", "CD4 T cell"]
+    assert list(read_marker_sets(tmp_path)["cell_type"].unique()) == [
+        "T cell",
+        "B cell",
+        "CD4 T cell",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def dense(values, clusters):
     names = [f"g{i}" for i in range(np.shape(values)[1])]
     return ad.AnnData(
         np.asarray(values, dtype=np.float64),
-        obs=pd.DataFrame({"cluster": pd.Categorical(clusters)}, index=[f"c{i}" for i in range(len(clusters))]),
+        obs=pd.DataFrame(
+            {"cluster": pd.Categorical(clusters)}, index=[f"c{i}" for i in range(len(clusters))]
+        ),
         var=pd.DataFrame(index=names),
     )
 
@@ -32,7 +34,9 @@ def test_p_values_are_those_of_the_rank_sum_test_gene_by_gene(adata, monkeypatch
     for row in table.itertuples():
         inside = (adata.obs["cluster"] == row.cluster).to_numpy()
         values = X[:, adata.var_names.get_loc(row.gene)]
-        expected = mannwhitneyu(values[inside], values[~inside], use_continuity=True, method="asymptotic").pvalue
+        expected = mannwhitneyu(
+            values[inside], values[~inside], use_continuity=True, method="asymptotic"
+        ).pvalue
         assert row.p_val == pytest.approx(expected, rel=1e-9)
         assert row.p_val_adj == min(row.p_val * adata.n_vars, 1)
 
@@ -57,12 +61,18 @@ def test_fold_changes_by_hand():
     loose = {"min_pct": 0, "logfc_threshold": 0}
 
     five = module._log2_fold_change(
-        module._statistics(module._genes(adata, np.ones(8, bool), exact=False), pd.Categorical(adata.obs["cluster"])),
+        module._statistics(
+            module._genes(adata, np.ones(8, bool), exact=False),
+            pd.Categorical(adata.obs["cluster"]),
+        ),
         0,
         "5",
     )
     four = module._log2_fold_change(
-        module._statistics(module._genes(adata, np.ones(8, bool), exact=False), pd.Categorical(adata.obs["cluster"])),
+        module._statistics(
+            module._genes(adata, np.ones(8, bool), exact=False),
+            pd.Categorical(adata.obs["cluster"]),
+        ),
         0,
         "4",
     )
@@ -153,8 +163,12 @@ def test_the_step_takes_double_precision_from_the_counts(group, monkeypatch):
         monkeypatch.setenv("SCSIAMESECLU_THREADS", threads)
         markers(prefix=threads, expression=group.expression, clustering=group.clustering)
 
-    assert (group.folder / "1.markers.tsv").read_bytes() == (group.folder / "3.markers.tsv").read_bytes()
-    pd.testing.assert_frame_equal(read_table("1.markers.tsv", dtype={"cluster": str}), expected, rtol=1e-12)
+    assert (group.folder / "1.markers.tsv").read_bytes() == (
+        group.folder / "3.markers.tsv"
+    ).read_bytes()
+    pd.testing.assert_frame_equal(
+        read_table("1.markers.tsv", dtype={"cluster": str}), expected, rtol=1e-12
+    )
 
 
 def dense_expression(adata):

@@ -22,14 +22,20 @@ def expression() -> ad.AnnData:
     counts = pd.read_csv(GOLDEN / "counts.tsv.gz", sep="\t", index_col="gene").T
     clusters = pd.read_csv(GOLDEN / "clusters.tsv", sep="\t", dtype=str).set_index("cell")
     normalized = np.log1p(counts.div(counts.sum(axis=1), axis=0) * 1e4)
-    return ad.AnnData(normalized.to_numpy(), obs=clusters.astype("category"), var=pd.DataFrame(index=counts.columns))
+    return ad.AnnData(
+        normalized.to_numpy(),
+        obs=clusters.astype("category"),
+        var=pd.DataFrame(index=counts.columns),
+    )
 
 
 @pytest.fixture
 def counts() -> ad.AnnData:
     table = pd.read_csv(GOLDEN / "counts.tsv.gz", sep="\t", index_col="gene").T
     return ad.AnnData(
-        sparse.csr_matrix(table.to_numpy()), obs=pd.DataFrame(index=table.index), var=pd.DataFrame(index=table.columns)
+        sparse.csr_matrix(table.to_numpy()),
+        obs=pd.DataFrame(index=table.index),
+        var=pd.DataFrame(index=table.columns),
     )
 
 
@@ -42,7 +48,9 @@ def counts() -> ad.AnnData:
     ],
 )
 def test_markers_equal_those_of_seurat(expression, table, options):
-    expected = pd.read_csv(GOLDEN / table, sep="\t", dtype={"cluster": str}, float_precision="round_trip")
+    expected = pd.read_csv(
+        GOLDEN / table, sep="\t", dtype={"cluster": str}, float_precision="round_trip"
+    )
 
     assert_equal(find_markers(expression, **options), expected)
 
@@ -51,7 +59,9 @@ def test_the_pipelines_way_to_the_markers_keeps_seurats_numbers(expression, coun
     """From raw counts by the step of expression, which keeps single precision, to the step of markers."""
     adata = normalize(counts, min_cells_per_gene=0)
     adata.obs["cluster"] = expression.obs["cluster"]
-    expected = pd.read_csv(GOLDEN / "markers_v5.tsv", sep="\t", dtype={"cluster": str}, float_precision="round_trip")
+    expected = pd.read_csv(
+        GOLDEN / "markers_v5.tsv", sep="\t", dtype={"cluster": str}, float_precision="round_trip"
+    )
 
     assert_equal(find_markers(adata, exact=True), expected)
 
@@ -74,7 +84,10 @@ def test_the_real_seurat_gives_the_same(counts, expression, tmp_path):
 
 
 def assert_equal(found, expected):
-    assert found[["cluster", "gene"]].to_numpy().tolist() == expected[["cluster", "gene"]].to_numpy().tolist()
+    assert (
+        found[["cluster", "gene"]].to_numpy().tolist()
+        == expected[["cluster", "gene"]].to_numpy().tolist()
+    )
     assert (found[["pct.1", "pct.2"]].to_numpy() == expected[["pct.1", "pct.2"]].to_numpy()).all()
     np.testing.assert_allclose(found["avg_log2FC"], expected["avg_log2FC"], rtol=0, atol=1e-10)
     np.testing.assert_allclose(found["p_val"], expected["p_val"], rtol=1e-9)

@@ -29,11 +29,15 @@ def names(codes) -> np.ndarray:
     return np.array([f"b{code}" for code in codes], dtype=object)
 
 
-def cells(n: int, *, batches: np.ndarray, apart: float = 0.0, after: bool = False, seed: int = 0) -> ad.AnnData:
+def cells(
+    n: int, *, batches: np.ndarray, apart: float = 0.0, after: bool = False, seed: int = 0
+) -> ad.AnnData:
     """Return points at random, with the batches `apart`."""
     points = np.random.default_rng(seed).normal(size=(n, 5))
     shift = apart * np.unique(batches, return_inverse=True)[1][:, None] * np.eye(5)[:1]
-    adata = ad.AnnData(obs=pd.DataFrame({"batch": batches}, index=[str(place) for place in range(n)]))
+    adata = ad.AnnData(
+        obs=pd.DataFrame({"batch": batches}, index=[str(place) for place in range(n)])
+    )
     adata.obsm["X_pca"] = points + shift
     if after:
         adata.obsm["X_pca_corrected"] = points
@@ -41,7 +45,9 @@ def cells(n: int, *, batches: np.ndarray, apart: float = 0.0, after: bool = Fals
 
 
 def test_lisi_is_the_inverse_simpson_index_of_the_weighted_labels():
-    near = Neighborhood(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5]]))
+    near = Neighborhood(
+        np.array([[1, 2], [0, 2], [0, 1]]), np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5]])
+    )
     labels = names([0, 0, 1])
     assert lisi(labels, near) == pytest.approx([2.0, 1 / (0.75**2 + 0.25**2), 1.0])
     # Of other batches: 1/2, 1/4 and 1; expected 1/2, 1/2 and 1.
@@ -73,7 +79,9 @@ def test_batches_at_random_nearly_reach_their_number_and_apart_they_are_one(n_ba
 def test_what_the_report_says_of_batches_at_random(n_batches, said):
     batches = names(np.arange(2000) % n_batches)
     adata = cells(2000, batches=batches)
-    assert mixing(adata, np.full(2000, "T", dtype=object))["all"]["ilisi_before"] == pytest.approx(said, abs=0.05)
+    assert mixing(adata, np.full(2000, "T", dtype=object))["all"]["ilisi_before"] == pytest.approx(
+        said, abs=0.05
+    )
 
 
 def test_cells_all_alike_weigh_the_same():
@@ -84,7 +92,10 @@ def test_cells_all_alike_weigh_the_same():
 
 def test_mixing_before_and_after_by_type():
     n = 600
-    batches, types = names(np.arange(n) % 2), np.where(np.arange(n) < 400, "T cell", "B cell").astype(object)
+    batches, types = (
+        names(np.arange(n) % 2),
+        np.where(np.arange(n) < 400, "T cell", "B cell").astype(object),
+    )
     adata = cells(n, batches=batches, apart=50, after=True)
     for key in adata.obsm:
         adata.obsm[key][types == "B cell", 1] += 1000
@@ -142,7 +153,9 @@ def finished(adata: ad.AnnData, folder, *, corrected: bool = False):
     files = {"expression": group.expression, "clustering": group.clustering}
     umap(prefix="g", **files)
     celltypes(prefix="g", **files, markers_db=ASSETS)
-    assemble(prefix="g", **files, umap=folder / "g.umap.tsv", annotation=folder / "g.annotation.tsv")
+    assemble(
+        prefix="g", **files, umap=folder / "g.umap.tsv", annotation=folder / "g.annotation.tsv"
+    )
     return ad.read_h5ad("g.h5ad")
 
 

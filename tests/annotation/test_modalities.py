@@ -26,13 +26,19 @@ def cells(adata, tmp_path) -> list[Path]:
         inside = adata.obs[adata.obs["sample"] == sample]
         barcodes = inside.index.str.removeprefix(f"{sample}_")
         high = {name: (inside["cluster"] == own[name]).to_numpy() for name in panel}
-        counts = {name: rng.poisson(np.where(high[name], 100, 5)).astype(np.int32) for name in panel}
+        counts = {
+            name: rng.poisson(np.where(high[name], 100, 5)).astype(np.int32) for name in panel
+        }
         filtered = ad.AnnData(np.ones((len(inside), 2)), obs=pd.DataFrame(index=barcodes))
         filtered.obsm["protein"] = pd.DataFrame(counts, index=barcodes)
         if sample == "one":
             filtered.obs["hashtag"] = np.where(np.arange(len(inside)) % 2, "a", "b")
-            filtered.obs["guide"] = pd.Categorical([None, "g1"] * (len(inside) // 2) + [None] * (len(inside) % 2))
-            filtered.obsm["guide"] = pd.DataFrame({"g1": np.arange(len(inside)) % 2}, index=barcodes)
+            filtered.obs["guide"] = pd.Categorical(
+                [None, "g1"] * (len(inside) // 2) + [None] * (len(inside) % 2)
+            )
+            filtered.obsm["guide"] = pd.DataFrame(
+                {"g1": np.arange(len(inside)) % 2}, index=barcodes
+            )
         set_settings(filtered, {"sample": sample})
         # A cell that quality control kept, and that is not in the group.
         other = filtered[:1].copy()
@@ -67,7 +73,9 @@ def test_panels_are_joined_and_what_was_not_measured_is_missing(group, cells):
 def test_clr_is_that_of_seurat_by_protein(group, cells):
     counts = pd.DataFrame({"a": [0, 3, 8, 20], "b": [1, 1, 1, 1], "c": [0, 0, 0, 0]})
     # R: apply(x, 2, function(x) log1p(x / exp(sum(log1p(x[x > 0])) / length(x))))
-    by_hand = [np.log1p(v / np.exp(np.sum(np.log1p(v[v > 0])) / len(v))) for v in counts.to_numpy(float).T]
+    by_hand = [
+        np.log1p(v / np.exp(np.sum(np.log1p(v[v > 0])) / len(v))) for v in counts.to_numpy(float).T
+    ]
     np.testing.assert_allclose(clr(counts), np.array(by_hand).T)
     modalities(prefix="g", samples=cells, clustering=group.clustering)
     joined = ad.read_h5ad("g.modalities.h5ad")
@@ -91,11 +99,15 @@ def test_proteins_mark_their_clusters(group, cells):
     values = joined.obsm["protein_clr"]["CD19"].dropna().astype(float)
     inside = (clusters[values.index] == "1").to_numpy()
     expected = mannwhitneyu(values[inside], values[~inside], method="asymptotic").pvalue
-    assert row["p_val"] == pytest.approx(expected, rel=1e-6), "only the cells that were measured count"
+    assert row["p_val"] == pytest.approx(expected, rel=1e-6), (
+        "only the cells that were measured count"
+    )
     assert row["p_val_adj"] == pytest.approx(min(4 * expected, 1), rel=1e-6)
     assert row["mean_clr"] == pytest.approx(values[inside].mean(), rel=1e-6)
     assert row["mean_clr_rest"] == pytest.approx(values[~inside].mean(), rel=1e-6)
-    profiles = read_table("g.protein_profiles.tsv", dtype={"cluster": str}).set_index(["cluster", "protein"])
+    profiles = read_table("g.protein_profiles.tsv", dtype={"cluster": str}).set_index(
+        ["cluster", "protein"]
+    )
     assert profiles.loc[("1", "CD19"), "mean"] == pytest.approx(values[inside].mean(), rel=1e-5)
     assert profiles.loc[("1", "CD19"), "share"] == 1
     assert profiles.loc[("0", "CD19"), "share"] == 0
@@ -119,7 +131,9 @@ def test_the_groups_h5ad_has_them(group, cells):
     given = {"umap": Path("g.umap.tsv"), "annotation": Path("g.annotation.tsv")}
     assemble(prefix="g", **paths, **given, modalities=Path("g.modalities.h5ad"))
     whole = ad.read_h5ad("g.h5ad")
-    pd.testing.assert_frame_equal(whole.obsm["protein"], ad.read_h5ad("g.modalities.h5ad").obsm["protein"])
+    pd.testing.assert_frame_equal(
+        whole.obsm["protein"], ad.read_h5ad("g.modalities.h5ad").obsm["protein"]
+    )
     assert {"protein", "protein_clr", "guide", "X_umap"} <= set(whole.obsm)
 
 

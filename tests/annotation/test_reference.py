@@ -22,7 +22,9 @@ NAMES = dict(zip("012", TYPES, strict=True))
 
 def labelled(seed: int = 5, sizes=(40, 40, 40)) -> ad.AnnData:
     adata = simulate(sizes, seed=seed)
-    counts = ad.AnnData(adata.layers["counts"], obs=adata.obs[["cluster"]], var=adata.var[["gene_symbols"]])
+    counts = ad.AnnData(
+        adata.layers["counts"], obs=adata.obs[["cluster"]], var=adata.var[["gene_symbols"]]
+    )
     counts.obs["type"] = counts.obs.pop("cluster").astype(str).map(NAMES).to_numpy()
     return counts
 
@@ -40,9 +42,20 @@ def test_planted_types_are_found_and_stand_beside_the_markers(group, path):
         reference(prefix=prefix, **files, labelled=group.folder / "reference.h5ad")
     celltypes(prefix="g", **files, markers_db=ASSETS, reference=group.folder / "g.reference.tsv")
 
-    assert (group.folder / "g.reference.tsv").read_bytes() == (group.folder / "again.reference.tsv").read_bytes()
+    assert (group.folder / "g.reference.tsv").read_bytes() == (
+        group.folder / "again.reference.tsv"
+    ).read_bytes()
     table = read_table("g.annotation.tsv")
-    assert list(table)[:8] == ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
+    assert list(table)[:8] == [
+        "cluster",
+        "n_cells",
+        "cell_type",
+        "score",
+        "margin",
+        "runner_up",
+        "evidence",
+        "p_value",
+    ]
     assert list(table["reference_type"]) == list(TYPES)
     assert set(table["reference_agrees"]) == {"yes"}
     assert (table["reference_score"] > 0.5).all()
@@ -74,7 +87,9 @@ def test_genes_whose_name_comes_twice_are_left_out(adata):
 
 def test_random_clusters_are_unknown_or_hardly_sure(adata):
     known = labelled()
-    known.obs["label"] = pd.Categorical(np.random.default_rng(0).permutation(known.obs["type"].to_numpy()))
+    known.obs["label"] = pd.Categorical(
+        np.random.default_rng(0).permutation(known.obs["type"].to_numpy())
+    )
     known.var_names = known.var["gene_symbols"].astype(str)
 
     assert set(transfer_labels(adata, known)["reference_type"]) == {"Unknown"}
@@ -127,7 +142,9 @@ def test_other_mistakes_of_a_reference(path, tmp_path, adata):
 
 def samples(tmp_path, **extra):
     (tmp_path / "samples.json").write_text(
-        pd.DataFrame([{"sample": "a", "organism": "human", "extra": extra}]).to_json(orient="records")
+        pd.DataFrame([{"sample": "a", "organism": "human", "extra": extra}]).to_json(
+            orient="records"
+        )
     )
     return tmp_path / "samples.json"
 

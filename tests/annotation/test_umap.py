@@ -36,7 +36,13 @@ def test_few_cells_have_coordinates(n_cells):
 
 
 @pytest.mark.parametrize(
-    "embedding", [np.zeros((20, 4)), np.arange(20.0)[:, None], np.zeros((3, 4)), np.repeat(np.eye(4), 20, axis=0)]
+    "embedding",
+    [
+        np.zeros((20, 4)),
+        np.arange(20.0)[:, None],
+        np.zeros((3, 4)),
+        np.repeat(np.eye(4), 20, axis=0),
+    ],
 )
 def test_degenerate_embeddings_have_coordinates(embedding):
     assert np.isfinite(umap_coordinates(embedding)).all()

@@ -33,9 +33,18 @@ def folder(tmp_path):
     return data
 
 
-def measured(dataset: str, cells: int, method: str, k_mode: str, seed: int, ari: float) -> dict[str, object]:
+def measured(
+    dataset: str, cells: int, method: str, k_mode: str, seed: int, ari: float
+) -> dict[str, object]:
     """Return a row as if it had been measured."""
-    row = {"dataset": dataset, "cells": cells, "genes": 50, "types": 4, "method": method, "k_mode": k_mode}
+    row = {
+        "dataset": dataset,
+        "cells": cells,
+        "genes": 50,
+        "types": 4,
+        "method": method,
+        "k_mode": k_mode,
+    }
     row |= {"seed": seed, "acc": 0.9, "nmi": 0.5, "ari": ari, "silhouette": 0.2, "n_clusters": 6}
     row |= {"seconds": 2.0, "peak_rss_mb": 300, "data": "d", "code": "c", "versions": "python 3"}
     return row | {"trained": seed == 0 if method == "scsiameseclu" else None}

@@ -22,7 +22,9 @@ from tests.clustering.simulated_counts import simulated
 
 BIN = Path(__file__).parents[2] / "bin"
 LONG = ("suscc", "scname", "scdsc", "scgnn")
-NAMES = [pytest.param(m.name, marks=[pytest.mark.slow] if m.name in LONG else []) for m in BASELINES]
+NAMES = [
+    pytest.param(m.name, marks=[pytest.mark.slow] if m.name in LONG else []) for m in BASELINES
+]
 ONE_CELL_WRONG = 0.97
 """Lowest ARI of the graph network, after so few steps."""
 
@@ -46,7 +48,9 @@ def fitted(name, cells, seed=0, n_clusters=3):
 @pytest.mark.parametrize("name", NAMES)
 def test_planted_types_are_found_without_the_labels_and_to_the_byte(name, cells, few_steps):
     labels = fitted(name, cells)
-    assert adjusted_rand_score(cells.obs["label"], labels) >= (ONE_CELL_WRONG if name == "scdsc" else 1)
+    assert adjusted_rand_score(cells.obs["label"], labels) >= (
+        ONE_CELL_WRONG if name == "scdsc" else 1
+    )
     assert labels.dtype == np.int64
     others = cells.copy()
     others.obs["label"] = np.random.default_rng(0).permutation(cells.obs["label"])
@@ -106,7 +110,9 @@ def test_a_subgraph_has_all_neighbors_of_its_seeds():
         np.testing.assert_array_equal(adjacency.numpy(), dense[np.ix_(cells, cells)])
     assert set(torch.cat([cells for cells, _ in found]).tolist()) == set(range(6))
     rows = _common.whole(graph, "cpu").to_dense()
-    torch.testing.assert_close(rows, _common.row_normalized(torch.from_numpy(dense.astype(np.float32))))
+    torch.testing.assert_close(
+        rows, _common.row_normalized(torch.from_numpy(dense.astype(np.float32)))
+    )
 
 
 def test_the_density_of_a_pair_is_that_of_its_cells():
@@ -120,5 +126,7 @@ def test_the_density_of_a_pair_is_that_of_its_cells():
 
 def test_the_page_needs_none_of_their_libraries():
     code = "import sys; import scsiameseclu.benchmark.baselines; print('torch' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], cwd=BIN, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=BIN, capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "False"

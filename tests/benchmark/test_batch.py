@@ -65,7 +65,12 @@ def test_the_command_writes_its_table_and_its_part_of_the_page(launcher, tmp_pat
     table = read_table(output / "batch.tsv")
     assert list(table["groups"]) == ["a group each", "one group"]
     row = table.iloc[0]
-    assert (row["clustered_groups"], row["cells"], row["tasks"], row["largest_task_mb"]) == (1, 2, 2, 3)
+    assert (row["clustered_groups"], row["cells"], row["tasks"], row["largest_task_mb"]) == (
+        1,
+        2,
+        2,
+        3,
+    )
     assert (row["task_seconds"], row["cpu_seconds"]) == (0.4, 0.2)
     assert row["overhead_per_sample"] == pytest.approx((row["seconds"] - 0.4 / 2) / 2, abs=0.06)
     assert row["seconds"] >= 1
@@ -85,7 +90,12 @@ def test_a_run_that_fails_is_told(launcher, tmp_path):
 def test_an_interrupted_run_goes_on(launcher, tmp_path):
     whole = launcher.read_text()
     launcher.write_text("#!/bin/sh\nsleep 1; exit 143\n")
-    options = {"output": tmp_path / "bench", "samples": 2, "groups": "one", "runs": tmp_path / "runs"}
+    options = {
+        "output": tmp_path / "bench",
+        "samples": 2,
+        "groups": "one",
+        "runs": tmp_path / "runs",
+    }
     with pytest.raises(InputError):
         benchmark_batch(**options)
     sheet = tmp_path / "runs" / "2_one_2" / "samplesheet.csv"

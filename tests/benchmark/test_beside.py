@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.benchmark.baselines import BASELINES
-from scsiameseclu.benchmark.beside import beside_results, beside_table, mean_ranks, paper_table, ranking
+from scsiameseclu.benchmark.beside import (
+    beside_results,
+    beside_table,
+    mean_ranks,
+    paper_table,
+    ranking,
+)
 from scsiameseclu.benchmark.page import write_page
 from scsiameseclu.benchmark.results import COLUMNS
 from scsiameseclu.files import write_table
@@ -18,7 +24,14 @@ from .conftest import measured
 def found(results):
     """Return the results with DEC on three sets (best on one, failed on another), and scDSC on one only."""
     rows = [measured(name, cells, "dec", "true", 0, ari) for name, cells, ari in SETS]
-    failure = {"acc": None, "nmi": None, "ari": None, "seconds": None, "peak_rss_mb": None, "error": "MemoryError: no"}
+    failure = {
+        "acc": None,
+        "nmi": None,
+        "ari": None,
+        "seconds": None,
+        "peak_rss_mb": None,
+        "error": "MemoryError: no",
+    }
     rows[1] |= failure
     rows.append(measured("kang8.h5ad", 200, "scdsc", "true", 0, 0.5))
     return pd.concat([results, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True)
@@ -37,7 +50,10 @@ def test_ranks_by_hand(found):
 
 
 def test_equal_methods_share_their_rank():
-    rows = [measured("a", 9, name, "true", 0, ari) for name, ari in (("leiden", 0.5), ("dec", 0.5), ("kmeans", 0.1))]
+    rows = [
+        measured("a", 9, name, "true", 0, ari)
+        for name, ari in (("leiden", 0.5), ("dec", 0.5), ("kmeans", 0.1))
+    ]
     ranks = mean_ranks(pd.DataFrame(rows, columns=list(COLUMNS)))
     assert ranks["mean"].to_dict() == {"leiden": 1.5, "dec": 1.5, "kmeans": 3.0}
     assert ranks["low"].isna().all()
@@ -47,7 +63,9 @@ def test_failures_count_and_what_is_not_finished_is_named(found):
     results = beside_results(found)
     text = beside_table(results, found)
     assert set(results["method"]) == {"scsiameseclu", "consensus", "leiden", "kmeans", "dec"}
-    assert results.loc[(results["method"] == "dec") & (results["dataset"] == "large.h5ad"), "ari"].tolist() == [0.0]
+    assert results.loc[
+        (results["method"] == "dec") & (results["dataset"] == "large.h5ad"), "ari"
+    ].tolist() == [0.0]
     assert "**Failed**, and counted as 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
     assert "**Not shown**, since the run is not finished: scDSC (1 of 3 data sets)." in text
     assert f"Not measured: {BASELINES[0].title}" in text
@@ -60,9 +78,14 @@ def test_without_baselines_there_is_nothing_beside(results):
 
 
 def test_the_papers_figures_stand_beside_ours():
-    rows = [measured("cite_cbmc.h5ad", 9, "scsiameseclu", "true", seed, ari) for seed, ari in ((0, 0.6), (1, 0.7))]
+    rows = [
+        measured("cite_cbmc.h5ad", 9, "scsiameseclu", "true", seed, ari)
+        for seed, ari in ((0, 0.6), (1, 0.7))
+    ]
     text = paper_table(pd.DataFrame(rows, columns=list(COLUMNS)))
-    assert "| cite_cbmc.h5ad | scSiameseClu | 74.7 / 68.7 / 67.6 | 90.0 / 50.0 / 65.0 | -2.6 |" in text
+    assert (
+        "| cite_cbmc.h5ad | scSiameseClu | 74.7 / 68.7 / 67.6 | 90.0 / 50.0 / 65.0 | -2.6 |" in text
+    )
     assert "kidney" not in text
     assert not paper_table(pd.DataFrame(rows, columns=list(COLUMNS)).assign(dataset="other"))
 
@@ -75,7 +98,9 @@ def test_the_page_leads_with_the_ranks(found, tmp_path):
     write_page(output)
     text = (tmp_path / "bench.md").read_text()
     assert ranking(beside_results(found)) in text.split("## ")[0]
-    assert text.startswith("# Benchmarks\n\nWith the true number of clusters given, the mean rank by ARI of 5 methods")
+    assert text.startswith(
+        "# Benchmarks\n\nWith the true number of clusters given, the mean rank by ARI of 5 methods"
+    )
     assert "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)" in text
     assert "## Beside the methods of the paper" in text
     assert (output / "ranks.png").stat().st_size > 0

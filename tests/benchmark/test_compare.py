@@ -24,7 +24,9 @@ def group(folder, tmp_path, monkeypatch):
     dataset = labelled_datasets(folder, scratch=tmp_path)[0]
     barcodes = [str(name) for name in dataset.gold.index]
     labels = tmp_path / "one.labels.tsv"
-    pd.DataFrame({"barcode": barcodes, "label": dataset.gold.to_numpy()}).to_csv(labels, sep="\t", index=False)
+    pd.DataFrame({"barcode": barcodes, "label": dataset.gold.to_numpy()}).to_csv(
+        labels, sep="\t", index=False
+    )
     adata = ad.read_h5ad(dataset.expression)
     adata.obs_names = [f"one_{name}" for name in adata.obs_names]
     adata.write_h5ad(dataset.expression)
@@ -56,11 +58,15 @@ def test_every_method_meets_the_labels_of_the_cells_that_are_left(group, fits, t
 
 def test_further_methods_are_compared_where_asked_for(group, fits, tmp_path):
     dataset, labels = group
-    compare_methods(prefix="blood", expression=dataset.expression, labels=[labels], methods=["dec", "scgnn"])
+    compare_methods(
+        prefix="blood", expression=dataset.expression, labels=[labels], methods=["dec", "scgnn"]
+    )
     table = read_results(tmp_path / "blood.0.results.tsv")
     assert set(table["method"]) - {name for name, _ in WANTED} == {"scanpy", "dec", "scgnn"}
     compare_methods(prefix="all", expression=dataset.expression, labels=[labels], methods=["all"])
-    assert {method.name for method in BASELINES} <= set(read_results(tmp_path / "all.0.results.tsv")["method"])
+    assert {method.name for method in BASELINES} <= set(
+        read_results(tmp_path / "all.0.results.tsv")["method"]
+    )
 
 
 def test_a_group_without_labels_is_an_input_error(group, fits, tmp_path):
@@ -83,7 +89,9 @@ def test_the_page_holds_all_groups_and_seeds(group, fits, tmp_path):
     dataset, labels = group
     for prefix in ("blood", "skin"):
         for seed in (0, 1):
-            compare_methods(prefix=prefix, expression=dataset.expression, labels=[labels], seed=seed)
+            compare_methods(
+                prefix=prefix, expression=dataset.expression, labels=[labels], seed=seed
+            )
     benchmark_page(results=sorted(tmp_path.glob("*.results.tsv")))
     assert len(read_results(tmp_path / "benchmarks" / "results.tsv")) == 4 * (len(WANTED) + 1)
     page = (tmp_path / "benchmarks.md").read_text()

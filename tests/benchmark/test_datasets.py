@@ -10,8 +10,15 @@ from scsiameseclu.errors import InputError
 
 
 def test_labelled_files_are_prepared_and_others_named(folder, tmp_path, capsys):
-    arrays, labelled = sorted(labelled_datasets(folder, scratch=tmp_path), key=lambda dataset: dataset.name)
-    assert (labelled.name, labelled.n_cells, labelled.n_types, labelled.n_genes) == ("labelled.h5ad", 159, 3, 120)
+    arrays, labelled = sorted(
+        labelled_datasets(folder, scratch=tmp_path), key=lambda dataset: dataset.name
+    )
+    assert (labelled.name, labelled.n_cells, labelled.n_types, labelled.n_genes) == (
+        "labelled.h5ad",
+        159,
+        3,
+        120,
+    )
     assert (arrays.name, arrays.n_cells, arrays.n_types) == ("arrays.h5", 180, 2)
     told = capsys.readouterr().err
     assert "unlabelled.h5ad is left out: no cell has a label" in told
@@ -31,7 +38,10 @@ def test_empty_cells_are_dropped_and_no_label_stays_with_the_expression(folder, 
 
 
 def test_sets_are_taken_by_name_the_smallest_first(folder, tmp_path):
-    names = [dataset.name for dataset in labelled_datasets(folder, scratch=tmp_path, leave_out=["damaged.h5ad"])]
+    names = [
+        dataset.name
+        for dataset in labelled_datasets(folder, scratch=tmp_path, leave_out=["damaged.h5ad"])
+    ]
     assert names == ["labelled.h5ad", "arrays.h5"]
     with pytest.raises(InputError, match=r"no data set 'x\.h5'"):
         labelled_datasets(folder, scratch=tmp_path, only=["x.h5"])

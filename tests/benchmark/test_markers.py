@@ -21,9 +21,9 @@ def data(tmp_path):
     labels = np.repeat(["a", "b", ""], 30)
     counts[:30, :10] += rng.poisson(3, (30, 10))
     obs = pd.DataFrame({"label": labels}, index=[f"c{i}" for i in range(90)])
-    ad.AnnData(counts.astype(np.float32), obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(60)])).write_h5ad(
-        tmp_path / "data.h5ad"
-    )
+    ad.AnnData(
+        counts.astype(np.float32), obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(60)])
+    ).write_h5ad(tmp_path / "data.h5ad")
     return tmp_path / "data.h5ad"
 
 
@@ -61,7 +61,15 @@ def test_differences_are_seen(data):
     assert told["largest_difference_pct"] == pytest.approx(0.01)
     assert told["largest_relative_difference_p"] == pytest.approx(0.5)
     assert not differences(ours, ours.iloc[1:])["same_rows"]
-    row = {"method": "Seurat", "seconds": 1.0, "dataset": "d", "cells": 1, "genes": 1, "rows": 3, "same_rows": False}
+    row = {
+        "method": "Seurat",
+        "seconds": 1.0,
+        "dataset": "d",
+        "cells": 1,
+        "genes": 1,
+        "rows": 3,
+        "same_rows": False,
+    }
     assert "**not** the same" in part(pd.DataFrame([row]))
 
 

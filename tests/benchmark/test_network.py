@@ -39,7 +39,11 @@ def test_calibration_by_hand():
     assert found["right"] == pytest.approx(5 / 6)
     assert found["sure"] == pytest.approx(4 / 6)
     assert found["sure_right"] == pytest.approx(3 / 4)
-    gaps = [abs(3 - (3 * 0.95 + 1)), 1 - 0.55, 1 - 0.65]  # four cells above .9, of which three are right
+    gaps = [
+        abs(3 - (3 * 0.95 + 1)),
+        1 - 0.55,
+        1 - 0.65,
+    ]  # four cells above .9, of which three are right
     assert found["calibration_error"] == pytest.approx(sum(gaps) / 6)
     assert calibration(labels, np.full(6, 0.5), truth)["sure_right"] is None
 
@@ -55,7 +59,9 @@ def test_cells_are_placed_by_their_neighbors_or_by_the_model(expression):
     truth = planted_clusters(simulated())
     model = SimpleNamespace(labels_=truth, network_=None)
     assert np.mean(place(model, adata, adata.obsm["X_pca"]) == truth) > 0.95
-    able = SimpleNamespace(labels_=truth, network_=object(), place=lambda scores: np.full(len(scores), 7))
+    able = SimpleNamespace(
+        labels_=truth, network_=object(), place=lambda scores: np.full(len(scores), 7)
+    )
     assert set(place(able, adata, adata.obsm["X_pca"])) == {7}
 
 
@@ -65,7 +71,9 @@ def test_held_out_cells_are_seen_by_no_fit(expression, monkeypatch):
 
     def fitted(cells, method, seed):
         seen.append(cells)
-        return SimpleNamespace(labels_=planted_clusters(simulated())[adata.obs_names.isin(cells.obs_names)])
+        return SimpleNamespace(
+            labels_=planted_clusters(simulated())[adata.obs_names.isin(cells.obs_names)]
+        )
 
     monkeypatch.setattr(network, "_fitted", fitted)
     assert placed_ari(adata, gold, method="consensus") > 0.9
@@ -73,7 +81,9 @@ def test_held_out_cells_are_seen_by_no_fit(expression, monkeypatch):
 
 
 def test_purity_and_silhouette_of_types_apart():
-    embedding = np.repeat([[0.0, 0.0], [9.0, 9.0]], 20, axis=0) + np.random.default_rng(0).normal(0, 0.1, (40, 2))
+    embedding = np.repeat([[0.0, 0.0], [9.0, 9.0]], 20, axis=0) + np.random.default_rng(0).normal(
+        0, 0.1, (40, 2)
+    )
     found = embedding_scores(embedding, np.repeat(["a", "b"], 20))
     assert found["purity"] == 1
     assert found["silhouette"] > 0.9
@@ -103,9 +113,19 @@ def asked(monkeypatch):
         seeds.append(seed)
         if len(gold) == 180:
             raise ValueError("too\nhard")
-        labels = {"ari": 0.5 + 0.1 * seed, "calibration_error": 0.1, "sure": 0.5, "sure_right": 0.9, "placed_ari": 0.4}
+        labels = {
+            "ari": 0.5 + 0.1 * seed,
+            "calibration_error": 0.1,
+            "sure": 0.5,
+            "sure_right": 0.9,
+            "placed_ari": 0.4,
+        }
         embedding = {"purity": 0.8, "silhouette": 0.2, "accuracy": 0.9, "macro_f1": 0.7}
-        return {"scsiameseclu": labels | embedding, "consensus": labels | embedding, "pca": embedding}
+        return {
+            "scsiameseclu": labels | embedding,
+            "consensus": labels | embedding,
+            "pca": embedding,
+        }
 
     monkeypatch.setattr(network, "measures", measures)
     return seeds

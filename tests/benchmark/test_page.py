@@ -31,7 +31,9 @@ def page_of(output, results):
     return output.with_name("bench.md").read_text()
 
 
-def test_the_page_leads_with_the_difference_to_leiden_apart_for_the_sets_that_shaped_the_defaults(results, output):
+def test_the_page_leads_with_the_difference_to_leiden_apart_for_the_sets_that_shaped_the_defaults(
+    results, output
+):
     text = page_of(output, results)
     told = "**+20.0 (+20.0 to +20.0)** on 2 data sets that shaped no default (ahead on 2)"
     assert text.startswith("# Benchmarks\n\nARI points of scSiameseClu above Leiden")
@@ -55,12 +57,19 @@ def test_tables_by_hand(results, output, line):
 
 
 def test_failures_are_named_and_count(results, output):
-    failed = (results["method"] == "louvain") & (results["dataset"] == "large.h5ad") & (results["seed"] == 1)
+    failed = (
+        (results["method"] == "louvain")
+        & (results["dataset"] == "large.h5ad")
+        & (results["seed"] == 1)
+    )
     results = results.astype({"error": object, "n_clusters": float, "peak_rss_mb": float})
     results.loc[failed, ["ari", "acc", "nmi", "seconds", "n_clusters", "peak_rss_mb"]] = np.nan
     results.loc[failed, "error"] = "MemoryError: no"
     text = page_of(output, results)
-    assert "**Failed**, and counted as 0: louvain on large.h5ad, k auto, seed 1 (MemoryError: no)." in text
+    assert (
+        "**Failed**, and counted as 0: louvain on large.h5ad, k auto, seed 1 (MemoryError: no)."
+        in text
+    )
     assert "| large.h5ad | 1000 | 4 | 61.0 (6) | 51.0 (6) | 41.0 (6) | 15.0 (6) |" in text
 
 
@@ -68,11 +77,17 @@ def test_twelve_methods_do_not_crash_the_figures(results, output, monkeypatch):
     more = tuple(methods.Ours(f"more{i}", f"More {i}") for i in range(8))
     rows = [results[results["method"] == "leiden"].assign(method=method.name) for method in more]
     monkeypatch.setattr(figures, "COMPARED", (*methods.COMPARED, *more))
-    monkeypatch.setattr(figures, "METHODS", {method.name: method for method in (*figures.COMPARED, methods.SCANPY)})
+    monkeypatch.setattr(
+        figures, "METHODS", {method.name: method for method in (*figures.COMPARED, methods.SCANPY)}
+    )
     everything = pd.concat([results, *rows], ignore_index=True)
-    figures.draw_figures(output, results=everything, scaling=everything, timed=everything, beside=everything)
+    figures.draw_figures(
+        output, results=everything, scaling=everything, timed=everything, beside=everything
+    )
     assert len(list(output.glob("*.png"))) == 5
-    assert len({tuple(figures.look(name).values()) for name in figures.METHODS}) == len(figures.METHODS)
+    assert len({tuple(figures.look(name).values()) for name in figures.METHODS}) == len(
+        figures.METHODS
+    )
 
 
 def test_a_page_without_results_has_no_empty_sections(output):

@@ -65,7 +65,9 @@ def data(tmp_path):
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.5, (150, 80))
     counts[:50, :20] += rng.poisson(3, (50, 20))
-    obs = pd.DataFrame({"label": np.repeat(["a", "b", "b"], 50)}, index=[f"c{i}" for i in range(150)])
+    obs = pd.DataFrame(
+        {"label": np.repeat(["a", "b", "b"], 50)}, index=[f"c{i}" for i in range(150)]
+    )
     var = pd.DataFrame(index=[f"g{i}" for i in range(80)])
     ad.AnnData(counts.astype(np.float32), obs=obs, var=var).write_h5ad(tmp_path / "data.h5ad")
     return tmp_path / "data.h5ad"
@@ -98,7 +100,10 @@ def test_both_are_timed(code, data, tmp_path, monkeypatch):
 
 def test_other_data_sets_stay_in_the_table(tmp_path):
     path = tmp_path / "published.tsv"
-    rows = [{"dataset": name, "cells": cells, "method": MINE, "seconds": 1.0} for name, cells in [("a", 9), ("b", 5)]]
+    rows = [
+        {"dataset": name, "cells": cells, "method": MINE, "seconds": 1.0}
+        for name, cells in [("a", 9), ("b", 5)]
+    ]
     write_table(with_rows(path, rows, key=KEY, order=ORDER), path)
     table = with_rows(path, [rows[0] | {"seconds": 3.0}], key=KEY, order=ORDER)
     assert list(zip(table["dataset"], table["seconds"], strict=True)) == [("b", 1.0), ("a", 3.0)]

@@ -43,7 +43,12 @@ def test_fits_in_a_process_of_their_own(folder, tmp_path):
     found = read_results(table)
     assert tuple(found) == COLUMNS
     row = found.iloc[1]
-    assert (row["dataset"], row["cells"], row["types"], row["n_clusters"]) == ("labelled.h5ad", 159, 3, 3)
+    assert (row["dataset"], row["cells"], row["types"], row["n_clusters"]) == (
+        "labelled.h5ad",
+        159,
+        3,
+        3,
+    )
     assert row["ari"] > 0.9
     assert 50 < row["peak_rss_mb"] < 2000
     assert (row["data"], row["seed"]) == (dataset.digest, 1)
@@ -55,7 +60,9 @@ def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_aga
     folder, tmp_path, monkeypatch, capsys
 ):
     broken_python = tmp_path / "python"
-    broken_python.write_text("#!/bin/sh\necho ERROR: a defect >&2; echo its line > traceback.txt; exit 70\n")
+    broken_python.write_text(
+        "#!/bin/sh\necho ERROR: a defect >&2; echo its line > traceback.txt; exit 70\n"
+    )
     broken_python.chmod(0o755)
     monkeypatch.setattr(process.sys, "executable", str(broken_python))
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
@@ -72,7 +79,9 @@ def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_aga
 def test_an_exception_is_recorded_and_the_process_goes_on(folder, tmp_path):
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
     table = tmp_path / "results.tsv"
-    jobs = [Job(dataset, METHODS["kmeans"], k_mode, 0) for k_mode in ("auto", "true")]  # k-means finds no number
+    jobs = [
+        Job(dataset, METHODS["kmeans"], k_mode, 0) for k_mode in ("auto", "true")
+    ]  # k-means finds no number
     assert measure(jobs, table, scratch=tmp_path) == 1
     found = read_results(table).set_index("k_mode")
     assert found.loc["auto", "error"].startswith("ValueError: invalid literal for int()")
@@ -90,7 +99,12 @@ def test_the_command_covers_everything_once(folder, tmp_path, fits):
     assert (output / "results.tsv").read_bytes() == written
     assert (tmp_path / "docs" / "bench.md").read_bytes() == page
     assert str(tmp_path).encode() not in page + written
-    assert {path.name for path in output.glob("*.png")} == {"ranks.png", "difference.png", "ari.png", "cost.png"}
+    assert {path.name for path in output.glob("*.png")} == {
+        "ranks.png",
+        "difference.png",
+        "ari.png",
+        "cost.png",
+    }
 
 
 def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
@@ -115,7 +129,9 @@ def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
     assert len(read_results(table)) == N_FITS
 
 
-def test_rows_whose_code_or_data_changed_are_found_anew_and_no_others(folder, tmp_path, fits, monkeypatch):
+def test_rows_whose_code_or_data_changed_are_found_anew_and_no_others(
+    folder, tmp_path, fits, monkeypatch
+):
     only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
     benchmark(**only)
     code_of = run._code
@@ -126,7 +142,11 @@ def test_rows_whose_code_or_data_changed_are_found_anew_and_no_others(folder, tm
     table = read_results(tmp_path / "bench" / "results.tsv")
     assert table.loc[table["method"] == "leiden", "code"].tolist() == ["another"] * 2
     assert len(table) == N_FITS
-    monkeypatch.setattr(run, "labelled_datasets", lambda *a, **b: [replace(labelled_datasets(*a, **b)[0], digest="x")])
+    monkeypatch.setattr(
+        run,
+        "labelled_datasets",
+        lambda *a, **b: [replace(labelled_datasets(*a, **b)[0], digest="x")],
+    )
     benchmark(**only)
     assert len(fits) == 2 * N_FITS + 2
 
@@ -185,6 +205,8 @@ def test_a_foreign_table_is_refused(tmp_path):
 
 def test_methods_are_chosen_by_name():
     assert [method.name for method in chosen_methods(["scdsc", "leiden"])] == ["leiden", "scdsc"]
-    assert {method.name for method in (*COMPARED, *BASELINES)} < {method.name for method in chosen_methods(None)}
+    assert {method.name for method in (*COMPARED, *BASELINES)} < {
+        method.name for method in chosen_methods(None)
+    }
     with pytest.raises(InputError, match="there is no method 'scvi'"):
         chosen_methods(["scvi"])

@@ -117,7 +117,9 @@ def test_libraries_are_those_that_are_used(digests):
 
 
 def reached(method):
-    return {f"{module}.{name}".removeprefix("scsiameseclu.") for module, name in code_of(method).texts}
+    return {
+        f"{module}.{name}".removeprefix("scsiameseclu.") for module, name in code_of(method).texts
+    }
 
 
 def test_depth_normalization_counts_for_every_method():
@@ -134,4 +136,6 @@ def test_a_method_depends_on_no_other():
     }
     assert "clustering.estimator.ScSiameseClu" in consensus
     assert "clustering.network.train.train" in ours - consensus
-    assert len({code_of(method).digest for method in methods.METHODS.values()}) == len(methods.METHODS)
+    assert len({code_of(method).digest for method in methods.METHODS.values()}) == len(
+        methods.METHODS
+    )

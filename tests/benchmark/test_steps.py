@@ -22,8 +22,19 @@ A:QUALITY:QUALITY_FILTER (two (2))\tCOMPLETED\t3000\t1\t100.0\t3145728
 def test_tasks_of_a_process_are_added_up(tmp_path: Path) -> None:
     (tmp_path / "trace.tsv").write_text(TRACE)
     first, second = step_costs(tmp_path / "trace.tsv")
-    assert first == {"step": "QUALITY_FILTER", "tasks": 2, "seconds": 5.0, "cpu_seconds": 4.0, "peak_mb": 3.0}
-    assert (second["step"], second["tasks"], second["seconds"], second["peak_mb"]) == ("EXPRESSION_NORMALIZE", 1, 4, 5)
+    assert first == {
+        "step": "QUALITY_FILTER",
+        "tasks": 2,
+        "seconds": 5.0,
+        "cpu_seconds": 4.0,
+        "peak_mb": 3.0,
+    }
+    assert (second["step"], second["tasks"], second["seconds"], second["peak_mb"]) == (
+        "EXPRESSION_NORMALIZE",
+        1,
+        4,
+        5,
+    )
 
 
 def test_a_group_is_of_the_size_asked_for(tmp_path: Path) -> None:
@@ -42,8 +53,20 @@ def test_a_group_is_of_the_size_asked_for(tmp_path: Path) -> None:
 def test_the_page_says_what_the_counts_take() -> None:
     about = {"samples": 1, "values": 131_072_000}
     rows = [
-        {"cells": cells, "step": step, "tasks": 1, "seconds": 10, "cpu_seconds": 9, "peak_mb": 700, **about}
-        for cells, step in ((3000, "QUALITY_FILTER"), (10_000, "QUALITY_FILTER"), (10_000, "whole run"))
+        {
+            "cells": cells,
+            "step": step,
+            "tasks": 1,
+            "seconds": 10,
+            "cpu_seconds": 9,
+            "peak_mb": 700,
+            **about,
+        }
+        for cells, step in (
+            (3000, "QUALITY_FILTER"),
+            (10_000, "QUALITY_FILTER"),
+            (10_000, "whole run"),
+        )
     ]
     text = steps(pd.DataFrame(rows))
     assert "| step | 3,000 cells, 1 samples | 10,000 cells, 1 samples |" in text
@@ -62,5 +85,9 @@ def test_scanpys_path_is_timed(tmp_path: Path) -> None:
     (tmp_path / "results" / "groups" / "all").mkdir(parents=True)
     write_h5ad(sample, tmp_path / "results" / "groups" / "all" / "all.h5ad")
     rows = scanpy_costs(tmp_path)
-    assert [row["step"] for row in rows][:3] == ["scanpy: normalize", "scanpy: variable genes", "scanpy: PCA"]
+    assert [row["step"] for row in rows][:3] == [
+        "scanpy: normalize",
+        "scanpy: variable genes",
+        "scanpy: PCA",
+    ]
     assert all(row["seconds"] >= 0 and row["peak_mb"] > 100 for row in rows)

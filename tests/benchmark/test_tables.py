@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.benchmark.page import WANTED
-from scsiameseclu.benchmark.tables import complete, interval, is_development, markdown, per_set, with_interval
+from scsiameseclu.benchmark.tables import (
+    complete,
+    interval,
+    is_development,
+    markdown,
+    per_set,
+    with_interval,
+)
 
 
 @pytest.fixture
@@ -36,10 +43,20 @@ def test_a_failed_fit_scores_nothing_and_is_no_gap(results):
 
 
 def test_sets_and_seeds_that_lack_a_method_do_not_count(results):
-    lacking = (results["dataset"] == "large.h5ad") & (results["seed"] == 1) & (results["method"] == "louvain")
+    lacking = (
+        (results["dataset"] == "large.h5ad")
+        & (results["seed"] == 1)
+        & (results["method"] == "louvain")
+    )
     whole = complete(results[~lacking], WANTED)
     found = set(zip(whole["dataset"], whole["seed"], strict=True))
-    assert found == {("kang8.h5ad", 0), ("kang8.h5ad", 1), ("third.h5ad", 0), ("third.h5ad", 1), ("large.h5ad", 0)}
+    assert found == {
+        ("kang8.h5ad", 0),
+        ("kang8.h5ad", 1),
+        ("third.h5ad", 0),
+        ("third.h5ad", 1),
+        ("large.h5ad", 0),
+    }
     assert complete(results.iloc[:0], WANTED).empty
 
 
@@ -51,7 +68,10 @@ def test_intervals_are_those_of_the_sets_drawn_again():
     assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.15)
     assert interval(differences) == (mean, low, high)
     assert with_interval(pd.Series([1.0, 1.0])) == "+1.0 (+1.0 to +1.0)"
-    assert [with_interval(pd.Series(values, dtype=float)) for values in ([1.26], [])] == ["+1.3", "–"]
+    assert [with_interval(pd.Series(values, dtype=float)) for values in ([1.26], [])] == [
+        "+1.3",
+        "–",
+    ]
 
 
 def test_sets_that_shaped_the_defaults_are_known_by_their_files_names():

@@ -14,12 +14,16 @@ def simulated(*, sizes: tuple[int, ...] = SIZES, n_genes: int = 120, seed: int =
     """Return negative binomial counts of planted types in X, and the types, in obs['label']."""
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    rates = rng.gamma(0.6, 2.0, size=n_genes) * np.exp(rng.normal(0, 1.2, size=(len(sizes), n_genes)))
+    rates = rng.gamma(0.6, 2.0, size=n_genes) * np.exp(
+        rng.normal(0, 1.2, size=(len(sizes), n_genes))
+    )
     mean = rates[truth] * rng.lognormal(0, 0.3, size=(len(truth), 1))
     counts = rng.poisson(rng.gamma(2.0, mean / 2.0)).astype(np.int32)
     return ad.AnnData(
         X=csr_matrix(counts),
-        obs=pd.DataFrame({"label": [f"type{t}" for t in truth]}, index=[f"cell{i}" for i in range(len(truth))]),
+        obs=pd.DataFrame(
+            {"label": [f"type{t}" for t in truth]}, index=[f"cell{i}" for i in range(len(truth))]
+        ),
         var=pd.DataFrame(index=[f"gene{j}" for j in range(n_genes)]),
     )
 

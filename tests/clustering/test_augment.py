@@ -63,7 +63,9 @@ def test_no_noise_returns_the_scores():
 def test_perturbed_view_walks_one_step_without_the_weakest_edges(graph, scores):
     kept = drop_weakest_edges(graph)
     assert kept.nnz < graph.nnz
-    np.testing.assert_allclose(graph_views(graph, scores).perturbed, dense_walk(kept) @ scores, atol=1e-5)
+    np.testing.assert_allclose(
+        graph_views(graph, scores).perturbed, dense_walk(kept) @ scores, atol=1e-5
+    )
 
 
 def test_diffused_view_approaches_personalized_pagerank(graph, scores):
@@ -71,7 +73,9 @@ def test_diffused_view_approaches_personalized_pagerank(graph, scores):
     exact = a * np.linalg.inv(np.eye(30) - (1 - a) * walk) @ scores
     np.testing.assert_allclose(diffuse(graph, scores, steps=80, restart=a), exact, atol=1e-4)
     # The view uses it, truncated.
-    np.testing.assert_allclose(graph_views(graph, scores).diffused, diffuse(graph, scores), atol=1e-6)
+    np.testing.assert_allclose(
+        graph_views(graph, scores).diffused, diffuse(graph, scores), atol=1e-6
+    )
     assert np.abs(graph_views(graph, scores).diffused - exact).max() < 0.1
 
 
@@ -106,7 +110,9 @@ def test_transitions_are_probabilities_with_loops():
     walk = transition_matrix(shared_neighbor_graph(points()))
     np.testing.assert_allclose(walk.sum(axis=1), 1, atol=1e-6)
     assert (walk.diagonal() > 0).all()
-    np.testing.assert_allclose(transition_matrix(csr_matrix((3, 3), dtype=np.float32)).toarray(), np.eye(3))
+    np.testing.assert_allclose(
+        transition_matrix(csr_matrix((3, 3), dtype=np.float32)).toarray(), np.eye(3)
+    )
 
 
 def test_many_steps_of_diffusion_are_personalized_pagerank():
@@ -114,7 +120,9 @@ def test_many_steps_of_diffusion_are_personalized_pagerank():
     graph = shared_neighbor_graph(scores)
     walk = transition_matrix(graph).toarray()
     expected = restart * np.linalg.inv(np.eye(60) - (1 - restart) * walk) @ scores
-    np.testing.assert_allclose(diffuse(graph, scores, steps=60, restart=restart), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        diffuse(graph, scores, steps=60, restart=restart), expected, atol=1e-4
+    )
     eight = diffuse(graph, scores)
     assert eight.dtype == np.float32
     assert np.abs(eight - expected).max() < 0.65**8 * np.abs(scores).max() * 2

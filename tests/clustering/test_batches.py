@@ -26,7 +26,9 @@ N_GENES = 300
 def in_batches(sizes: list[list[int]], *, effect: float, seed: int = 0) -> ad.AnnData:
     """Return counts of `sizes[batch][type]` cells; `effect` is the deviation of genes' log factors in a batch."""
     rng = np.random.default_rng(seed)
-    rates = rng.gamma(0.6, 2.0, size=N_GENES) * np.exp(rng.normal(0, 1.0, size=(len(sizes[0]), N_GENES)))
+    rates = rng.gamma(0.6, 2.0, size=N_GENES) * np.exp(
+        rng.normal(0, 1.0, size=(len(sizes[0]), N_GENES))
+    )
     factors = np.exp(rng.normal(0, effect, size=(len(sizes), N_GENES)))
     batches = np.repeat(np.arange(len(sizes)), [sum(row) for row in sizes])
     types = np.concatenate([rng.permutation(np.repeat(np.arange(len(row)), row)) for row in sizes])
@@ -38,7 +40,9 @@ def in_batches(sizes: list[list[int]], *, effect: float, seed: int = 0) -> ad.An
 
 
 def fitted(cells: ad.AnnData, **options: object) -> ScSiameseClu:
-    return ScSiameseClu(**{"method": "consensus", "device": "cpu", "batch_key": "batch", **options}).fit(cells)
+    return ScSiameseClu(
+        **{"method": "consensus", "device": "cpu", "batch_key": "batch", **options}
+    ).fit(cells)
 
 
 def right(cells: ad.AnnData, labels: np.ndarray) -> float:
@@ -88,14 +92,22 @@ def test_the_network_learns_from_corrected_components(apart, model):
 def distance_of_batches(cells: ad.AnnData, components: np.ndarray) -> float:
     """Return the distance between the means of two batches' cells of one type, over the components' spread."""
     of_type = cells.obs["label"] == 0
-    first, second = (components[of_type & (cells.obs["batch"] == name)].mean(axis=0) for name in ("b0", "b1"))
+    first, second = (
+        components[of_type & (cells.obs["batch"] == name)].mean(axis=0) for name in ("b0", "b1")
+    )
     return float(np.linalg.norm(first - second) / components.std())
 
 
 def test_samples_in_any_order_get_the_same_labels(apart, model):
     pieces = [apart[apart.obs["batch"] == name] for name in ("b2", "b0", "b1")]
     other = fitted(ad.concat(pieces))
-    for name in ("labels_", "uncorrected_labels_", "confidence_", "embedding_", "corrected_components_"):
+    for name in (
+        "labels_",
+        "uncorrected_labels_",
+        "confidence_",
+        "embedding_",
+        "corrected_components_",
+    ):
         values = dict(zip(apart.obs_names, getattr(model, name), strict=True))
         expected = [values[cell] for piece in pieces for cell in piece.obs_names]
         assert np.array_equal(getattr(other, name), expected), name
@@ -122,7 +134,9 @@ def test_batches_that_do_not_differ_are_left_alone(n_batches):
     cells = in_batches([[100, 80, 60]], effect=0)
     alone = fitted(cells)
     assert alone.batch_judgement_ is None
-    cells.obs["batch"] = np.sort(np.random.default_rng(1).integers(n_batches, size=cells.n_obs)).astype(str)
+    cells.obs["batch"] = np.sort(
+        np.random.default_rng(1).integers(n_batches, size=cells.n_obs)
+    ).astype(str)
     split = fitted(cells)
     assert not split.batch_judgement_.corrected
     assert "mix" in split.batch_judgement_.reason
@@ -146,7 +160,9 @@ def test_batches_that_are_the_conditions_are_refused_by_auto_only(apart):
     found = fitted(two, condition_key="treatment")
     assert not found.batch_judgement_.corrected
     assert "condition" in found.batch_judgement_.reason
-    assert fitted(two, condition_key="treatment", batch_correction="always").batch_judgement_.corrected
+    assert fitted(
+        two, condition_key="treatment", batch_correction="always"
+    ).batch_judgement_.corrected
     # Several batches of a condition tell the two apart.
     apart.obs["treatment"] = apart.obs["batch"].map({"b0": "none", "b1": "drug", "b2": "drug"})
     assert fitted(apart, condition_key="treatment").batch_judgement_.corrected
@@ -187,7 +203,10 @@ def test_mixing_is_one_for_random_batches_and_zero_for_separate_ones():
 
 def test_agreement_is_one_for_the_same_types_and_low_for_others():
     cells = in_batches([[60, 60, 60, 60], [60, 60, 60, 60]], effect=0.5)
-    types, batches = cells.obs["label"].to_numpy(), (cells.obs["batch"] == "b1").to_numpy().astype(int)
+    types, batches = (
+        cells.obs["label"].to_numpy(),
+        (cells.obs["batch"] == "b1").to_numpy().astype(int),
+    )
     found = agreement(cells.X, types, batches)
     assert found.validity > 0.9
     assert found.shared > 0.8
@@ -210,7 +229,9 @@ def test_similar_types_taken_for_each_other_are_told_from_batches():
     found = agreement(counts, types, batches)
     assert found.validity > 0.7
     assert found.shared < 0.2
-    verdict = judged(csr_matrix(np.eye(320, k=1) * (batches == np.roll(batches, -1))), counts, types, batches)
+    verdict = judged(
+        csr_matrix(np.eye(320, k=1) * (batches == np.roll(batches, -1))), counts, types, batches
+    )
     assert not verdict.corrected
     assert "other genes in each cluster" in verdict.reason
 
@@ -227,7 +248,9 @@ def expression(apart, tmp_path, monkeypatch):
 
 
 def test_the_step_says_what_was_decided(expression):
-    cluster(prefix="G", expression=expression, method="consensus", device="cpu", stability_resamples=1)
+    cluster(
+        prefix="G", expression=expression, method="consensus", device="cpu", stability_resamples=1
+    )
     summary = read_json("G.clustering.json")
     record = summary["batch_correction"]
     assert record["requested"] == "auto"
@@ -244,15 +267,30 @@ def test_the_step_says_what_was_decided(expression):
 
 
 def test_the_step_refuses_where_samples_are_conditions(expression):
-    cluster(prefix="G", expression=expression, method="consensus", condition="treatment", stability_resamples=0)
+    cluster(
+        prefix="G",
+        expression=expression,
+        method="consensus",
+        condition="treatment",
+        stability_resamples=0,
+    )
     summary = read_json("G.clustering.json")
     assert not summary["batch_correction"]["corrected"]
-    assert any("were not corrected: each condition is one batch" in note for note in summary["notes"])
+    assert any(
+        "were not corrected: each condition is one batch" in note for note in summary["notes"]
+    )
     assert "cluster_uncorrected" not in ad.read_h5ad("G.clustering.h5ad").obs
 
 
 def test_uncorrected_clusters_are_the_last_column_of_the_table():
-    columns = ("sample", "cluster", "cell_type", "cluster_coarse", "cluster_fine", "cluster_uncorrected")
+    columns = (
+        "sample",
+        "cluster",
+        "cell_type",
+        "cluster_coarse",
+        "cluster_fine",
+        "cluster_uncorrected",
+    )
     cells = ad.AnnData(obs=pd.DataFrame({name: ["a", "b"] for name in columns}, index=["c1", "c2"]))
     cells.obs["cluster_confidence"] = [0.5, 1.0]
     assert list(cluster_table(cells))[-1] == "cluster_uncorrected"

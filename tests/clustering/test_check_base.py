@@ -19,10 +19,15 @@ MOUSE = [f"ENSMUSG{number:011d}" for number in range(40)]
 
 def write_base(path: Path, ids: list[str]) -> Path:
     """Write what a result of the pipeline has at least."""
-    genes = pd.DataFrame({"gene_ids": ids, "highly_variable": True}, index=[f"g{number}" for number in range(len(ids))])
+    genes = pd.DataFrame(
+        {"gene_ids": ids, "highly_variable": True},
+        index=[f"g{number}" for number in range(len(ids))],
+    )
     counts = csr_matrix(np.ones((4, len(ids)), dtype=np.float32))
     cells = pd.DataFrame({"cluster": list("0011"), "cell_type": list("AABB")}, index=list("wxyz"))
-    base = ad.AnnData(counts, obs=cells, var=genes, layers={"counts": counts}, uns={"scsiameseclu": "{}"})
+    base = ad.AnnData(
+        counts, obs=cells, var=genes, layers={"counts": counts}, uns={"scsiameseclu": "{}"}
+    )
     base.obsm["X_pca"], base.varm["PCs"] = np.zeros((4, 2)), np.zeros((len(ids), 2))
     base.write_h5ad(path)
     return path
@@ -31,21 +36,30 @@ def write_base(path: Path, ids: list[str]) -> Path:
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
     """Write the settings of a sample of each organism."""
-    rows = [{"sample": f"of_{organism}", "organism": organism} for organism in ("human", "mouse", "other")]
+    rows = [
+        {"sample": f"of_{organism}", "organism": organism}
+        for organism in ("human", "mouse", "other")
+    ]
     path = tmp_path / "samples.json"
     path.write_text(json.dumps(rows))
     return path
 
 
 def test_samples_of_another_organism_are_named(tmp_path: Path, samples: Path) -> None:
-    with pytest.raises(InputError, match=r"organism \(human: 40 of 40 genes, by id\) than samples 'of_mouse'\n"):
+    with pytest.raises(
+        InputError, match=r"organism \(human: 40 of 40 genes, by id\) than samples 'of_mouse'\n"
+    ):
         check(base=write_base(tmp_path / "base", HUMAN), samples=samples)
     with pytest.raises(InputError, match=r"another organism \(mouse: .* than samples 'of_human'\n"):
         check(base=write_base(tmp_path / "base", MOUSE), samples=samples)
 
 
-@pytest.mark.parametrize("ids", [HUMAN + MOUSE, [f"gene-{number}" for number in range(40)], HUMAN[:3]])
-def test_genes_that_do_not_say_of_what_they_are_are_taken(tmp_path: Path, samples: Path, ids: list[str]) -> None:
+@pytest.mark.parametrize(
+    "ids", [HUMAN + MOUSE, [f"gene-{number}" for number in range(40)], HUMAN[:3]]
+)
+def test_genes_that_do_not_say_of_what_they_are_are_taken(
+    tmp_path: Path, samples: Path, ids: list[str]
+) -> None:
     check(base=write_base(tmp_path / "base", ids), samples=samples)
 
 
@@ -54,5 +68,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path, samples: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read as an \.h5ad file"):
         check(base=tmp_path / "empty", samples=samples)
     ad.AnnData(np.ones((3, 4))).write_h5ad(tmp_path / "other")
-    with pytest.raises(InputError, match=r"it has no obs\['cluster'\], obs\['cell_type'\], layers\['counts'\]"):
+    with pytest.raises(
+        InputError, match=r"it has no obs\['cluster'\], obs\['cell_type'\], layers\['counts'\]"
+    ):
         check(base=tmp_path / "other", samples=samples)

@@ -62,7 +62,8 @@ def state(fitted: ScSiameseClu) -> bytes:
     return b"".join(array.tobytes() for array in arrays)
 
 
-# --- what fit gives -----------------------------------------------------------------------------------------------
+# --- what fit gives
+# -----------------------------------------------------------------------------------------------
 
 
 def test_attributes_have_the_promised_shapes(adata, fitted):
@@ -75,7 +76,9 @@ def test_attributes_have_the_promised_shapes(adata, fitted):
     assert fitted.embedding_.dtype == np.float32
     assert fitted.embedding_.shape == (n, 10)
     np.testing.assert_allclose(fitted.soft_assignments_.sum(1), 1, atol=1e-5)
-    np.testing.assert_array_equal(fitted.soft_assignments_[np.arange(n), fitted.labels_], fitted.confidence_)
+    np.testing.assert_array_equal(
+        fitted.soft_assignments_[np.arange(n), fitted.labels_], fitted.confidence_
+    )
     assert len(fitted.history_) == 20
     assert fitted.consensus_labels_.shape == (n,)
     assert set(fitted.cluster_stability_) == {0, 1, 2}
@@ -145,7 +148,8 @@ def test_the_number_of_clusters_can_be_found(adata):
     assert found.n_clusters_ == 3
 
 
-# --- levels and cuts ----------------------------------------------------------------------------------------------
+# --- levels and cuts
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +204,11 @@ def test_the_detail_moves_the_cut_of_auto(trained_auto):
     for detail in (0.0, 1.0):
         fitted = model(n_clusters="auto", detail=detail, method="consensus").fit(cells)
         np.testing.assert_array_equal(fitted.labels_, fitted.cut(detail=detail))
-    assert len(np.unique(found.cut(detail=0))) <= found.n_clusters_ <= len(np.unique(found.cut(detail=1)))
+    assert (
+        len(np.unique(found.cut(detail=0)))
+        <= found.n_clusters_
+        <= len(np.unique(found.cut(detail=1)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,7 +232,8 @@ def test_cuts_that_make_no_sense_are_refused(fitted, options, message):
         fitted.cut(**options)
 
 
-# --- no leak, no chance -------------------------------------------------------------------------------------------
+# --- no leak, no chance
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["absent", "permuted", "adversarial"])
@@ -273,7 +282,9 @@ def test_processes_with_one_and_two_threads_give_the_same_bytes(adata, tmp_path)
         variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run(
-            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads], env=environment, check=True
+            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads],
+            env=environment,
+            check=True,
         )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
@@ -325,7 +336,8 @@ def test_a_backed_layer_and_its_components_are_read(adata, fitted, tmp_path):
     backed.file.close()
 
 
-# --- scikit-learn -------------------------------------------------------------------------------------------------
+# --- scikit-learn
+# -------------------------------------------------------------------------------------------------
 
 
 def test_parameters_can_be_read_set_and_cloned():
@@ -355,7 +367,8 @@ def test_all_terms_off_leave_the_consensus(adata, fitted):
     np.testing.assert_array_equal(idle.labels_, fitted.consensus_labels_)
 
 
-# --- input that does not fit --------------------------------------------------------------------------------------
+# --- input that does not fit
+# --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [0, -3, 2.5, "three", True, None])
@@ -464,7 +477,8 @@ def test_missing_values_in_the_components_are_refused(adata):
         model().fit(other)
 
 
-# --- degenerate input ---------------------------------------------------------------------------------------------
+# --- degenerate input
+# ---------------------------------------------------------------------------------------------
 
 
 def degenerate(name: str) -> tuple[ad.AnnData, int | str]:
@@ -530,7 +544,8 @@ def test_degenerate_input_gives_a_sensible_result(name):
     np.testing.assert_array_equal(found.labels_, by_falling_size(found.labels_))
 
 
-# --- evidence -----------------------------------------------------------------------------------------------------
+# --- evidence
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_stability_is_high_for_planted_types_and_low_for_noise(adata, fitted):
@@ -541,7 +556,9 @@ def test_stability_is_high_for_planted_types_and_low_for_noise(adata, fitted):
 
 
 def test_stability_of_one_cluster_is_not_measured(adata):
-    expression = Expression(raw_counts(adata), np.ones(adata.n_vars, dtype=bool), adata.obsm["X_pca"])
+    expression = Expression(
+        raw_counts(adata), np.ones(adata.n_vars, dtype=bool), adata.obsm["X_pca"]
+    )
     assert resampling_stability(expression, np.zeros(adata.n_obs, dtype=np.int64)) is None
     assert resampling_stability(expression, np.arange(adata.n_obs) % 3, n_resamples=0) is None
 
@@ -567,7 +584,8 @@ def test_progress_estimates_the_time_left(capsys, monkeypatch):
     ]
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+# --- files
+# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["scsiameseclu", "consensus"])
@@ -579,7 +597,10 @@ def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
     assert twin.get_params() == original.get_params()
     assert twin.description() == original.description()
     for name in ("merges", "leaves"):
-        assert getattr(twin.dendrogram_, name).tobytes() == getattr(original.dendrogram_, name).tobytes()
+        assert (
+            getattr(twin.dendrogram_, name).tobytes()
+            == getattr(original.dendrogram_, name).tobytes()
+        )
     for options in ({"n_clusters": 1}, {"n_clusters": 5}, {"detail": 0}, {"detail": 0.7}):
         np.testing.assert_array_equal(twin.cut(**options), original.cut(**options))
     assert {name: labels.tobytes() for name, labels in twin.levels().items()} == {
@@ -588,7 +609,9 @@ def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
     assert twin.cluster_stability_ == original.cluster_stability_
     pd.testing.assert_frame_equal(twin.history_, original.history_)
     twin.save(tmp_path / "again.safetensors")
-    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+    assert (tmp_path / "again.safetensors").read_bytes() == (
+        tmp_path / "model.safetensors"
+    ).read_bytes()
     if method == "scsiameseclu":
         for name, value in original.network_.state_dict().items():
             assert torch.equal(value, twin.network_.state_dict()[name]), name

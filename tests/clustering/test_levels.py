@@ -26,7 +26,9 @@ from tests.clustering.simulated_counts import nested, planted_clusters, random_p
 
 def consensus_of(counts, **options):
     matrix = csr_matrix(counts).astype(np.float32)
-    return consensus_clustering(matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), **options)
+    return consensus_clustering(
+        matrix, highly_variable=np.ones(matrix.shape[1], dtype=bool), **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,9 @@ def tree_of(m=20, cells=70, seed=0):
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
     similarity = rng.random((m, m))
-    return Dendrogram(average_linkage((similarity + similarity.T) / 2, np.bincount(leaves).astype(float)), leaves)
+    return Dendrogram(
+        average_linkage((similarity + similarity.T) / 2, np.bincount(leaves).astype(float)), leaves
+    )
 
 
 # --- the consensus
@@ -93,7 +97,11 @@ def test_few_cells(n):
     for wanted in {1, 2, n, "auto"}:
         consensus = consensus_of(counts, n_clusters=wanted)
         assert consensus.labels.shape == (n,)
-        assert consensus.n_clusters == min(wanted, n) if wanted != "auto" else consensus.n_clusters <= n
+        assert (
+            consensus.n_clusters == min(wanted, n)
+            if wanted != "auto"
+            else consensus.n_clusters <= n
+        )
 
 
 def test_equal_cells_are_one_cluster():
@@ -106,7 +114,10 @@ def test_duplicates_of_a_few_cells_are_kept_together(n_clusters):
     """Also where more clusters are wanted than there are distinct cells."""
     profiles = np.random.default_rng(0).poisson(5, size=(3, 40))
     copies = np.repeat([0, 1, 2], 40)
-    assert adjusted_rand_score(copies, consensus_of(profiles[copies], n_clusters=n_clusters).labels) == 1
+    assert (
+        adjusted_rand_score(copies, consensus_of(profiles[copies], n_clusters=n_clusters).labels)
+        == 1
+    )
 
 
 def test_one_gene_expressed():
@@ -147,7 +158,9 @@ def test_levels_are_nested(n_clusters, detail):
 
 def test_levels_of_the_consensus_are_nested(typed):
     for k in (2, 12, "auto"):
-        coarse, default, fine = levels(consensus_of(typed[0], n_clusters=k).dendrogram, n_clusters=k)
+        coarse, default, fine = levels(
+            consensus_of(typed[0], n_clusters=k).dendrogram, n_clusters=k
+        )
         assert nested(fine, default)
         assert nested(default, coarse)
         assert len(np.unique(coarse)) <= len(np.unique(default)) <= len(np.unique(fine))
@@ -202,7 +215,9 @@ def changed(consensus, n_cells=25, seed=0):
 def split():
     """Return a consensus of 4 clusters with several leaves each."""
     tree = tree_of(12, 90)
-    voted = Partitions(labels=random_partitions(n=90, p=6), graph=csr_matrix((90, 90)), agreement=1.0)
+    voted = Partitions(
+        labels=random_partitions(n=90, p=6), graph=csr_matrix((90, 90)), agreement=1.0
+    )
     return Consensus(partitions=voted, dendrogram=tree, labels=by_falling_size(tree.into(4)))
 
 
@@ -227,7 +242,11 @@ def test_moved_cells_go_to_the_leaf_of_their_new_cluster_that_they_meet_most(spl
 
 def test_a_leaf_that_loses_all_its_cells_is_no_leaf_any_more(split):
     labels = split.labels.copy()
-    leaf = next(leaf for leaf in range(12) if (labels == labels[split.dendrogram.leaves == leaf][0]).sum() > 20)
+    leaf = next(
+        leaf
+        for leaf in range(12)
+        if (labels == labels[split.dendrogram.leaves == leaf][0]).sum() > 20
+    )
     emptied = split.dendrogram.leaves == leaf
     labels[emptied] = (labels[emptied] + 1) % 4
     moved = split.moved(labels)

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
-from scsiameseclu.clustering.consensus.linkage import SMALLEST, Dendrogram, average_linkage, dendrogram
+from scsiameseclu.clustering.consensus.linkage import (
+    SMALLEST,
+    Dendrogram,
+    average_linkage,
+    dendrogram,
+)
 from scsiameseclu.clustering.consensus.partitions import co_association
 from sklearn.metrics import adjusted_rand_score
 
@@ -22,7 +27,9 @@ def random_distances(m, seed=0):
 def tree_of(m=20, seed=0, cells=70):
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
-    return Dendrogram(average_linkage(1 - random_distances(m, seed), np.bincount(leaves).astype(float)), leaves)
+    return Dendrogram(
+        average_linkage(1 - random_distances(m, seed), np.bincount(leaves).astype(float)), leaves
+    )
 
 
 def members(tree, node):
@@ -120,7 +127,10 @@ def test_stability_of_a_node_is_its_mean_best_jaccard_index():
     for node in range(15):
         own = members(tree, node)
         best = [
-            max((own & (partition == c)).sum() / (own | (partition == c)).sum() for c in np.unique(partition))
+            max(
+                (own & (partition == c)).sum() / (own | (partition == c)).sum()
+                for c in np.unique(partition)
+            )
             for partition in labels.T
         ]
         assert found[node] == pytest.approx(np.mean(best))
@@ -129,7 +139,9 @@ def test_stability_of_a_node_is_its_mean_best_jaccard_index():
 
 def test_stability_of_a_single_leaf_is_that_of_all_cells():
     labels = np.array([[0], [0], [0], [1]], dtype=np.int32)
-    assert Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64)).stability(labels).tolist() == [0.75]
+    assert Dendrogram(np.empty((0, 4)), np.zeros(4, dtype=np.int64)).stability(labels).tolist() == [
+        0.75
+    ]
 
 
 def test_leaves_left_empty_are_taken_out_and_the_rest_stays():
@@ -184,7 +196,9 @@ def test_small_leaves_join_the_one_that_they_meet_most():
 def co_association_of_leaves(similarity, micro, leaves):
     cells = similarity[np.ix_(micro, micro)]
     k = leaves.max() + 1
-    return np.array([[cells[np.ix_(leaves == a, leaves == b)].mean() for b in range(k)] for a in range(k)])
+    return np.array(
+        [[cells[np.ix_(leaves == a, leaves == b)].mean() for b in range(k)] for a in range(k)]
+    )
 
 
 def test_leaves_have_enough_cells_and_the_merges_are_theirs():

@@ -35,7 +35,9 @@ def test_cell_correlation_in_gram_form_equals_the_full_matrix(n):
 def test_gradients_of_the_gram_form_equal_those_of_the_full_matrix():
     a, b = random(20, 6).requires_grad_(), random(20, 6, seed=1)
     (gram,) = torch.autograd.grad(losses.cell_correlation(a, b), a)
-    (dense,) = torch.autograd.grad(dense_cell_correlation(a, b, torch.eye(20, dtype=torch.float64)), a)
+    (dense,) = torch.autograd.grad(
+        dense_cell_correlation(a, b, torch.eye(20, dtype=torch.float64)), a
+    )
     torch.testing.assert_close(gram, dense)
 
 
@@ -121,5 +123,7 @@ def test_zinb_has_gradients_into_all_its_parameters():
 def test_zinb_is_finite_at_the_extremes():
     counts = torch.tensor([[0.0, 1e5]])
     for mean, dispersion, logit in ((1e-12, 1e-4, -30.0), (1e6, 1e4, 30.0)):
-        parameters = Zinb(torch.full((1, 2), mean), torch.full((2,), dispersion), torch.full((1, 2), logit))
+        parameters = Zinb(
+            torch.full((1, 2), mean), torch.full((2,), dispersion), torch.full((1, 2), logit)
+        )
         assert torch.isfinite(losses.zinb(counts, parameters))

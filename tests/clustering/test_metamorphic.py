@@ -1,7 +1,7 @@
 """What must not change the clusters: order and names of cells and genes, empty genes, half the depth.
 
-Changes that keep every count give the same clusters but for rounding; of the others the planted types
-are found all the same.
+Changes that keep every count give the same clusters but for rounding; of the others the planted
+types are found all the same.
 """
 
 from __future__ import annotations

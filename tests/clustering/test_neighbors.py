@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scsiameseclu.clustering.consensus.neighbors import Neighbors, knn_indices, shared_neighbor_graph
+from scsiameseclu.clustering.consensus.neighbors import (
+    Neighbors,
+    knn_indices,
+    shared_neighbor_graph,
+)
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,9 @@ def shaken(network: SiameseNetwork) -> SiameseNetwork:
     """Give the zero-initialised layers weights, so that the encoders are no identities."""
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+            parameter.add_(
+                0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
+            )
     return network
 
 

@@ -39,7 +39,9 @@ def dense_scaled(counts):
 
 def dense_residuals(counts):
     mu = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
-    residuals = np.divide(counts - mu, np.sqrt(mu + mu**2 / 100), out=np.zeros_like(mu), where=mu > 0)
+    residuals = np.divide(
+        counts - mu, np.sqrt(mu + mu**2 / 100), out=np.zeros_like(mu), where=mu > 0
+    )
     return np.clip(residuals, -np.sqrt(len(counts)), np.sqrt(len(counts)))
 
 
@@ -58,7 +60,9 @@ def rows_of(matrix):
 def test_there_are_three_named_normalizations():
     found = by_name(counts_of(simulated()), n_pcs=10)
     assert list(found) == list(DENSE)
-    assert all(scores.shape == (160, 10) and scores.dtype == np.float32 for scores in found.values())
+    assert all(
+        scores.shape == (160, 10) and scores.dtype == np.float32 for scores in found.values()
+    )
 
 
 @pytest.mark.parametrize("n_genes", [120, 300])
@@ -74,7 +78,9 @@ def test_each_is_the_pca_of_the_dense_matrix(name, n_genes, monkeypatch):
 def test_depths_are_those_of_all_genes_and_components_of_the_highly_variable_ones():
     counts = counts_of(simulated())
     chosen = np.arange(120) % 3 == 0
-    expected = PCA(2, svd_solver="full").fit_transform(dense_logs(counts.toarray().astype(float))[:, chosen])
+    expected = PCA(2, svd_solver="full").fit_transform(
+        dense_logs(counts.toarray().astype(float))[:, chosen]
+    )
     same_up_to_sign(by_name(counts, highly_variable=chosen)["log"][:, :2], expected)
 
 
@@ -85,7 +91,9 @@ def test_components_are_those_of_numpys_singular_value_decomposition():
     same_up_to_sign(scores, (u * values)[:, :5])
     loadings = loadings[:5]
     signs = np.sign(loadings[np.arange(5), np.abs(loadings).argmax(axis=1)])
-    np.testing.assert_allclose(scores, (u * values)[:, :5] * signs, atol=2e-3 * np.abs(scores).max())
+    np.testing.assert_allclose(
+        scores, (u * values)[:, :5] * signs, atol=2e-3 * np.abs(scores).max()
+    )
 
 
 def test_loadings_of_a_sample_span_nearly_the_same_space(monkeypatch):
@@ -101,8 +109,14 @@ def test_loadings_of_a_sample_span_nearly_the_same_space(monkeypatch):
 
 
 def test_few_cells_and_genes_give_few_components():
-    assert all(scores.shape[1] <= 3 for scores in by_name(counts_of(simulated(sizes=(2, 2))), n_pcs=50).values())
-    assert all(scores.shape[1] <= 4 for scores in by_name(counts_of(simulated(n_genes=4)), n_pcs=50).values())
+    assert all(
+        scores.shape[1] <= 3
+        for scores in by_name(counts_of(simulated(sizes=(2, 2))), n_pcs=50).values()
+    )
+    assert all(
+        scores.shape[1] <= 4
+        for scores in by_name(counts_of(simulated(n_genes=4)), n_pcs=50).values()
+    )
 
 
 @pytest.mark.parametrize("counts", [np.full((20, 5), 3), np.zeros((20, 5)), np.ones((1, 5))])
@@ -127,7 +141,9 @@ def test_a_cell_without_counts_and_a_constant_gene_stay_finite():
     assert all(np.isfinite(scores).all() for scores in by_name(both).values())
     logs = log_normalized(counts, np.asarray(counts.sum(axis=1)).ravel().astype(float), target=1e4)
     assert logs[-1].nnz == 0
-    assert (counts != csr_matrix(vstack([counts_of(simulated()), empty]))).nnz == 0  # left as they were
+    assert (
+        counts != csr_matrix(vstack([counts_of(simulated()), empty]))
+    ).nnz == 0  # left as they were
 
 
 def test_same_seed_same_bytes_and_no_seed_changes_what_varies_by_more_than_rounding():

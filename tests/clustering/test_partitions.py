@@ -36,7 +36,10 @@ def normalized(n=60, seed=0):
     """Return two normalizations of cells in three groups."""
     rng = np.random.default_rng(seed)
     centers = 6 * np.eye(4)[np.arange(n) % 3]
-    return [Normalization(name, (centers + rng.normal(size=(n, 4))).astype(np.float32)) for name in ("log", "pearson")]
+    return [
+        Normalization(name, (centers + rng.normal(size=(n, 4))).astype(np.float32))
+        for name in ("log", "pearson")
+    ]
 
 
 def met(labels):
@@ -57,7 +60,12 @@ def test_each_normalization_is_partitioned_at_each_resolution_and_number():
 
 
 def test_many_cells_have_fewer_starts():
-    assert [len(starts(n, 0)) for n in (1, 1500, 3000, 1_000_000)] == [MOST_STARTS, 10, 5, FEWEST_STARTS]
+    assert [len(starts(n, 0)) for n in (1, 1500, 3000, 1_000_000)] == [
+        MOST_STARTS,
+        10,
+        5,
+        FEWEST_STARTS,
+    ]
     assert len(set(starts(1, 0))) == MOST_STARTS
 
 
@@ -126,7 +134,10 @@ def test_agreement_is_the_best_mean_rand_index_over_the_resolutions(monkeypatch)
     monkeypatch.undo()
     graphs[0][:, 1] = 0  # one cluster is no evidence
     pairs = ((0, 1), (0, 2), (1, 2))
-    expected = [np.mean([adjusted_rand_score(graphs[a][:, r], graphs[b][:, r]) for a, b in pairs]) for r in (0, 2)]
+    expected = [
+        np.mean([adjusted_rand_score(graphs[a][:, r], graphs[b][:, r]) for a, b in pairs])
+        for r in (0, 2)
+    ]
     assert agreement_of(graphs) == pytest.approx(max(*expected, 0))
 
 
@@ -168,7 +179,9 @@ def test_a_rare_type_is_no_part_of_another_micro_cluster(monkeypatch):
 def test_co_association_is_the_mean_over_the_pairs_of_cells():
     labels = random_partitions(n=12, p=4, k=2)
     clusters, pairs = np.array([0, 1, 2, 2, 1, 0, 2, 2, 2, 1, 0, 2]), met(labels)
-    expected = [[pairs[np.ix_(clusters == a, clusters == b)].mean() for b in range(3)] for a in range(3)]
+    expected = [
+        [pairs[np.ix_(clusters == a, clusters == b)].mean() for b in range(3)] for a in range(3)
+    ]
     np.testing.assert_allclose(co_association(clusters, labels), expected)
 
 

@@ -29,7 +29,9 @@ ROOT = Path(__file__).parents[2]
 
 def cells_of(adata: ad.AnnData, chosen: np.ndarray) -> ad.AnnData:
     """Return some of the cells, raw counts in X and nothing else."""
-    return ad.AnnData(csr_matrix(adata.X[chosen]), obs=adata.obs[chosen].copy(), var=adata.var.copy())
+    return ad.AnnData(
+        csr_matrix(adata.X[chosen]), obs=adata.obs[chosen].copy(), var=adata.var.copy()
+    )
 
 
 def as_base(cells: ad.AnnData) -> ad.AnnData:
@@ -67,7 +69,9 @@ def new(adata: ad.AnnData, held: np.ndarray) -> ad.AnnData:
     return cells_of(adata, held)
 
 
-def test_cells_go_to_their_type_and_a_new_type_is_flagged(base: ad.AnnData, new: ad.AnnData) -> None:
+def test_cells_go_to_their_type_and_a_new_type_is_flagged(
+    base: ad.AnnData, new: ad.AnnData
+) -> None:
     placed = place(base, new).obs
     known = (new.obs["label"] != LACKING).to_numpy()
     assert ("type" + placed["cluster"].astype(str)[known] == new.obs["label"][known]).mean() > 0.98
@@ -86,7 +90,9 @@ def test_the_same_seed_gives_the_same_bytes(base: ad.AnnData, new: ad.AnnData) -
     np.testing.assert_array_equal(first.components, second.components)
 
 
-def test_a_shifted_batch_is_corrected_towards_the_base(base: ad.AnnData, adata: ad.AnnData, held: np.ndarray) -> None:
+def test_a_shifted_batch_is_corrected_towards_the_base(
+    base: ad.AnnData, adata: ad.AnnData, held: np.ndarray
+) -> None:
     shifted = cells_of(adata, held & (adata.obs["label"] != LACKING).to_numpy())
     factors = np.random.default_rng(0).choice([1, 6], adata.n_vars)
     shifted.X = csr_matrix(shifted.X.multiply(factors)).astype(np.int32)
@@ -107,18 +113,27 @@ def test_genes_that_the_new_cells_lack_are_left_out(base: ad.AnnData, new: ad.An
     placed = place(base, fewer)
     assert placed.n_shared < placed.n_genes
     known = (new.obs["label"] != LACKING).to_numpy()
-    assert ("type" + placed.obs["cluster"].astype(str)[known] == new.obs["label"][known]).mean() > 0.95
+    assert (
+        "type" + placed.obs["cluster"].astype(str)[known] == new.obs["label"][known]
+    ).mean() > 0.95
 
 
 def test_cells_of_other_genes_are_refused(base: ad.AnnData, new: ad.AnnData) -> None:
-    with pytest.raises(InputError, match=r"have 146 of the \d+ variable genes of the base, fewer than half"):
+    with pytest.raises(
+        InputError, match=r"have 146 of the \d+ variable genes of the base, fewer than half"
+    ):
         place(base, new[:, :150].copy())
     with pytest.raises(InputError, match="have 0 of the"):
-        place(base, ad.AnnData(new.X, var=pd.DataFrame(index=[f"Gene{i}" for i in range(new.n_vars)])))
+        place(
+            base, ad.AnnData(new.X, var=pd.DataFrame(index=[f"Gene{i}" for i in range(new.n_vars)]))
+        )
 
 
 def test_genes_match_by_id_or_by_name() -> None:
-    base = pd.DataFrame({"gene_ids": ["ENSG00000000001.2", "ENSG00000000002.1", "ENSG00000000003"]}, index=list("abc"))
+    base = pd.DataFrame(
+        {"gene_ids": ["ENSG00000000001.2", "ENSG00000000002.1", "ENSG00000000003"]},
+        index=list("abc"),
+    )
     renamed = pd.DataFrame({"gene_ids": ["ENSG00000000003.9", "ENSG00000000001"]}, index=list("xy"))
     here, there = matching_genes(base, renamed)
     assert (here.tolist(), there.tolist()) == ([0, 2], [1, 0])
@@ -166,7 +181,10 @@ def test_the_command_writes_what_the_clustering_writes(
     monkeypatch.chdir(tmp_path)
     write_h5ad(base.copy(), "base")
     group = normalize(new, min_cells_per_gene=0)
-    set_settings(group, {"group": "G", "n_clusters": 4, "organism": "human", "tissue": "blood", "samples": []})
+    set_settings(
+        group,
+        {"group": "G", "n_clusters": 4, "organism": "human", "tissue": "blood", "samples": []},
+    )
     write_h5ad(group, "G.expression.h5ad")
     place_group(prefix="G", expression=Path("G.expression.h5ad"), base=Path("base"))
     result = ad.read_h5ad("G.clustering.h5ad")
@@ -181,7 +199,11 @@ def test_the_command_writes_what_the_clustering_writes(
     assert summary["placement"]["n_unlike_known"] == result.obs["unlike_known"].sum()
     assert {"stability_ari", "device", "seconds", "peak_memory_mb"} <= set(summary)
     assert any("4 clusters were asked for" in note for note in summary["notes"])
-    files = {"prefix": "G", "expression": Path("G.expression.h5ad"), "clustering": Path("G.clustering.h5ad")}
+    files = {
+        "prefix": "G",
+        "expression": Path("G.expression.h5ad"),
+        "clustering": Path("G.clustering.h5ad"),
+    }
     compare(**files)
     assert "consensus" not in read_table("G.comparison.tsv")
     celltypes(**files, markers_db=ROOT / "assets" / "markers")

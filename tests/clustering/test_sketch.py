@@ -27,7 +27,9 @@ SIZES = (400, 250, 150)
 
 
 def model(**options: object) -> ScSiameseClu:
-    return ScSiameseClu(**{"n_clusters": 3, "device": "cpu", "training": SHORT, "max_cells": 200} | options)
+    return ScSiameseClu(
+        **{"n_clusters": 3, "device": "cpu", "training": SHORT, "max_cells": 200} | options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,8 @@ def one_batch(cells: np.ndarray) -> np.ndarray:
     return np.zeros(len(cells), dtype=np.int64)
 
 
-# --- which cells --------------------------------------------------------------------------------------------------
+# --- which cells
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_sketch_has_as_many_cells_as_wanted_in_their_order():
@@ -76,7 +79,9 @@ def test_every_batch_is_represented():
     assert np.bincount(batches[sketch(cells, batches, 90)], minlength=3).min() >= 5
 
 
-@pytest.mark.parametrize("cells", [np.zeros((50, 3), dtype=np.float32), np.ones((50, 1), dtype=np.float32)])
+@pytest.mark.parametrize(
+    "cells", [np.zeros((50, 3), dtype=np.float32), np.ones((50, 1), dtype=np.float32)]
+)
 def test_equal_cells_have_a_sketch(cells):
     assert len(sketch(cells, one_batch(cells), 20)) == 20
 
@@ -88,7 +93,8 @@ def test_leverage_is_that_of_a_regression():
     np.testing.assert_allclose(leverage(cells), np.diag(hat))
 
 
-# --- clusters of all cells ----------------------------------------------------------------------------------------
+# --- clusters of all cells
+# ----------------------------------------------------------------------------------------
 
 
 def test_all_cells_get_a_cluster_levels_and_a_confidence(adata, fitted):
@@ -97,7 +103,9 @@ def test_all_cells_get_a_cluster_levels_and_a_confidence(adata, fitted):
     assert fitted.sketch_.sum() == 200
     assert fitted.soft_assignments_.shape == (n, 3)
     np.testing.assert_allclose(fitted.soft_assignments_.sum(1), 1, atol=1e-5)
-    assert np.array_equal(fitted.confidence_, fitted.soft_assignments_[np.arange(n), fitted.labels_])
+    assert np.array_equal(
+        fitted.confidence_, fitted.soft_assignments_[np.arange(n), fitted.labels_]
+    )
     np.testing.assert_allclose(np.linalg.norm(fitted.embedding_, axis=1), 1, atol=1e-4)
     assert fitted.dendrogram_.leaves.shape == (n,)
     assert nested(fitted.fine_labels_, fitted.labels_)
@@ -160,12 +168,15 @@ def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
         variables = {"SCSIAMESECLU_THREADS": threads, "OMP_NUM_THREADS": threads}
         environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run(
-            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads], env=environment, check=True
+            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads],
+            env=environment,
+            check=True,
         )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
-# --- batches ------------------------------------------------------------------------------------------------------
+# --- batches
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_what_was_found_on_a_sketch_corrects_all_cells_alike(monkeypatch):
@@ -180,7 +191,9 @@ def test_what_was_found_on_a_sketch_corrects_all_cells_alike(monkeypatch):
     assert found.dtype == np.float32
     assert found.tobytes() == correction.corrected(moved, batches).tobytes()
     for one in range(2):
-        centers = np.stack([found[(types == one) & (batches == batch)].mean(axis=0) for batch in range(3)])
+        centers = np.stack(
+            [found[(types == one) & (batches == batch)].mean(axis=0) for batch in range(3)]
+        )
         assert np.linalg.norm(centers - centers.mean(axis=0), axis=1).max() < 0.6
 
 
@@ -191,7 +204,8 @@ def test_correction_found_on_few_of_few_cells(monkeypatch, sizes):
     assert np.isfinite(correction.corrected(cells, batches)).all()
 
 
-# --- rare types ---------------------------------------------------------------------------------------------------
+# --- rare types
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(1800)
@@ -202,7 +216,12 @@ def test_types_of_a_thousandth_of_100_000_cells_are_found():
     factors = np.exp(rng.normal(0, 1.2, (8, 200)) * (rng.random((8, 200)) < 0.3))
     profiles = 400 * base * factors / (base * factors).sum(axis=1, keepdims=True)
     truth = rng.choice(8, 100_000, p=[*(0.997 * np.full(5, 0.2)), *np.full(3, 0.001)])
-    counts = vstack([csr_matrix(rng.poisson(profiles[block]).astype(np.float32)) for block in np.split(truth, 50)])
+    counts = vstack(
+        [
+            csr_matrix(rng.poisson(profiles[block]).astype(np.float32))
+            for block in np.split(truth, 50)
+        ]
+    )
     logs = normalizations(csr_matrix(counts), highly_variable=np.ones(200, dtype=bool), n_pcs=20)[0]
     cells = ad.AnnData(csr_matrix(counts), obsm={"X_pca": logs.components})
     cells.var["highly_variable"] = True

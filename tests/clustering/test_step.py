@@ -55,7 +55,12 @@ def test_the_command_writes_its_four_files(adata, expression_file):
     assert summary["device"] == "cpu"
     assert summary["levels"] == {name: result.obs[name].nunique() for name in levels}
     assert summary["cuts"] == {"cluster_coarse": COARSEST, "cluster": None, "cluster_fine": FINEST}
-    limits = {"need": guard.MIXED, "validity": guard.VALID, "shared": guard.SHARED, "cluster": guard.DOUBTFUL}
+    limits = {
+        "need": guard.MIXED,
+        "validity": guard.VALID,
+        "shared": guard.SHARED,
+        "cluster": guard.DOUBTFUL,
+    }
     assert summary["limits"] == limits
     loaded = ScSiameseClu.load("G.model.safetensors")
     assert summary["dendrogram"] == dendrogram_record(loaded)
@@ -75,7 +80,13 @@ def test_the_command_cuts_at_the_detail_asked_for(adata, expression_file):
     group = adata.copy()
     set_settings(group, {"group": "G", "n_clusters": "auto", "samples": []})
     group.write_h5ad(expression_file)
-    cluster(prefix="G", expression=expression_file, method="consensus", cluster_detail=0.0, stability_resamples=0)
+    cluster(
+        prefix="G",
+        expression=expression_file,
+        method="consensus",
+        cluster_detail=0.0,
+        stability_resamples=0,
+    )
     result = ad.read_h5ad("G.clustering.h5ad").obs
     assert result["cluster"].astype(str).tolist() == result["cluster_coarse"].astype(str).tolist()
     assert read_json("G.clustering.json")["cuts"]["cluster"] == COARSEST
@@ -90,7 +101,9 @@ def test_the_command_says_that_fewer_clusters_can_be_distinguished(expression_fi
     assert summary["n_clusters"] == 1
     assert any("4 clusters were asked for, and 1 can be" in note for note in summary["notes"])
     assert summary["dendrogram"]["merges"] == []
-    assert summary["dendrogram"]["leaves"] == [{"n_cells": 30, "cluster": 0, "cluster_coarse": 0, "cluster_fine": 0}]
+    assert summary["dendrogram"]["leaves"] == [
+        {"n_cells": 30, "cluster": 0, "cluster_coarse": 0, "cluster_fine": 0}
+    ]
 
 
 @pytest.mark.parametrize("n_clusters", [3, 8, "auto"])
@@ -105,7 +118,9 @@ def test_the_record_of_the_dendrogram_is_complete_and_adds_up(adata, n_clusters)
     assert len(record["stability"]) == 2 * m - 1
     assert all(0 < value <= 1 for value in record["stability"])
     assert sum(leaf["n_cells"] for leaf in leaves) == 160
-    assert all(set(leaf) == {"n_cells", "cluster", "cluster_coarse", "cluster_fine"} for leaf in leaves)
+    assert all(
+        set(leaf) == {"n_cells", "cluster", "cluster_coarse", "cluster_fine"} for leaf in leaves
+    )
     for name, labels in model.levels().items():
         sizes = np.zeros(labels.max() + 1, dtype=int)
         for leaf in leaves:

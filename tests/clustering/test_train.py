@@ -41,7 +41,9 @@ def data(truth) -> TrainingData:
     scores = adata.obsm["X_pca"] / adata.obsm["X_pca"].std(0).mean()
     graph = shared_neighbor_graph(scores)
     rng = np.random.default_rng(0)
-    partitions = np.column_stack([np.where(rng.random(len(truth)) < 0.1, rng.integers(0, 3, len(truth)), truth)] * 4)
+    partitions = np.column_stack(
+        [np.where(rng.random(len(truth)) < 0.1, rng.integers(0, 3, len(truth)), truth)] * 4
+    )
     counts = csr_matrix(adata.X).astype(np.float32)
     depth = np.asarray(counts.sum(1)).ravel()
     return TrainingData(
@@ -55,8 +57,12 @@ def data(truth) -> TrainingData:
     )
 
 
-def run(data: TrainingData, *, training: Training = SHORT, random_state: int = 0, **switches: object) -> Trained:
-    return train(data, components=Components(**switches), training=training, random_state=random_state)
+def run(
+    data: TrainingData, *, training: Training = SHORT, random_state: int = 0, **switches: object
+) -> Trained:
+    return train(
+        data, components=Components(**switches), training=training, random_state=random_state
+    )
 
 
 def assert_same(a: Trained, b: Trained) -> None:
@@ -107,7 +113,11 @@ def test_each_term_reaches_the_network(data, term):
     alone = run(data, **{name: name == term for name in TERMS})
     start = run(data, **dict.fromkeys(TERMS, False))
     before, after = start.assignment.network.state_dict(), alone.assignment.network.state_dict()
-    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("expression.encoder"))
+    assert any(
+        not torch.equal(before[name], after[name])
+        for name in before
+        if name.startswith("expression.encoder")
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,9 @@ def test_the_targets_of_the_transport_have_the_estimated_sizes(data):
 
 
 def test_the_assignment_keeps_the_sizes_that_it_was_given(data):
-    estimated, equal = (run(data, sizes=sizes).soft_assignments.mean(0) for sizes in ("estimated", "equal"))
+    estimated, equal = (
+        run(data, sizes=sizes).soft_assignments.mean(0) for sizes in ("estimated", "equal")
+    )
     np.testing.assert_allclose(estimated, np.bincount(data.labels) / 160, atol=0.01)
     np.testing.assert_allclose(equal, 1 / 3, atol=0.01)
 
@@ -197,7 +209,9 @@ def test_batches_cover_all_cells_before_any_comes_again(data):
 
 
 def test_neighbors_are_drawn_in_proportion_to_their_weights():
-    graph = csr_matrix(np.array([[0, 1, 3, 0], [1, 0, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float32))
+    graph = csr_matrix(
+        np.array([[0, 1, 3, 0], [1, 0, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float32)
+    )
     generator = torch.Generator().manual_seed(0)
     drawn = _NeighborSampler(graph).sample(torch.tensor([0, 1, 3]), 4000, generator).numpy()
     assert set(drawn[0]) == {1, 2}
@@ -214,7 +228,12 @@ def test_neighbors_in_a_graph_without_edges():
 
 def test_progress_is_told_after_each_step(data):
     told: list[tuple[int, int]] = []
-    train(data, components=Components(), training=SHORT, progress=lambda done, total: told.append((done, total)))
+    train(
+        data,
+        components=Components(),
+        training=SHORT,
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert told == [(step, 6) for step in range(1, 7)]
 
 
@@ -222,6 +241,8 @@ def test_progress_is_told_after_each_step(data):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_almost_the_same_clusters(data):
     training = Training(warmup_steps=40, clustering_steps=40, n_genes=60)
-    cpu, gpu = (train(data, components=Components(), training=training, device=d) for d in ("cpu", "cuda"))
+    cpu, gpu = (
+        train(data, components=Components(), training=training, device=d) for d in ("cpu", "cuda")
+    )
     labels = [result.soft_assignments.argmax(1) for result in (cpu, gpu)]
     assert adjusted_rand_score(*labels) > 0.95

@@ -38,7 +38,14 @@ def test_student_t_has_a_finite_gradient_at_a_centroid():
 def test_sinkhorn_equals_pot(epsilon):
     scores = torch.log_softmax(random(30, 4), dim=1)
     sizes = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
-    plan = ot.sinkhorn(np.full(30, 1 / 30), sizes.numpy(), -scores.numpy(), epsilon, numItermax=10_000, stopThr=1e-12)
+    plan = ot.sinkhorn(
+        np.full(30, 1 / 30),
+        sizes.numpy(),
+        -scores.numpy(),
+        epsilon,
+        numItermax=10_000,
+        stopThr=1e-12,
+    )
     found = sinkhorn(scores, sizes, epsilon=epsilon, n_iterations=2000)
     np.testing.assert_allclose(found.numpy(), 30 * plan, atol=1e-8)
 
@@ -53,7 +60,8 @@ def test_sinkhorn_fits_rows_exactly_and_columns_closely():
 def test_sinkhorn_makes_sizes_sum_to_one():
     scores = random(20, 3)
     torch.testing.assert_close(
-        sinkhorn(scores, torch.tensor([4.0, 2.0, 2.0])), sinkhorn(scores, torch.tensor([0.5, 0.25, 0.25]))
+        sinkhorn(scores, torch.tensor([4.0, 2.0, 2.0])),
+        sinkhorn(scores, torch.tensor([0.5, 0.25, 0.25])),
     )
 
 
@@ -66,7 +74,9 @@ def test_sinkhorn_in_the_log_domain_survives_scores_that_underflow():
 
 def test_sinkhorn_without_iterations_is_the_softmax():
     scores = random(5, 3)
-    torch.testing.assert_close(sinkhorn(scores, torch.ones(3), n_iterations=0), torch.softmax(scores, dim=1))
+    torch.testing.assert_close(
+        sinkhorn(scores, torch.ones(3), n_iterations=0), torch.softmax(scores, dim=1)
+    )
 
 
 def test_sinkhorn_is_a_target_without_gradient():

@@ -16,7 +16,9 @@ from scsiameseclu.files import write_h5ad
 
 
 def counts(n_cells: int = 30, n_genes: int = 12) -> sparse.csr_matrix:
-    return sparse.csr_matrix(np.random.default_rng(0).poisson(0.7, (n_cells, n_genes)).astype(np.int32))
+    return sparse.csr_matrix(
+        np.random.default_rng(0).poisson(0.7, (n_cells, n_genes)).astype(np.int32)
+    )
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def test_a_defect_keeps_its_traceback_for_us(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), BAD])
-def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(error, tmp_path, monkeypatch, capsys):
+def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(
+    error, tmp_path, monkeypatch, capsys
+):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -94,7 +96,9 @@ def test_what_a_step_unpacks_lies_in_a_folder_of_its_own(tmp_path, monkeypatch):
     found = []
 
     def step(*, prefix: str) -> None:
-        found.append((Path(tempfile.gettempdir()), Path(tempfile.gettempdir()).stat().st_mode & 0o777))
+        found.append(
+            (Path(tempfile.gettempdir()), Path(tempfile.gettempdir()).stat().st_mode & 0o777)
+        )
 
     with pytest.raises(SystemExit):
         run(step, arguments=["--prefix", "s"])

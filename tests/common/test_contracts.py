@@ -31,7 +31,11 @@ READ = [
     ("intake/samplesheet.nf", "mistake", [contracts.MistakeRecord]),
     ("intake/samplesheet.nf", "absent", [contracts.ProblemRecord]),
     ("intake/main.nf", "estimate", [contracts.MemoryEstimate]),
-    ("intake/main.nf", "row", [contracts.SampleSettings, contracts.SampleMemory, contracts.GroupMemory]),
+    (
+        "intake/main.nf",
+        "row",
+        [contracts.SampleSettings, contracts.SampleMemory, contracts.GroupMemory],
+    ),
     ("quality/main.nf", "sums", [contracts.QualitySummary]),
     ("utils/sizes.nf", "meta", [contracts.Size]),
     ("clustering/main.nf", "meta", [contracts.Size]),
@@ -45,7 +49,9 @@ PARSED = {"record", "settings", "account", "size", "schema"}
 SUBWORKFLOWS = ROOT / "subworkflows" / "local"
 
 
-@pytest.mark.parametrize("plan", [Plan(), Plan(n_groups=1, labelled=False, corrected=False, n_clusters=1)])
+@pytest.mark.parametrize(
+    "plan", [Plan(), Plan(n_groups=1, labelled=False, corrected=False, n_clusters=1)]
+)
 def test_the_simulated_inputs_of_the_report_are_such_records(tmp_path: Path, plan: Plan) -> None:
     simulate(tmp_path, plan)
     found = {path: record for name, record in RECORDS.items() for path in tmp_path.rglob(name)}
@@ -63,21 +69,29 @@ def test_a_field_too_many_or_too_few_is_seen() -> None:
 
 
 @pytest.mark.parametrize(("file", "variable", "records"), READ)
-def test_the_workflow_reads_what_the_records_have(file: str, variable: str, records: list[Any]) -> None:
+def test_the_workflow_reads_what_the_records_have(
+    file: str, variable: str, records: list[Any]
+) -> None:
     fields = set().union(*(record.__annotations__ for record in records))
-    read = set(re.findall(rf"(?<![.\w]){variable}\.(\w+)\b(?!\()", (SUBWORKFLOWS / file).read_text()))
+    read = set(
+        re.findall(rf"(?<![.\w]){variable}\.(\w+)\b(?!\()", (SUBWORKFLOWS / file).read_text())
+    )
     assert read, "the variable has another name now"
     assert read <= fields | (NO_RECORD if variable == "meta" else set())
 
 
 def test_all_that_the_workflow_reads_as_json_is_known() -> None:
     texts = [path.read_text() for path in ROOT.glob("*flows/**/*.nf")]
-    assert {name for text in texts for name in re.findall(r"JsonSlurper\(\)\.parse\((\w+)\)", text)} == PARSED
+    assert {
+        name for text in texts for name in re.findall(r"JsonSlurper\(\)\.parse\((\w+)\)", text)
+    } == PARSED
 
 
 def test_the_workflow_writes_the_record_of_a_killed_task() -> None:
     text = (SUBWORKFLOWS / "utils" / "failures.nf").read_text()
     (problem,) = re.findall(r"(?s)def problem = \[\n(.*?)\n    \]", text)
-    assert set(re.findall(r"(?m)^ +(\w+): ", problem)) == set(contracts.ProblemRecord.__annotations__)
+    assert set(re.findall(r"(?m)^ +(\w+): ", problem)) == set(
+        contracts.ProblemRecord.__annotations__
+    )
     (record,) = re.findall(r"(?s)\[(id: id, step: [^\]]*\[problem\])\]", text)
     assert set(re.findall(r"(\w+): ", record)) == set(contracts.FailureRecord.__annotations__)

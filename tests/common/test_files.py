@@ -43,7 +43,9 @@ def texts() -> ad.AnnData:
     )
     var = pd.DataFrame({"name": pd.array(["u", "v"], dtype="string")}, index=["g1", "g2"])
     adata = ad.AnnData(sparse.csr_matrix(np.ones((4, 2))), obs=obs, var=var)
-    adata.uns["table"] = pd.DataFrame({"name": pd.array(["a", "b"], dtype="string")}, index=["0", "1"])
+    adata.uns["table"] = pd.DataFrame(
+        {"name": pd.array(["a", "b"], dtype="string")}, index=["0", "1"]
+    )
     return adata
 
 

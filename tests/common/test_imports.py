@@ -15,7 +15,19 @@ pytestmark = pytest.mark.slow
 
 BIN = ROOT / "bin"
 HEAVY = (
-    *("anndata", "h5py", "igraph", "matplotlib", "numba", "numpy", "pandas", "pydeseq2", "scanpy", "scipy", "skimage"),
+    *(
+        "anndata",
+        "h5py",
+        "igraph",
+        "matplotlib",
+        "numba",
+        "numpy",
+        "pandas",
+        "pydeseq2",
+        "scanpy",
+        "scipy",
+        "skimage",
+    ),
     *("sklearn", "torch", "umap"),
 )
 NOTHING: set[str] = set()
@@ -61,7 +73,10 @@ def test_every_step_that_moves_tables_or_counts_is_listed() -> None:
     modules = (ROOT / "modules" / "local").glob("*/*/main.nf")
     steps = {f"{path.parts[-3]} {path.parts[-2]}" for path in modules} - {"report multiqc"}
     assert set(MAY_LOAD) <= steps
-    assert all(step.startswith(("clustering ", "benchmark ", "intake find")) for step in steps - set(MAY_LOAD))
+    assert all(
+        step.startswith(("clustering ", "benchmark ", "intake find"))
+        for step in steps - set(MAY_LOAD)
+    )
 
 
 @pytest.mark.parametrize("step", MAY_LOAD)
@@ -72,7 +87,9 @@ def test_a_step_loads_no_more_than_it_needs(step: str) -> None:
     assert set(json.loads(done.stdout)) <= MAY_LOAD[step]
 
 
-@pytest.mark.parametrize("arguments", [[], ["quality"], ["quality", "none"], ["..", "setup"], ["quality", "ledger"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["quality"], ["quality", "none"], ["..", "setup"], ["quality", "ledger"]]
+)
 def test_what_is_no_step_is_refused_without_a_traceback(arguments: list[str]) -> None:
     command = [sys.executable, BIN / "scsiameseclu_step", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -33,16 +33,30 @@ def sample_settings(sample: str = "s1", **others: Any) -> dict[str, Any]:
 
 
 def as_intake(
-    counts: Any, *, genes: list[str] | None = None, ids: list[str] | None = None, barcodes: Any = None, **row: Any
+    counts: Any,
+    *,
+    genes: list[str] | None = None,
+    ids: list[str] | None = None,
+    barcodes: Any = None,
+    **row: Any,
 ) -> ad.AnnData:
     """Return counts (cells x genes) as `intake.read_counts` writes them."""
     matrix = sparse.csr_matrix(counts, dtype=np.int32)
     genes = genes or [f"GENE{number}" for number in range(matrix.shape[1])]
-    barcodes = [f"CELL{number}" for number in range(matrix.shape[0])] if barcodes is None else list(barcodes)
+    barcodes = (
+        [f"CELL{number}" for number in range(matrix.shape[0])]
+        if barcodes is None
+        else list(barcodes)
+    )
     var = pd.DataFrame({"gene_ids": ids or genes, "gene_symbols": genes}, index=genes)
     adata = ad.AnnData(matrix, obs=pd.DataFrame(index=barcodes), var=var)
     set_settings(adata, sample_settings(**row))
-    intake = {"format": "h5ad", "n_barcodes": adata.n_obs, "n_genes": adata.n_vars, "notes": ["Read."]}
+    intake = {
+        "format": "h5ad",
+        "n_barcodes": adata.n_obs,
+        "n_genes": adata.n_vars,
+        "notes": ["Read."],
+    }
     adata.uns["intake"] = json.dumps(intake)
     return adata
 
@@ -57,6 +71,11 @@ def demo_sample(name: str) -> tuple[ad.AnnData, pd.DataFrame]:
     symbols, ids = make_demo.gene_names()
     drawn = _drawn(name)
     adata = as_intake(
-        drawn.counts, genes=symbols, ids=ids, barcodes=drawn.barcodes, sample=name, group=name.split("_")[0]
+        drawn.counts,
+        genes=symbols,
+        ids=ids,
+        barcodes=drawn.barcodes,
+        sample=name,
+        group=name.split("_")[0],
     )
     return adata, drawn.truth.set_index("barcode")

@@ -2,26 +2,29 @@
 
     python tests/data/make_demo.py [FOLDER]
 
-The model, per sample. Cell ``i`` of type ``t`` and library size ``L_i ~ LogNormal`` has the expected counts
+The model, per sample. Cell ``i`` of type ``t`` and library size ``L_i ~ LogNormal`` has the
+expected counts
 
     mu_ig = L_i * ((1 - a) * p_tg * b_g + a * q_g),       sum_g p_tg = 1, a = 0.03
 
-where ``p_t`` is the type's profile (a base profile shared by all types, times a log-normal program of its lineage
-and one of its own, plus its markers), ``b_g`` the sample's batch effect (log-normal, sd 0.15 in the second blood
-sample, 1 elsewhere) and ``q`` the ambient profile (the mean over the cells). Counts are zero-inflated negative
-binomial with gene-wise dispersion:
+where ``p_t`` is the type's profile (a base profile shared by all types, times a log-normal program
+of its lineage and one of its own, plus its markers), ``b_g`` the sample's batch effect (log-normal,
+sd 0.15 in the second blood sample, 1 elsewhere) and ``q`` the ambient profile (the mean over the
+cells). Counts are zero-inflated negative binomial with gene-wise dispersion:
 
-    x_ig ~ Poisson(Gamma(shape 1 / phi_g, mean mu_ig)), then 0 with probability 0.25 * exp(-mu_ig);  phi_g ~ LogNormal
+    x_ig ~ Poisson(Gamma(shape 1 / phi_g, mean mu_ig)), then 0 with probability 0.25 * exp(-mu_ig);
+    phi_g ~ LogNormal
 
 Planted beside the healthy singlets:
 
-    doublet   two cells of different types in one droplet: 0.9 times the sum of their expected counts
-    dying     library of 70 %, mitochondrial share drawn from 35 to 65 %
-    empty     ambient counts only, 5 to 60 of them; the last one has none at all
+    doublet   two cells of different types in one droplet: 0.9 times the sum of their expected
+    counts dying     library of 70 %, mitochondrial share drawn from 35 to 65 % empty     ambient
+    counts only, 5 to 60 of them; the last one has none at all
 
-Written per sample: the counts (a 10x MTX folder, a 10x HDF5 and an h5ad), ``<sample>.labels.csv`` (barcode, label:
-the type; the first type of a doublet; no row for an empty barcode) and ``<sample>.truth.csv`` (barcode, state, type,
-second_type). The bytes depend on nothing but this script and the versions of the libraries that it uses.
+Written per sample: the counts (a 10x MTX folder, a 10x HDF5 and an h5ad), ``<sample>.labels.csv``
+(barcode, label: the type; the first type of a doublet; no row for an empty barcode) and
+``<sample>.truth.csv`` (barcode, state, type, second_type). The bytes depend on nothing but this
+script and the versions of the libraries that it uses.
 """
 
 from __future__ import annotations
@@ -103,7 +106,9 @@ BLOOD = {
             weak="CD68 CSF3R MS4A6A CD4",
         ),
     ),
-    "CD4 T cell": CellType(0.28, "T", T_CELL | levels(strong="IL7R LTB", medium="CCR7 LEF1 TCF7 CD4 MAL", weak="SELL")),
+    "CD4 T cell": CellType(
+        0.28, "T", T_CELL | levels(strong="IL7R LTB", medium="CCR7 LEF1 TCF7 CD4 MAL", weak="SELL")
+    ),
     "B cell": CellType(
         0.17,
         "B",
@@ -114,66 +119,94 @@ BLOOD = {
         ),
     ),
     "CD8 T cell": CellType(
-        0.13, "T", T_CELL | CYTOTOXIC | levels(strong="CD8A CD8B GZMK", medium="GZMH", weak="NKG7 KLRG1")
+        0.13,
+        "T",
+        T_CELL | CYTOTOXIC | levels(strong="CD8A CD8B GZMK", medium="GZMH", weak="NKG7 KLRG1"),
     ),
     "NK cell": CellType(
         0.08,
         "NK",
         CYTOTOXIC
         | levels(
-            strong="GNLY NKG7", medium="KLRD1 KLRF1 PRF1 GZMB FGFBP2 SPON2 TYROBP", weak="NCAM1 KLRC1 FCGR3A XCL2 CD7"
+            strong="GNLY NKG7",
+            medium="KLRD1 KLRF1 PRF1 GZMB FGFBP2 SPON2 TYROBP",
+            weak="NCAM1 KLRC1 FCGR3A XCL2 CD7",
         ),
     ),
 }
 ENDOCRINE = levels(strong="CHGA PCSK1N SCG5", medium="CHGB SCG2")
 PANCREAS = {
     "alpha": CellType(
-        0.30, "endocrine", ENDOCRINE | levels(huge="GCG", strong="TTR", medium="LOXL4 IRX2 ARX GC", weak="FAP")
+        0.30,
+        "endocrine",
+        ENDOCRINE | levels(huge="GCG", strong="TTR", medium="LOXL4 IRX2 ARX GC", weak="FAP"),
     ),
     "beta": CellType(
         0.25,
         "endocrine",
-        ENDOCRINE | levels(huge="INS", strong="IAPP", medium="MAFA PDX1 DLK1 ADCYAP1", weak="NKX6-1 SLC2A2"),
+        ENDOCRINE
+        | levels(huge="INS", strong="IAPP", medium="MAFA PDX1 DLK1 ADCYAP1", weak="NKX6-1 SLC2A2"),
     ),
     "acinar": CellType(
         0.18,
         "exocrine",
-        levels(strong="PRSS1 CPA1 CTRB1 CELA3A REG1A PRSS2 CTRB2", medium="CPB1 CPA2 PNLIP CELA2A REG1B CELA3B"),
+        levels(
+            strong="PRSS1 CPA1 CTRB1 CELA3A REG1A PRSS2 CTRB2",
+            medium="CPB1 CPA2 PNLIP CELA2A REG1B CELA3B",
+        ),
     ),
     "ductal": CellType(
         0.13,
         "exocrine",
-        levels(strong="KRT19 SPP1", medium="KRT7 CFTR MMP7 KRT8 KRT18 SOX9 TACSTD2", weak="HNF1B ANXA4"),
+        levels(
+            strong="KRT19 SPP1", medium="KRT7 CFTR MMP7 KRT8 KRT18 SOX9 TACSTD2", weak="HNF1B ANXA4"
+        ),
     ),
     "stellate": CellType(
         0.08,
         "mesenchymal",
-        levels(strong="COL1A1 COL1A2 COL3A1 SPARC", medium="RGS10 COL6A3 TIMP1 LUM DCN", weak="PDGFRB THY1 BGN"),
+        levels(
+            strong="COL1A1 COL1A2 COL3A1 SPARC",
+            medium="RGS10 COL6A3 TIMP1 LUM DCN",
+            weak="PDGFRB THY1 BGN",
+        ),
     ),
     "delta": CellType(
-        0.06, "endocrine", ENDOCRINE | levels(huge="SST", strong="RBP4", medium="HHEX LEPR BCHE", weak="GHSR")
+        0.06,
+        "endocrine",
+        ENDOCRINE | levels(huge="SST", strong="RBP4", medium="HHEX LEPR BCHE", weak="GHSR"),
     ),
 }
 SAMPLES = {
     "blood_1": Sample(1, BLOOD, 370, 24, 22, 8, median_library=2200, mitochondrial_share=0.05),
-    "blood_2": Sample(2, BLOOD, 320, 18, 18, 6, median_library=1900, mitochondrial_share=0.06, batch_sd=0.15),
+    "blood_2": Sample(
+        2, BLOOD, 320, 18, 18, 6, median_library=1900, mitochondrial_share=0.06, batch_sd=0.15
+    ),
     "pancreas": Sample(3, PANCREAS, 360, 22, 20, 8, median_library=2500, mitochondrial_share=0.07),
 }
 
 
 def gene_names() -> tuple[list[str], list[str]]:
     """Return the symbols and ids of all genes, the same in every sample, in an order that tells nothing."""
-    markers = [symbol for types in (BLOOD, PANCREAS) for kind in types.values() for symbol in kind.markers]
-    symbols = list(dict.fromkeys([*markers, *MITOCHONDRIAL, *RIBOSOMAL, *HOUSEKEEPING, *FAMILIES]))[:N_GENES]
+    markers = [
+        symbol for types in (BLOOD, PANCREAS) for kind in types.values() for symbol in kind.markers
+    ]
+    symbols = list(dict.fromkeys([*markers, *MITOCHONDRIAL, *RIBOSOMAL, *HOUSEKEEPING, *FAMILIES]))[
+        :N_GENES
+    ]
     symbols = [symbols[index] for index in np.random.default_rng(0).permutation(N_GENES)]
-    return symbols, [MITOCHONDRIAL.get(symbol, f"ENSG00000{900000 + number}") for number, symbol in enumerate(symbols)]
+    return symbols, [
+        MITOCHONDRIAL.get(symbol, f"ENSG00000{900000 + number}")
+        for number, symbol in enumerate(symbols)
+    ]
 
 
 def base_profile(symbols: list[str], rng: np.random.Generator) -> np.ndarray:
     """Return the expression that all types have in common (genes,): 0 for markers and mitochondrial genes."""
     ribosomal, housekeeping, families = set(RIBOSOMAL), set(HOUSEKEEPING), set(FAMILIES)
     centre = [
-        2.9 if s in ribosomal else 1.2 if s in housekeeping else -1.0 if s in families else -np.inf for s in symbols
+        2.9 if s in ribosomal else 1.2 if s in housekeeping else -1.0 if s in families else -np.inf
+        for s in symbols
     ]
     return np.exp(np.array(centre) + rng.normal(0, 0.9, len(symbols)))
 
@@ -184,11 +217,16 @@ def program(rng: np.random.Generator, *, share: float, sd: float) -> np.ndarray:
     return np.exp(np.where(changed, rng.normal(0, sd, N_GENES), 0))
 
 
-def profiles(symbols: list[str], types: dict[str, CellType], mitochondrial_share: float) -> np.ndarray:
+def profiles(
+    symbols: list[str], types: dict[str, CellType], mitochondrial_share: float
+) -> np.ndarray:
     """Return the profile of each type (types x genes; rows sum to 1), the same in all samples of a tissue."""
     rng = np.random.default_rng(100)
     base = base_profile(symbols, rng)
-    lineages = {name: program(rng, share=0.08, sd=0.8) for name in sorted({kind.lineage for kind in types.values()})}
+    lineages = {
+        name: program(rng, share=0.08, sd=0.8)
+        for name in sorted({kind.lineage for kind in types.values()})
+    }
     mitochondrial = np.isin(symbols, list(MITOCHONDRIAL)) * rng.lognormal(0, 0.6, N_GENES)
     rows = []
     for kind in types.values():
@@ -210,7 +248,9 @@ def draw(symbols: list[str], sample: Sample) -> Drawn:
     expected = profile[first]
     dying = (truth["state"] == "dying").to_numpy()
     expected[dying] = starve(expected[dying], symbols, rng)
-    library = rng.lognormal(np.log(sample.median_library), 0.32, len(truth)) * np.where(dying, 0.7, 1)
+    library = rng.lognormal(np.log(sample.median_library), 0.32, len(truth)) * np.where(
+        dying, 0.7, 1
+    )
     ambient = shares @ profile / shares.sum()
     mu = library[:, None] * ((1 - AMBIENT) * expected + AMBIENT * ambient)
     doublet = np.flatnonzero(truth["state"] == "doublet")
@@ -218,11 +258,15 @@ def draw(symbols: list[str], sample: Sample) -> Drawn:
     mu[doublet] = 0.9 * (mu[doublet] + partner[:, None] * profile[second[doublet]])
     counts = zero_inflated_negative_binomial(mu, rng)
     empty = np.flatnonzero(truth["state"] == "empty")
-    counts[empty] = rng.poisson(np.append(rng.integers(5, 60, len(empty) - 1), 0)[:, None] * ambient)
+    counts[empty] = rng.poisson(
+        np.append(rng.integers(5, 60, len(empty) - 1), 0)[:, None] * ambient
+    )
     return shuffle(counts, truth, rng)
 
 
-def plan(sample: Sample, shares: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def plan(
+    sample: Sample, shares: np.ndarray, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Return the truth table and the indices of each barcode's type and of a doublet's second type."""
     states = {
         "singlet": sample.n_singlets,
@@ -271,7 +315,12 @@ def write_gzip(path: Path, text: str) -> None:
 
 
 def write_mtx_folder(
-    drawn: Drawn, symbols: list[str], ids: list[str], folder: Path, *, types: list[str] | None = None
+    drawn: Drawn,
+    symbols: list[str],
+    ids: list[str],
+    folder: Path,
+    *,
+    types: list[str] | None = None,
 ) -> None:
     """Write a folder as Cell Ranger 3 and later do: genes x barcodes, sorted by barcode."""
     types = types or ["Gene Expression"] * len(ids)
@@ -281,7 +330,9 @@ def write_mtx_folder(
     lines = io.StringIO()
     np.savetxt(lines, table, fmt="%d")
     n_barcodes, n_genes = entries.shape
-    header = f"%%MatrixMarket matrix coordinate integer general\n{n_genes} {n_barcodes} {entries.nnz}\n"
+    header = (
+        f"%%MatrixMarket matrix coordinate integer general\n{n_genes} {n_barcodes} {entries.nnz}\n"
+    )
     write_gzip(folder / "matrix.mtx.gz", header + lines.getvalue())
     features = ["\t".join(row) + "\n" for row in zip(ids, symbols, types, strict=True)]
     write_gzip(folder / "features.tsv.gz", "".join(features))
@@ -311,7 +362,9 @@ def write_10x_hdf5(
     with h5py.File(path, "w") as file:
         matrix = file.create_group("matrix")
         for name, values in arrays.items():
-            matrix.create_dataset(name, data=values, compression="gzip", compression_opts=9, shuffle=True)
+            matrix.create_dataset(
+                name, data=values, compression="gzip", compression_opts=9, shuffle=True
+            )
 
 
 def write_h5ad(drawn: Drawn, symbols: list[str], ids: list[str], path: Path) -> None:
@@ -328,13 +381,22 @@ def make(folder: Path) -> None:
     """Write all samples, their truth and the samplesheet into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     symbols, ids = gene_names()
-    writers = {"blood_1": ("", write_mtx_folder), "blood_2": (".h5", write_10x_hdf5), "pancreas": (".h5ad", write_h5ad)}
+    writers = {
+        "blood_1": ("", write_mtx_folder),
+        "blood_2": (".h5", write_10x_hdf5),
+        "pancreas": (".h5ad", write_h5ad),
+    }
     for name, (ending, write) in writers.items():
         drawn = draw(symbols, SAMPLES[name])
         write(drawn, symbols, ids, folder / f"{name}{ending}")
         drawn.truth.to_csv(folder / f"{name}.truth.csv", index=False, lineterminator="\n")
         labels = drawn.truth.loc[drawn.truth["type"] != "", ["barcode", "type"]]
-        labels.to_csv(folder / f"{name}.labels.csv", index=False, header=["barcode", "label"], lineterminator="\n")
+        labels.to_csv(
+            folder / f"{name}.labels.csv",
+            index=False,
+            header=["barcode", "label"],
+            lineterminator="\n",
+        )
     (folder / "samplesheet.csv").write_text(SHEET)
 
 

@@ -4,13 +4,14 @@
 
 Genes are those of the demo's blood samples (make_demo.py). Beside them, per barcode:
 
-    protein   Poisson(Gamma(shape 4)) with a mean of 6 (background) or, of the proteins of its type, 200
-    hashtag   the same with 8 or, of its own, 300; one in twenty cells has none; a doublet has those of two cells
-    guide     Poisson(0.1) or, of its own, Poisson(30); one in five cells has none, one in ten two
+    protein   Poisson(Gamma(shape 4)) with a mean of 6 (background) or, of the proteins of its type,
+    200 hashtag   the same with 8 or, of its own, 300; one in twenty cells has none; a doublet has
+    those of two cells guide     Poisson(0.1) or, of its own, Poisson(30); one in five cells has
+    none, one in ten two
 
-``pool`` is an HDF5 with four hashtags of type Antibody Capture, ``screen`` an MTX folder with three of type
-Multiplexing Capture, with guides, and with another panel of proteins. ``<sample>.truth.csv`` has the state, type,
-hashtag, second_hashtag and guide of each barcode.
+``pool`` is an HDF5 with four hashtags of type Antibody Capture, ``screen`` an MTX folder with three
+of type Multiplexing Capture, with guides, and with another panel of proteins.
+``<sample>.truth.csv`` has the state, type, hashtag, second_hashtag and guide of each barcode.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def stained(own: np.ndarray, low: float, high: float, rng: np.random.Generator) 
 
 def proteins(truth: pd.DataFrame, names: list[str], rng: np.random.Generator) -> np.ndarray:
     """Return counts of proteins (barcodes x proteins); empty droplets have background only."""
-    own = [[(kind in PROTEINS[name]) + (second in PROTEINS[name]) for name in names] for kind, second in _types(truth)]
+    own = [
+        [(kind in PROTEINS[name]) + (second in PROTEINS[name]) for name in names]
+        for kind, second in _types(truth)
+    ]
     return stained(np.array(own, dtype=float), 6.0, 200.0, rng)
 
 
@@ -71,7 +75,9 @@ def hashtags(truth: pd.DataFrame, names: list[str], rng: np.random.Generator) ->
     first, second = rng.integers(len(names), size=(2, len(truth)))
     has_one = (truth["state"] != "empty").to_numpy() & (rng.random(len(truth)) >= 0.05)
     has_two = has_one & (truth["state"] == "doublet").to_numpy()
-    own = has_one[:, None] * np.eye(len(names))[first] + has_two[:, None] * np.eye(len(names))[second]
+    own = (
+        has_one[:, None] * np.eye(len(names))[first] + has_two[:, None] * np.eye(len(names))[second]
+    )
     truth["hashtag"] = np.where(has_one, np.array(names)[first], "")
     truth["second_hashtag"] = np.where(has_two, np.array(names)[second], "")
     return stained(own, 8.0, 300.0, rng)
@@ -79,7 +85,9 @@ def hashtags(truth: pd.DataFrame, names: list[str], rng: np.random.Generator) ->
 
 def guides(truth: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """Return counts of guides, and write into `truth` which each barcode has, joined by ``|``."""
-    n_own = np.where(truth["state"] == "empty", 0, rng.choice([0, 1, 2], len(truth), p=[0.2, 0.7, 0.1]))
+    n_own = np.where(
+        truth["state"] == "empty", 0, rng.choice([0, 1, 2], len(truth), p=[0.2, 0.7, 0.1])
+    )
     own = np.array([rng.permutation(len(GUIDES)) < count for count in n_own])
     truth["guide"] = ["|".join(np.array(GUIDES)[row]) for row in own]
     return rng.poisson(np.where(own, 30.0, 0.1))
@@ -93,11 +101,15 @@ def draw(name: str) -> tuple[make_demo.Drawn, list[str], list[str], list[str]]:
     panel = [protein for protein in PROTEINS if protein not in LACKING[name]]
     counts = [proteins(drawn.truth, panel, rng), hashtags(drawn.truth, HASHTAGS[name], rng)]
     names, types = [*panel, *HASHTAGS[name]], ["Antibody Capture"] * len(panel)
-    types += ["Antibody Capture" if name == "pool" else "Multiplexing Capture"] * len(HASHTAGS[name])
+    types += ["Antibody Capture" if name == "pool" else "Multiplexing Capture"] * len(
+        HASHTAGS[name]
+    )
     if name == "screen":
         counts.append(guides(drawn.truth, rng))
         names, types = [*names, *GUIDES], [*types, *["CRISPR Guide Capture"] * len(GUIDES)]
-    matrix = sparse.hstack([drawn.counts, *map(sparse.csr_matrix, counts)], format="csr", dtype=np.int32)
+    matrix = sparse.hstack(
+        [drawn.counts, *map(sparse.csr_matrix, counts)], format="csr", dtype=np.int32
+    )
     whole = make_demo.Drawn(matrix, drawn.barcodes, drawn.truth)
     return whole, [*ids, *names], [*symbols, *names], ["Gene Expression"] * len(ids) + types
 
@@ -105,7 +117,10 @@ def draw(name: str) -> tuple[make_demo.Drawn, list[str], list[str], list[str]]:
 def make(folder: Path) -> None:
     """Write both samples, their truth and the samplesheet into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    writers = {"pool": ("pool.h5", make_demo.write_10x_hdf5), "screen": ("screen", make_demo.write_mtx_folder)}
+    writers = {
+        "pool": ("pool.h5", make_demo.write_10x_hdf5),
+        "screen": ("screen", make_demo.write_mtx_folder),
+    }
     for name, (file, write) in writers.items():
         drawn, ids, symbols, types = draw(name)
         write(drawn, symbols, ids, folder / file, types=types)

@@ -30,7 +30,11 @@ def content(path: Path) -> object:
         found: dict[str, object] = {}
         with h5py.File(path) as file:
             file.visititems(
-                lambda name, item: found.update({name: item[()].tolist()}) if isinstance(item, h5py.Dataset) else None
+                lambda name, item: (
+                    found.update({name: item[()].tolist()})
+                    if isinstance(item, h5py.Dataset)
+                    else None
+                )
             )
         return found
     return path.read_bytes()
@@ -46,7 +50,11 @@ def remade(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_remade_data_are_byte_identical(remade: Path, tmp_path: Path) -> None:
     make_demo.make(tmp_path)
     assert files(tmp_path) == files(remade)
-    assert [name for name in files(remade) if (remade / name).read_bytes() != (tmp_path / name).read_bytes()] == []
+    assert [
+        name
+        for name in files(remade)
+        if (remade / name).read_bytes() != (tmp_path / name).read_bytes()
+    ] == []
 
 
 def test_kept_data_are_what_the_script_makes(remade: Path) -> None:
@@ -62,12 +70,16 @@ def read(name: str) -> tuple[sparse.csr_matrix, list[str]]:
     if name == "blood_1":
         with gzip.open(DEMO / name / "matrix.mtx.gz") as file:
             matrix = sparse.csr_matrix(io.mmread(file).T)
-        return matrix, gzip.decompress((DEMO / name / "barcodes.tsv.gz").read_bytes()).decode().split()
+        return matrix, gzip.decompress(
+            (DEMO / name / "barcodes.tsv.gz").read_bytes()
+        ).decode().split()
     if name == "blood_2":
         with h5py.File(DEMO / f"{name}.h5") as file:
             parts = file["matrix"]
             n_genes, n_cells = parts["shape"]
-            csr = sparse.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), (n_cells, n_genes))
+            csr = sparse.csr_matrix(
+                (parts["data"], parts["indices"], parts["indptr"]), (n_cells, n_genes)
+            )
             return csr, [barcode.decode() for barcode in parts["barcodes"]]
     adata = ad.read_h5ad(DEMO / f"{name}.h5ad")
     return adata.X, adata.obs_names.tolist()
@@ -113,7 +125,10 @@ def test_genes_are_named_once_and_markers_are_among_them() -> None:
     symbols, ids = make_demo.gene_names()
     assert len(set(symbols)) == len(set(ids)) == make_demo.N_GENES
     markers = {
-        symbol for types in (make_demo.BLOOD, make_demo.PANCREAS) for kind in types.values() for symbol in kind.markers
+        symbol
+        for types in (make_demo.BLOOD, make_demo.PANCREAS)
+        for kind in types.values()
+        for symbol in kind.markers
     }
     assert markers <= set(symbols)
     assert sum(symbol.startswith("MT-") for symbol in symbols) == 13
@@ -126,7 +141,11 @@ def test_markers_are_highest_in_their_type(name: str) -> None:
     drawn = make_demo.draw(symbols, make_demo.SAMPLES[name])
     healthy = (drawn.truth["state"] == "singlet").to_numpy()
     share = drawn.counts.toarray()[healthy] / np.asarray(drawn.counts.sum(axis=1))[healthy]
-    mean = pd.DataFrame(share, columns=symbols).groupby(drawn.truth.loc[healthy, "type"].to_numpy()).mean()
+    mean = (
+        pd.DataFrame(share, columns=symbols)
+        .groupby(drawn.truth.loc[healthy, "type"].to_numpy())
+        .mean()
+    )
     own = {
         name: [m for m in kind.markers if sum(m in k.markers for k in types.values()) == 1]
         for name, kind in types.items()

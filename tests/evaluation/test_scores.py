@@ -9,13 +9,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.evaluation import scores as module
-from scsiameseclu.evaluation.scores import accuracy, marker_agreement, score, score_clusters, silhouette
+from scsiameseclu.evaluation.scores import (
+    accuracy,
+    marker_agreement,
+    score,
+    score_clusters,
+    silhouette,
+)
 from scsiameseclu.files import read_json, read_table, write_h5ad, write_json, write_table
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from tests.annotation.conftest import TYPES, simulate
 
-METRICS = {"n_cells", "n_genes", "n_clusters", "silhouette", "stability_ari", "device", "seconds", "peak_memory_mb"}
+METRICS = {
+    "n_cells",
+    "n_genes",
+    "n_clusters",
+    "silhouette",
+    "stability_ari",
+    "device",
+    "seconds",
+    "peak_memory_mb",
+}
 
 
 @pytest.fixture
@@ -36,11 +51,22 @@ def run(adata, gold=None):
     if gold is not None:
         annotated.obs["label"] = pd.Categorical(gold)
     write_h5ad(annotated, "g.h5ad")
-    write_json({"stability_ari": 0.9, "device": "cpu", "seconds": 1.5, "peak_memory_mb": 100.0}, "g.clustering.json")
+    write_json(
+        {"stability_ari": 0.9, "device": "cpu", "seconds": 1.5, "peak_memory_mb": 100.0},
+        "g.clustering.json",
+    )
     clusters = adata.obs["cluster"].astype(str)
-    methods = {"barcode": adata.obs_names, "scsiameseclu": clusters, "leiden": clusters.replace("2", "1")}
+    methods = {
+        "barcode": adata.obs_names,
+        "scsiameseclu": clusters,
+        "leiden": clusters.replace("2", "1"),
+    }
     write_table(pd.DataFrame(methods).iloc[::-1], "g.comparison.tsv")
-    files = {"annotated": "g.h5ad", "summary": "g.clustering.json", "comparison": "g.comparison.tsv"}
+    files = {
+        "annotated": "g.h5ad",
+        "summary": "g.clustering.json",
+        "comparison": "g.comparison.tsv",
+    }
     score(prefix="g", **{name: Path(path) for name, path in files.items()})
     return read_json("g.metrics.json")
 
@@ -56,7 +82,10 @@ def test_without_labels(adata):
     assert set(metrics["comparison"]) == {"leiden"}
     assert set(metrics["comparison"]["leiden"]) == {"n_clusters", "silhouette"}
     assert metrics["agreement"]["leiden"]["leiden"] == 1
-    assert metrics["agreement"]["leiden"]["scsiameseclu"] == metrics["agreement"]["scsiameseclu"]["leiden"]
+    assert (
+        metrics["agreement"]["leiden"]["scsiameseclu"]
+        == metrics["agreement"]["scsiameseclu"]["leiden"]
+    )
     assert not Path("g.contingency.tsv").exists()
 
 
@@ -87,7 +116,9 @@ def test_markers_against_the_gold_standard(adata, gold):
     assert by_hand["clusters"]["2"] == {"label": "monocyte", "share": 1.0}
     assert by_hand["clusters"]["1"]["label"] == "T cell"
     assert 0 <= by_hand["clusters"]["1"]["share"] < 1
-    assert by_hand["mean"] == pytest.approx(np.mean([about["share"] for about in by_hand["clusters"].values()]))
+    assert by_hand["mean"] == pytest.approx(
+        np.mean([about["share"] for about in by_hand["clusters"].values()])
+    )
 
 
 def test_clusters_without_a_label_have_no_share(adata, gold):
@@ -103,7 +134,8 @@ def test_accuracy_is_the_best_pairing():
     rng = np.random.default_rng(0)
     truth, found = rng.integers(0, 3, 50), rng.integers(0, 4, 50)
     best = max(
-        sum((np.array(pairing)[found] == truth).tolist()) for pairing in set(itertools.permutations([0, 1, 2, -1]))
+        sum((np.array(pairing)[found] == truth).tolist())
+        for pairing in set(itertools.permutations([0, 1, 2, -1]))
     )
     assert accuracy(truth, found) == pytest.approx(best / 50)
 

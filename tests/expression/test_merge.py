@@ -24,7 +24,12 @@ GENES = [f"G{number}" for number in range(8)]
 
 
 def sample(
-    name: str, genes: Sequence[str] = GENES, *, ids: list[str] | None = None, seed: int = 0, **row: Any
+    name: str,
+    genes: Sequence[str] = GENES,
+    *,
+    ids: list[str] | None = None,
+    seed: int = 0,
+    **row: Any,
 ) -> ad.AnnData:
     counts = np.random.default_rng(seed).poisson(2, (4, len(genes)))
     adata = as_intake(counts, genes=list(genes), ids=ids, sample=name, **row)
@@ -39,7 +44,9 @@ def notes(adata: ad.AnnData) -> list[str]:
 def test_cells_and_counts_of_all_samples() -> None:
     a, b = sample("a", seed=1), sample("b", seed=2)
     merged = merge([a, b], group="g")
-    assert merged.obs_names.tolist() == [f"{name}_CELL{number}" for name in "ab" for number in range(4)]
+    assert merged.obs_names.tolist() == [
+        f"{name}_CELL{number}" for name in "ab" for number in range(4)
+    ]
     assert merged.obs["sample"].tolist() == ["a"] * 4 + ["b"] * 4
     assert merged.obs["total_counts"].tolist() == [*a.obs["total_counts"], *b.obs["total_counts"]]
     assert merged.var_names.tolist() == GENES
@@ -72,13 +79,16 @@ def test_only_common_genes_are_kept_and_told() -> None:
 
 
 def test_too_few_common_genes() -> None:
-    with pytest.raises(InputError, match="have 3 genes in common, fewer than half of the 7 of sample 'b'") as caught:
+    with pytest.raises(
+        InputError, match="have 3 genes in common, fewer than half of the 7 of sample 'b'"
+    ) as caught:
         merge([sample("a", GENES), sample("b", [*GENES[:3], "x1", "x2", "x3", "x4"])], group="g")
     assert "different groups" in caught.value.problems[0].remedy
 
 
 def test_ids_tell_genes_apart_that_share_a_symbol() -> None:
-    # Intake numbers repeated symbols in the order of the file: T and T-1 are swapped between the samples.
+    # Intake numbers repeated symbols in the order of the file: T and T-1 are swapped between the
+    # samples.
     a = sample("a", ["T", "T-1", "U"], ids=["E1", "E2", "E3"], seed=1)
     b = sample("b", ["T", "T-1", "U"], ids=["E2", "E1", "E3"], seed=2)
     merged = merge([a, b], group="g")
@@ -90,7 +100,9 @@ ENSEMBL = [f"ENSG{number:011d}" for number in (1, 2, 3, 15479, 280987)]
 MATR3 = ["T1", "T2", "T3", "MATR3", "MATR3"]
 
 
-def swapped(ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] = MATR3) -> list[ad.AnnData]:
+def swapped(
+    ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] = MATR3
+) -> list[ad.AnnData]:
     """Return two samples whose last two genes are of one symbol and stand in another order."""
     samples = [
         sample(name, unique(symbols)[0], ids=list(of_sample), seed=seed)
@@ -101,10 +113,15 @@ def swapped(ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] 
     return samples
 
 
-@pytest.mark.parametrize("versions", [([".14"] * 5, [""] * 5), ([".3"] * 5, [".4", ".3", ".3", ".5", ".11"])])
+@pytest.mark.parametrize(
+    "versions", [([".14"] * 5, [""] * 5), ([".3"] * 5, [".4", ".3", ".3", ".5", ".11"])]
+)
 def test_versions_of_ids_do_not_count(versions: tuple[list[str], list[str]]) -> None:
     order = [0, 1, 2, 4, 3]
-    ids = [[name + version for name, version in zip(ENSEMBL, of_sample, strict=True)] for of_sample in versions]
+    ids = [
+        [name + version for name, version in zip(ENSEMBL, of_sample, strict=True)]
+        for of_sample in versions
+    ]
     a, b = swapped(ids[0], [ids[1][place] for place in order])
     merged = merge([a, b], group="g")
     assert merged.var["gene_ids"].tolist() == ids[0]
@@ -113,7 +130,9 @@ def test_versions_of_ids_do_not_count(versions: tuple[list[str], list[str]]) -> 
 
 def test_copies_on_chromosome_y_stay_genes_of_their_own() -> None:
     ids = [*ENSEMBL[:4], f"{ENSEMBL[3]}.9_PAR_Y"]
-    a, b = swapped(ids, [f"{ids[0]}.1", f"{ids[1]}.1", f"{ids[2]}.1", f"{ENSEMBL[3]}.9_PAR_Y", f"{ids[3]}.9"])
+    a, b = swapped(
+        ids, [f"{ids[0]}.1", f"{ids[1]}.1", f"{ids[2]}.1", f"{ENSEMBL[3]}.9_PAR_Y", f"{ids[3]}.9"]
+    )
     merged = merge([a, b], group="g")
     assert merged.var["gene_ids"].tolist() == ids
     assert (merged[4:].X.toarray() == b.X.toarray()[:, [0, 1, 2, 4, 3]]).all()
@@ -153,7 +172,9 @@ def test_names_are_used_where_ids_do_not_agree() -> None:
 
 
 def test_repeated_ids_are_no_key() -> None:
-    merged = merge([sample("a", GENES, ids=["E"] * 8), sample("b", GENES, ids=["E"] * 8)], group="g")
+    merged = merge(
+        [sample("a", GENES, ids=["E"] * 8), sample("b", GENES, ids=["E"] * 8)], group="g"
+    )
     assert merged.var_names.tolist() == GENES
 
 
@@ -195,13 +216,19 @@ def test_command_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     counts = ad.read_h5ad("blood.expression.h5ad").layers["counts"]
     assert counts.shape == (sum(adata.n_obs for adata in adatas), 1500)
     assert counts.sum() == sum(adata.X.sum() for adata in adatas)
-    assert read_json("blood.size.json") == {"n_cells": counts.shape[0], "n_genes": 1500, "n_values": counts.nnz}
+    assert read_json("blood.size.json") == {
+        "n_cells": counts.shape[0],
+        "n_genes": 1500,
+        "n_values": counts.nnz,
+    }
 
 
 def test_the_same_barcodes_in_several_samples_stay_cells_of_their_own() -> None:
     merged = merge([sample("a", seed=1), sample("b", seed=2), sample("c", seed=3)], group="g")
     assert merged.obs_names.is_unique
-    assert merged.obs_names.tolist() == [f"{name}_CELL{number}" for name in "abc" for number in range(4)]
+    assert merged.obs_names.tolist() == [
+        f"{name}_CELL{number}" for name in "abc" for number in range(4)
+    ]
 
 
 def test_genes_of_any_sample() -> None:
@@ -213,7 +240,9 @@ def test_genes_of_any_sample() -> None:
     assert (merged[4:, [*GENES[2:], "G0x"]].X != b.X).nnz == 0
     assert merged.X.sum() == a.X.sum() + b.X.sum()
     assert merged.var["in_all_samples"].tolist() == [False] * 2 + [True] * 4 + [False] * 3
-    assert notes(merged) == ["Of 9 genes, 5 were not measured in all samples and count as 0 elsewhere."]
+    assert notes(merged) == [
+        "Of 9 genes, 5 were not measured in all samples and count as 0 elsewhere."
+    ]
 
 
 def test_genes_of_any_sample_with_one_name_and_other_ids() -> None:
@@ -244,10 +273,17 @@ def test_a_sample_of_other_genes_is_refused_and_the_rest_goes_on(
     other = [*GENES[:2], *(f"mt{number}" for number in range(6))]
     for name, genes in (("a", GENES), ("b", GENES), ("odd", other)):
         sample(name, genes).write_h5ad(f"{name}.h5ad")
-    normalize_group(prefix="g", samples=[Path(f"{name}.h5ad") for name in ("odd", "a", "b")], min_cells_per_gene=0)
+    normalize_group(
+        prefix="g",
+        samples=[Path(f"{name}.h5ad") for name in ("odd", "a", "b")],
+        min_cells_per_gene=0,
+    )
     record = read_json("odd.expression.merge.failure.json")
     assert (record["id"], record["step"]) == ("odd", "expression.merge")
-    assert "sample 'odd' shares 2 genes with the other samples of group 'g'" in record["problems"][0]["what"]
+    assert (
+        "sample 'odd' shares 2 genes with the other samples of group 'g'"
+        in record["problems"][0]["what"]
+    )
     assert "another group" in record["problems"][0]["remedy"]
     assert set(ad.read_h5ad("g.expression.h5ad").obs["sample"]) == {"a", "b"}
     account = read_json("g.expression.json")

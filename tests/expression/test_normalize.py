@@ -34,13 +34,18 @@ def expression(counts: ad.AnnData) -> ad.AnnData:
 def test_x_is_log_of_counts_per_target_sum(counts: ad.AnnData, expression: ad.AnnData) -> None:
     dense = counts[:, expression.var_names].X.toarray().astype(float)
     np.testing.assert_allclose(
-        expression.X.toarray(), np.log1p(1e4 * dense / dense.sum(axis=1, keepdims=True)), rtol=1e-5, atol=1e-6
+        expression.X.toarray(),
+        np.log1p(1e4 * dense / dense.sum(axis=1, keepdims=True)),
+        rtol=1e-5,
+        atol=1e-6,
     )
     assert expression.X.dtype == np.float32
     assert sparse.isspmatrix_csr(expression.X)
 
 
-def test_counts_are_kept_for_genes_in_at_least_three_cells(counts: ad.AnnData, expression: ad.AnnData) -> None:
+def test_counts_are_kept_for_genes_in_at_least_three_cells(
+    counts: ad.AnnData, expression: ad.AnnData
+) -> None:
     kept = np.asarray((counts.X > 0).sum(axis=0)).ravel() >= 3
     assert (~kept).sum() > 0
     assert expression.var_names.tolist() == counts.var_names[kept].tolist()
@@ -68,8 +73,12 @@ def test_components_equal_a_dense_decomposition(expression: ad.AnnData) -> None:
     left, values, loadings = np.linalg.svd(dense - dense.mean(axis=0), full_matrices=False)
     sign = np.sign(loadings[np.arange(20), np.abs(loadings[:20]).argmax(axis=1)])
     np.testing.assert_allclose(expression.obsm["X_pca"], (left * values)[:, :20] * sign, atol=1e-3)
-    np.testing.assert_allclose(expression.varm["PCs"][chosen], loadings[:20].T * sign[None], atol=1e-4)
-    np.testing.assert_allclose(expression.uns["pca"]["variance"], values[:20] ** 2 / (len(dense) - 1), rtol=1e-4)
+    np.testing.assert_allclose(
+        expression.varm["PCs"][chosen], loadings[:20].T * sign[None], atol=1e-4
+    )
+    np.testing.assert_allclose(
+        expression.uns["pca"]["variance"], values[:20] ** 2 / (len(dense) - 1), rtol=1e-4
+    )
     assert expression.obsm["X_pca"].dtype == np.float32
     assert not expression.varm["PCs"][~chosen].any()
 
@@ -78,7 +87,10 @@ def test_planted_types_are_apart(expression: ad.AnnData) -> None:
     from sklearn.metrics import silhouette_score
 
     _, truth = demo_sample("blood_1")
-    assert silhouette_score(expression.obsm["X_pca"][:, :10], truth.loc[expression.obs_names, "type"]) > 0.2
+    assert (
+        silhouette_score(expression.obsm["X_pca"][:, :10], truth.loc[expression.obs_names, "type"])
+        > 0.2
+    )
 
 
 def test_input_is_left_as_it_is(counts: ad.AnnData) -> None:
@@ -89,7 +101,9 @@ def test_input_is_left_as_it_is(counts: ad.AnnData) -> None:
     assert list(counts.layers) == list(counts.obsm) == []
 
 
-def test_layer_counts_and_other_containers_give_the_same(counts: ad.AnnData, expression: ad.AnnData) -> None:
+def test_layer_counts_and_other_containers_give_the_same(
+    counts: ad.AnnData, expression: ad.AnnData
+) -> None:
     dense = ad.AnnData(counts.X.toarray().astype(np.float64), obs=counts.obs, var=counts.var)
     layered = ad.AnnData(np.zeros(counts.shape, np.float32), obs=counts.obs, var=counts.var)
     layered.layers["counts"] = sparse.csc_matrix(counts.X)
@@ -105,7 +119,8 @@ def test_normalized_again_is_the_same(expression: ad.AnnData) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(-1.0, "negative"), (0.5, "fractional"), (np.nan, "not finite"), (np.inf, "finite")]
+    ("value", "kind"),
+    [(-1.0, "negative"), (0.5, "fractional"), (np.nan, "not finite"), (np.inf, "finite")],
 )
 def test_no_counts_are_refused(value: float, kind: str) -> None:
     matrix = np.ones((5, 5))
@@ -117,7 +132,11 @@ def test_no_counts_are_refused(value: float, kind: str) -> None:
 def test_account(expression: ad.AnnData) -> None:
     account = json.loads(expression.uns["expression"])
     assert account["n_genes_in"] == 1500
-    assert (account["n_genes"], account["n_top_genes"], account["n_pcs"]) == (expression.n_vars, 300, 20)
+    assert (account["n_genes"], account["n_top_genes"], account["n_pcs"]) == (
+        expression.n_vars,
+        300,
+        20,
+    )
     assert expression.uns["log1p"] == {}
 
 
@@ -158,7 +177,9 @@ def test_odd_input(matrix: np.ndarray, options: dict[str, Any]) -> None:
     assert np.isfinite(result.X.data).all()
 
 
-@pytest.mark.parametrize("matrix", [np.zeros((10, 10)), np.ones((1, 10)), np.ones((50, 1)), np.ones((2, 10))])
+@pytest.mark.parametrize(
+    "matrix", [np.zeros((10, 10)), np.ones((1, 10)), np.ones((50, 1)), np.ones((2, 10))]
+)
 def test_too_small(matrix: np.ndarray) -> None:
     with pytest.raises(InputError, match="too few to compare cells"):
         normalize(as_intake(matrix))
@@ -171,7 +192,9 @@ def test_large_counts_stay_whole() -> None:
     assert (result.layers["counts"] != matrix).nnz == 0
 
 
-def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_writes_the_same_bytes(
+    counts: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     counts.write_h5ad("blood_1.filtered.h5ad")
     written = []
@@ -184,7 +207,9 @@ def test_command_writes_the_same_bytes(counts: ad.AnnData, tmp_path: Path, monke
     assert settings(result)["samples"] == [settings(counts)]
 
 
-def test_a_group_that_is_too_small_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_that_is_too_small_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     write_h5ad(as_intake(np.ones((2, 10))), "s.filtered.h5ad")
     with pytest.raises(InputError, match="too few to compare cells"):
@@ -202,7 +227,11 @@ def test_blocks_change_nothing(
     write_h5ad(counts, "s.filtered.h5ad")
     normalize_group(prefix="g", samples=[Path("s.filtered.h5ad")], n_top_genes=300, n_pcs=20)
     result = ad.read_h5ad("g.expression.h5ad")
-    assert (result.X != expression.X).nnz == (result.layers["counts"] != expression.layers["counts"]).nnz == 0
+    assert (
+        (result.X != expression.X).nnz
+        == (result.layers["counts"] != expression.layers["counts"]).nnz
+        == 0
+    )
     assert result.var["highly_variable"].equals(expression.var["highly_variable"])
     np.testing.assert_allclose(result.var["dispersions"], expression.var["dispersions"], rtol=1e-9)
     np.testing.assert_allclose(result.obsm["X_pca"], expression.obsm["X_pca"], atol=1e-4)
@@ -211,7 +240,9 @@ def test_blocks_change_nothing(
         np.testing.assert_allclose(result.uns["pca"][name], expression.uns["pca"][name], rtol=1e-6)
 
 
-def test_equal_cells_of_a_large_group_have_no_components(counts: ad.AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_cells_of_a_large_group_have_no_components(
+    counts: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "LARGE", 10)
     assert not normalize(ad.AnnData(counts.X[[0] * 80], var=counts.var)).obsm["X_pca"].any()
 

@@ -7,11 +7,17 @@ import pytest
 
 from tests.intake.reading import notes, read, refused
 
-TYPES = ["Gene Expression"] * 4 + ["Antibody Capture", "Multiplexing Capture", "CRISPR Guide Capture"]
+TYPES = ["Gene Expression"] * 4 + [
+    "Antibody Capture",
+    "Multiplexing Capture",
+    "CRISPR Guide Capture",
+]
 
 
 @pytest.mark.parametrize("kind", ["mtx", "hdf5", "h5ad"])
-def test_proteins_hashtags_and_guides_are_kept_beside_the_genes(kind, example, write_mtx, write_10x, tmp_path):
+def test_proteins_hashtags_and_guides_are_kept_beside_the_genes(
+    kind, example, write_mtx, write_10x, tmp_path
+):
     example.symbols[4:] = ["HLA-A/B/C", "CMO301", "GATA1_g1"]
     if kind == "h5ad":
         adata = example.adata()
@@ -27,10 +33,15 @@ def test_proteins_hashtags_and_guides_are_kept_beside_the_genes(kind, example, w
     np.testing.assert_array_equal(adata.X.toarray(), example.dense[:, :4])
     np.testing.assert_array_equal(adata.obsm["captured"].toarray(), example.dense[:, 4:])
     features = adata.uns["captured"]
-    assert list(features["name"]) == ["HLA-A_B_C", "CMO301", "GATA1_g1"], "HDF5 cannot hold a slash in a name"
+    assert list(features["name"]) == ["HLA-A_B_C", "CMO301", "GATA1_g1"], (
+        "HDF5 cannot hold a slash in a name"
+    )
     assert list(features["kind"]) == ["protein", "hashtag", "guide"]
     assert list(features["id"]) == example.ids[4:]
-    assert "kept beside them: 1 Antibody Capture, 1 Multiplexing Capture, 1 CRISPR Guide Capture" in notes(adata)
+    assert (
+        "kept beside them: 1 Antibody Capture, 1 Multiplexing Capture, 1 CRISPR Guide Capture"
+        in notes(adata)
+    )
 
 
 def test_other_features_are_left_out(example, write_10x, tmp_path):
@@ -59,13 +70,17 @@ def test_counts_of_proteins_keep_the_contract(example, tmp_path):
     assert rounded.obsm["captured"][3, 0] == 2
 
 
-@pytest.mark.parametrize("text", ["{}\n", "barcode\n{}\n", "{},B cell\n", '"{}"\t1\n', "{}\r\n\r\n"])
+@pytest.mark.parametrize(
+    "text", ["{}\n", "barcode\n{}\n", "{},B cell\n", '"{}"\t1\n', "{}\r\n\r\n"]
+)
 def test_a_list_of_cells_is_read_in_every_usual_form(text, example, write_10x, tmp_path):
     chosen = example.barcodes[2:5]
     header, line = text.rsplit("{}", 1)[0], "{}" + text.rsplit("{}", 1)[1]
     quote = header[-1:] if header.endswith('"') else ""
     header = header.removesuffix('"')
-    (tmp_path / "cells.csv").write_text(header + "".join(quote + line.format(name) for name in chosen), newline="")
+    (tmp_path / "cells.csv").write_text(
+        header + "".join(quote + line.format(name) for name in chosen), newline=""
+    )
     adata = read(write_10x(tmp_path / "a.h5"), cells_file=tmp_path / "cells.csv")
     assert list(adata.obs_names[adata.obs["listed"]]) == chosen
 
@@ -74,7 +89,10 @@ def test_unknown_barcodes_of_a_list_are_reported_with_the_remedy(example, write_
     path, cells = write_10x(tmp_path / "a.h5"), tmp_path / "cells.txt"
     cells.write_text("\n".join([example.barcodes[0], "AAAA-1", "CCCC-1"]))
     adata = read(path, cells_file=cells)
-    assert "Of the 3 barcodes on the list of cells, 2 are not in the counts ('AAAA-1', 'CCCC-1')" in adata.uns["intake"]
+    assert (
+        "Of the 3 barcodes on the list of cells, 2 are not in the counts ('AAAA-1', 'CCCC-1')"
+        in adata.uns["intake"]
+    )
     assert "exactly as in the counts" in adata.uns["intake"]
     assert adata.obs["listed"].sum() == 1
     cells.write_text("\n".join(name.removesuffix("-1") for name in example.barcodes))

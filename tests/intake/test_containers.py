@@ -72,11 +72,15 @@ def test_velocity_h5ad_gives_the_layer_of_all(example, parts, tmp_path, x):
 
 
 def test_velocity_h5ad_whose_spliced_counts_are_in_x_only(example, parts, tmp_path):
-    layered(example, parts[0], matrix=example.dense, unspliced=parts[1], ambiguous=parts[2]).write_h5ad(tmp_path / "x")
+    layered(
+        example, parts[0], matrix=example.dense, unspliced=parts[1], ambiguous=parts[2]
+    ).write_h5ad(tmp_path / "x")
     example.check(read(tmp_path / "x"))
 
 
-@pytest.mark.parametrize("names", [("spliced", "unspliced", "ambiguous"), NAC, ("Spliced", "Unspliced", "Ambiguous")])
+@pytest.mark.parametrize(
+    "names", [("spliced", "unspliced", "ambiguous"), NAC, ("Spliced", "Unspliced", "Ambiguous")]
+)
 @pytest.mark.parametrize("x", ["log", "first", "second"])
 def test_no_part_is_taken_for_the_counts(example, parts, tmp_path, names, x):
     values = {"log": np.log1p(example.dense), "first": parts[0], "second": parts[1]}[x]
@@ -89,7 +93,9 @@ def test_no_part_is_taken_for_the_counts(example, parts, tmp_path, names, x):
 
 @pytest.mark.parametrize("factor", [1, 0.5])
 def test_parts_without_any_other_matrix(example, parts, tmp_path, factor):
-    adata = layered(example, parts[0], **{name: part * factor for name, part in velocity(parts).items()})
+    adata = layered(
+        example, parts[0], **{name: part * factor for name, part in velocity(parts).items()}
+    )
     adata.X = None
     adata.write_h5ad(tmp_path / "x")
     if factor == 1:
@@ -100,7 +106,9 @@ def test_parts_without_any_other_matrix(example, parts, tmp_path, factor):
 
 def test_two_parts_are_added_up_too(example, parts, tmp_path):
     """Kb's workflow lamanno knows no ambiguous counts."""
-    layered(example, parts[0], spliced=parts[0], unspliced=example.dense - parts[0]).write_h5ad(tmp_path / "x")
+    layered(example, parts[0], spliced=parts[0], unspliced=example.dense - parts[0]).write_h5ad(
+        tmp_path / "x"
+    )
     example.check(read(tmp_path / "x"))
 
 
@@ -164,7 +172,9 @@ def test_velocity_loom(example, parts, tmp_path):
 @pytest.mark.parametrize("name", ["raw_counts", "zz_unknown", "UMI"])
 def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
     mask = example.dense > 0
-    layered(example, np.log1p(example.dense), detected=mask, **{name: example.dense}).write_h5ad(tmp_path / "x")
+    layered(example, np.log1p(example.dense), detected=mask, **{name: example.dense}).write_h5ad(
+        tmp_path / "x"
+    )
     example.check(read(tmp_path / "x"))
     layered(example, mask, **{name: example.dense}).write_h5ad(tmp_path / "y")
     adata = read(tmp_path / "y")
@@ -184,9 +194,13 @@ def test_a_mask_beside_values_without_counts_is_not_taken(example, tmp_path):
 
 
 def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
-    layered(example, np.log1p(example.dense), ranks=example.dense[::-1], b=example.dense).write_h5ad(tmp_path / "x")
+    layered(
+        example, np.log1p(example.dense), ranks=example.dense[::-1], b=example.dense
+    ).write_h5ad(tmp_path / "x")
     refused(tmp_path / "x", "layers['b']", "layers['ranks']", "layers['counts']")
-    layered(example, np.log1p(example.dense), a=example.dense, b=example.dense).write_h5ad(tmp_path / "y")
+    layered(example, np.log1p(example.dense), a=example.dense, b=example.dense).write_h5ad(
+        tmp_path / "y"
+    )
     example.check(read(tmp_path / "y"))
 
 
@@ -248,7 +262,9 @@ def test_symbols_beside_ids(example, tmp_path, index, columns):
     known |= {"unknown": [f"Smp_{i:06d}" for i in n], "worm": [f"WBGene{i:08d}" for i in n]}
     known |= {"descriptions": [f"protein of kind {i}" for i in n]}
     var = pd.DataFrame({name: known[kind] for name, kind in columns.items()}, index=known[index])
-    ad.AnnData(example.sparse.astype("f4"), pd.DataFrame(index=example.barcodes), var).write_h5ad(tmp_path / "x")
+    ad.AnnData(example.sparse.astype("f4"), pd.DataFrame(index=example.barcodes), var).write_h5ad(
+        tmp_path / "x"
+    )
     adata = read(tmp_path / "x")
     assert list(adata.var_names) == (FLY if index == "fly" else example.symbols)
     ids = known[index] if index in ("fly", "unknown", "worm") else example.ids
@@ -309,7 +325,9 @@ def test_numbers_of_two_tables_are_not_the_same_genes(example, tmp_path):
 )
 def test_loom_of_other_names(example, tmp_path, genes, ids, cells):
     more = {f"row_attrs__{ids}": example.ids} if ids else {}
-    adata = read(write_loom(tmp_path / "x", example, example.dense, genes=genes, cells=cells, **more))
+    adata = read(
+        write_loom(tmp_path / "x", example, example.dense, genes=genes, cells=cells, **more)
+    )
     example.check(adata, ids=ids is not None)
 
 
@@ -356,7 +374,11 @@ def test_seuratdisk(example, tmp_path):
 
 def probes(example):
     """Return three probes a gene, and counts of the probes that sum to those of the genes."""
-    names = [f"{i}|{s}|{n}abc" for i, s in zip(example.ids, example.symbols, strict=True) for n in range(3)]
+    names = [
+        f"{i}|{s}|{n}abc"
+        for i, s in zip(example.ids, example.symbols, strict=True)
+        for n in range(3)
+    ]
     counts = np.zeros((12, 21), dtype=int)
     counts[:, ::3], counts[:, 2::3] = example.dense // 2, example.dense - example.dense // 2
     return names, counts
@@ -375,7 +397,9 @@ def test_probes_of_flex_are_added_up(example, tmp_path, named):
         )
         group["shape"], group["barcodes"] = columns.shape, np.array(example.barcodes, dtype="S")
         given = names if not named else [f"probe{number}" for number in range(21)]
-        group["features/id"], group["features/name"] = (np.array(given, dtype="S") for _ in range(2))
+        group["features/id"], group["features/name"] = (
+            np.array(given, dtype="S") for _ in range(2)
+        )
         group["features/feature_type"] = np.array(["Gene Expression"] * 21, dtype="S")
         if named:
             group["features/gene_id"] = np.repeat(np.array(example.ids, dtype="S"), 3)
@@ -391,7 +415,9 @@ def test_probes_in_an_h5ad_are_added_up(example, tmp_path):
         {"gene_name": np.repeat(example.symbols, 3), "gene_ids": np.repeat(example.ids, 3)},
         index=names,
     )
-    adata = ad.AnnData(sparse.csr_matrix(counts.astype("f4")), pd.DataFrame(index=example.barcodes), var)
+    adata = ad.AnnData(
+        sparse.csr_matrix(counts.astype("f4")), pd.DataFrame(index=example.barcodes), var
+    )
     adata.write_h5ad(tmp_path / "x")
     example.check(read(tmp_path / "x"))
 
@@ -412,14 +438,18 @@ def test_genes_without_tabs(example, write_mtx, tmp_path, separator, version):
     example.check(read(folder))
 
 
-@pytest.mark.parametrize(("matrix", "prefix"), [("DGE.mtx", ""), ("count_matrix.mtx", ""), ("DGE.mtx", "GSM1_")])
+@pytest.mark.parametrize(
+    ("matrix", "prefix"), [("DGE.mtx", ""), ("count_matrix.mtx", ""), ("DGE.mtx", "GSM1_")]
+)
 def test_parse_split_pipe(example, tmp_path, matrix, prefix):
     folder = tmp_path / "sample1/DGE_filtered"
     folder.mkdir(parents=True)
     io.mmwrite(folder / f"{prefix}{matrix}", sparse.coo_matrix(example.dense))
     genes = [f'{i},"{s}",hg38' for i, s in zip(example.ids, example.symbols, strict=True)]
     example.barcodes = [f"01_0{number}_11" for number in range(12)]
-    (folder / f"{prefix}all_genes.csv").write_text("gene_id,gene_name,genome\n" + "\n".join(genes) + "\n")
+    (folder / f"{prefix}all_genes.csv").write_text(
+        "gene_id,gene_name,genome\n" + "\n".join(genes) + "\n"
+    )
     cells = "".join(f"{name},s1,{number}\n" for number, name in enumerate(example.barcodes))
     (folder / f"{prefix}cell_metadata.csv").write_text("bc_wells,sample,tscp_count\n" + cells)
     (folder / f"{prefix}anndata.h5ad").write_bytes(b"not looked at")
@@ -440,7 +470,9 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "header"), [(name, header) for name, lines in HEADERS.items() for header in lines])
+@pytest.mark.parametrize(
+    ("name", "header"), [(name, header) for name, lines in HEADERS.items() for header in lines]
+)
 def test_names_with_a_header(example, write_mtx, tmp_path, name, header):
     folder = write_mtx(tmp_path / "x", version=2)
     rewrite(folder / name, lambda lines: [header, *lines])
@@ -455,7 +487,9 @@ def test_both_lists_with_a_header_and_more_columns(example, write_mtx, tmp_path)
         folder / "genes.tsv",
         lambda lines: ["ENSEMBL\tSYMBOL\tCHR", *(f"{line}\t1" for line in lines)],
     )
-    rewrite(folder / "barcodes.tsv", lambda lines: ["Barcode\tBatch", *(f"{line}\tb" for line in lines)])
+    rewrite(
+        folder / "barcodes.tsv", lambda lines: ["Barcode\tBatch", *(f"{line}\tb" for line in lines)]
+    )
     adata, labels = read_sample(folder, settings={"labels": "Batch"})
     example.check(adata)
     assert set(labels["label"]) == {"b"}
@@ -468,7 +502,9 @@ def test_names_as_r_writes_them(example, write_mtx, tmp_path):
         lambda lines: ['"x"', *(f'"{n + 1}"\t"{line}"' for n, line in enumerate(lines))],
     )
     (folder / "genes.tsv").unlink()
-    pd.DataFrame({"gene_id": example.ids, "gene_name": example.symbols}, index=range(1, 8)).to_csv(folder / "genes.csv")
+    pd.DataFrame({"gene_id": example.ids, "gene_name": example.symbols}, index=range(1, 8)).to_csv(
+        folder / "genes.csv"
+    )
     example.check(read(folder))
 
 
@@ -483,7 +519,9 @@ def test_features_without_a_place_on_the_genome(example, write_mtx, tmp_path, pl
     folder = write_mtx(tmp_path / "x", zipped=False)
     rewrite(
         folder / "features.tsv",
-        lambda lines: [line + "\tchr1\t1\t9" * (number != place) for number, line in enumerate(lines)],
+        lambda lines: [
+            line + "\tchr1\t1\t9" * (number != place) for number, line in enumerate(lines)
+        ],
     )
     example.check(read(folder))
 
@@ -500,7 +538,9 @@ def test_genes_without_a_symbol(example, write_mtx, tmp_path):
 
 def test_symbols_before_ids(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", version=2)
-    rewrite(folder / "genes.tsv", lambda lines: ["\t".join(line.split("\t")[::-1]) for line in lines])
+    rewrite(
+        folder / "genes.tsv", lambda lines: ["\t".join(line.split("\t")[::-1]) for line in lines]
+    )
     example.check(read(folder))
 
 
@@ -520,10 +560,14 @@ def test_folder_with_packed_and_unpacked_files(example, write_mtx, tmp_path, pac
 
 def test_packed_and_unpacked_files_that_differ(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", zipped=False)
-    (folder / "barcodes.tsv.gz").write_bytes(gzip.compress("\n".join(example.barcodes[::-1]).encode()))
+    (folder / "barcodes.tsv.gz").write_bytes(
+        gzip.compress("\n".join(example.barcodes[::-1]).encode())
+    )
     refused(folder, "several could be it", "Leave only the one")
     (folder / "barcodes.tsv.gz").unlink()
-    (folder / "matrix.mtx.gz").write_bytes(gzip.compress((folder / "matrix.mtx").read_bytes() + b"%"))
+    (folder / "matrix.mtx.gz").write_bytes(
+        gzip.compress((folder / "matrix.mtx").read_bytes() + b"%")
+    )
     refused(folder, "2 matrices")
 
 
@@ -649,11 +693,15 @@ def test_zarr(example, write_zarr, tmp_path, version, kind):
 
 
 @pytest.mark.parametrize("version", [2, 3])
-@pytest.mark.parametrize("name", ["X/data", "X/indices", "X/indptr", "obs/_index", "var/_index", "var/gene_ids"])
+@pytest.mark.parametrize(
+    "name", ["X/data", "X/indices", "X/indptr", "obs/_index", "var/_index", "var/gene_ids"]
+)
 def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, name):
     """Zarr takes a missing part for zeros or empty names."""
     path = write_zarr(example.adata(), tmp_path / "x.zarr", version=version)
-    parts = [file for file in (path / name).rglob("*") if file.is_file() and file.name[0] not in ".z"]
+    parts = [
+        file for file in (path / name).rglob("*") if file.is_file() and file.name[0] not in ".z"
+    ]
     for file in parts:
         file.unlink()
     assert len(parts) == 1
@@ -696,7 +744,9 @@ def test_zarr_of_spatialdata_and_of_cell_ranger(example, write_zarr, write_10x, 
 def test_zarr_of_xenium(example, tmp_path, zipped):
     import zarr
 
-    group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2).create_group("cell_features")
+    group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2).create_group(
+        "cell_features"
+    )
     rows = sparse.csr_matrix(example.dense.T)
     for name in ("data", "indices", "indptr"):
         group.create_array(name, data=getattr(rows, name).astype("u4"))
@@ -813,5 +863,7 @@ def test_format_of_a_container_is_told(example, write_zarr, tmp_path):
 
 @pytest.mark.parametrize("gene", ["CRAMP1", "PAR1", "FEA1", "BZH", "Rar!"])
 def test_a_table_whose_first_gene_is_called_so_is_a_table(example, tmp_path, gene):
-    (tmp_path / "x").write_text("".join(f"{name}\t{n}\t3\n" for n, name in enumerate((gene, "GAPDH", "ACTB"))))
+    (tmp_path / "x").write_text(
+        "".join(f"{name}\t{n}\t3\n" for n, name in enumerate((gene, "GAPDH", "ACTB")))
+    )
     assert gene in read(tmp_path / "x").var_names

@@ -21,7 +21,13 @@ def counts(matrix, barcodes=("b1", "b2"), ids=("i1", "i2", "i3"), symbols=("A", 
 
 @pytest.mark.parametrize(
     ("value", "word"),
-    [(np.nan, "not finite"), (np.inf, "not finite"), (-1, "negative"), (0.5, "no whole"), (2.0**60, "large")],
+    [
+        (np.nan, "not finite"),
+        (np.inf, "not finite"),
+        (-1, "negative"),
+        (0.5, "no whole"),
+        (2.0**60, "large"),
+    ],
 )
 def test_the_first_offender_is_named(value, word):
     with pytest.raises(InputError) as caught:
@@ -30,7 +36,9 @@ def test_the_first_offender_is_named(value, word):
     assert "gene 'B' and barcode 'b2'" in caught.value.problems[0].what
 
 
-@pytest.mark.parametrize(("largest", "dtype"), [(2**31 - 1, np.int32), (2**31, np.int64), (2**53, np.int64)])
+@pytest.mark.parametrize(
+    ("largest", "dtype"), [(2**31 - 1, np.int32), (2**31, np.int64), (2**53, np.int64)]
+)
 @pytest.mark.parametrize("stored", [np.int64, np.uint64, np.float64])
 def test_integers_are_as_wide_as_needed(largest, dtype, stored):
     found = check_counts(counts(np.array([[largest, 0, 1], [0, 2, 0]], dtype=stored)), PATH).matrix

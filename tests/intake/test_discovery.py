@@ -49,7 +49,9 @@ def _move(file: Path, to: Path) -> Path:
     return Path(shutil.move(file, to))
 
 
-def test_outputs_of_each_program_are_found_and_can_be_read(runs, found, example, write_10x, write_mtx, write_kb):
+def test_outputs_of_each_program_are_found_and_can_be_read(
+    runs, found, example, write_10x, write_mtx, write_kb
+):
     (runs / "ranger/outs").mkdir(parents=True)
     write_10x(runs / "ranger/outs/filtered_feature_bc_matrix.h5")
     write_mtx(runs / "ranger_2/outs/filtered_gene_bc_matrices/hg19", version=2)
@@ -75,7 +77,9 @@ def test_alevins_matrix_is_found(runs, found, example, write_alevin):
     assert "a: alevin, 12 barcodes x 7 genes" in listing
 
 
-def test_of_several_outputs_of_a_sample_filtered_is_taken_and_the_others_are_named(runs, found, write_mtx, write_10x):
+def test_of_several_outputs_of_a_sample_filtered_is_taken_and_the_others_are_named(
+    runs, found, write_mtx, write_10x
+):
     outs = runs / "patient_1" / "outs"
     for kind in ("raw", "filtered"):
         write_mtx(outs / f"{kind}_feature_bc_matrix")
@@ -125,12 +129,16 @@ def test_the_pooled_matrix_of_a_multiplexed_run_is_passed_over(runs, found, writ
     outs = runs / "run" / "outs"
     for sample in ("s1", "s2"):
         (outs / "per_sample_outs" / sample / "count").mkdir(parents=True)
-        write_10x(outs / "per_sample_outs" / sample / "count" / "sample_filtered_feature_bc_matrix.h5")
+        write_10x(
+            outs / "per_sample_outs" / sample / "count" / "sample_filtered_feature_bc_matrix.h5"
+        )
     (outs / "multi/count").mkdir(parents=True)
     write_10x(outs / "multi/count/raw_feature_bc_matrix.h5")
     rows, listing = found()
     assert set(rows) == {"s1", "s2"}
-    assert "multi/count/raw_feature_bc_matrix.h5: all samples of a multiplexed run together" in listing
+    assert (
+        "multi/count/raw_feature_bc_matrix.h5: all samples of a multiplexed run together" in listing
+    )
 
 
 def test_the_folder_of_one_sample_gives_its_own_name(tmp_path, found, write_mtx):
@@ -178,7 +186,11 @@ def test_the_organism_is_guessed(runs, found, example):
             file["X"], file["gene_ids"] = np.ones((3, 30), dtype=int), np.array(ids, dtype="S")
             file["more"] = np.array(["GAPDH"] * 30, dtype="S")  # what is less sure than ids
     rows, listing = found()
-    assert {name: row["organism"] for name, row in rows.items()} == {"man": "human", "mouse": "mouse", "fish": "other"}
+    assert {name: row["organism"] for name, row in rows.items()} == {
+        "man": "human",
+        "mouse": "mouse",
+        "fish": "other",
+    }
     assert "mouse (30 of 30 genes, by id)" in listing
 
 
@@ -195,7 +207,9 @@ def test_paths_come_back_from_the_sheet_as_they_are(runs, found, example, name):
     assert [row["counts"] for row in found()[0].values()] == [str(path)]
 
 
-@pytest.mark.parametrize("name", ["line\nbreak", "return\rb", "b\x1b[31m", os.fsdecode(b"not \xff utf-8")])
+@pytest.mark.parametrize(
+    "name", ["line\nbreak", "return\rb", "b\x1b[31m", os.fsdecode(b"not \xff utf-8")]
+)
 def test_a_path_that_no_sheet_can_hold_is_reported(runs, found, example, name):
     example.adata().write_h5ad(runs / "good.h5ad")
     shutil.copy(runs / "good.h5ad", runs / f"{name}.h5ad")

@@ -58,7 +58,9 @@ def test_dense_matrices_are_taken_to_hold_mostly_zeros(tmp_path):
     assert matrix_size(tmp_path / "x") == matrix_size(tmp_path / "loom") == Size(1000, 200, 20_000)
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\nxxx", b"%%MatrixMarket\n", b"\0" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\nxxx", b"%%MatrixMarket\n", b"\0" * 99]
+)
 def test_what_has_no_header_has_no_size(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     assert matrix_size(tmp_path / "x") is None
@@ -92,7 +94,9 @@ def write_headers(tmp_path, monkeypatch):
             if n_barcodes is not None:
                 (tmp_path / f"in/{number}").mkdir(parents=True)
                 with gzip.open(tmp_path / f"in/{number}/a b.mtx.gz", "wt") as file:
-                    file.write(f"%%MatrixMarket matrix coordinate integer general\n%\n30000 {n_barcodes} {n_stored}\n")
+                    file.write(
+                        f"%%MatrixMarket matrix coordinate integer general\n%\n30000 {n_barcodes} {n_stored}\n"
+                    )
         given = [{"id": sample, "group": group, "n_bytes": 1} for sample, group, *_ in samples]
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
         estimate_memory(counts=tmp_path / "in", limit_mb=limit_mb)
@@ -147,7 +151,9 @@ def test_of_unfiltered_samples_what_is_not_known_is_said_and_not_warned_of(write
 
 def test_an_unfiltered_sample_too_large_to_be_filtered_is_warned_of(write_headers):
     (row,) = write_headers(("a", "g", *UNFILTERED), limit_mb=2500)["samples"]
-    assert row["warning"].startswith("a: the filter asks for up to 2.6 GB, but a task gets 2.4 GB at most")
+    assert row["warning"].startswith(
+        "a: the filter asks for up to 2.6 GB, but a task gets 2.4 GB at most"
+    )
 
 
 def test_a_group_of_which_a_sample_is_not_known_is_not_estimated(write_headers):

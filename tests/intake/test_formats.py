@@ -38,7 +38,9 @@ def test_mtx_file_and_link_to_it(example, write_mtx, tmp_path):
     example.check(read(link))
 
 
-@pytest.mark.parametrize("where", ["filtered_feature_bc_matrix", "a/b/filtered_gene_bc_matrices/GRCh38"])
+@pytest.mark.parametrize(
+    "where", ["filtered_feature_bc_matrix", "a/b/filtered_gene_bc_matrices/GRCh38"]
+)
 def test_mtx_in_a_sub_folder(example, write_mtx, tmp_path, where):
     write_mtx(tmp_path / where)
     adata = read(tmp_path)
@@ -88,7 +90,9 @@ def test_outs_folder_with_prefixes(example, write_mtx, write_10x, tmp_path, pref
     (tmp_path / "outs/analysis/clusters.csv").write_text("Barcode,Cluster\nA,1\n")
     adata = read(tmp_path / "outs")
     example.check(adata)
-    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices in it: 1" in notes(adata)
+    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices in it: 1" in notes(
+        adata
+    )
 
 
 def test_kb_is_transposed(example, write_kb, tmp_path):
@@ -103,7 +107,9 @@ def test_whatever_the_last_line_ends_with(example, write_mtx, tmp_path, end, zip
     folder = write_mtx(tmp_path, zipped=False)
     content = (folder / "matrix.mtx").read_bytes().rstrip() + end.encode()
     (folder / "matrix.mtx").unlink()
-    (folder / f"matrix.mtx{'.gz' * zipped}").write_bytes(gzip.compress(content) if zipped else content)
+    (folder / f"matrix.mtx{'.gz' * zipped}").write_bytes(
+        gzip.compress(content) if zipped else content
+    )
     example.check(read(folder))
 
 
@@ -119,7 +125,9 @@ def test_what_the_folders_above_are_called_does_not_count(example, write_mtx, tm
     write_mtx(outs / "filtered_feature_bc_matrix")
     adata = read(outs)
     example.check(adata)
-    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices in it: 1" in notes(adata)
+    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices in it: 1" in notes(
+        adata
+    )
 
 
 @pytest.fixture
@@ -127,7 +135,11 @@ def kb_nac(example, write_kb, tmp_path):
     """Return a folder as of ``kb count --workflow nac``, and its matrices by kind."""
     folder = write_kb(tmp_path / "kb/counts_unfiltered")
     (folder / "cells_x_genes.mtx").unlink()
-    kinds = {"ambiguous": example.sparse * 3, "mature": example.sparse, "nascent": example.sparse[::-1] * 2}
+    kinds = {
+        "ambiguous": example.sparse * 3,
+        "mature": example.sparse,
+        "nascent": example.sparse[::-1] * 2,
+    }
     for kind, matrix in kinds.items():
         io.mmwrite(folder / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(matrix))
     return folder, {kind: matrix.toarray() for kind, matrix in kinds.items()}
@@ -139,7 +151,11 @@ def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
         adata = read(given)
         np.testing.assert_array_equal(adata.X.toarray(), sum(kinds.values()))
         assert list(adata.var["gene_ids"]) == example.ids
-        for words in ("were added up", f"'cells_x_genes.nascent.mtx' {kinds['nascent'].sum():,}", "--sum"):
+        for words in (
+            "were added up",
+            f"'cells_x_genes.nascent.mtx' {kinds['nascent'].sum():,}",
+            "--sum",
+        ):
             assert words in notes(adata)
     assert "'counts_unfiltered/cells_x_genes.ambiguous.mtx', " in notes(adata)
 
@@ -217,7 +233,12 @@ def test_alevin_binary(example, write_alevin, tmp_path):
     folder = write_alevin(tmp_path / "out/alevin")
     (tmp_path / "link").mkdir()
     (tmp_path / "link/quants_mat.gz").symlink_to(folder / "quants_mat.gz")
-    for path in (tmp_path / "out", folder, folder / "quants_mat.gz", tmp_path / "link/quants_mat.gz"):
+    for path in (
+        tmp_path / "out",
+        folder,
+        folder / "quants_mat.gz",
+        tmp_path / "link/quants_mat.gz",
+    ):
         adata = read(path)
         np.testing.assert_array_equal(adata.X.toarray(), example.dense)
         assert list(adata.obs_names) == example.barcodes
@@ -246,7 +267,11 @@ def test_alevin_text_is_preferred_to_its_binary(example, write_alevin, write_kb,
     ("file", "change", "words"),
     [
         ("quants_mat_rows.txt", lambda text: text + b"AAAA\n", ["ends before"]),
-        ("quants_mat_rows.txt", lambda text: text[: text.rindex(b"\n", 0, -1) + 1], ["more than the cells"]),
+        (
+            "quants_mat_rows.txt",
+            lambda text: text[: text.rindex(b"\n", 0, -1) + 1],
+            ["more than the cells"],
+        ),
         ("quants_mat_cols.txt", lambda text: text[: text.rindex(b"\n", 0, -40) + 1], ["damaged"]),
         ("quants_mat.gz", lambda text: text[:-20], ["damaged"]),
     ],
@@ -260,8 +285,12 @@ def test_alevin_that_does_not_fit(write_alevin, tmp_path, file, change, words):
 
 
 def test_alevin_fry_splicing_is_added_up(example, tmp_path):
-    spliced, unspliced, ambiguous = (np.random.default_rng(seed).poisson(2, example.dense.shape) for seed in range(3))
-    io.mmwrite(tmp_path / "quants_mat.mtx", sparse.coo_matrix(np.hstack([spliced, unspliced, ambiguous])))
+    spliced, unspliced, ambiguous = (
+        np.random.default_rng(seed).poisson(2, example.dense.shape) for seed in range(3)
+    )
+    io.mmwrite(
+        tmp_path / "quants_mat.mtx", sparse.coo_matrix(np.hstack([spliced, unspliced, ambiguous]))
+    )
     names = [f"{name}{end}" for end in ("", "-U", "-A") for name in example.ids]
     (tmp_path / "quants_mat_cols.txt").write_text("\n".join(names) + "\n")
     (tmp_path / "quants_mat_rows.txt").write_text("\n".join(example.barcodes) + "\n")
@@ -282,7 +311,9 @@ def test_mtx_entries_given_twice_are_added_and_told(write_mtx, tmp_path):
 
 def test_mtx_sums_never_wrap_around(write_mtx, tmp_path):
     folder = write_mtx(tmp_path, zipped=False)
-    text = "%%MatrixMarket matrix coordinate integer general\n7 12 2\n1 1 2000000000\n1 1 2000000000\n"
+    text = (
+        "%%MatrixMarket matrix coordinate integer general\n7 12 2\n1 1 2000000000\n1 1 2000000000\n"
+    )
     (folder / "matrix.mtx").write_text(text)
     refused(folder, "add up to more than")
 
@@ -290,7 +321,9 @@ def test_mtx_sums_never_wrap_around(write_mtx, tmp_path):
 def test_mtx_dense(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path, zipped=False)
     values = "\n".join(str(value) for value in example.dense.flatten())
-    (folder / "matrix.mtx").write_text(f"%%MatrixMarket matrix array integer general\n7 12\n{values}\n")
+    (folder / "matrix.mtx").write_text(
+        f"%%MatrixMarket matrix array integer general\n7 12\n{values}\n"
+    )
     example.check(read(folder))
 
 
@@ -334,7 +367,9 @@ def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, 
         assert list(adata.var_names) == example.symbols[:5]
         np.testing.assert_array_equal(adata.X.toarray(), example.dense[:, :5])
         assert "2 Antibody Capture" in notes(adata)
-    refused(write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "No gene", "7 Antibody Capture")
+    refused(
+        write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "No gene", "7 Antibody Capture"
+    )
 
 
 def test_folders_that_cannot_be_told(write_mtx, tmp_path):
@@ -371,7 +406,9 @@ def test_10x_hdf5_genomes_side_by_side(example, write_10x, tmp_path):
     write_10x(path, version=2, genome="mm10", mode="a")
     adata = read(path)
     assert list(adata.obs_names) == first
-    np.testing.assert_array_equal(adata.X.toarray(), np.hstack([example.dense, example.dense[::-1]]))
+    np.testing.assert_array_equal(
+        adata.X.toarray(), np.hstack([example.dense, example.dense[::-1]])
+    )
     assert "GRCh38, mm10" in notes(adata)
     assert adata.var_names.is_unique
 
@@ -419,7 +456,8 @@ def test_h5ad_finds_the_raw_counts(example, tmp_path, place):
 
 
 @pytest.mark.parametrize(
-    "convert", [sparse.csc_matrix, lambda matrix: matrix.toarray(), lambda matrix: matrix.astype("i8")]
+    "convert",
+    [sparse.csc_matrix, lambda matrix: matrix.toarray(), lambda matrix: matrix.astype("i8")],
 )
 def test_h5ad_layouts(example, tmp_path, convert):
     adata = example.adata()
@@ -447,7 +485,12 @@ def test_h5ad_without_symbols(example, tmp_path):
     adata.var = pd.DataFrame(index=example.ids)
     adata.write_h5ad(tmp_path / "x.h5ad")
     found = read(tmp_path / "x.h5ad")
-    assert list(found.var_names) == list(found.var["gene_ids"]) == list(found.var["gene_symbols"]) == example.ids
+    assert (
+        list(found.var_names)
+        == list(found.var["gene_ids"])
+        == list(found.var["gene_symbols"])
+        == example.ids
+    )
 
 
 def test_h5ad_other_features(example, tmp_path):
@@ -499,7 +542,9 @@ def test_hdf5_with_sparse_x(example, tmp_path):
     example.check(read(tmp_path / "x.h5"), ids=False, barcodes=False, genes=False)
 
 
-@pytest.mark.parametrize("values", [np.zeros(5), np.zeros((2, 2, 2)), np.array([["a", "b"]], dtype="S1")])
+@pytest.mark.parametrize(
+    "values", [np.zeros(5), np.zeros((2, 2, 2)), np.array([["a", "b"]], dtype="S1")]
+)
 def test_hdf5_with_an_x_that_is_no_matrix(tmp_path, values):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = values
@@ -576,14 +621,18 @@ def test_table_as_r_and_drop_seq_write_it(example, tmp_path):
 
 
 def test_table_with_bom_and_crlf(example, tmp_path):
-    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + example.table().to_csv(lineterminator="\r\n").encode() + b"\r\n")
+    (tmp_path / "x.csv").write_bytes(
+        b"\xef\xbb\xbf" + example.table().to_csv(lineterminator="\r\n").encode() + b"\r\n"
+    )
     example.check(read(tmp_path / "x.csv"), ids=False)
 
 
 def test_table_without_names(example, tmp_path):
     np.savetxt(tmp_path / "x.csv", example.dense.T, fmt="%d", delimiter=",")
     adata = read(tmp_path / "x.csv")
-    np.testing.assert_array_equal(adata.X.toarray(), example.dense.T)  # the longer side is taken for genes
+    np.testing.assert_array_equal(
+        adata.X.toarray(), example.dense.T
+    )  # the longer side is taken for genes
     assert "by the shape alone" in notes(adata)
 
 

@@ -53,7 +53,9 @@ def _nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "cwd")
     yield
     assert list((tmp_path / "cwd").iterdir()) == []
-    assert not [path for path in tmp_path.rglob("*") if path.name in ("evil", "core", "traceback.txt")]
+    assert not [
+        path for path in tmp_path.rglob("*") if path.name in ("evil", "core", "traceback.txt")
+    ]
 
 
 @pytest.fixture
@@ -108,7 +110,11 @@ def copy(source, target):
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
     (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    return sorted(path for path in target.rglob("*") if path.is_file()) if target.is_dir() else [target]
+    return (
+        sorted(path for path in target.rglob("*") if path.is_file())
+        if target.is_dir()
+        else [target]
+    )
 
 
 def outcome(path):
@@ -132,7 +138,9 @@ def test_truncated(sources, example, tmp_path, data):
     if adata is None:
         return
     n_cells, n_genes = adata.shape
-    if kind == "csv":  # cut between two rows, a table is one of fewer rows; cut within its last number, one of another
+    if (
+        kind == "csv"
+    ):  # cut between two rows, a table is one of fewer rows; cut within its last number, one of another
         n_cells -= 1
     elif n_genes < example.dense.shape[1]:  # the last feature's type was cut
         assert "left out" in adata.uns["intake"]
@@ -176,11 +184,18 @@ def test_lines_of_text(sources, example, tmp_path, data):
     if change == "swap":
         lines[place], lines[other] = lines[other], lines[place]
     else:
-        new = {"drop": "", "double": lines[place] * 2, "join": lines[place].rstrip() + lines[other], "blank": "\n"}
+        new = {
+            "drop": "",
+            "double": lines[place] * 2,
+            "join": lines[place].rstrip() + lines[other],
+            "blank": "\n",
+        }
         lines[place] = new[change]
     file.write_text("".join(lines))
     adata = outcome(tmp_path / "x")
-    if adata is not None and change == "swap" and "mtx" not in file.name:  # names or rows in another order
+    if (
+        adata is not None and change == "swap" and "mtx" not in file.name
+    ):  # names or rows in another order
         assert adata.X.sum() == example.dense.sum()
 
 
@@ -192,7 +207,9 @@ def test_wrong_dimensions(sources, tmp_path, data):
     grown = data.draw(st.sampled_from([-1, 1, 1000, 2**40]))
     files = copy(sources[kind], tmp_path / "x")
     if kind in ("mtx", "kb", "kb nac"):
-        file = next(file for file in files if file.suffix == ".mtx" and "ambiguous" not in file.name)
+        file = next(
+            file for file in files if file.suffix == ".mtx" and "ambiguous" not in file.name
+        )
         lines = file.read_text().splitlines(keepends=True)
         place = next(number for number, line in enumerate(lines) if not line.startswith("%"))
         sizes = [int(size) for size in lines[place].split()]
@@ -226,7 +243,9 @@ def _resize(file, name, which, grown):
 
 @fuzz(max_examples=25)
 @given(
-    value=st.sampled_from([np.nan, np.inf, -np.inf, -1.0, -0.5, 0.5, 1e-300, 1e300, 2.0**53 + 2, 2.0**31, 3.0]),
+    value=st.sampled_from(
+        [np.nan, np.inf, -np.inf, -1.0, -0.5, 0.5, 1e-300, 1e300, 2.0**53 + 2, 2.0**31, 3.0]
+    ),
     kind=st.sampled_from(["h5ad", "dense h5ad", "csv", "mtx"]),
     place=st.tuples(st.integers(0, 11), st.integers(0, 6)),
 )
@@ -279,7 +298,11 @@ def test_odd_names_of_cells(example, tmp_path, names):
 def test_control_characters_in_lists_of_names(sources, example, tmp_path, kind, control, data):
     """In a list or table of text they are refused or taken out; no name has any from here on."""
     copy(sources[kind], tmp_path / "x")
-    names = {"mtx": "barcodes.tsv", "kb": "cells_x_genes.barcodes.txt", "alevin": "quants_mat_rows.txt"}
+    names = {
+        "mtx": "barcodes.tsv",
+        "kb": "cells_x_genes.barcodes.txt",
+        "alevin": "quants_mat_rows.txt",
+    }
     file = tmp_path / "x" / names[kind] if kind in names else tmp_path / "x"
     barcode = data.draw(st.sampled_from(example.barcodes))
     place = data.draw(st.integers(0, len(barcode)))

@@ -127,7 +127,9 @@ def test_links_in_a_zip_are_not_followed(tmp_path):
     refused(tmp_path / "x.zip", "no table")  # it is a file that holds a path
 
 
-@pytest.mark.parametrize("name", ["/a/x.csv", "a/./x.csv", "C:\\x\\x.csv", "new\nline\x01.csv", "n" * 250])
+@pytest.mark.parametrize(
+    "name", ["/a/x.csv", "a/./x.csv", "C:\\x\\x.csv", "new\nline\x01.csv", "n" * 250]
+)
 def test_names_in_archives_are_ours(counts, example, tmp_path, name):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(name, counts)
@@ -147,7 +149,9 @@ def test_what_desktops_put_into_archives_is_no_data(example, write_mtx, tmp_path
 
 
 def test_two_files_of_one_name_are_refused(counts, tmp_path):
-    refused(tar(tmp_path / "x.tar", ("a.csv", counts), ("./a.csv", counts)), "two files called 'a.csv'")
+    refused(
+        tar(tmp_path / "x.tar", ("a.csv", counts), ("./a.csv", counts)), "two files called 'a.csv'"
+    )
 
 
 def test_archive_that_is_a_file_and_a_folder(counts, tmp_path):
@@ -288,7 +292,9 @@ def test_hdf5_that_reads_other_files(example, secret, tmp_path):
         group.create_virtual_dataset(name, layout)
 
     def stored(group, name):
-        group.create_dataset(name, (12,), "S8", external=[(tmp_path / "raw.bin", 0, h5py.h5f.UNLIMITED)])
+        group.create_dataset(
+            name, (12,), "S8", external=[(tmp_path / "raw.bin", 0, h5py.h5f.UNLIMITED)]
+        )
 
     for how in (external, virtual, stored):
         with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -327,7 +333,9 @@ def test_10x_hdf5_of_impossible_size(example, tmp_path, replaced):
     refused_within(tmp_path / "x.h5", "cannot hold")
 
 
-@pytest.mark.parametrize("place", ["obs/label", "var/gene_ids", "obs/_index", "X/data", "layers/counts/indices"])
+@pytest.mark.parametrize(
+    "place", ["obs/label", "var/gene_ids", "obs/_index", "X/data", "layers/counts/indices"]
+)
 def test_h5ad_of_impossible_size(example, tmp_path, place):
     adata = example.adata()
     adata.layers["counts"] = adata.X.copy()
@@ -378,7 +386,9 @@ def test_compression_bomb_in_hdf5(tmp_path):
     """Zeros that fill 2 GB once they are unpacked are never held in memory."""
     with h5py.File(tmp_path / "x.h5", "w") as file:
         values = file.create_dataset("X/data", (2**28,), "f8", chunks=(2**22,), compression="gzip")
-        indices = file.create_dataset("X/indices", (2**28,), "i8", chunks=(2**22,), compression="gzip")
+        indices = file.create_dataset(
+            "X/indices", (2**28,), "i8", chunks=(2**22,), compression="gzip"
+        )
         for start in range(0, 2**26, 2**22):
             values[start : start + 2**22], indices[start : start + 2**22] = 0, 0
         file["X/indptr"], file["X/shape"] = [0, 2**28], [1, 7]
@@ -399,7 +409,11 @@ def test_matrix_market_of_impossible_shape(write_mtx, tmp_path, sizes, kind, zip
 
 def test_zarr_that_leads_elsewhere_or_claims_too_much(example, write_zarr, tmp_path):
     write_zarr(example.adata(), tmp_path / "x.zarr")
-    chunk = next(path for path in (tmp_path / "x.zarr/X/data").rglob("*") if path.is_file() and path.name[0] in "0c")
+    chunk = next(
+        path
+        for path in (tmp_path / "x.zarr/X/data").rglob("*")
+        if path.is_file() and path.name[0] in "0c"
+    )
     content = chunk.read_bytes()
     chunk.unlink()
     chunk.symlink_to("/etc/passwd")
@@ -427,7 +441,10 @@ def test_control_characters_in_names(example, write_zarr, tmp_path, control, kin
         write_zarr(example.adata(), path) if kind == "zarr" else example.adata().write_h5ad(path)
     else:
         with h5py.File(path, "w") as file:
-            cells, genes = (np.array(names, dtype=h5py.string_dtype()) for names in (example.barcodes, example.symbols))
+            cells, genes = (
+                np.array(names, dtype=h5py.string_dtype())
+                for names in (example.barcodes, example.symbols)
+            )
             if kind == "10x":
                 fill(
                     file.create_group("matrix"),

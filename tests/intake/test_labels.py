@@ -39,14 +39,20 @@ def test_missing_column_lists_those_there(h5ad):
 def test_y(example, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"], file["Y"] = example.dense, np.arange(12) % 3
-    assert list(labels_of(tmp_path / "x.h5", "Y")["label"]) == [str(number % 3) for number in range(12)]
+    assert list(labels_of(tmp_path / "x.h5", "Y")["label"]) == [
+        str(number % 3) for number in range(12)
+    ]
 
 
-@pytest.mark.parametrize("header", ["", "barcode,label\n", "cell,age,cell_type\n", "label,barcode\n"])
+@pytest.mark.parametrize(
+    "header", ["", "barcode,label\n", "cell,age,cell_type\n", "label,barcode\n"]
+)
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
 def test_file(h5ad, example, tmp_path, header, delimiter):
     pairs = [(barcode, f"t{number}") for number, barcode in enumerate(example.barcodes)]
-    row = {"cell,age,cell_type\n": "{0},8,{1}\n", "label,barcode\n": "{1},{0}\n"}.get(header, "{0},{1}\n")
+    row = {"cell,age,cell_type\n": "{0},8,{1}\n", "label,barcode\n": "{1},{0}\n"}.get(
+        header, "{0},{1}\n"
+    )
     text = header + "".join(row.format(*pair) for pair in pairs[:-2])
     path = tmp_path / "labels.csv"
     path.write_text("\ufeff" + text.replace(",", delimiter), encoding="utf-8")

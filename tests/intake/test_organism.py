@@ -14,7 +14,13 @@ from scsiameseclu.intake.organism import gene_organisms, infer_organism
 HUMAN = [f"ENSG{number:011d}.2" for number in range(100)]
 MOUSE = [f"ENSMUSG{number:011d}" for number in range(100)]
 FISH = [f"ENSDARG{number:011d}" for number in range(100)]
-UPPER = ["MT-ND1", "C1orf112", "HLA-DRB1", "RP11-34P13.3", *(f"GENE{number}" for number in range(96))]
+UPPER = [
+    "MT-ND1",
+    "C1orf112",
+    "HLA-DRB1",
+    "RP11-34P13.3",
+    *(f"GENE{number}" for number in range(96)),
+]
 TITLE = ["mt-Nd1", "0610007P14Rik", "H2-Ab1", *(f"Gene{number}" for number in range(97))]
 LOWER = [f"gene{number}" for number in range(100)]
 
@@ -56,7 +62,15 @@ def test_what_the_names_tell(ids, symbols, found):
         ([f"WBGene{number:08d}" for number in range(50)], "worm"),
         ([f"ENSRNOG{number:011d}" for number in range(50)], "rat"),
         ([f"ENSSSCG{number:011d}.1" for number in range(50)], "pig"),
-        ([f"YA{arm}{number:03d}{strand}" for arm in "LR" for number in range(20) for strand in "CW"], "yeast"),
+        (
+            [
+                f"YA{arm}{number:03d}{strand}"
+                for arm in "LR"
+                for number in range(20)
+                for strand in "CW"
+            ],
+            "yeast",
+        ),
         ([f"AT{number % 5 + 1}G{number:05d}" for number in range(50)], "Arabidopsis"),
         ([f"ENSLACG{number:011d}" for number in range(50)], ""),
     ],
@@ -71,7 +85,14 @@ def test_other_organisms_have_their_name(ids, name):
 
 
 def test_organism_of_each_gene():
-    names = ["ENSG00000000003", "ENSMUSG00000064351.1", "mm10___Xkr4", "GRCh38_TP53", "TP53", "ENSDARG00000000001"]
+    names = [
+        "ENSG00000000003",
+        "ENSMUSG00000064351.1",
+        "mm10___Xkr4",
+        "GRCh38_TP53",
+        "TP53",
+        "ENSDARG00000000001",
+    ]
     assert gene_organisms(var(names)).tolist() == ["human", "mouse", "mouse", "human", "", ""]
 
 
@@ -82,14 +103,24 @@ def test_organism_of_each_gene():
         (HUMAN, "other", ""),
         (HUMAN, None, ""),
         (LOWER, "human", ""),
-        (MOUSE, "human", "look like those of mouse (100 of 100 genes, by id), but the organism is given as human"),
+        (
+            MOUSE,
+            "human",
+            "look like those of mouse (100 of 100 genes, by id), but the organism is given as human",
+        ),
         (TITLE, "human", "by upper and lower case"),
         (FISH, "mouse", "not of mouse"),
         (HUMAN + MOUSE, "human", "genes of human and mouse (100 of human and 100 of mouse)"),
     ],
 )
 def test_what_the_samplesheet_says_is_checked(ids, given, words):
-    counts = Counts(sparse.csr_matrix(np.ones((2, len(ids)), dtype=np.int32)), ["A", "B"], list(ids), list(ids), "x")
+    counts = Counts(
+        sparse.csr_matrix(np.ones((2, len(ids)), dtype=np.int32)),
+        ["A", "B"],
+        list(ids),
+        list(ids),
+        "x",
+    )
     intake = json.loads(to_adata(counts, {"organism": given}).uns["intake"])
     assert intake["organism"]["given"] == given
     assert words in intake["organism"]["warning"]

@@ -24,7 +24,12 @@ def run(folder, *arguments, settings):
     command = [sys.executable, ROOT / "bin/scsiameseclu_step", "intake", "read_counts", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "bin")}
     return subprocess.run(
-        command, cwd=folder, input=json.dumps(settings), capture_output=True, text=True, env=environment
+        command,
+        cwd=folder,
+        input=json.dumps(settings),
+        capture_output=True,
+        text=True,
+        env=environment,
     )
 
 
@@ -48,7 +53,11 @@ def test_writes_counts_and_labels_the_same_each_time(source, example, tmp_path):
     labels = pd.read_csv(tmp_path / "one/s.labels.tsv", sep="\t")
     assert list(labels.columns) == ["barcode", "label"]
     size = json.loads((tmp_path / "one/s.size.json").read_text())
-    assert size == {"n_cells": 12, "n_genes": found.n_vars, "n_values": int((found.X.toarray() > 0).sum())}
+    assert size == {
+        "n_cells": 12,
+        "n_genes": found.n_vars,
+        "n_values": int((found.X.toarray() > 0).sum()),
+    }
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
@@ -65,10 +74,20 @@ def test_counts_do_not_depend_on_labels(source, tmp_path):
 
 def test_failure_is_recorded(tmp_path):
     (tmp_path / "x.rds").write_bytes(b"X\n\0\0\0")
-    done = run(tmp_path / "out", "--prefix", "s", "--counts", str(tmp_path / "x.rds"), settings={"counts": "my/x.rds"})
+    done = run(
+        tmp_path / "out",
+        "--prefix",
+        "s",
+        "--counts",
+        str(tmp_path / "x.rds"),
+        settings={"counts": "my/x.rds"},
+    )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"s.intake.read_counts.failure.json", "versions.yml"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "s.intake.read_counts.failure.json",
+        "versions.yml",
+    }
     failure = json.loads((tmp_path / "out/s.intake.read_counts.failure.json").read_text())
     assert failure["step"] == "intake.read_counts"
     assert failure["problems"][0]["where"] == "my/x.rds", "the user's name for it, not the task's"
@@ -84,13 +103,25 @@ def problem_of(tmp_path, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"counts": own})))
         with pytest.raises(SystemExit, match="0"):
             command.run(read_counts, isolate=True, arguments=["--prefix", "s", "--counts", staged])
-        (problem,) = json.loads((tmp_path / "s.intake.read_counts.failure.json").read_text())["problems"]
+        (problem,) = json.loads((tmp_path / "s.intake.read_counts.failure.json").read_text())[
+            "problems"
+        ]
         return problem
 
     return read
 
 
-NAMES = ["x*.csv", ".hidden", "$HOME.csv", "a 'b' \"c\".csv", "back\\slash", "-dash", "ünï.csv", "..", "folder/"]
+NAMES = [
+    "x*.csv",
+    ".hidden",
+    "$HOME.csv",
+    "a 'b' \"c\".csv",
+    "back\\slash",
+    "-dash",
+    "ünï.csv",
+    "..",
+    "folder/",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,6 +147,13 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path, problem_of):
 def test_a_link_in_place_of_a_path_that_no_shell_may_see_is_followed(source, example, tmp_path):
     (tmp_path / "given").mkdir()
     (tmp_path / "given/.given").symlink_to(source)
-    done = run(tmp_path / "out", "--prefix", "s", "--counts", "../given", settings={"sample": "s", "counts": source})
+    done = run(
+        tmp_path / "out",
+        "--prefix",
+        "s",
+        "--counts",
+        "../given",
+        settings={"sample": "s", "counts": source},
+    )
     assert done.returncode == 0, done.stderr
     example.check(ad.read_h5ad(tmp_path / "out/s.counts.h5ad"))

@@ -20,7 +20,12 @@ from scsiameseclu.intake.samplesheet import read_samplesheet
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "assets/schema_input.json").read_text())
-DEFAULTS = {"n_clusters": "auto", "organism": "human", "tissue": None, "expected_doublet_rate": None}
+DEFAULTS = {
+    "n_clusters": "auto",
+    "organism": "human",
+    "tissue": None,
+    "expected_doublet_rate": None,
+}
 
 
 def read(tmp_path, content, *, paths=None, defaults=DEFAULTS):
@@ -32,7 +37,9 @@ def read(tmp_path, content, *, paths=None, defaults=DEFAULTS):
 def problems(tmp_path, content, **options):
     with pytest.raises(InputError) as caught:
         read(tmp_path, content, **options)
-    assert all(problem.what and problem.where and problem.remedy for problem in caught.value.problems)
+    assert all(
+        problem.what and problem.where and problem.remedy for problem in caught.value.problems
+    )
     return caught.value.problems
 
 
@@ -106,7 +113,9 @@ def test_every_override_has_the_rule_of_its_parameter():
     columns = SCHEMA["items"]["properties"]
     for group in ("intake_options", "quality_options"):
         for name, parameter in parameters[group]["properties"].items():
-            assert {key: columns[name].get(key) for key in rules} == {key: parameter.get(key) for key in rules}, name
+            assert {key: columns[name].get(key) for key in rules} == {
+                key: parameter.get(key) for key in rules
+            }, name
 
 
 @pytest.mark.parametrize("name", ["min_gene", "minGenes", "MAX_PCT_MT", "mad_gene"])
@@ -122,7 +131,10 @@ def test_tolerant_reading(tmp_path, delimiter, end, bom, trailing):
     within = delimiter if delimiter != "\t" else ","  # no value holds a tab
     text = f'{bom} sample D"counts" Dnote\n\n a D "x y{within}.h5" D"say ""hi"""\nbDz\n{trailing}'
     samples = read(tmp_path, text.replace("D", delimiter).replace("\n", end).encode())
-    assert [(sample["sample"], sample["counts"]) for sample in samples] == [("a", f"x y{within}.h5"), ("b", "z")]
+    assert [(sample["sample"], sample["counts"]) for sample in samples] == [
+        ("a", f"x y{within}.h5"),
+        ("b", "z"),
+    ]
     assert [sample["extra"] for sample in samples] == [{"note": 'say "hi"'}, {"note": ""}]
 
 
@@ -146,7 +158,9 @@ def test_no_value_holds_a_control_character(tmp_path, column, character):
     writer = csv.DictWriter(text, row)
     writer.writeheader()
     writer.writerow(row | {column: f"y{character}/path/script"})
-    problem = only(tmp_path, text.getvalue(), f"line 2, column {column}", "control character", "Take it out")
+    problem = only(
+        tmp_path, text.getvalue(), f"line 2, column {column}", "control character", "Take it out"
+    )
     assert problem.what.isprintable()
 
 
@@ -196,20 +210,30 @@ def test_missing_columns(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("Sample", "sample"), ("SAMPLE", "sample"), ("samples", "sample"), ("sampel", "sample"), ("Counts ", "counts")],
+    [
+        ("Sample", "sample"),
+        ("SAMPLE", "sample"),
+        ("samples", "sample"),
+        ("sampel", "sample"),
+        ("Counts ", "counts"),
+    ],
 )
 def test_near_misses_of_needed_columns(tmp_path, name, meant):
     header = ",".join(name if column == meant else column for column in ("sample", "counts"))
     only(tmp_path, f"{header}\na,x\n", f"line 1, column {name.strip()}", repr(meant))
 
 
-@pytest.mark.parametrize("name", ["n_cluster", "n clusters", "N.Clusters", "nclusters", "Organism", "label", "tisue"])
+@pytest.mark.parametrize(
+    "name", ["n_cluster", "n clusters", "N.Clusters", "nclusters", "Organism", "label", "tisue"]
+)
 def test_near_misses_of_optional_columns(tmp_path, name):
     (problem,) = problems(tmp_path, f"sample,counts,{name}\na,x,\n")
     assert "Did you mean" in problem.remedy
 
 
-@pytest.mark.parametrize("name", ["donor", "batch", "sample_type", "subgroup", "age", "Größe", "sex", "count_date"])
+@pytest.mark.parametrize(
+    "name", ["donor", "batch", "sample_type", "subgroup", "age", "Größe", "sex", "count_date"]
+)
 def test_further_columns(tmp_path, name):
     assert read(tmp_path, f"sample,counts,{name}\na,x,7\n")[0]["extra"] == {name: "7"}
 
@@ -293,7 +317,15 @@ def test_samples_are_unique_in_any_case(tmp_path):
 def test_groups_are_consistent(tmp_path):
     head = "sample,counts,group,n_clusters,organism,tissue\n"
     assert len(read(tmp_path, head + "a,x,g,3,,blood\nb,y,g,3,human,blood\n")) == 2
-    only(tmp_path, head + "a,x,g,3,,\nb,y,g,4,,\n", "line 3, column n_clusters", "'g'", "'4'", "'3'", "line 2")
+    only(
+        tmp_path,
+        head + "a,x,g,3,,\nb,y,g,4,,\n",
+        "line 3, column n_clusters",
+        "'g'",
+        "'4'",
+        "'3'",
+        "line 2",
+    )
     only(tmp_path, head + "a,x,g,,mouse,\nb,y,g,,,\n", "line 3, column organism")
     only(tmp_path, head + "a,x,g,,,blood\nb,y,g,,,\n", "line 3, column tissue", "none")
     only(tmp_path, head + "a,x,g,,,\nb,y,G,,,\n", "line 3, column group", "case")
@@ -302,7 +334,14 @@ def test_groups_are_consistent(tmp_path):
 
 def test_paths(tmp_path):
     text = "sample,counts,labels\na,x y.h5,label\nb,gone,lab/els.csv\nc,-x.h5,celltypes.tsv\n"
-    paths = {"x y.h5": True, "gone": False, "label": False, "lab/els.csv": False, "-x.h5": True, "celltypes.tsv": True}
+    paths = {
+        "x y.h5": True,
+        "gone": False,
+        "label": False,
+        "lab/els.csv": False,
+        "-x.h5": True,
+        "celltypes.tsv": True,
+    }
     found = problems(tmp_path, text, paths=paths)
     assert [problem.where for problem in found] == [
         "sheet.csv, line 3, column counts",
@@ -320,10 +359,14 @@ def test_all_at_once_in_the_order_of_lines(tmp_path):
 
 def test_a_thousand_rows_in_time(tmp_path):
     rows = "".join(
-        f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number},{number % 100}\n" for number in range(1000)
+        f"s{number},counts/{number}.h5,g{number // 4},auto,dog,{number},{number % 100}\n"
+        for number in range(1000)
     )
     start = time.perf_counter()
-    assert len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor,max_pct_mt\n" + rows)) == 1000
+    assert (
+        len(problems(tmp_path, "sample,counts,group,n_clusters,organism,donor,max_pct_mt\n" + rows))
+        == 1000
+    )
     assert time.perf_counter() - start < 5
 
 
@@ -332,13 +375,15 @@ HOSTILE = st.text(max_size=30) | st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(st.lists(HOSTILE, min_size=1, max_size=5), max_size=4), quote=st.booleans())
 def test_hostile_values_never_crash(tmp_path, rows, quote):
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL if quote else csv.QUOTE_MINIMAL, escapechar="\\").writerows(
-        [["sample", "counts", "organism", "donor"], *rows]
-    )
+    csv.writer(
+        text, quoting=csv.QUOTE_ALL if quote else csv.QUOTE_MINIMAL, escapechar="\\"
+    ).writerows([["sample", "counts", "organism", "donor"], *rows])
     try:
         samples = read(tmp_path, text.getvalue().encode(errors="replace"))
     except InputError as error:
@@ -349,7 +394,9 @@ def test_hostile_values_never_crash(tmp_path, rows, quote):
         assert all(sample["sample"].isascii() for sample in samples)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_never_crash(tmp_path, content):
     for start in (b"", b"sample,counts\n"):
@@ -360,7 +407,14 @@ def test_any_bytes_never_crash(tmp_path, content):
 
 
 def run(tmp_path, *, name="sheet.csv"):
-    command = [sys.executable, ROOT / "bin/scsiameseclu_step", "intake", "check_samplesheet", "--samplesheet", "given"]
+    command = [
+        sys.executable,
+        ROOT / "bin/scsiameseclu_step",
+        "intake",
+        "check_samplesheet",
+        "--samplesheet",
+        "given",
+    ]
     return subprocess.run(
         [*command, "--schema", ROOT / "assets/schema_input.json"],
         cwd=tmp_path,
@@ -377,7 +431,11 @@ def test_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "samples.json").read_text())[0]["counts"] == "x"
     mistakes = json.loads((tmp_path / "mistakes.json").read_text())
-    assert [(mistake["line"], mistake["path"]) for mistake in mistakes] == [(2, "x"), (3, None), (3, "y")]
+    assert [(mistake["line"], mistake["path"]) for mistake in mistakes] == [
+        (2, "x"),
+        (3, None),
+        (3, "y"),
+    ]
     assert mistakes[0]["problem"]["where"] == "sheet.csv, line 2, column counts"
     assert "Traceback" not in done.stderr
 
@@ -401,22 +459,41 @@ def test_cells_are_given_in_one_way_only(tmp_path):
         {"expected_cells": 500, "cell_calling": "auto"},
         {"cell_calling": "none"},
     ]
-    for row in ("a,x,c.txt,300,,", "a,x,c.txt,,300,", "a,x,,300,300,", "a,x,,300,,none", "a,x,c.txt,,,none"):
+    for row in (
+        "a,x,c.txt,300,,",
+        "a,x,c.txt,,300,",
+        "a,x,,300,300,",
+        "a,x,,300,,none",
+        "a,x,c.txt,,,none",
+    ):
         found = problems(tmp_path, f"{header}{row}\n")
         assert len(found) == 1
         assert "each says what its cells are" in found[0].what
         assert "Keep one of them" in found[0].remedy
-    only(tmp_path, f"{header}a,x,,0,,\n", "line 2, column force_cells", "'0' is no valid force_cells")
-    only(tmp_path, f"{header}a,x,c.txt,,,\n", "line 2, column cells", "no file 'c.txt'", paths={"c.txt": False})
+    only(
+        tmp_path, f"{header}a,x,,0,,\n", "line 2, column force_cells", "'0' is no valid force_cells"
+    )
+    only(
+        tmp_path,
+        f"{header}a,x,c.txt,,,\n",
+        "line 2, column cells",
+        "no file 'c.txt'",
+        paths={"c.txt": False},
+    )
 
 
 @pytest.mark.parametrize("value", ["HTO_1", "HTO_*", "HTO_1=a; HTO_2=b", "HTO 1=a b;C0251=T-cell"])
 def test_hashtags_that_can_be_read(tmp_path, value):
-    assert read(tmp_path, f"sample;counts;hashtags\na;x;'{value}'\n".replace("'", '"'))[0]["overrides"] == {
-        "hashtags": value
-    }
+    assert read(tmp_path, f"sample;counts;hashtags\na;x;'{value}'\n".replace("'", '"'))[0][
+        "overrides"
+    ] == {"hashtags": value}
 
 
 @pytest.mark.parametrize("value", ["=a", "HTO_1=", "HTO_1=a=b", "HTO_1;;HTO_2", ";"])
 def test_hashtags_that_cannot_be_read(tmp_path, value):
-    only(tmp_path, f'sample\tcounts\thashtags\na\tx\t"{value}"\n', "line 2, column hashtags", "HTO_1=control")
+    only(
+        tmp_path,
+        f'sample\tcounts\thashtags\na\tx\t"{value}"\n',
+        "line 2, column hashtags",
+        "HTO_1=control",
+    )

@@ -25,7 +25,12 @@ def read(path, **options):
 
 def scanpy_h5(path):
     found = sc.read_10x_h5(path)
-    return found.X.toarray(), list(found.obs_names), list(found.var_names), list(found.var["gene_ids"])
+    return (
+        found.X.toarray(),
+        list(found.obs_names),
+        list(found.var_names),
+        list(found.var["gene_ids"]),
+    )
 
 
 def scipy_mtx(path, *, turned=False, zipped=False):
@@ -55,7 +60,9 @@ def test_10x_hdf5(shared, name):
 
 
 def test_10x_hdf5_written_by_hand(shared):
-    path = shared / "raw_formats/scprep/test_10X_cellranger3.h5"  # scanpy stumbles over its scalar genome
+    path = (
+        shared / "raw_formats/scprep/test_10X_cellranger3.h5"
+    )  # scanpy stumbles over its scalar genome
     found, _ = read(path)
     assert found.X.sum() == h5py.File(path)["matrix/data"][:].sum()
     assert found.shape == (100, 100)
@@ -63,7 +70,10 @@ def test_10x_hdf5_written_by_hand(shared):
 
 def test_10x_hdf5_of_several_genomes(shared):
     path = shared / "raw_formats/cellranger_small/1.2.0/multiple_genomes.h5"
-    parts = [sc.read_10x_h5(path, genome=genome).X.toarray() for genome in ("another_genome", "hg19_chr21")]
+    parts = [
+        sc.read_10x_h5(path, genome=genome).X.toarray()
+        for genome in ("another_genome", "hg19_chr21")
+    ]
     np.testing.assert_array_equal(read(path)[0].X.toarray(), np.hstack(parts))
 
 
@@ -86,18 +96,27 @@ def test_folders(shared, name, matrix):
     path = folder / matrix
     np.testing.assert_array_equal(found.X.toarray(), scipy_mtx(path, zipped=path.suffix == ".gz"))
     assert found.var_names.is_unique
-    genes = next(file for file in sorted(path.parent.iterdir()) if file.name.startswith(("genes", "features")))
+    genes = next(
+        file
+        for file in sorted(path.parent.iterdir())
+        if file.name.startswith(("genes", "features"))
+    )
     table = pd.read_csv(genes, sep="\t", header=None, dtype=str)
     assert list(found.var["gene_ids"].astype(str)) == list(table[0])
     assert list(found.var["gene_symbols"].astype(str)) == list(table[1])
 
 
-@pytest.mark.parametrize(("name", "genes"), [("genes", "genes"), ("genes_duplicated", "duplicated")])
+@pytest.mark.parametrize(
+    ("name", "genes"), [("genes", "genes"), ("genes_duplicated", "duplicated")]
+)
 def test_kb(shared, name, genes):
     folder = shared / "raw_formats/kb"
     found, _ = read(folder / f"{name}.mtx")
     np.testing.assert_array_equal(found.X.toarray(), scipy_mtx(folder / f"{name}.mtx", turned=True))
-    assert list(found.var["gene_ids"].astype(str)) == (folder / f"{genes}.genes.txt").read_text().split()
+    assert (
+        list(found.var["gene_ids"].astype(str))
+        == (folder / f"{genes}.genes.txt").read_text().split()
+    )
     assert list(found.obs_names) == (folder / "genes.barcodes.txt").read_text().split()
     with pytest.raises(InputError, match="2 matrices"):
         read(folder)
@@ -119,10 +138,14 @@ def test_alevin(shared):
 def test_archives(shared, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     expected = scipy_mtx(shared / "raw_formats/scprep/test_10X/matrix.mtx.gz", zipped=True)
-    np.testing.assert_array_equal(read(shared / "raw_formats/scprep" / name)[0].X.toarray(), expected)
+    np.testing.assert_array_equal(
+        read(shared / "raw_formats/scprep" / name)[0].X.toarray(), expected
+    )
 
 
-@pytest.mark.parametrize("name", ["test_small.csv", "test_small.tsv", "test_small_duplicate_gene_names.csv"])
+@pytest.mark.parametrize(
+    "name", ["test_small.csv", "test_small.tsv", "test_small_duplicate_gene_names.csv"]
+)
 def test_tables(shared, name):
     path = shared / "raw_formats/scprep" / name
     table = pd.read_csv(path, sep=None, engine="python", index_col=0)
@@ -143,7 +166,16 @@ def test_loom(shared, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["pbmc3k", "baron_mouse1", "sc_mixology_sc_dropseq", "kang8", "panc8_200", "cite_cbmc", "pbmc1k_v3", "tnbc302"],
+    [
+        "pbmc3k",
+        "baron_mouse1",
+        "sc_mixology_sc_dropseq",
+        "kang8",
+        "panc8_200",
+        "cite_cbmc",
+        "pbmc1k_v3",
+        "tnbc302",
+    ],
 )
 def test_h5ad(shared, name):
     path = shared / f"{name}.h5ad"

@@ -41,10 +41,14 @@ def joined(rows, delimiter):
     return "".join(delimiter.join(map(str, row)) + "\n" for row in rows)
 
 
-def of_genes(front, names, *, cells=CELLS, behind=(), values=None, counts=COUNTS.T, delimiter="\t", more=()):
+def of_genes(
+    front, names, *, cells=CELLS, behind=(), values=None, counts=COUNTS.T, delimiter="\t", more=()
+):
     """Return a table with a row for each gene: names, counts, and what stands behind the counts."""
     values = values or [[]] * len(counts)
-    rows = [[*name, *row, *last] for name, row, last in zip(names, counts.tolist(), values, strict=True)]
+    rows = [
+        [*name, *row, *last] for name, row, last in zip(names, counts.tolist(), values, strict=True)
+    ]
     return joined([[*front, *cells, *behind], *rows, *more], delimiter)
 
 
@@ -130,14 +134,21 @@ def test_sums_beside_the_genes_in_other_formats(example, write_mtx, tmp_path):
 
 
 def test_files_of_one_sample(refused):
-    summary = joined([["Status", *CELLS], *beside("Assigned", "Unassigned_Unmapped", "Unassigned_Chimera")], "\t")
+    summary = joined(
+        [["Status", *CELLS], *beside("Assigned", "Unassigned_Unmapped", "Unassigned_Chimera")], "\t"
+    )
     refused(summary, "No gene", "'Assigned'")
     star = joined(
-        [[name, 5, 2, 3] for name in ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", *IDS)],
+        [
+            [name, 5, 2, 3]
+            for name in ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous", *IDS)
+        ],
         "\t",
     )
     refused(star, "ReadsPerGene")
-    salmon = joined([["Name", "Length", "TPM", "NumReads"], *([name, 900, 1.5, 7] for name in IDS)], "\t")
+    salmon = joined(
+        [["Name", "Length", "TPM", "NumReads"], *([name, 900, 1.5, 7] for name in IDS)], "\t"
+    )
     refused(salmon, "'TPM'")
 
 
@@ -202,7 +213,9 @@ def test_columns_that_say_something_of_cells(read, columns, values):
 
 
 def test_labels_beside_the_genes(tmp_path):
-    (tmp_path / "x.csv").write_text(of_cells(["barcode", "cell_type"], each(CELLS, ["T", "B", "T", "B", "T", "NK"])))
+    (tmp_path / "x.csv").write_text(
+        of_cells(["barcode", "cell_type"], each(CELLS, ["T", "B", "T", "B", "T", "NK"]))
+    )
     found, labels = read_sample(tmp_path / "x.csv", settings={"labels": "cell_type"})
     check(found, left_out=["cell_type"])
     assert list(labels["label"]) == ["T", "B", "T", "B", "T", "NK"]
@@ -301,7 +314,9 @@ def test_a_column_hgnc_holds_symbols_or_ids():
     [
         (of_genes(["gene", "foo"], each(GENES, [3, 5] * 4)), ["Column 'foo'"]),
         (
-            of_genes(["gene"], each(GENES), cells=PLAIN, behind=["foo"], values=each(COUNTS.sum(axis=0))),
+            of_genes(
+                ["gene"], each(GENES), cells=PLAIN, behind=["foo"], values=each(COUNTS.sum(axis=0))
+            ),
             ["Column 'foo'"],
         ),
         (
@@ -332,14 +347,18 @@ def test_columns_that_are_no_counts_by_their_values(refused, of):
 
 def test_a_length_among_unknown_names(refused):
     draw = np.random.default_rng(0).poisson(0.3, (150, 20))
-    table = pd.DataFrame(draw, columns=[f"k{number}q" for number in range(20)], index=[f"zz{n}" for n in range(150)])
+    table = pd.DataFrame(
+        draw, columns=[f"k{number}q" for number in range(20)], index=[f"zz{n}" for n in range(150)]
+    )
     table.insert(0, "laenge", np.random.default_rng(1).integers(1, 3, 150))
     refused(table.to_csv(), "Column 'laenge'")
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_remarks_before_the_table(read, ends):
-    remarks = "####\n## Analysis Date: 2021-01-01, 00:00:00\n\n## Reference: a.fasta, b.fasta\n####\n"
+    remarks = (
+        "####\n## Analysis Date: 2021-01-01, 00:00:00\n\n## Reference: a.fasta, b.fasta\n####\n"
+    )
     table = remarks + of_cells(["Cell_Index"], each(range(5000, 5006)))
     check(read(table.replace("\n", ends)), cells=[str(number) for number in range(5000, 5006)])
     check(read("# counted with a tool, version 1\n" + of_genes(["gene"], each(GENES))))
@@ -436,7 +455,9 @@ def test_one_count_a_line_refused(refused):
         "'RSEC_Reads', 'Raw_Molecules'",
     )
     refused(joined(lines_of_counts("gene", "cell", "count"), "\t"), "header gene, cell, count")
-    refused(joined([["geneID", "MIDCount"], *lines_of_counts("gene", "count")], "\t"), "only 8 genes")
+    refused(
+        joined([["geneID", "MIDCount"], *lines_of_counts("gene", "count")], "\t"), "only 8 genes"
+    )
 
 
 def test_decimal_commas(refused):

@@ -35,13 +35,20 @@ class Run:
 
     def tasks(self) -> list[dict[str, str]]:
         """Return the rows of the newest trace."""
-        newest = max((self.results / "pipeline_info").glob("trace_*.tsv"), key=lambda path: path.stat().st_mtime_ns)
+        newest = max(
+            (self.results / "pipeline_info").glob("trace_*.tsv"),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
         header, *rows = newest.read_text().splitlines()
         return [dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows]
 
 
 def pipeline_command(
-    folder: Path, *arguments: object, profile: str = "venv", root: Path = ROOT, name: str = "results"
+    folder: Path,
+    *arguments: object,
+    profile: str = "venv",
+    root: Path = ROOT,
+    name: str = "results",
 ) -> list[str]:
     """Return the command that runs the pipeline of the checkout `root` with results in ``folder/name``."""
     command = [str(root / "nextflow"), "run", str(root), "-profile", profile, "-ansi-log", "false"]
@@ -60,7 +67,8 @@ def run_pipeline(
 ) -> Run:
     """Run the pipeline in `folder`, with results in ``folder/name``.
 
-    `root` is the checkout; `variables` are added to the environment; `within` is a command that runs a command.
+    `root` is the checkout; `variables` are added to the environment; `within` is a command that
+    runs a command.
     """
     environment = os.environ | {"NXF_ANSI_LOG": "false"} | (variables or {})
     done = subprocess.run(

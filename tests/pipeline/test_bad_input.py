@@ -23,7 +23,9 @@ def assert_told(run: Run, *words: str) -> None:
 
 def test_wrong_parameters_are_all_told_at_once(tmp_path: Path) -> None:
     """Those of an institution's profile, too."""
-    (tmp_path / "nfcore_custom.config").write_text("profiles { here { params.organism = 'of the institution' } }\n")
+    (tmp_path / "nfcore_custom.config").write_text(
+        "profiles { here { params.organism = 'of the institution' } }\n"
+    )
     run = run_pipeline(
         tmp_path, "--n_clusters", "-3", "--max_pct_mt", "250", "--custom_config_base", tmp_path,
         "--n_top_gene", "500", "--seed", "many", "--only_pos", "maybe", "--cluster_detail", "1.5",
@@ -48,21 +50,27 @@ def test_what_is_given_for_the_annotation_is_checked_first_and_all_at_once(tmp_p
         tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv", "--condition", "treatment",
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "kind", "--formula", "~ batch_no + treatment",
     )  # fmt: skip
-    assert_told(run, "unknown column 'colour'", "mine.csv, line 1", "no column 'treatment'", "'donor'")
+    assert_told(
+        run, "unknown column 'colour'", "mine.csv, line 1", "no column 'treatment'", "'donor'"
+    )
     assert_told(run, "no column 'kind'", "no column 'batch_no'")
     assert "CLUSTERING_SCSIAMESECLU" not in run.output
 
 
 def test_a_base_that_is_none_is_told_while_the_samples_are_read(tmp_path: Path) -> None:
     (tmp_path / "sheet.csv").write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
-    run = run_pipeline(tmp_path, "--input", tmp_path / "sheet.csv", "--base", DEMO / "pancreas.h5ad")
+    run = run_pipeline(
+        tmp_path, "--input", tmp_path / "sheet.csv", "--base", DEMO / "pancreas.h5ad"
+    )
     assert_told(run, "the base is no result of this pipeline: it has no obs['cluster']", "remedy")
     assert "EXPRESSION_NORMALIZE" not in run.output
 
 
 def test_a_strict_run_stops_at_the_first_bad_sample(tmp_path: Path) -> None:
     (tmp_path / "hollow").mkdir()
-    (tmp_path / "sheet.csv").write_text(f"sample,counts\nhollow,hollow\ngood,{DEMO / 'pancreas.h5ad'}\n")
+    (tmp_path / "sheet.csv").write_text(
+        f"sample,counts\nhollow,hollow\ngood,{DEMO / 'pancreas.h5ad'}\n"
+    )
     run = run_pipeline(tmp_path, "--input", tmp_path / "sheet.csv", "--strict")
     assert_told(run, "hollow FAILED", "remedy")
     assert "EXPRESSION_NORMALIZE" not in run.output

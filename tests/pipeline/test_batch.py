@@ -1,7 +1,7 @@
 """A batch of which a part is bad: the good finish, the bad are told, and mending one runs only what is needed.
 
-Starting the pipeline is dear, so that one run answers for bad samples, for the samplesheet's bounds, for conditions
-and for genes that differ between samples.
+Starting the pipeline is dear, so that one run answers for bad samples, for the samplesheet's
+bounds, for conditions and for genes that differ between samples.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ from .conftest import DEMO, ROOT, Run, run_pipeline
 pytestmark = pytest.mark.pipeline
 GOOD = DEMO / "pancreas.h5ad"
 HEADER = "sample,counts,group,min_genes,n_clusters,donor,treatment\n"
-LEFT = [("c1", "", "D1", "none"), ("c2", "60", "D2", "none"), ("t1", "", "D1", "drug"), ("t2", "", "D2", "drug")]
+LEFT = [
+    ("c1", "", "D1", "none"),
+    ("c2", "60", "D2", "none"),
+    ("t1", "", "D1", "drug"),
+    ("t2", "", "D2", "drug"),
+]
 ROWS = [
-    *(f"{sample},{sample}.h5ad,left,{min_genes},,{donor},{given}" for sample, min_genes, donor, given in LEFT),
+    *(
+        f"{sample},{sample}.h5ad,left,{min_genes},,{donor},{given}"
+        for sample, min_genes, donor, given in LEFT
+    ),
     "odd,odd.h5ad,left,,,D3,drug",
     "r1,a good [file].h5ad,right,,,,",
     "broken,broken.h5ad,right,,,,",
@@ -35,7 +43,17 @@ ROWS = [
     "nothing,nothing.h5,,,,,",
     "crumbs,a good [file].h5ad,,,9999,,",
 ]
-BAD = ["odd", "broken", "empty", "truncated", "hollow", "negative", "fractional", "nothing", "crumbs"]
+BAD = [
+    "odd",
+    "broken",
+    "empty",
+    "truncated",
+    "hollow",
+    "negative",
+    "fractional",
+    "nothing",
+    "crumbs",
+]
 
 
 def write_good(folder: Path) -> None:
@@ -58,7 +76,9 @@ def write_bad(folder: Path) -> None:
     values = np.random.default_rng(0).poisson(3, (30, 40)).astype(float)
     for name, value in [("negative", -1.0), ("fractional", 0.5)]:
         values[2, 3] = value
-        frame = pd.DataFrame(values, index=[f"cell_{i}" for i in range(30)], columns=[f"GENE{i}" for i in range(40)])
+        frame = pd.DataFrame(
+            values, index=[f"cell_{i}" for i in range(30)], columns=[f"GENE{i}" for i in range(40)]
+        )
         frame.to_csv(folder / f"{name}.csv")
     with h5py.File(folder / "nothing.h5", "w") as file:
         file["X"] = np.zeros((20, 10))
@@ -76,10 +96,23 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def again(folder: Path, *options: str, name: str = "results") -> Run:
-    given = ["--input", folder / "sheet.csv", "--markers", ROOT / "assets" / "markers" / "pancreas.tsv"]
+    given = [
+        "--input",
+        folder / "sheet.csv",
+        "--markers",
+        ROOT / "assets" / "markers" / "pancreas.tsv",
+    ]
     design = ["--condition", "treatment", "--formula", "~ donor + treatment"]
     return run_pipeline(
-        folder, *given, *design, "--method", "consensus", "-c", folder / "small.config", *options, name=name
+        folder,
+        *given,
+        *design,
+        "--method",
+        "consensus",
+        "-c",
+        folder / "small.config",
+        *options,
+        name=name,
     )
 
 
@@ -102,7 +135,8 @@ def test_the_good_finish_and_the_report_says_why_the_bad_do_not(first: Run) -> N
 
 def test_the_samplesheet_sets_the_bounds_of_single_samples(first: Run) -> None:
     accounts = {
-        path.name.split(".")[0]: json.loads(path.read_text()) for path in first.results.glob("samples/*/*.qc.json")
+        path.name.split(".")[0]: json.loads(path.read_text())
+        for path in first.results.glob("samples/*/*.qc.json")
     }
     assert set(accounts) == {"c1", "c2", "t1", "t2", "odd", "r1", "empty", "crumbs"}
     bounds = {name: account["thresholds"]["min_genes"] for name, account in accounts.items()}
@@ -132,7 +166,9 @@ def test_a_paired_design_and_a_sample_of_other_genes(first: Run) -> None:
     bulk = ad.read_h5ad(group / "pseudobulk.h5ad")
     assert set(bulk.obs["sample"]) == {"c1", "c2", "t1", "t2"}
     assert set(bulk.obs["treatment"]) == {"none", "drug"}
-    genes_of = json.loads((first.results / "pipeline_info" / "expression" / "left.json").read_text())
+    genes_of = json.loads(
+        (first.results / "pipeline_info" / "expression" / "left.json").read_text()
+    )
     assert genes_of["genes"] == "inner"
 
 
@@ -149,7 +185,9 @@ def test_a_sample_that_is_mended_or_added_runs_only_what_is_needed(first: Run) -
         process, _, tag = task["name"].split(":")[-1].partition(" ")
         if task["status"] != "CACHED":
             ran.add((process, tag.strip("()").split(",")[0]))
-    of_samples = {(process, tag) for process, tag in ran if process.startswith(("INTAKE_READ", "QUALITY"))}
+    of_samples = {
+        (process, tag) for process, tag in ran if process.startswith(("INTAKE_READ", "QUALITY"))
+    }
     steps = ("INTAKE_READ_COUNTS", "QUALITY_FILTER", "QUALITY_DOUBLETS")
     assert of_samples == {(step, sample) for step in steps for sample in ("broken", "later")}
     stages = ("EXPRESSION", "CLUSTERING", "ANNOTATION", "EVALUATION")

@@ -46,15 +46,23 @@ def declared_stages() -> dict[str, set[str]]:
 
 
 def test_the_stages_that_a_stage_imports_are_declared() -> None:
-    assert declared_stages() == {stage: imported_stages(stage) for stage in sorted(STAGES)}, f"mend {DECLARED}"
+    assert declared_stages() == {stage: imported_stages(stage) for stage in sorted(STAGES)}, (
+        f"mend {DECLARED}"
+    )
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
-    modules = [path for path in (ROOT / "modules/local" / stage).glob("*/main.nf") if path.parent.name != "multiqc"]
+    modules = [
+        path
+        for path in (ROOT / "modules/local" / stage).glob("*/main.nf")
+        if path.parent.name != "multiqc"
+    ]
     assert modules
     for module in modules:
-        assert re.search(r"(?ms)^    input:\n.*^    val code$.*^    (output|script):", module.read_text()), module
+        assert re.search(
+            r"(?ms)^    input:\n.*^    val code$.*^    (output|script):", module.read_text()
+        ), module
     wiring = (ROOT / "subworkflows" / "local" / stage / "main.nf").read_text()
     assert f"codeOf('{stage}')" in wiring
     assert len(re.findall(r"\bcodeOf\(", wiring)) == 1
@@ -63,8 +71,12 @@ def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
 def test_what_all_stages_share_imports_from_none_of_them() -> None:
     """Nor from ``__main__``, which users call by hand: it is left out of the checksums, and may import any stage."""
     shared = [path for path in PACKAGE.glob("*.py") if path.name != "__main__.py"]
-    assert not any(re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", path.read_text()) for path in shared)
-    names = {name[0] for path in [*shared, *PACKAGE.glob("*/**/*.py")] for name in imported(path) if name}
+    assert not any(
+        re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", path.read_text()) for path in shared
+    )
+    names = {
+        name[0] for path in [*shared, *PACKAGE.glob("*/**/*.py")] for name in imported(path) if name
+    }
     assert "__main__" not in names
     assert "source.name != '__main__.py'" in DECLARED.read_text()
 
@@ -73,7 +85,16 @@ def test_what_all_stages_share_imports_from_none_of_them() -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the pipeline: what a run reads of it, without its history and results."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("assets", "bin", "conf", "containers", "modules", "subworkflows", "workflows", "tests/data/demo"):
+    for name in (
+        "assets",
+        "bin",
+        "conf",
+        "containers",
+        "modules",
+        "subworkflows",
+        "workflows",
+        "tests/data/demo",
+    ):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, copy)
@@ -91,7 +112,14 @@ def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
     edits = {
         "report/palette.py": {"REPORT"},
         "clustering/__init__.py": {"CLUSTERING", "ANNOTATION", "EVALUATION", "REPORT"},
-        "quality/mad.py": {"QUALITY", "EXPRESSION", "CLUSTERING", "ANNOTATION", "EVALUATION", "REPORT"},
+        "quality/mad.py": {
+            "QUALITY",
+            "EXPRESSION",
+            "CLUSTERING",
+            "ANNOTATION",
+            "EVALUATION",
+            "REPORT",
+        },
     }
     for edited, stages in edits.items():
         with (checkout / "bin" / "scsiameseclu" / edited).open("a") as file:

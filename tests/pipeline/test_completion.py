@@ -1,6 +1,7 @@
 """When a run is over the console, a mail and a webhook say so; and telling can fail without harm.
 
-The runs that are told of are stubs that go through every step, and a samplesheet with all kinds of mistakes.
+The runs that are told of are stubs that go through every step, and a samplesheet with all kinds of
+mistakes.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0, profile: str = "venv") -> Told:
+def told(
+    folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0, profile: str = "venv"
+) -> Told:
     """Run the pipeline with a webhook that `answers`, and a sendmail that keeps the mail and ends with a status."""
     program = folder / "bin" / "sendmail"
     program.parent.mkdir()
@@ -67,8 +70,17 @@ def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0
     program.chmod(0o755)
     variables = {"PATH": f"{program.parent}:{os.environ['PATH']}", "SENDMAIL_STATUS": str(sendmail)}
     with webhook(answers) as (address, messages):
-        run = run_pipeline(folder, *arguments, "--hook_url", f"{address}/secret", profile=profile, variables=variables)
-    mail = email.message_from_bytes((program.parent / "mail").read_bytes(), policy=email.policy.default)
+        run = run_pipeline(
+            folder,
+            *arguments,
+            "--hook_url",
+            f"{address}/secret",
+            profile=profile,
+            variables=variables,
+        )
+    mail = email.message_from_bytes(
+        (program.parent / "mail").read_bytes(), policy=email.policy.default
+    )
     assert isinstance(mail, email.message.EmailMessage)
     return Told(run, messages, mail)
 
@@ -88,9 +100,15 @@ def test_a_stub_run_goes_through_every_step(finished: Told) -> None:
     assert finished.run.status == 0, finished.run.output
     files = (ROOT / "modules" / "local").glob("*/*/main.nf")
     modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in files}
-    # The verdict is for runs in which something failed, the search for samples for those without a samplesheet, the
-    # placement and its check for those into an earlier result, modalities for groups with features beside genes.
-    elsewhere = {"REPORT_VERDICT", "INTAKE_FIND_SAMPLES", "CLUSTERING_PLACEMENT", "CLUSTERING_CHECK_BASE"}
+    # The verdict is for runs in which something failed, the search for samples for those without a
+    # samplesheet, the placement and its check for those into an earlier result, modalities for
+    # groups with features beside genes.
+    elsewhere = {
+        "REPORT_VERDICT",
+        "INTAKE_FIND_SAMPLES",
+        "CLUSTERING_PLACEMENT",
+        "CLUSTERING_CHECK_BASE",
+    }
     elsewhere |= {"ANNOTATION_MODALITIES"}
     assert finished.run.processes == modules - elsewhere
 
@@ -108,7 +126,9 @@ def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
     assert mail["To"] == "core@example.org, boss@example.org"
     assert mail["Subject"] == "scSiameseClu finished: Plate 7"
     bodies = {
-        part.get_content_type(): part for part in mail.walk() if not part.is_multipart() and not part.get_filename()
+        part.get_content_type(): part
+        for part in mail.walk()
+        if not part.is_multipart() and not part.get_filename()
     }
     assert report in bodies["text/plain"].get_content()
     assert "<pre" in bodies["text/html"].get_content()
@@ -126,12 +146,19 @@ def test_telling_can_fail_and_a_base_is_placed_into(tmp_path: Path) -> None:
     placed = told(tmp_path, *options, answers=500, sendmail=75, profile="test,venv")
     assert placed.run.status == 0, placed.run.output
     assert len(placed.messages) == 1
-    assert "The message to the webhook could not be sent: the server answered 500" in placed.run.output
+    assert (
+        "The message to the webhook could not be sent: the server answered 500" in placed.run.output
+    )
     assert "The mail to core@example.org could not be sent" in placed.run.output
     ran = placed.run.processes
     assert {"CLUSTERING_CHECK_BASE", "CLUSTERING_PLACEMENT"} <= ran
     assert "CLUSTERING_SCSIAMESECLU" not in ran
-    assert {"ANNOTATION_ASSEMBLE", "EVALUATION_COMPARISON", "EVALUATION_SCORES", "REPORT_MULTIQC"} <= ran
+    assert {
+        "ANNOTATION_ASSEMBLE",
+        "EVALUATION_COMPARISON",
+        "EVALUATION_SCORES",
+        "REPORT_MULTIQC",
+    } <= ran
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +183,17 @@ def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
     run = mistaken.run
     assert run.status != 0
     assert "Traceback" not in run.output
-    for word in ["nowhere", "martian", "-3", "line 2", "line 3", "line 4", "line 5", "evil", "remedy"]:
+    for word in [
+        "nowhere",
+        "martian",
+        "-3",
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 5",
+        "evil",
+        "remedy",
+    ]:
         assert word in run.output, f"{word!r} is missing in:\n{run.output}"
     assert not list(run.folder.rglob("evil"))
 
@@ -168,5 +205,7 @@ def test_a_failed_run_is_told_to_those_who_asked(mistaken: Told) -> None:
     assert "stopped before its report" in message["text"]
     assert "earlier run" not in mistaken.run.output
     assert mistaken.mail["Subject"].startswith("scSiameseClu FAILED: ")
-    html = next(part for part in mistaken.mail.walk() if part.get_content_type() == "text/html").get_content()
+    html = next(
+        part for part in mistaken.mail.walk() if part.get_content_type() == "text/html"
+    ).get_content()
     assert "<b>nowhere" not in html

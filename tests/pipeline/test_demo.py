@@ -48,8 +48,17 @@ def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> Non
     folder = demo.results / "groups" / group
     adata = ad.read_h5ad(folder / f"{group}.h5ad")
     clusters = table(folder / "clusters.tsv").set_index("barcode")
-    columns = {"sample", "n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score", "cell_type"}
-    assert columns | {"cluster", "cluster_coarse", "cluster_fine", "cluster_confidence"} <= set(adata.obs.columns)
+    columns = {
+        "sample",
+        "n_genes_by_counts",
+        "total_counts",
+        "pct_counts_mt",
+        "doublet_score",
+        "cell_type",
+    }
+    assert columns | {"cluster", "cluster_coarse", "cluster_fine", "cluster_confidence"} <= set(
+        adata.obs.columns
+    )
     assert set(adata.obs.columns) - contracts.OBS_COLUMNS == {"sample", "donor", "batch"}, (
         "each name of ours is refused as another's"
     )
@@ -79,7 +88,9 @@ def test_counts_are_those_that_came_in(demo: Run, sample: str) -> None:
     }[sample]()
     group = ad.read_h5ad(demo.results / "groups" / SAMPLES[sample] / f"{SAMPLES[sample]}.h5ad")
     ours = group[group.obs["sample"] == sample]
-    theirs = source.loc[[name.removeprefix(f"{sample}_") for name in ours.obs_names], list(ours.var_names)]
+    theirs = source.loc[
+        [name.removeprefix(f"{sample}_") for name in ours.obs_names], list(ours.var_names)
+    ]
     np.testing.assert_array_equal(ours.layers["counts"].toarray(), theirs.to_numpy())
 
 
@@ -101,7 +112,9 @@ def test_scores_are_those_of_scikit_learn(demo: Run, group: str) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     clusters = table(folder / "clusters.tsv").set_index("barcode")
     labels = pd.concat(
-        pd.read_csv(DEMO / f"{sample}.labels.csv").assign(barcode=lambda t, s=sample: s + "_" + t["barcode"])
+        pd.read_csv(DEMO / f"{sample}.labels.csv").assign(
+            barcode=lambda t, s=sample: s + "_" + t["barcode"]
+        )
         for sample, its_group in SAMPLES.items()
         if its_group == group
     ).set_index("barcode")["label"]
@@ -109,9 +122,21 @@ def test_scores_are_those_of_scikit_learn(demo: Run, group: str) -> None:
     assert truth.notna().all()
     assert metrics["n_cells"] == len(clusters)
     assert metrics["n_clusters"] == clusters["cluster"].nunique()
-    assert metrics["ari"] == pytest.approx(adjusted_rand_score(truth, clusters["cluster"]), abs=1e-9)
-    assert metrics["nmi"] == pytest.approx(normalized_mutual_info_score(truth, clusters["cluster"]), abs=1e-9)
-    assert {"silhouette", "stability_ari", "device", "seconds", "peak_memory_mb", "acc", "comparison"} <= set(metrics)
+    assert metrics["ari"] == pytest.approx(
+        adjusted_rand_score(truth, clusters["cluster"]), abs=1e-9
+    )
+    assert metrics["nmi"] == pytest.approx(
+        normalized_mutual_info_score(truth, clusters["cluster"]), abs=1e-9
+    )
+    assert {
+        "silhouette",
+        "stability_ari",
+        "device",
+        "seconds",
+        "peak_memory_mb",
+        "acc",
+        "comparison",
+    } <= set(metrics)
     assert metrics["ari"] > 0.8, "planted types of the bundled data are well apart"
 
 
@@ -134,7 +159,15 @@ def test_published_records_have_their_fields(demo: Run) -> None:
 def test_tables_have_their_columns(demo: Run, group: str) -> None:
     folder = demo.results / "groups" / group
     markers = table(folder / "markers.tsv")
-    assert list(markers.columns) == ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
+    assert list(markers.columns) == [
+        "cluster",
+        "gene",
+        "avg_log2FC",
+        "pct.1",
+        "pct.2",
+        "p_val",
+        "p_val_adj",
+    ]
     annotation = table(folder / "annotation.tsv")
     columns = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence"]
     assert list(annotation.columns)[:7] == columns
@@ -142,7 +175,12 @@ def test_tables_have_their_columns(demo: Run, group: str) -> None:
     assert len(table(folder / "training_history.tsv")) > 10
     assert (folder / "model.safetensors").stat().st_size > 1000
     figures = {path.name for path in (folder / "figures").iterdir()}
-    assert {"umap_cell_type.png", "umap_cell_type.svg", "marker_dotplot.svg", "variable_genes.png"} <= figures
+    assert {
+        "umap_cell_type.png",
+        "umap_cell_type.svg",
+        "marker_dotplot.svg",
+        "variable_genes.png",
+    } <= figures
 
 
 def test_the_report_and_its_account_are_there(demo: Run) -> None:
@@ -152,7 +190,10 @@ def test_the_report_and_its_account_are_there(demo: Run) -> None:
     for pattern in [*accounts, "params.json", "software_versions.yml", "summary.txt"]:
         assert list(info.glob(pattern)), pattern
     ledger = table(demo.results / "samples" / "pancreas" / "pancreas.cell_ledger.tsv.gz")
-    assert f"pancreas: {ledger['kept'].sum()} of {len(ledger)} barcodes are kept as cells" in demo.output
+    assert (
+        f"pancreas: {ledger['kept'].sum()} of {len(ledger)} barcodes are kept as cells"
+        in demo.output
+    )
     summary = (info / "summary.txt").read_text().strip()
     assert len(summary.splitlines()) == 4
     assert f"{summary}\nReport:   {demo.results}/multiqc/multiqc_report.html\n" in demo.output
@@ -160,13 +201,20 @@ def test_the_report_and_its_account_are_there(demo: Run) -> None:
 
 def test_every_file_that_the_report_names_is_in_the_results(demo: Run) -> None:
     report = (demo.results / "multiqc" / "multiqc_report.html").read_text()
-    named = set(re.findall(r"<code>((?:samples|groups|pipeline_info)/[^<]*)</code>", unescape(report)))
+    named = set(
+        re.findall(r"<code>((?:samples|groups|pipeline_info)/[^<]*)</code>", unescape(report))
+    )
     assert len(named) >= 8
     assert {name for name in named if not list(demo.results.glob(name))} == set()
 
 
 def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
-    assert {path.name for path in demo.results.iterdir()} == {"groups", "multiqc", "pipeline_info", "samples"}
+    assert {path.name for path in demo.results.iterdir()} == {
+        "groups",
+        "multiqc",
+        "pipeline_info",
+        "samples",
+    }
     for group in GROUPS:
         names = {path.name for path in (demo.results / "groups" / group).iterdir()}
         assert names == {

@@ -12,17 +12,28 @@ import scsiameseclu
 
 from .conftest import Run, assert_same_clusters, run_pipeline
 
-IMAGES = [f"scsiameseclu/{family}:{scsiameseclu.__version__}" for family in ("core", "scsiameseclu", "report")]
+IMAGES = [
+    f"scsiameseclu/{family}:{scsiameseclu.__version__}"
+    for family in ("core", "scsiameseclu", "report")
+]
 
 
 def missing() -> str:
     """Return why the run in containers cannot be made, or nothing."""
-    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+    if (
+        not shutil.which("docker")
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+    ):
         return "no Docker engine is running"
     found = [
-        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False) for image in IMAGES
+        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
+        for image in IMAGES
     ]
-    return "" if not any(done.returncode for done in found) else "the images are not built: make images"
+    return (
+        ""
+        if not any(done.returncode for done in found)
+        else "the images are not built: make images"
+    )
 
 
 @pytest.fixture
@@ -43,7 +54,9 @@ def test_containers_give_the_same_clusters(engine: None, demo: Run, tmp_path: Pa
 @pytest.mark.docker
 @pytest.mark.parametrize("image", IMAGES)
 def test_images_are_what_a_cloud_can_start(engine: None, image: str) -> None:
-    inspected = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=True)
+    inspected = subprocess.run(
+        ["docker", "image", "inspect", image], capture_output=True, check=True
+    )
     config = json.loads(inspected.stdout)[0]["Config"]
     assert not config["Entrypoint"]
     assert config["User"] not in ("", "root", "0")

@@ -45,13 +45,24 @@ def wait_for(process: subprocess.Popen[str], word: str) -> None:
 
 def finished(work: Path) -> set[str]:
     """Return the hashes of the tasks that have ended well."""
-    return {f"{path.parts[-3]}/{path.parts[-2][:6]}" for path in work.glob("??/*/.exitcode") if path.read_text() == "0"}
+    return {
+        f"{path.parts[-3]}/{path.parts[-2][:6]}"
+        for path in work.glob("??/*/.exitcode")
+        if path.read_text() == "0"
+    }
 
 
 def assert_nothing_by_halves(run: Run) -> None:
     """Fail unless each published result of a task is, byte for byte, what the task wrote."""
-    written = {path.read_bytes() for path in (run.folder / "work").glob("??/*/**/*") if path.is_file()}
-    published = [path for name in ["samples", "groups"] for path in (run.results / name).rglob("*") if path.is_file()]
+    written = {
+        path.read_bytes() for path in (run.folder / "work").glob("??/*/**/*") if path.is_file()
+    }
+    published = [
+        path
+        for name in ["samples", "groups"]
+        for path in (run.results / name).rglob("*")
+        if path.is_file()
+    ]
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
@@ -113,11 +124,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_stops_the_run_which_is_resumed(tmp_path: Path, sheet: Path, small_disk: Path) -> None:
+def test_a_full_disk_stops_the_run_which_is_resumed(
+    tmp_path: Path, sheet: Path, small_disk: Path
+) -> None:
     full = run_pipeline(tmp_path, "--input", sheet, *QUICK)
     assert full.status != 0
-    # Why is told where there is room to write it down: the tasks' own words lie on the disk that is full.
-    assert "Error executing process" in full.output or "o space left on device" in full.output, full.output
+    # Why is told where there is room to write it down: the tasks' own words lie on the disk that is
+    # full.
+    assert "Error executing process" in full.output or "o space left on device" in full.output, (
+        full.output
+    )
     assert not (full.results / "multiqc").exists()
     done = finished(small_disk)
     subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)

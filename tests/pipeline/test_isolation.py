@@ -16,7 +16,8 @@ from scsiameseclu.report.inputs import read_failures
 from .conftest import DEMO, ROOT, Run, run_pipeline
 
 pytestmark = pytest.mark.pipeline
-# The last one is run by an unquoted word of bash: it sets x to the command, and @P expands x as a prompt.
+# The last one is run by an unquoted word of bash: it sets x to the command, and @P expands x as a
+# prompt.
 NAMES = [
     "x*.csv",
     ".hidden.csv",
@@ -41,7 +42,9 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("named")
     (folder / "temporary").mkdir()
     sheet = write_sheet(
-        folder / "my $data [1]" / "sheet{1,2}.csv", "sample,counts", [(f"s{i}", name) for i, name in enumerate(NAMES)]
+        folder / "my $data [1]" / "sheet{1,2}.csv",
+        "sample,counts",
+        [(f"s{i}", name) for i, name in enumerate(NAMES)],
     )
     for number, name in enumerate([*NAMES, "x1.csv"]):
         (sheet.parent / name).write_text(f"gene,c1,c2\nA,1,-{number + 100}\nB,2,3\n")
@@ -94,7 +97,9 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_sheet_neither_runs_code_nor_asks_for_notes(tmp_path: Path, listener: tuple[str, list[str]]) -> None:
+def test_a_sheet_neither_runs_code_nor_asks_for_notes(
+    tmp_path: Path, listener: tuple[str, list[str]]
+) -> None:
     address, asked = listener
     (tmp_path / "evil.sh").write_text("#!/bin/sh\ntouch evil\n")
     (tmp_path / "evil.sh").chmod(0o755)
@@ -110,18 +115,26 @@ def test_a_sheet_neither_runs_code_nor_asks_for_notes(tmp_path: Path, listener: 
         ("absent", f"{address}/counts", f"{address}/note"),
         ("loop", "loop", ""),
     ]
-    run = run_pipeline(tmp_path, "--input", write_sheet(tmp_path / "sheet.csv", "sample,counts,note", rows))
+    run = run_pipeline(
+        tmp_path, "--input", write_sheet(tmp_path / "sheet.csv", "sample,counts,note", rows)
+    )
     assert run.status != 0
     assert not list(tmp_path.rglob("evil"))
     assert set(asked) == {"/counts"}
-    for words in ["control character", "view into the running system", "folder 'self'", f"folder '{address}/counts'"]:
+    for words in [
+        "control character",
+        "view into the running system",
+        "folder 'self'",
+        f"folder '{address}/counts'",
+    ]:
         assert words in run.output
     assert [f"line {line}," in run.output for line in (2, 4, 5, 6, 7)] == [True] * 4 + [False]
     assert "Exception" not in run.output
     assert "Error executing process" not in run.output
 
 
-# The tasks are stubs; before that, some end as those killed for memory or time, and some record a failure.
+# The tasks are stubs; before that, some end as those killed for memory or time, and some record a
+# failure.
 RECORD = (
     "cat > foo.clustering.benchmark.compare.failure.json <<< "
     """'{"id": "g", "step": "benchmark.compare", "problems": []}'"""
@@ -148,7 +161,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("killed")
     (folder / "killed.config").write_text(CONFIG)
     good = str(DEMO / "pancreas.h5ad")
-    rows = [("x", good, "foo.clustering"), ("a.qc", good, "foo.clustering"), ("b.failure", good, "x")]
+    rows = [
+        ("x", good, "foo.clustering"),
+        ("a.qc", good, "foo.clustering"),
+        ("b.failure", good, "x"),
+    ]
     sheet = write_sheet(folder / "sheet.csv", "sample,counts,group", rows)
     options = ["--benchmark", "--benchmark_seeds", 2, "--publish_dir_mode", "rellink"]
     return run_pipeline(folder, "-stub", "-c", folder / "killed.config", "--input", sheet, *options)
@@ -166,7 +183,11 @@ def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> N
 
 
 def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
-    (folder,) = {path.parents[1] for path in killed.folder.glob("work/*/*/failures/*/*.json") if "true" in script(path)}
+    (folder,) = {
+        path.parents[1]
+        for path in killed.folder.glob("work/*/*/failures/*/*.json")
+        if "true" in script(path)
+    }
     found = [(failure.id, failure.step, failure.of_sample) for failure in read_failures(folder)]
     of_seeds = [("g", "benchmark.compare", False)] * 2
     assert found == [*of_seeds, ("x", "expression.normalize", False), ("x", "quality.filter", True)]
@@ -179,7 +200,9 @@ def test_ids_may_end_as_our_files_do(killed: Run) -> None:
     assert not {"clustering.h5ad", "foo.clustering.clustering.h5ad"} & results
     published = {path.name for path in (killed.results / "samples" / "a.qc").iterdir()}
     assert published == {"a.qc.filtered.h5ad", "a.qc.cell_ledger.tsv.gz", "a.qc.qc.json"}
-    assert all(path.exists() for path in (killed.results / "samples").rglob("*")), "links lead to what was made"
+    assert all(path.exists() for path in (killed.results / "samples").rglob("*")), (
+        "links lead to what was made"
+    )
 
 
 @pytest.fixture
@@ -212,7 +235,8 @@ def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path
         ("outdir", tmp_path / "new*[1] $x", None),
     ]
     quoted = [
-        (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$")) for name, value, _ in cases
+        (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$"))
+        for name, value, _ in cases
     ]
     calls = "\n".join(f'    told("{name}", "{value}")' for name, value in quoted)
     parameters = ROOT / "subworkflows/local/utils/parameters.nf"
@@ -229,8 +253,12 @@ workflow {{
 """
     )
     command = [str(ROOT / "nextflow"), "-q", "run", "main.nf", "-ansi-log", "false"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
-    *told, places = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    *told, places = [
+        line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")
+    ]
     assert len(told) == len(cases), done.stdout + done.stderr
     for line, (name, _, words) in zip(told, cases, strict=True):
         assert (f"--{name} is" in line and words in line.lower()) if words else line == "[]", line

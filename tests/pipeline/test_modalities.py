@@ -39,7 +39,9 @@ def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:
     assert adata.obsm["protein"].loc[~pool, "CD56"].notna().all()
     assert set(adata.obs.loc[pool, "hashtag"]) == {"donor_a", "donor_b", "donor_c", "donor_d"}
     source = ad.read_h5ad(run.results / "samples" / "pool" / "pool.filtered.h5ad")
-    ours = adata.obsm["protein"].loc["pool_" + source.obs_names, list(source.obsm["protein"].columns)]
+    ours = adata.obsm["protein"].loc[
+        "pool_" + source.obs_names, list(source.obsm["protein"].columns)
+    ]
     assert (ours.to_numpy() == source.obsm["protein"].to_numpy()).all()
 
 
@@ -69,7 +71,9 @@ def test_proteins_find_the_cells_that_carry_them(run: Run) -> None:
         for name in make_multimodal.SOURCES
     ]
     types = pd.concat(truth).set_index("cell")["type"]
-    clusters = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype=str).set_index("barcode")["cluster"]
+    clusters = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype=str).set_index("barcode")[
+        "cluster"
+    ]
     of_cluster = types[clusters.index].groupby(clusters).agg(lambda values: values.mode()[0])
     for protein in ("CD19", "CD14", "CD56"):
         assert of_cluster[best[protein]] in make_multimodal.PROTEINS[protein]
@@ -77,6 +81,11 @@ def test_proteins_find_the_cells_that_carry_them(run: Run) -> None:
 
 def test_the_report_has_their_sections(run: Run) -> None:
     report = (run.results / "multiqc" / "multiqc_report.html").read_text()
-    for words in ("Proteins, hashtags, guides", "Protein dot plot", "Hashtags by cluster", "Guides by cluster"):
+    for words in (
+        "Proteins, hashtags, guides",
+        "Protein dot plot",
+        "Hashtags by cluster",
+        "Guides by cluster",
+    ):
         assert words in report
     assert not list(Path(run.results / "groups" / "blood").glob("*modalities.h5ad"))

@@ -47,7 +47,9 @@ def test_every_profile_parses(profiles: str) -> None:
     settings = config(profiles)
     assert PROFILES[profiles].items() <= settings.items()
     elsewhere = bool(ELSEWHERE & set(profiles.split(",")))
-    assert (settings["process.resourceLimits"] == "[]") == elsewhere, "only local tasks are bound by this machine"
+    assert (settings["process.resourceLimits"] == "[]") == elsewhere, (
+        "only local tasks are bound by this machine"
+    )
 
 
 def test_no_profile_is_left_out() -> None:
@@ -60,7 +62,9 @@ def test_no_profile_is_left_out() -> None:
 
 @pytest.mark.pipeline
 def test_examples_of_the_infrastructure_page_parse(tmp_path: Path) -> None:
-    examples = re.findall(r"(?s)```groovy\n(.*?)```", (ROOT / "docs" / "infrastructure.md").read_text())
+    examples = re.findall(
+        r"(?s)```groovy\n(.*?)```", (ROOT / "docs" / "infrastructure.md").read_text()
+    )
     options = []
     for number, example in enumerate(examples):
         (tmp_path / f"{number}.config").write_text(example)

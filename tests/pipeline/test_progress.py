@@ -26,18 +26,26 @@ TIMES = {
 def test_cells_and_time_of_each_group_are_told(demo: Run, group: str) -> None:
     n_cells = json.loads((demo.results / "groups" / group / "metrics.json").read_text())["n_cells"]
     assert demo.output.count(f"Clustering of {group}: {n_cells:,} cells, about ") == 1
-    tags = {task["name"].partition(" ")[2] for task in demo.tasks() if "CLUSTERING_SCSIAMESECLU" in task["name"]}
+    tags = {
+        task["name"].partition(" ")[2]
+        for task in demo.tasks()
+        if "CLUSTERING_SCSIAMESECLU" in task["name"]
+    }
     assert tags == {"(blood)", "(pancreas)"}, "short, for the console's width"
 
 
 def test_the_time_expected_is_rounded_up(tmp_path: Path) -> None:
-    calls = "\n".join(f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES)
+    calls = "\n".join(
+        f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES
+    )
     script = tmp_path / "main.nf"
     script.write_text(
         f"include {{ expectedTime }} from '{ROOT}/subworkflows/local/clustering'\nworkflow {{\n{calls}\n}}\n"
     )
     command = [str(ROOT / "nextflow"), "-q", "run", str(script), "-ansi-log", "false"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
+    )
     told = [line for line in done.stdout.splitlines() if line.startswith(("about", "more"))]
     assert told == list(TIMES.values()), done.stdout + done.stderr
 
@@ -68,7 +76,9 @@ workflow {
 """
     )
     command = [str(ROOT / "nextflow"), "run", str(script), "-ansi-log", "false"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("group: step 3 of 7, 5 s left") == 1
     assert "not asked for" not in done.stdout

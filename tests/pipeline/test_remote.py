@@ -38,7 +38,9 @@ def address(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_samplesheet_at_an_address_names_addresses_and_its_neighbors(tmp_path: Path, address: str) -> None:
+def test_a_samplesheet_at_an_address_names_addresses_and_its_neighbors(
+    tmp_path: Path, address: str
+) -> None:
     run = run_pipeline(tmp_path, "-stub", "--input", f"{address}/sheet.csv")
     assert run.status == 0, run.output
     staged = {path.resolve().read_bytes() for path in (tmp_path / "work").glob("??/*/given/counts")}

@@ -22,7 +22,10 @@ from .conftest import Run
 
 pytestmark = pytest.mark.pipeline
 PATH = "groups/blood/blood.h5ad"
-OLD = {"0.10.0": ["numpy<2", "pandas<2.2", "scipy<1.13"], "0.8.0": ["numpy<1.25", "pandas<2.1", "scipy<1.11"]}
+OLD = {
+    "0.10.0": ["numpy<2", "pandas<2.2", "scipy<1.13"],
+    "0.8.0": ["numpy<1.25", "pandas<2.1", "scipy<1.11"],
+}
 """The oldest anndata that the package takes, and the first one of the present file format; with numpy of their time."""
 READ = """
 import json, sys, warnings
@@ -36,7 +39,9 @@ json.dump({"version": anndata.__version__, "counts": int(adata.layers["counts"].
 
 
 def recipe(program: str) -> str:
-    return Template(next(lines for name, lines in RECIPES.items() if name.startswith(program))).substitute(path=PATH)
+    return Template(
+        next(lines for name, lines in RECIPES.items() if name.startswith(program))
+    ).substitute(path=PATH)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,9 @@ def test_the_report_shows_the_lines(demo: Run) -> None:
     assert "hdf5r::H5File$new(&quot;groups/blood/blood.h5ad&quot;" in report
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # scanpy's plots, with the newest matplotlib
+@pytest.mark.filterwarnings(
+    "ignore::PendingDeprecationWarning"
+)  # scanpy's plots, with the newest matplotlib
 def test_scanpy_opens_it(demo: Run, blood: ad.AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo.results)
     mpl.use("agg")
@@ -60,7 +67,10 @@ def test_scanpy_opens_it(demo: Run, blood: ad.AnnData, monkeypatch: pytest.Monke
 
 def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
     packages = 'for (p in c("Seurat", "hdf5r")) stopifnot(requireNamespace(p, quietly = TRUE))'
-    if not shutil.which("Rscript") or subprocess.run(["Rscript", "-e", packages], capture_output=True).returncode:
+    if (
+        not shutil.which("Rscript")
+        or subprocess.run(["Rscript", "-e", packages], capture_output=True).returncode
+    ):
         pytest.skip("R with Seurat and hdf5r is not on this machine")
     tell = (
         'told <- function(name, value) cat(name, format(value, digits = 15), "\\n", sep = "\\t")\n'
@@ -73,13 +83,20 @@ def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
     script = tmp_path / "open.R"
     script.write_text(f'pdf(file.path(commandArgs(TRUE), "plot.pdf"))\n{recipe("Seurat")}{tell}')
     done = subprocess.run(
-        ["Rscript", script, tmp_path], cwd=demo.results, capture_output=True, text=True, check=False, timeout=300
+        ["Rscript", script, tmp_path],
+        cwd=demo.results,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     told = {name: values for name, *values in (line.split() for line in done.stdout.splitlines())}
     assert float(told["counts"][0]) == blood.layers["counts"].sum()
     assert float(told["x"][0]) == pytest.approx(blood.X.sum(dtype=float), rel=1e-6)
-    assert [float(value) for value in told["umap"]] == pytest.approx(blood.obsm["X_umap"][1].tolist(), abs=1e-4)
+    assert [float(value) for value in told["umap"]] == pytest.approx(
+        blood.obsm["X_umap"][1].tolist(), abs=1e-4
+    )
     cells = pd.read_csv(tmp_path / "cells.tsv", sep="\t", dtype=str).to_numpy()
     expected = blood.obs[["cluster", "cell_type"]].astype(str).reset_index().to_numpy()
     np.testing.assert_array_equal(cells, expected)
@@ -92,8 +109,13 @@ def test_old_anndata_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path, vers
     install = [uv, "pip", "install", "--quiet", *packages]
     environment = os.environ | {"VIRTUAL_ENV": str(tmp_path / "old")}
     made = uv.exists() and not any(
-        subprocess.run(command, env=environment, capture_output=True, check=False, timeout=300).returncode
-        for command in ([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "old"], install)
+        subprocess.run(
+            command, env=environment, capture_output=True, check=False, timeout=300
+        ).returncode
+        for command in (
+            [uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "old"],
+            install,
+        )
     )
     if not made:
         pytest.skip(f"anndata {version} cannot be had on this machine")

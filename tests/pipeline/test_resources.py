@@ -44,19 +44,26 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Run:
             }}
         }} }}"""
     )
-    return run_pipeline(folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv")
+    return run_pipeline(
+        folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv"
+    )
 
 
 def test_larger_data_ask_for_more_memory(stub: Run) -> None:
     assert stub.status == 0, stub.output
-    asked = {task["name"].split()[1]: memory(task) / UNITS["GB"] for task in tasks(stub, "INTAKE_READ_COUNTS")}
+    asked = {
+        task["name"].split()[1]: memory(task) / UNITS["GB"]
+        for task in tasks(stub, "INTAKE_READ_COUNTS")
+    }
     assert asked == {"(large)": 4, "(exits)": 2, "(killed)": 2}
 
 
 def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for task in demo.tasks():
-        assert 0 < memory(task, "peak_rss") < memory(task) <= min(machine, 4 * UNITS["GB"]), task["name"]
+        assert 0 < memory(task, "peak_rss") < memory(task) <= min(machine, 4 * UNITS["GB"]), task[
+            "name"
+        ]
         assert task["cpus"] == "1", "few cells leave the other core to the next group"
 
 
@@ -67,7 +74,11 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
         for task in demo.tasks()
         if task["attempt"] == "1"
     }
-    steps = {"reading": "INTAKE_READ_COUNTS", "filter": "QUALITY_FILTER", "doublets": "QUALITY_DOUBLETS"}
+    steps = {
+        "reading": "INTAKE_READ_COUNTS",
+        "filter": "QUALITY_FILTER",
+        "doublets": "QUALITY_DOUBLETS",
+    }
     told = {
         f"{steps[step]} ({row['sample']})": need
         for row in estimate["samples"]
@@ -75,14 +86,18 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
     }
     steps = {"group": "EXPRESSION_NORMALIZE", "clustering": "CLUSTERING_SCSIAMESECLU"}
     told |= {
-        f"{steps[step]} ({row['group']})": need for row in estimate["groups"] for step, need in row["needs_mb"].items()
+        f"{steps[step]} ({row['group']})": need
+        for row in estimate["groups"]
+        for step, need in row["needs_mb"].items()
     }
     assert len(estimate["samples"]) >= 2
     assert estimate["groups"]
     for name, need in told.items():
         # The trace tells one digit after the point.
         assert asked[name] <= need + 0.06 * UNITS["KB"], name
-        assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), "demo data are small: little is filtered"
+        assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), (
+            "demo data are small: little is filtered"
+        )
 
 
 @pytest.mark.parametrize("sample", ["exits", "killed"])

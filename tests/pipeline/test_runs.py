@@ -47,30 +47,46 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     sheet.to_csv(folder / "sheet.csv", index=False)
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else folder) as work:
-        yield run_pipeline(folder, "--input", folder / "sheet.csv", "-work-dir", work, within=OFFLINE)
+        yield run_pipeline(
+            folder, "--input", folder / "sheet.csv", "-work-dir", work, within=OFFLINE
+        )
 
 
 @pytest.mark.skipif(not OFFLINE, reason="network namespaces are not permitted here")
 def test_no_network_is_needed(again: Run) -> None:
-    routes = subprocess.run([*OFFLINE, "cat", "/proc/net/route"], capture_output=True, text=True, check=True).stdout
+    routes = subprocess.run(
+        [*OFFLINE, "cat", "/proc/net/route"], capture_output=True, text=True, check=True
+    ).stdout
     assert len(routes.splitlines()) <= 1, "a header and no route"
     assert again.status == 0, again.output
 
 
 @pytest.mark.parametrize("group", ["blood", "pancreas"])
-def test_a_second_run_gives_the_same_bytes_whatever_the_labels(demo: Run, again: Run, group: str) -> None:
+def test_a_second_run_gives_the_same_bytes_whatever_the_labels(
+    demo: Run, again: Run, group: str
+) -> None:
     assert again.status == 0, again.output
-    for name in ["clusters.tsv", "markers.tsv", "annotation.tsv", "training_history.tsv", "model.safetensors"]:
+    for name in [
+        "clusters.tsv",
+        "markers.tsv",
+        "annotation.tsv",
+        "training_history.tsv",
+        "model.safetensors",
+    ]:
         path = Path("groups") / group / name
         assert (again.results / path).read_bytes() == (demo.results / path).read_bytes(), path
-    ours, theirs = (ad.read_h5ad(run.results / "groups" / group / f"{group}.h5ad") for run in (demo, again))
+    ours, theirs = (
+        ad.read_h5ad(run.results / "groups" / group / f"{group}.h5ad") for run in (demo, again)
+    )
     assert list(ours.obs["cluster"]) == list(theirs.obs["cluster"])
     np.testing.assert_array_equal(ours.obsm["X_scsiameseclu"], theirs.obsm["X_scsiameseclu"])
 
 
 def test_labels_change_the_scores(demo: Run, again: Run) -> None:
     scores = {
-        (name, group): json.loads((run.results / "groups" / group / "metrics.json").read_text()).get("ari")
+        (name, group): json.loads(
+            (run.results / "groups" / group / "metrics.json").read_text()
+        ).get("ari")
         for name, run in {"given": demo, "other": again}.items()
         for group in ("blood", "pancreas")
     }

@@ -20,7 +20,9 @@ from .test_profiles import config
 MODULES = sorted((ROOT / "modules" / "local").glob("*/*/main.nf"))
 BASE_CONFIG = (ROOT / "conf" / "base.config").read_text()
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
-PARAMETERS = {name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()}
+PARAMETERS = {
+    name: spec for group in SCHEMA["$defs"].values() for name, spec in group["properties"].items()
+}
 
 
 def test_the_schema_is_a_json_schema() -> None:
@@ -50,13 +52,19 @@ def test_parameters_of_schema_and_configuration_agree() -> None:
         if name != "trace_report_suffix":
             default = spec.get("default")
             assert configured[name] == (
-                "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+                "null"
+                if default is None
+                else str(default).lower()
+                if isinstance(default, bool)
+                else str(default)
             )
 
 
 def test_the_version_is_one() -> None:
     text = (ROOT / "nextflow.config").read_text()
-    stated = {re.search(rf"{key} += '([\d.]+)'", text).group(1) for key in ("version", "container_tag")}  # type: ignore[union-attr]
+    stated = {
+        re.search(rf"{key} += '([\d.]+)'", text).group(1) for key in ("version", "container_tag")
+    }  # type: ignore[union-attr]
     assert stated == {scsiameseclu.__version__, PARAMETERS["container_tag"]["default"]}
     assert f"## {scsiameseclu.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
@@ -64,7 +72,9 @@ def test_the_version_is_one() -> None:
 def test_package_needs_what_the_images_hold() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.split("[<>=]", line)[0] for line in project["dependencies"]}
-    inputs = [ROOT / "containers" / family / "requirements.in" for family in ("core", "scsiameseclu")]
+    inputs = [
+        ROOT / "containers" / family / "requirements.in" for family in ("core", "scsiameseclu")
+    ]
     lines = [line for path in inputs for line in path.read_text().splitlines()]
     assert needed == {re.split("[<>=]", line)[0] for line in lines if line and line[0] not in "#-"}
 
@@ -75,7 +85,9 @@ def test_conda_environments_pin_what_the_locks_pin(family: str) -> None:
     pins = dict(re.findall(r"(?m)^([A-Za-z0-9_.-]+)==([^ ;\\]+)", locks))
     assert "http" not in locks
     aliases = {"pytorch": "torch", "python-igraph": "igraph", "matplotlib-base": "matplotlib"}
-    for requirement in yaml.safe_load((ROOT / "containers" / family / "environment.yml").read_text())["dependencies"]:
+    for requirement in yaml.safe_load(
+        (ROOT / "containers" / family / "environment.yml").read_text()
+    )["dependencies"]:
         name, version = requirement.split("=")
         assert name == "python" or pins[aliases.get(name, name)] == version
 
@@ -89,13 +101,19 @@ def test_every_module_is_one_process_with_its_step(module: Path) -> None:
     assert (module.parent / "meta.yml").exists()
     if (stage, step) != ("report", "multiqc"):
         assert set(re.findall(r"scsiameseclu_step (\w+) (\w+) ", text)) == {(stage, step)}
-        assert "\nSTEP = Step(" in (ROOT / "bin" / "scsiameseclu" / stage / f"{step}.py").read_text()
+        assert (
+            "\nSTEP = Step(" in (ROOT / "bin" / "scsiameseclu" / stage / f"{step}.py").read_text()
+        )
 
 
 def test_a_task_that_is_about_no_sample_or_group_is_not_left_out_when_killed() -> None:
     """It has no ``meta`` by which the failure could be recorded."""
     (names,) = re.findall(r"withName: '!\(\.\*:\)\?\((.*)\)'", BASE_CONFIG)
-    without = {"_".join(path.parts[-3:-1]).upper() for path in MODULES if "val(meta)" not in path.read_text()}
+    without = {
+        "_".join(path.parts[-3:-1]).upper()
+        for path in MODULES
+        if "val(meta)" not in path.read_text()
+    }
     assert set(names.split("|")) == without
 
 
@@ -123,4 +141,6 @@ def test_the_estimate_of_memory_has_the_numbers_of_the_configuration(step: str) 
 
 def test_the_exit_status_for_unusable_input_is_the_commands() -> None:
     assert re.findall(r"ext\.unusable +=(.*)", BASE_CONFIG) == [f" {EXIT_INPUT}"]
-    assert str(EXIT_INPUT) not in "".join(path.read_text() for path in (ROOT / "conf").glob("[!b]*.config"))
+    assert str(EXIT_INPUT) not in "".join(
+        path.read_text() for path in (ROOT / "conf").glob("[!b]*.config")
+    )

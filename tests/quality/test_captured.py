@@ -26,7 +26,11 @@ from tests.data.as_intake import as_intake
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KINDS = {"Antibody Capture": "protein", "Multiplexing Capture": "hashtag", "CRISPR Guide Capture": "guide"}
+KINDS = {
+    "Antibody Capture": "protein",
+    "Multiplexing Capture": "hashtag",
+    "CRISPR Guide Capture": "guide",
+}
 NAMED = "HTO_1=donor_a; HTO_2=donor_b; HTO_3=donor_c; HTO_4=donor_d"
 
 
@@ -51,23 +55,39 @@ def sample(name: str, **row: Any) -> tuple[ad.AnnData, pd.DataFrame]:
         barcodes=drawn.barcodes,
         **row,
     )
-    others = [(n.replace("/", "_"), i, KINDS[t]) for n, i, t in zip(names, ids, types, strict=True) if t in KINDS]
+    others = [
+        (n.replace("/", "_"), i, KINDS[t])
+        for n, i, t in zip(names, ids, types, strict=True)
+        if t in KINDS
+    ]
     adata.obsm["captured"] = sparse.csr_matrix(drawn.counts[:, ~genes])
     adata.uns["captured"] = pd.DataFrame(others, columns=["name", "id", "kind"])
     return adata, drawn.truth.set_index("barcode").fillna("")
 
 
-def run(adata: ad.AnnData, *, hashtags: str | None = None, **options: Any) -> tuple[ad.AnnData, pd.DataFrame, Any]:
+def run(
+    adata: ad.AnnData, *, hashtags: str | None = None, **options: Any
+) -> tuple[ad.AnnData, pd.DataFrame, Any]:
     adata.write_h5ad("s1.counts.h5ad")
     filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(hashtags=hashtags))
-    paths = {"healthy": "s1.healthy.h5ad", "ledger": "s1.filter_ledger.tsv.gz", "summary": "s1.filter.json"}
+    paths = {
+        "healthy": "s1.healthy.h5ad",
+        "ledger": "s1.filter_ledger.tsv.gz",
+        "summary": "s1.filter.json",
+    }
     flag_doublets(prefix="s1", **{name: Path(path) for name, path in paths.items()}, **options)
-    return ad.read_h5ad("s1.filtered.h5ad"), read_ledger("s1.cell_ledger.tsv.gz"), read_json("s1.qc.json")
+    return (
+        ad.read_h5ad("s1.filtered.h5ad"),
+        read_ledger("s1.cell_ledger.tsv.gz"),
+        read_json("s1.qc.json"),
+    )
 
 
 def features(*names: str, kind: str = "protein", said: Any = None) -> ad.AnnData:
     adata = as_intake(np.ones((3, 2)), overrides={} if said is None else {"hashtags": said})
-    adata.uns["captured"] = pd.DataFrame({"name": names, "id": [f"id_{n}" for n in names], "kind": kind})
+    adata.uns["captured"] = pd.DataFrame(
+        {"name": names, "id": [f"id_{n}" for n in names], "kind": kind}
+    )
     return adata
 
 
@@ -76,7 +96,9 @@ def test_hashed_cells_get_their_donor_and_every_barcode_its_fate() -> None:
     kept, ledger, account = run(adata, hashtags=NAMED)
     donors = dict(entry.split("=") for entry in NAMED.split("; "))
     singlets = truth.loc[kept.obs_names].query("state == 'singlet' and hashtag != ''")
-    assert (kept.obs.loc[singlets.index, "hashtag"] == singlets["hashtag"].map(donors)).mean() > 0.98
+    assert (
+        kept.obs.loc[singlets.index, "hashtag"] == singlets["hashtag"].map(donors)
+    ).mean() > 0.98
     two = truth.query("second_hashtag != '' and second_hashtag != hashtag").index
     fates = ledger.set_index("barcode")
     assert (fates.loc[two, "rule"] == "hashtag_doublet").mean() > 0.8
@@ -85,7 +107,9 @@ def test_hashed_cells_get_their_donor_and_every_barcode_its_fate() -> None:
     assert set(zip(found["step"], found["hashtag"], strict=True)) == {("hashtags", "Doublet")}
     assert ledger["barcode"].tolist() == adata.obs_names.tolist()
     assert account["n_kept"] == kept.n_obs == ledger["kept"].sum()
-    assert account["removed"] == {rule: int((ledger["rule"] == rule).sum()) for rule in account["removed"]}
+    assert account["removed"] == {
+        rule: int((ledger["rule"] == rule).sum()) for rule in account["removed"]
+    }
     assert sum(account["removed"].values()) + account["n_kept"] == len(ledger)
     assert set(account["hashtags"]["n_cells"]) == set(donors.values())
     assert account["hashtags"]["n_doublets"] == account["removed"]["hashtag_doublet"] > 0
@@ -94,7 +118,9 @@ def test_hashed_cells_get_their_donor_and_every_barcode_its_fate() -> None:
 def test_the_doublets_that_hashtags_cannot_show_are_those_still_expected() -> None:
     _, _, account = run(sample("pool")[0], hashtags=NAMED)
     shares = np.array(list(account["hashtags"]["n_cells"].values()))
-    n_healthy = shares.sum() + account["hashtags"]["n_doublets"] + account["hashtags"]["n_negatives"]
+    n_healthy = (
+        shares.sum() + account["hashtags"]["n_doublets"] + account["hashtags"]["n_negatives"]
+    )
     expected = 0.008 * n_healthy / 1000 * ((shares / shares.sum()) ** 2).sum()
     assert account["doublets"]["expected_rate"] == pytest.approx(expected)
 
@@ -113,15 +139,21 @@ def test_proteins_and_guides_travel_with_the_cells_that_stay() -> None:
     names = adata.uns["captured"]["name"].tolist()
     for kind in ("protein", "hashtag", "guide"):
         columns = [names.index(name) for name in kept.obsm[kind].columns]
-        np.testing.assert_array_equal(kept.obsm[kind], adata.obsm["captured"][rows][:, columns].toarray())
+        np.testing.assert_array_equal(
+            kept.obsm[kind], adata.obsm["captured"][rows][:, columns].toarray()
+        )
     assert "HLA-A_B_C" in kept.obsm["protein"]
     assert (kept.obs["total_counts_protein"] == kept.obsm["protein"].sum(axis=1)).all()
     called = kept.obs["guide"].astype(object).fillna("")
     assert (called == truth.loc[kept.obs_names, "guide"]).mean() > 0.99
-    assert account["captured"]["guide"]["n_cells_with_several"] == (kept.obs["n_guides"] > 1).sum() > 0
+    assert (
+        account["captured"]["guide"]["n_cells_with_several"] == (kept.obs["n_guides"] > 1).sum() > 0
+    )
     assert account["captured"]["protein"]["n_features"] == 7
     assert "captured" not in kept.uns
-    assert set(kept.obs["hashtag"]) <= {"CMO301", "CMO302", "CMO303"}, "their type says that they are hashtags"
+    assert set(kept.obs["hashtag"]) <= {"CMO301", "CMO302", "CMO303"}, (
+        "their type says that they are hashtags"
+    )
 
 
 def test_without_hashtags_named_antibodies_are_proteins() -> None:
@@ -134,15 +166,21 @@ def test_without_hashtags_named_antibodies_are_proteins() -> None:
 
 def test_which_features_are_hashtags() -> None:
     adata = features("CD3", "HTO_A", "HTO_B", "a[1]", "id_CD3x")
-    assert sort_features(adata, "HTO_*; a[1]=x/y")[0].query("kind == 'hashtag'")["label"].tolist() == [
+    assert sort_features(adata, "HTO_*; a[1]=x/y")[0].query("kind == 'hashtag'")[
+        "label"
+    ].tolist() == [
         "HTO_A",
         "HTO_B",
         "x_y",
     ]
-    assert sort_features(adata, "id_HTO_A")[0].query("kind == 'hashtag'")["name"].tolist() == ["HTO_A"]
+    assert sort_features(adata, "id_HTO_A")[0].query("kind == 'hashtag'")["name"].tolist() == [
+        "HTO_A"
+    ]
     tags = features("CMO301", "CMO302", "CMO303", kind="hashtag")
     assert sort_features(tags, None)[0]["kind"].tolist() == ["hashtag"] * 3
-    assert sort_features(tags, "CMO301;CMO302")[0]["kind"].tolist() == ["hashtag", "hashtag", ""], "one is not in use"
+    assert sort_features(tags, "CMO301;CMO302")[0]["kind"].tolist() == ["hashtag", "hashtag", ""], (
+        "one is not in use"
+    )
 
 
 def test_tags_that_mark_the_same_are_one() -> None:
@@ -157,12 +195,18 @@ def test_a_hashtag_that_is_not_there() -> None:
     assert "'CD3', 'HTO_1'" in str(caught.value)
     with pytest.raises(InputError, match="none beside genes"):
         sort_features(as_intake(np.ones((3, 2)), overrides={"hashtags": "HTO_1"}), "HTO_1")
-    assert sort_features(features("CD3"), "HTO_*")[1] == ["No feature is called 'HTO_*' (--hashtags)."]
-    assert sort_features(as_intake(np.ones((3, 2))), "HTO_*")[1] == [], "other samples of the run may have it"
+    assert sort_features(features("CD3"), "HTO_*")[1] == [
+        "No feature is called 'HTO_*' (--hashtags)."
+    ]
+    assert sort_features(as_intake(np.ones((3, 2))), "HTO_*")[1] == [], (
+        "other samples of the run may have it"
+    )
 
 
 def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(names), index=[f"c{number}" for number in range(len(rows))])
+    return pd.DataFrame(
+        rows, columns=list(names), index=[f"c{number}" for number in range(len(rows))]
+    )
 
 
 def test_a_mark_that_reads_as_a_call_is_refused() -> None:
@@ -180,10 +224,17 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     assert "do not vary" in why
 
 
-def test_demultiplexing_has_no_chance_in_it_and_does_not_mind_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demultiplexing_has_no_chance_in_it_and_does_not_mind_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     adata, _ = sample("pool")
-    table = pd.DataFrame(adata.obsm["captured"][:, 7:11].toarray(), index=adata.obs_names, columns=list("abcd"))
-    first, second = demultiplex(table)[0], demultiplex(table.set_axis(["Doublet ", "1", "0", "<b>"], axis=1))[0]
+    table = pd.DataFrame(
+        adata.obsm["captured"][:, 7:11].toarray(), index=adata.obs_names, columns=list("abcd")
+    )
+    first, second = (
+        demultiplex(table)[0],
+        demultiplex(table.set_axis(["Doublet ", "1", "0", "<b>"], axis=1))[0],
+    )
     assert first and second
     names = {"a": "Doublet ", "b": "1", "c": "0", "d": "<b>"}
     assert first.calls.map(lambda call: names.get(call, call)).tolist() == second.calls.tolist()
@@ -195,7 +246,9 @@ def test_a_pool_without_a_singlet_fails_with_its_account(monkeypatch: pytest.Mon
     adata, _ = sample("pool")
 
     def all_doublets(table: pd.DataFrame) -> tuple[Hashing, str]:
-        return Hashing(pd.Series("Doublet", index=table.index), pd.Series(0.9, index=table.index)), ""
+        return Hashing(
+            pd.Series("Doublet", index=table.index), pd.Series(0.9, index=table.index)
+        ), ""
 
     monkeypatch.setattr("scsiameseclu.quality.doublets.demultiplex", all_doublets)
     with pytest.raises(InputError, match="several hashtags"):

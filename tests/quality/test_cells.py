@@ -46,7 +46,9 @@ def droplets() -> tuple[sparse.csr_matrix, np.ndarray]:
     types = rng.dirichlet(np.full(1000, 0.2), 6)
     ambient = 0.7 * types.mean(axis=0) + 0.3 * rng.dirichlet(np.full(1000, 0.5))
     empty = rng.poisson(rng.lognormal(np.log(25), 0.7, (N_EMPTY, 1)) * ambient)
-    sizes = np.r_[rng.lognormal(np.log(2000), 0.4, N_BIG), rng.lognormal(np.log(400), 0.3, N_SMALL)][:, None]
+    sizes = np.r_[
+        rng.lognormal(np.log(2000), 0.4, N_BIG), rng.lognormal(np.log(400), 0.3, N_SMALL)
+    ][:, None]
     cells = rng.poisson(sizes * types[rng.integers(6, size=len(sizes))] + 25 * ambient)
     counts = sparse.csr_matrix(np.vstack([empty, cells]).astype(np.int32))
     return counts, np.arange(counts.shape[0]) >= N_EMPTY
@@ -70,11 +72,18 @@ def test_an_unfiltered_matrix_takes_less_than_twice_its_memory() -> None:
     droplet = np.repeat(np.arange(len(sizes)), sizes)
     ones = np.ones(len(genes), dtype=np.int32)
     counts = sparse.coo_matrix((ones, (droplet, genes)), (len(sizes), n_genes)).tocsr()
-    adata = ad.AnnData(counts, var=pd.DataFrame(index=["MT-ND1", *(f"GENE{number}" for number in range(1, n_genes))]))
+    adata = ad.AnnData(
+        counts,
+        var=pd.DataFrame(index=["MT-ND1", *(f"GENE{number}" for number in range(1, n_genes))]),
+    )
     held = sum(part.nbytes for part in (counts.data, counts.indices, counts.indptr))
     tracemalloc.start()
     metrics = cell_metrics(adata)
-    assert call_cells(counts, n_simulations=20).totals.tolist() == metrics["total_counts"].tolist() == sizes.tolist()
+    assert (
+        call_cells(counts, n_simulations=20).totals.tolist()
+        == metrics["total_counts"].tolist()
+        == sizes.tolist()
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert held + peak < 2 * held
@@ -94,14 +103,18 @@ def test_cells_are_found_among_empty_droplets() -> None:
 
 def test_the_same_seed_gives_the_same_calls() -> None:
     counts, _ = droplets()
-    first, again, other = (call_cells(counts, n_simulations=500, random_state=seed).fdr for seed in (3, 3, 4))
+    first, again, other = (
+        call_cells(counts, n_simulations=500, random_state=seed).fdr for seed in (3, 3, 4)
+    )
     assert first.tolist() == again.tolist() != other.tolist()
 
 
 def test_p_values_of_ambient_droplets_are_uniform() -> None:
     rng = np.random.default_rng(0)
     profile = rng.dirichlet(np.full(200, 0.5))
-    counts = sparse.csr_matrix(np.vstack([rng.multinomial(n, profile) for n in rng.integers(101, 300, 400)]))
+    counts = sparse.csr_matrix(
+        np.vstack([rng.multinomial(n, profile) for n in rng.integers(101, 300, 400)])
+    )
     p_values = _monte_carlo(counts, profile, 1000, 0)
     shares = np.array([(p_values <= level).mean() for level in (0.05, 0.25, 0.5, 0.75)])
     np.testing.assert_allclose(shares, [0.05, 0.25, 0.5, 0.75], atol=0.07)
@@ -116,12 +129,16 @@ def test_p_values_agree_with_the_exact_test() -> None:
         every = np.array([[a, b, n - a - b] for a in range(n + 1) for b in range(n + 1 - a)])
         chance = multinomial.pmf(every, n, profile)
         exact.append(chance[chance <= multinomial.pmf(row, n, profile) * (1 + 1e-9)].sum())
-    np.testing.assert_allclose(_monte_carlo(sparse.csr_matrix(rows), profile, 20_000, 0), exact, atol=0.015)
+    np.testing.assert_allclose(
+        _monte_carlo(sparse.csr_matrix(rows), profile, 20_000, 0), exact, atol=0.015
+    )
 
 
 def test_the_knee_is_where_the_plateau_ends() -> None:
     ranks = np.arange(1, 20_001)
-    totals = np.where(ranks <= 500, 5000 * ranks**-0.05, 5000 * 500**-0.05 * (ranks / 500) ** -3.0).astype(int)
+    totals = np.where(
+        ranks <= 500, 5000 * ranks**-0.05, 5000 * 500**-0.05 * (ranks / 500) ** -3.0
+    ).astype(int)
     assert 400 <= np.searchsorted(-totals, -knee_point(totals), side="right") <= 600
 
 
@@ -174,7 +191,9 @@ def test_without_both_kinds_there_is_nothing_to_compare() -> None:
         call_cells(sparse.csr_matrix(np.full((3, 4), 50)))
 
 
-def test_the_ledger_says_which_barcodes_are_no_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ledger_says_which_barcodes_are_no_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     counts, truth = droplets()
     ledger, summary = run(as_intake(counts), tmp_path, min_genes=0)
@@ -189,7 +208,9 @@ def test_the_ledger_says_which_barcodes_are_no_cells(tmp_path: Path, monkeypatch
     assert not any("look at the thresholds" in note for note in summary["notes"])
 
 
-def test_cell_calling_none_leaves_the_barcodes_to_the_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cell_calling_none_leaves_the_barcodes_to_the_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     _, summary = run(as_intake(droplets()[0]), tmp_path, min_genes=0, cell_calling="none")
     assert "not_a_cell" not in summary["removed"]
@@ -197,7 +218,9 @@ def test_cell_calling_none_leaves_the_barcodes_to_the_bounds(tmp_path: Path, mon
     assert any("--cell_calling none" in note for note in summary["notes"])
 
 
-def test_bounds_are_chosen_from_the_called_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounds_are_chosen_from_the_called_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     _, summary = run(as_intake(droplets()[0]), tmp_path, mad_counts=4)
     assert summary["thresholds"]["min_counts"] > LOWER
@@ -227,8 +250,12 @@ def test_cells_are_called_where_ambient_rna_is_high_or_droplets_are_few(
     assert ("Ambient RNA is high" in doubt) == is_high
 
 
-@pytest.mark.parametrize(("n_cells", "depth"), [(1000, (1, 60)), (5000, (1, 60)), (3000, (20, 200))])
-def test_cells_are_called_among_fifty_thousand_droplets(n_cells: int, depth: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("n_cells", "depth"), [(1000, (1, 60)), (5000, (1, 60)), (3000, (20, 200))]
+)
+def test_cells_are_called_among_fifty_thousand_droplets(
+    n_cells: int, depth: tuple[int, int]
+) -> None:
     counts, truth = high_ambient(n_cells, 50_000, depth, n_genes=500)
     calls, doubt = find_cells(counts)
     assert calls is not None
@@ -237,7 +264,9 @@ def test_cells_are_called_among_fifty_thousand_droplets(n_cells: int, depth: tup
     assert doubt == ""
 
 
-@pytest.mark.parametrize(("n_empty", "depth"), [(3000, (100, 400)), (3000, (60, 60)), (300, (100, 400))])
+@pytest.mark.parametrize(
+    ("n_empty", "depth"), [(3000, (100, 400)), (3000, (60, 60)), (300, (100, 400))]
+)
 def test_droplets_without_a_cell_are_reported(n_empty: int, depth: tuple[int, int]) -> None:
     calls, doubt = find_cells(high_ambient(0, n_empty, depth)[0])
     assert calls is None
@@ -271,7 +300,8 @@ def test_the_reach_of_droplets_does_not_grow_into_the_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_cells", "n_empty", "words"), [(60, 600, "Ambient RNA is high"), (0, 600, "No cells were called")]
+    ("n_cells", "n_empty", "words"),
+    [(60, 600, "Ambient RNA is high"), (0, 600, "No cells were called")],
 )
 def test_a_doubt_is_a_warning_of_the_account(
     n_cells: int, n_empty: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -289,7 +319,9 @@ def test_a_doubt_is_a_warning_of_the_account(
 def test_soupx_cells_are_those_of_cell_ranger() -> None:
     if not SOUPX.exists():
         pytest.skip("the shared data sets are not beside the checkout")
-    raw, filtered = (read_matrix(SOUPX / f"{kind}_gene_bc_matrices") for kind in ("raw", "filtered"))
+    raw, filtered = (
+        read_matrix(SOUPX / f"{kind}_gene_bc_matrices") for kind in ("raw", "filtered")
+    )
     assert looks_unfiltered(totals_of(raw.matrix))
     assert not looks_unfiltered(totals_of(filtered.matrix))
     found = set(np.asarray(raw.barcodes)[call_cells(raw.matrix).is_cell])
@@ -306,7 +338,9 @@ def test_blood_cells_are_found_among_droplets_of_their_own_rna() -> None:
     sizes = rng.lognormal(np.log(12), 1, 30_000).astype(int)
     genes = rng.choice(cells.shape[1], sizes.sum(), p=totals_of(cells.T) / cells.sum())
     droplet = np.repeat(np.arange(len(sizes)), sizes)
-    empty = sparse.coo_matrix((np.ones(len(genes), dtype=np.int64), (droplet, genes)), (len(sizes), cells.shape[1]))
+    empty = sparse.coo_matrix(
+        (np.ones(len(genes), dtype=np.int64), (droplet, genes)), (len(sizes), cells.shape[1])
+    )
     counts = sparse.vstack([empty.tocsr(), cells]).tocsr()
     assert looks_unfiltered(totals_of(counts))
     found = call_cells(counts).is_cell

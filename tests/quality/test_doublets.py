@@ -11,7 +11,12 @@ import pytest
 from scipy import sparse
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, set_settings, settings
-from scsiameseclu.quality.doublets import _bound_for, _choose_threshold, flag_doublets, score_doublets
+from scsiameseclu.quality.doublets import (
+    _bound_for,
+    _choose_threshold,
+    flag_doublets,
+    score_doublets,
+)
 from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.ledger import read_ledger
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -41,15 +46,23 @@ def run(adata: ad.AnnData, **options: Any) -> tuple[ad.AnnData, pd.DataFrame, di
         summary=Path("s1.filter.json"),
         **options,
     )
-    return ad.read_h5ad("s1.filtered.h5ad"), read_ledger("s1.cell_ledger.tsv.gz"), read_json("s1.qc.json")
+    return (
+        ad.read_h5ad("s1.filtered.h5ad"),
+        read_ledger("s1.cell_ledger.tsv.gz"),
+        read_json("s1.qc.json"),
+    )
 
 
-def assert_reconciled(adata: ad.AnnData, kept: ad.AnnData, ledger: pd.DataFrame, account: dict[str, Any]) -> None:
+def assert_reconciled(
+    adata: ad.AnnData, kept: ad.AnnData, ledger: pd.DataFrame, account: dict[str, Any]
+) -> None:
     assert ledger["barcode"].tolist() == adata.obs_names.tolist()
     assert ledger.loc[ledger["kept"], "barcode"].tolist() == kept.obs_names.tolist()
     assert account["n_barcodes"] == len(ledger)
     assert account["n_kept"] == int(ledger["kept"].sum()) == kept.n_obs
-    assert account["removed"] == {rule: int((ledger["rule"] == rule).sum()) for rule in account["removed"]}
+    assert account["removed"] == {
+        rule: int((ledger["rule"] == rule).sum()) for rule in account["removed"]
+    }
     assert sum(account["removed"].values()) + account["n_kept"] == account["n_barcodes"]
 
 
@@ -64,7 +77,9 @@ def test_planted_doublets_score_highest(name: str) -> None:
     assert doublets.predicted[~planted].mean() < 0.1
 
 
-def test_of_many_cells_doublets_are_found_as_well_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_cells_doublets_are_found_as_well_part_by_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     adata, truth = demo_sample("blood_1")
     droplets = truth["state"].isin(["singlet", "doublet"]).to_numpy()
     planted = (truth["state"] == "doublet").to_numpy()[droplets]
@@ -119,9 +134,17 @@ def test_counts_are_untouched() -> None:
 def test_account_is_complete() -> None:
     adata, _ = demo_sample("blood_2")
     kept, _, account = run(adata)
-    assert {"sample", "group", "status", "format", "n_barcodes", "n_kept", "removed", "n_genes", "median_genes"} <= set(
-        account
-    )
+    assert {
+        "sample",
+        "group",
+        "status",
+        "format",
+        "n_barcodes",
+        "n_kept",
+        "removed",
+        "n_genes",
+        "median_genes",
+    } <= set(account)
     assert {"median_counts", "median_pct_mt", "thresholds", "doublets", "notes"} <= set(account)
     assert account["median_counts"] == kept.obs["total_counts"].median()
     assert account["n_genes"] == int((kept.X.sum(axis=0) > 0).sum())
@@ -139,7 +162,9 @@ def test_account_is_complete() -> None:
     assert doublets["expected_rate"] == pytest.approx(0.008 * n_healthy / 1000)
     assert doublets["detected_rate"] == pytest.approx(doublets["n_predicted"] / n_healthy)
     histogram = doublets["histogram"]
-    assert len(histogram["edges"]) == len(histogram["observed"]) + 1 == len(histogram["simulated"]) + 1
+    assert (
+        len(histogram["edges"]) == len(histogram["observed"]) + 1 == len(histogram["simulated"]) + 1
+    )
     assert sum(histogram["observed"]) == n_healthy
     assert sum(histogram["simulated"]) == 2 * n_healthy
 
@@ -206,7 +231,11 @@ LOW, HIGH = RNG.beta(2, 60, 400), RNG.beta(60, 40, 400)
     [
         (LOW, np.full(400, 0.3), "have no two modes"),
         (LOW, np.append(LOW, HIGH[:20]), "only 5% of the simulated doublets would score above it"),
-        (np.append(LOW[:250], HIGH[:150]), np.append(LOW, HIGH), "it would call 38% of the cells doublets"),
+        (
+            np.append(LOW[:250], HIGH[:150]),
+            np.append(LOW, HIGH),
+            "it would call 38% of the cells doublets",
+        ),
     ],
 )
 def test_failed_valley_falls_back_on_the_expected_rate(
@@ -287,10 +316,14 @@ def test_same_input_same_bytes() -> None:
 
 def test_seed_is_used() -> None:
     adata, _ = demo_sample("blood_2")
-    assert (score_doublets(adata, random_state=0).scores != score_doublets(adata, random_state=1).scores).any()
+    assert (
+        score_doublets(adata, random_state=0).scores != score_doublets(adata, random_state=1).scores
+    ).any()
 
 
-@pytest.mark.parametrize(("n_wanted", "n_called"), [(0, 0), (1, 1), (2, 1), (3, 4), (4, 4), (5, 4), (6, 7), (7, 7)])
+@pytest.mark.parametrize(
+    ("n_wanted", "n_called"), [(0, 0), (1, 1), (2, 1), (3, 4), (4, 4), (5, 4), (6, 7), (7, 7)]
+)
 def test_tied_scores_are_called_together(n_wanted: int, n_called: int) -> None:
     scores = np.array([0.1, 0.5, 0.9, 0.5, 0.1, 0.5, 0.1])
     bound, n = _bound_for(scores, n_wanted)

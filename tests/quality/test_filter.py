@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GENES = ["MT-ND1", "MT-CO1", "RPL3", "A", "B", "C", "D", "E"]
-# counts, genes found, mitochondrial share: 0 empty | 3, 1 | 20, 4, 50 % | 50, 5, 0 % | 80, 8, 10 % | 800, 5, 0 %
+# counts, genes found, mitochondrial share: 0 empty | 3, 1 | 20, 4, 50 % | 50, 5, 0 % | 80, 8, 10 %
+# | 800, 5, 0 %
 COUNTS = [
     [0, 0, 0, 0, 0, 0, 0, 0],
     [0, 0, 0, 3, 0, 0, 0, 0],
@@ -51,9 +52,18 @@ def fates(ledger: pd.DataFrame) -> list[str]:
     [
         ({"min_genes": 0, "max_pct_mt": 100}, ["empty", "", "", "", "", ""]),
         ({"min_genes": 5, "max_pct_mt": 100}, ["empty", "min_genes", "min_genes", "", "", ""]),
-        ({"min_genes": 0, "max_genes": 5, "max_pct_mt": 100}, ["empty", "", "", "", "max_genes", ""]),
-        ({"min_genes": 0, "min_counts": 20, "max_pct_mt": 100}, ["empty", "min_counts", "", "", "", ""]),
-        ({"min_genes": 0, "max_counts": 80, "max_pct_mt": 100}, ["empty", "", "", "", "", "max_counts"]),
+        (
+            {"min_genes": 0, "max_genes": 5, "max_pct_mt": 100},
+            ["empty", "", "", "", "max_genes", ""],
+        ),
+        (
+            {"min_genes": 0, "min_counts": 20, "max_pct_mt": 100},
+            ["empty", "min_counts", "", "", "", ""],
+        ),
+        (
+            {"min_genes": 0, "max_counts": 80, "max_pct_mt": 100},
+            ["empty", "", "", "", "", "max_counts"],
+        ),
         ({"min_genes": 0, "max_pct_mt": 10}, ["empty", "", "max_pct_mt", "", "", ""]),
         (
             {"min_genes": 4, "max_genes": 7, "min_counts": 30, "max_counts": 500, "max_pct_mt": 5},
@@ -87,7 +97,9 @@ def test_demo_ledger_reconciles_and_planted_barcodes_go() -> None:
     adata, truth = demo_sample("blood_1")
     ledger, summary = run(adata)
     assert ledger["barcode"].tolist() == adata.obs_names.tolist()
-    assert summary["n_barcodes"] == adata.n_obs == summary["n_kept"] + sum(summary["removed"].values())
+    assert (
+        summary["n_barcodes"] == adata.n_obs == summary["n_kept"] + sum(summary["removed"].values())
+    )
     state = truth["state"].to_numpy()
     assert not ledger["kept"][state == "empty"].any()
     assert not ledger["kept"][state == "dying"].any()
@@ -123,7 +135,8 @@ def test_metrics_agree_with_dense_sums() -> None:
     assert metrics["total_counts"].tolist() == counts.sum(axis=1).tolist()
     assert metrics["n_genes_by_counts"].tolist() == (counts > 0).sum(axis=1).tolist()
     np.testing.assert_allclose(
-        metrics["pct_counts_mt"], 100 * counts[:, mt].sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+        metrics["pct_counts_mt"],
+        100 * counts[:, mt].sum(axis=1) / np.maximum(counts.sum(axis=1), 1),
     )
 
 
@@ -143,9 +156,16 @@ def test_more_than_half_removed_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("n_genes", "expected", "note"),
-    [(500, 200, None), (300, 60, "Shallow sample"), (116, 23, "Shallow sample"), (10, 2, "Shallow sample")],
+    [
+        (500, 200, None),
+        (300, 60, "Shallow sample"),
+        (116, 23, "Shallow sample"),
+        (10, 2, "Shallow sample"),
+    ],
 )
-def test_default_of_min_genes_follows_the_depth(n_genes: int, expected: int, note: str | None) -> None:
+def test_default_of_min_genes_follows_the_depth(
+    n_genes: int, expected: int, note: str | None
+) -> None:
     counts = np.zeros((5, 600))
     counts[:, :n_genes] = 1
     counts[0] = 1
@@ -164,11 +184,16 @@ def test_the_preset_for_low_depth_asks_for_fewer_genes(n_genes: int, expected: i
 
 def test_the_samplesheet_wins_over_the_parameters_and_is_told() -> None:
     overrides = {"min_genes": 4, "max_genes": 7, "max_pct_mt": 5.0, "doublet_threshold": 0.3}
-    ledger, summary = run(as_intake(COUNTS, genes=GENES, overrides=overrides), min_genes=100, max_counts=500)
+    ledger, summary = run(
+        as_intake(COUNTS, genes=GENES, overrides=overrides), min_genes=100, max_counts=500
+    )
     assert fates(ledger) == ["empty", "min_genes", "max_pct_mt", "", "max_genes", "max_counts"]
     assert summary["overrides"] == overrides
     assert summary["thresholds"]["max_pct_mt"] == 5
-    assert "From the samplesheet: min_genes 4, max_genes 7, max_pct_mt 5, doublet_threshold 0.3." in summary["notes"]
+    assert (
+        "From the samplesheet: min_genes 4, max_genes 7, max_pct_mt 5, doublet_threshold 0.3."
+        in summary["notes"]
+    )
 
 
 def test_the_samplesheet_chooses_preset_and_mads() -> None:

@@ -54,7 +54,9 @@ def test_forced_cells_are_the_fullest_and_the_others_are_in_the_ledger() -> None
 
 
 @pytest.mark.parametrize(("n_cells", "chosen"), [(2, [1, 3]), (3, [1, 3, 0]), (9, [1, 3, 0, 4])])
-def test_equally_full_barcodes_count_in_their_order_and_empty_ones_never(n_cells: int, chosen: list[int]) -> None:
+def test_equally_full_barcodes_count_in_their_order_and_empty_ones_never(
+    n_cells: int, chosen: list[int]
+) -> None:
     given = forced_cells(np.array([5, 9, 0, 7, 5]), n_cells)
     assert np.flatnonzero(given.is_cell).tolist() == sorted(chosen)
     assert ("fewer than the 9 asked for" in given.note) == (n_cells == 9)
@@ -74,15 +76,25 @@ def test_a_list_is_taken_as_it_is() -> None:
         cells="cells.txt",
         expected_doublet_rate=0.06,
     )
-    adata.obs["listed"] = truth["state"].isin(["dying", "doublet"]).to_numpy() | (np.arange(len(truth)) < 100)
+    adata.obs["listed"] = truth["state"].isin(["dying", "doublet"]).to_numpy() | (
+        np.arange(len(truth)) < 100
+    )
     ledger, account = run(adata, max_genes=5, mad_genes=1.0)
     assert (ledger["kept"].to_numpy() == adata.obs["listed"]).all(), "no bound of the run applies"
     assert set(ledger.loc[~ledger["kept"], "rule"]) == {"not_a_cell"}
     assert "on the list (cells)" in " ".join(account["notes"])
-    paths = {"healthy": "s1.healthy.h5ad", "ledger": "s1.filter_ledger.tsv.gz", "summary": "s1.filter.json"}
-    flag_doublets(prefix="s1", **{name: Path(path) for name, path in paths.items()}, doublet_threshold=0.0)
+    paths = {
+        "healthy": "s1.healthy.h5ad",
+        "ledger": "s1.filter_ledger.tsv.gz",
+        "summary": "s1.filter.json",
+    }
+    flag_doublets(
+        prefix="s1", **{name: Path(path) for name, path in paths.items()}, doublet_threshold=0.0
+    )
     assert read_json("s1.qc.json")["doublets"]["n_predicted"] > 0
-    assert ad.read_h5ad("s1.filtered.h5ad").n_obs == adata.obs["listed"].sum(), "doublets are marked"
+    assert ad.read_h5ad("s1.filtered.h5ad").n_obs == adata.obs["listed"].sum(), (
+        "doublets are marked"
+    )
 
 
 def test_bounds_of_the_samples_own_row_apply_to_a_list() -> None:
@@ -116,7 +128,12 @@ def test_expected_cells_stand_in_for_the_knee() -> None:
 
 def test_expected_cells_without_empty_droplets_are_said_to_make_no_difference() -> None:
     adata, _ = demo_sample("blood_1")
-    own = as_intake(adata.X, genes=list(adata.var_names), barcodes=adata.obs_names, overrides={"expected_cells": 300})
+    own = as_intake(
+        adata.X,
+        genes=list(adata.var_names),
+        barcodes=adata.obs_names,
+        overrides={"expected_cells": 300},
+    )
     ledger, account = run(own)
     assert "not_a_cell" not in set(ledger["rule"])
     assert "expected_cells (300) made no difference" in " ".join(account["notes"])
@@ -124,7 +141,11 @@ def test_expected_cells_without_empty_droplets_are_said_to_make_no_difference() 
 
 def test_what_is_wrong_with_a_list_is_a_warning_for_the_verdict() -> None:
     adata, _ = demo_sample("blood_1")
-    own = as_intake(adata.X, genes=list(adata.var_names), barcodes=adata.obs_names, cells="cells.txt")
+    own = as_intake(
+        adata.X, genes=list(adata.var_names), barcodes=adata.obs_names, cells="cells.txt"
+    )
     own.obs["listed"] = True
-    own.uns["intake"] = own.uns["intake"].replace('"notes"', '"warnings": ["Not in the counts."], "notes"')
+    own.uns["intake"] = own.uns["intake"].replace(
+        '"notes"', '"warnings": ["Not in the counts."], "notes"'
+    )
     assert "Not in the counts." in run(own)[1]["warnings"]

@@ -55,7 +55,10 @@ def test_bounds_of_counts_are_measured_on_log1p_and_whole() -> None:
     values = pd.Series([99, 99, 199, 399, 399])
     # log1p: medians log 200; deviations log 2 or 0, median log 2.
     factor = 2**1.482602218505602
-    assert mad_bounds(values, 1, log=True) == (np.ceil(200 / factor - 1), np.floor(200 * factor - 1))
+    assert mad_bounds(values, 1, log=True) == (
+        np.ceil(200 / factor - 1),
+        np.floor(200 * factor - 1),
+    )
 
 
 @pytest.mark.parametrize("values", [[5.0, 5.0, 5.0, 9.0], [np.nan, np.nan], []])
@@ -78,7 +81,10 @@ def test_the_stricter_of_fixed_and_mad_applies() -> None:
     low, high = alone["thresholds"]["min_counts"], alone["thresholds"]["max_counts"]
     assert 0 < low < np.median(matrix.sum(axis=1)) < high
     _, strict = run(matrix, min_genes=0, mad_counts=5, min_counts=low + 1, max_counts=high - 1)
-    assert (strict["thresholds"]["min_counts"], strict["thresholds"]["max_counts"]) == (low + 1, high - 1)
+    assert (strict["thresholds"]["min_counts"], strict["thresholds"]["max_counts"]) == (
+        low + 1,
+        high - 1,
+    )
     _, loose = run(matrix, min_genes=0, mad_counts=5, min_counts=low - 1, max_counts=high + 1)
     assert (loose["thresholds"]["min_counts"], loose["thresholds"]["max_counts"]) == (low, high)
 

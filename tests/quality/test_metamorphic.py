@@ -50,9 +50,13 @@ def test_doublets_do_not_depend_on_the_order_of_cells_and_genes(name: str, seed:
 
 
 @pytest.mark.parametrize("change", [renamed, with_empty_genes])
-def test_doublets_do_not_depend_on_names_and_empty_genes(change: Callable[[ad.AnnData], ad.AnnData]) -> None:
+def test_doublets_do_not_depend_on_names_and_empty_genes(
+    change: Callable[[ad.AnnData], ad.AnnData],
+) -> None:
     adata, _ = demo_sample("blood_2")
-    np.testing.assert_array_equal(score_doublets(change(adata)).scores, score_doublets(adata).scores)
+    np.testing.assert_array_equal(
+        score_doublets(change(adata)).scores, score_doublets(adata).scores
+    )
 
 
 @pytest.mark.parametrize("n_empty", [300, 3000])

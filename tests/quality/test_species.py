@@ -14,7 +14,9 @@ from scsiameseclu.quality.species import species_counts
 
 from tests.data.as_intake import as_intake
 
-GENES = [f"GRCh38_GENE{number}" for number in range(60)] + [f"mm10___Gene{number}" for number in range(60)]
+GENES = [f"GRCh38_GENE{number}" for number in range(60)] + [
+    f"mm10___Gene{number}" for number in range(60)
+]
 
 
 def barnyard(n_human: int, n_mouse: int, n_mixed: int) -> np.ndarray:
@@ -44,9 +46,13 @@ def test_ledger_and_account_tell_them(tmp_path: Path, monkeypatch: pytest.Monkey
     as_intake(barnyard(60, 40, 10), genes=GENES).write_h5ad("s1.counts.h5ad")
     filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(min_genes=1))
     assert read_json("s1.filter.json")["species"] == {"human": 60, "mouse": 40, "mixed": 10}
-    tables = {name: Path(f"s1.{name}") for name in ("healthy.h5ad", "filter_ledger.tsv.gz", "filter.json")}
+    tables = {
+        name: Path(f"s1.{name}") for name in ("healthy.h5ad", "filter_ledger.tsv.gz", "filter.json")
+    }
     healthy, ledger, summary = tables.values()
-    flag_doublets(prefix="s1", healthy=healthy, ledger=ledger, summary=summary, doublet_action="annotate")
+    flag_doublets(
+        prefix="s1", healthy=healthy, ledger=ledger, summary=summary, doublet_action="annotate"
+    )
     final = read_ledger("s1.cell_ledger.tsv.gz")
     assert final["species"].tolist() == ["human"] * 60 + ["mouse"] * 40 + ["mixed"] * 10
     assert (final["counts_human"] + final["counts_mouse"] == final["total_counts"]).all()

@@ -22,8 +22,23 @@ HOSTILE_NAMES = [
     "NK 🧬🔬 cell",
     "Dendritic's | cell, %{x} $a$",
 ]
-TYPES = ["B cell", "T cell", "Monocyte", "NK cell", "Dendritic cell", "Unknown", "Platelet", "Plasma cell"]
-THRESHOLDS = {"min_genes": 200, "max_genes": 6000, "min_counts": 500, "max_counts": None, "max_pct_mt": 20.0}
+TYPES = [
+    "B cell",
+    "T cell",
+    "Monocyte",
+    "NK cell",
+    "Dendritic cell",
+    "Unknown",
+    "Platelet",
+    "Plasma cell",
+]
+THRESHOLDS = {
+    "min_genes": 200,
+    "max_genes": 6000,
+    "min_counts": 500,
+    "max_counts": None,
+    "max_pct_mt": 20.0,
+}
 
 
 @dataclass(frozen=True)
@@ -76,27 +91,53 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row["sample"] for row in rows if row["group"] == group and row["sample"] in kept]
         if members:
-            _write_group(directory / "groups", group, {name: kept[name] for name in members}, plan, rng)
+            _write_group(
+                directory / "groups", group, {name: kept[name] for name in members}, plan, rng
+            )
     (directory / "samples.json").write_text(_json(rows), encoding="utf-8")
     write_json(
-        {"seed": 0, "n_top_genes": 1500, "input": "sheet.csv", "doublet_action": "remove", "device": "auto"},
+        {
+            "seed": 0,
+            "n_top_genes": 1500,
+            "input": "sheet.csv",
+            "doublet_action": "remove",
+            "device": "auto",
+        },
         directory / "params.json",
     )
     write_json(_schema(), directory / "schema.json")
     needs = {"reading": 300, "filter": 400, "doublets": 9000}
     size = {"n_barcodes": plan.n_cells, "n_genes": 2000, "n_stored": 10**6, "n_cells": plan.n_cells}
     estimates = [
-        {"sample": row["sample"], "group": row["group"], **size, "needs_mb": needs, "warning": "too much", "note": ""}
+        {
+            "sample": row["sample"],
+            "group": row["group"],
+            **size,
+            "needs_mb": needs,
+            "warning": "too much",
+            "note": "",
+        }
         for row in rows
         if row["sample"] in kept
     ]
     groups = [
-        {"group": name, "n_cells": plan.n_cells, "n_values": 10**6, "needs_mb": {"group": 2100, "clustering": 8100}}
+        {
+            "group": name,
+            "n_cells": plan.n_cells,
+            "n_values": 10**6,
+            "needs_mb": {"group": 2100, "clustering": 8100},
+        }
         | {"warning": "far too much"}
         for name in dict.fromkeys(row["group"] for row in rows)
     ]
-    write_json({"limit_mb": 8000, "samples": estimates, "groups": groups}, directory / "samples" / "memory.json")
-    versions = {"CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"}, "Workflow": {"Nextflow": "25.04.4"}}
+    write_json(
+        {"limit_mb": 8000, "samples": estimates, "groups": groups},
+        directory / "samples" / "memory.json",
+    )
+    versions = {
+        "CLUSTERING_SCSIAMESECLU": {"torch": "2.15.0", "scanpy": "1.11.5"},
+        "Workflow": {"Nextflow": "25.04.4"},
+    }
     (directory / "versions.yml").write_text(yaml.safe_dump(versions))
     return {
         "samples": directory / "samples",
@@ -112,11 +153,17 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
 def _settings(index: int, plan: Plan) -> dict[str, Any]:
     extra = {"donor": f"D{index}"}
     if plan.hostile:
-        extra = {HOSTILE: f"🧫 {HOSTILE} \"quoted\" 'value'", "note": "very " * 100, "batch": f"{index} {HOSTILE}"}
+        extra = {
+            HOSTILE: f"🧫 {HOSTILE} \"quoted\" 'value'",
+            "note": "very " * 100,
+            "batch": f"{index} {HOSTILE}",
+        }
     return {
         "sample": f"sample_{index + 1}",
         "counts": f"counts/{index}.h5",
-        "group": f"group_{index % plan.n_groups + 1}" if plan.n_groups < plan.n_samples else f"sample_{index + 1}",
+        "group": f"group_{index % plan.n_groups + 1}"
+        if plan.n_groups < plan.n_samples
+        else f"sample_{index + 1}",
         "n_clusters": "auto",
         "organism": "human",
         "tissue": "blood" if index else None,
@@ -152,12 +199,16 @@ def _write_failure(directory: Path, sample: str) -> None:
     write_json(record, directory / f"{sample}.failure.json")
 
 
-def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
+def _write_sample(
+    directory: Path, row: dict[str, Any], plan: Plan, rng: np.random.Generator
+) -> pd.DataFrame:
     n, sample = plan.n_cells, row["sample"]
     ledger = pd.DataFrame(
         {
             "sample": sample,
-            "barcode": [f"{''.join(rng.choice(list('ACGT'), 12))}{index:04d}-1" for index in range(n)],
+            "barcode": [
+                f"{''.join(rng.choice(list('ACGT'), 12))}{index:04d}-1" for index in range(n)
+            ],
             "kept": True,
             "step": "",
             "rule": "",
@@ -194,14 +245,22 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
             "n_kept": len(kept),
             "removed": removed,
             "cell_calling": _calling(ledger) if plan.unfiltered or sample == "sample_1" else None,
-            "species": {"human": len(kept) - 30, "mouse": 20, "mixed": 10} if sample == "sample_1" else None,
+            "species": {"human": len(kept) - 30, "mouse": 20, "mixed": 10}
+            if sample == "sample_1"
+            else None,
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),
             "median_pct_mt": float(kept["pct_counts_mt"].median()),
             "thresholds": THRESHOLDS,
             "overrides": {},
-            "organism": {"given": "human", "found": "human", "name": "", "evidence": "all genes, by id", "warning": ""},
+            "organism": {
+                "given": "human",
+                "found": "human",
+                "name": "",
+                "evidence": "all genes, by id",
+                "warning": "",
+            },
             "warnings": [],
             "doublet_action": "remove",
             "doublets": {
@@ -225,11 +284,17 @@ def _write_sample(directory: Path, row: dict[str, Any], plan: Plan, rng: np.rand
 
 
 def _write_group(
-    directory: Path, group: str, samples: dict[str, pd.DataFrame], plan: Plan, rng: np.random.Generator
+    directory: Path,
+    group: str,
+    samples: dict[str, pd.DataFrame],
+    plan: Plan,
+    rng: np.random.Generator,
 ) -> None:
     cells = pd.DataFrame(
         {
-            "barcode": [f"{name}_{code}" for name, kept in samples.items() for code in kept["barcode"]],
+            "barcode": [
+                f"{name}_{code}" for name, kept in samples.items() for code in kept["barcode"]
+            ],
             "sample": [name for name, kept in samples.items() for _ in range(len(kept))],
         }
     )
@@ -248,7 +313,9 @@ def _write_group(
     write_table(cells, directory / f"{group}.clusters.tsv")
     angle = 2 * np.pi * truth / k
     places = 6 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 1, (n, 2))
-    umap = pd.DataFrame({"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]})
+    umap = pd.DataFrame(
+        {"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]}
+    )
     if len(samples) > 1:
         _write_batches(directory, group, cells)
         if plan.corrected:
@@ -257,16 +324,30 @@ def _write_group(
     write_table(umap, directory / f"{group}.umap.tsv")
     others = {
         name: np.where(rng.random(n) < share, found, rng.choice(k, n)).astype(str)
-        for name, share in {"consensus": 0.97, "leiden": 0.8, "leiden_k": 0.85, "kmeans": 0.7}.items()
+        for name, share in {
+            "consensus": 0.97,
+            "leiden": 0.8,
+            "leiden_k": 0.85,
+            "kmeans": 0.7,
+        }.items()
     }
     methods = {"scsiameseclu": found.astype(str), **others}
     _write_evidence(directory, group, cells, names, plan, rng)
     if len(samples) > 1:
         path = directory / f"{group}.clustering.json"
-        write_json(read_json(path) | {"batch_correction": _batch_correction(plan, len(samples))}, path)
-    scores = {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)} if plan.labelled else {}
+        write_json(
+            read_json(path) | {"batch_correction": _batch_correction(plan, len(samples))}, path
+        )
+    scores = (
+        {"acc": 0.91, "nmi": 0.85, "ari": adjusted_rand_score(truth, found)}
+        if plan.labelled
+        else {}
+    )
     if plan.labelled:
-        shares = {str(cluster): {"label": names[cluster], "share": 0.5 + 0.4 * cluster / k} for cluster in range(k)}
+        shares = {
+            str(cluster): {"label": names[cluster], "share": 0.5 + 0.4 * cluster / k}
+            for cluster in range(k)
+        }
         shares["0"] = {"label": None, "share": None}
         scores["marker_agreement"] = {"top_n": 50, "mean": 0.75, "clusters": shares}
     write_json(
@@ -286,7 +367,8 @@ def _write_group(
                 for name in others
             },
             "agreement": {
-                one: {other: adjusted_rand_score(methods[one], methods[other]) for other in methods} for one in methods
+                one: {other: adjusted_rand_score(methods[one], methods[other]) for other in methods}
+                for one in methods
             },
         },
         directory / f"{group}.metrics.json",
@@ -309,11 +391,15 @@ def _write_batches(directory: Path, group: str, cells: pd.DataFrame) -> None:
     figures |= {"ilisi_after": 0.8, "clisi_after": 0.98, "over_expected_after": 0.95}
     sizes = cells["cell_type"].value_counts()
     types = [
-        {"cell_type": name, "n_cells": int(size), "n_batches": len(samples), **figures} for name, size in sizes.items()
+        {"cell_type": name, "n_cells": int(size), "n_batches": len(samples), **figures}
+        for name, size in sizes.items()
     ]
     types[-1] |= {"n_batches": 1} | {name: None for name in figures if not name.startswith("clisi")}
     whole = {"n_cells": len(cells), "n_batches": len(samples), **figures}
-    write_json({"n_batches": len(samples), "all": whole, "cell_types": types}, directory / f"{group}.mixing.json")
+    write_json(
+        {"n_batches": len(samples), "all": whole, "cell_types": types},
+        directory / f"{group}.mixing.json",
+    )
 
 
 def _batch_correction(plan: Plan, n_batches: int) -> dict[str, Any]:
@@ -326,12 +412,19 @@ def _batch_correction(plan: Plan, n_batches: int) -> dict[str, Any]:
         "need": 0.25 if plan.corrected else 0.95,
         "validity": 0.9,
         "shared": 0.8,
-        "cluster_agreement": {str(k): 0.9 - 0.4 * (k == 1) for k in range(plan.n_clusters)} if plan.corrected else {},
+        "cluster_agreement": {str(k): 0.9 - 0.4 * (k == 1) for k in range(plan.n_clusters)}
+        if plan.corrected
+        else {},
     }
 
 
 def _write_evidence(
-    directory: Path, group: str, cells: pd.DataFrame, names: list[str], plan: Plan, rng: np.random.Generator
+    directory: Path,
+    group: str,
+    cells: pd.DataFrame,
+    names: list[str],
+    plan: Plan,
+    rng: np.random.Generator,
 ) -> None:
     k = plan.n_clusters
     genes = [HOSTILE if plan.hostile and index == 0 else f"GENE{index}" for index in range(12)]
@@ -377,7 +470,9 @@ def _write_evidence(
         for name, scale in {"crr": 1.0, "lrr": 0.5, "pr": 0.1, "rec": 2.0, "zinb": 3.0}.items()
     }
     otc = np.where(steps > 150, 0.5 * np.exp(-(steps - 150) / 12), np.nan)
-    history = pd.DataFrame({"step": steps, "phase": np.where(steps > 150, "clustering", "warmup"), **terms, "otc": otc})
+    history = pd.DataFrame(
+        {"step": steps, "phase": np.where(steps > 150, "clustering", "warmup"), **terms, "otc": otc}
+    )
     history["total"] = history[[*terms, "otc"]].sum(axis=1) + rng.normal(0, 0.01, len(steps))
     write_table(history if k > 1 else history.head(0), directory / f"{group}.training_history.tsv")
     write_json(
@@ -473,7 +568,9 @@ def _write_composition_test(directory: Path, group: str, names: list[str]) -> No
     write_table(pd.DataFrame(rows), directory / f"{group}.composition_test.tsv")
 
 
-def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator) -> None:
+def _write_expression(
+    directory: Path, group: str, k: int, genes: list[str], rng: np.random.Generator
+) -> None:
     account = {
         "genes": "inner",
         "n_genes_in": 1500,
@@ -488,9 +585,20 @@ def _write_expression(directory: Path, group: str, k: int, genes: list[str], rng
     write_json(account, directory / f"{group}.expression.json")
     means = rng.gamma(0.5, 1.0, 1500)
     dispersions = rng.normal(0, 1, 1500) ** 3
-    table = {"gene": [f"GENE{index}" for index in range(1500)], "mean": means, "dispersion": dispersions}
-    write_table(pd.DataFrame(table).assign(highly_variable=dispersions > 1), directory / f"{group}.genes.tsv")
-    shown = list(dict.fromkeys([*genes[:2], *(f"{gene}_{cluster}" for cluster in range(k) for gene in genes[2:4])]))
+    table = {
+        "gene": [f"GENE{index}" for index in range(1500)],
+        "mean": means,
+        "dispersion": dispersions,
+    }
+    write_table(
+        pd.DataFrame(table).assign(highly_variable=dispersions > 1),
+        directory / f"{group}.genes.tsv",
+    )
+    shown = list(
+        dict.fromkeys(
+            [*genes[:2], *(f"{gene}_{cluster}" for cluster in range(k) for gene in genes[2:4])]
+        )
+    )
     shares = rng.random((k, len(shown)))
     profiles = {
         "cluster": np.repeat([str(cluster) for cluster in range(k)], len(shown)),
@@ -507,8 +615,16 @@ def _schema() -> dict[str, Any]:
         "$defs": {
             "options": {
                 "properties": {
-                    "seed": {"type": "integer", "default": 0, "description": "Seed of all random numbers."},
-                    "n_top_genes": {"type": "integer", "default": 2000, "description": "Highly variable genes."},
+                    "seed": {
+                        "type": "integer",
+                        "default": 0,
+                        "description": "Seed of all random numbers.",
+                    },
+                    "n_top_genes": {
+                        "type": "integer",
+                        "default": 2000,
+                        "description": "Highly variable genes.",
+                    },
                     "input": {"type": "string", "description": "Samplesheet."},
                     "doublet_action": {
                         "type": "string",

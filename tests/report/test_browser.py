@@ -15,7 +15,9 @@ from tests.report.test_tables import write
 
 pytestmark = pytest.mark.slow
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not in this environment")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not in this environment"
+)
 expect = sync_api.expect
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 PLANS = {
     "1": Plan(n_samples=1, n_groups=1, failed=(), labelled=False),
@@ -47,7 +51,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine")
     expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         browser.close()
 
@@ -188,7 +194,9 @@ def test_hostile_values_are_visible_as_text(three):
         words = three.section(plot).locator(".hc-plot").evaluate("plot => plot.textContent")
         assert "<script>alert('x" in words, plot
         assert '"quoted" & <b>bold</b' in words, plot
-    assert "<script>alert('x" in three.section("marker_dots").locator("svg").first.evaluate("svg => svg.textContent")
+    assert "<script>alert('x" in three.section("marker_dots").locator("svg").first.evaluate(
+        "svg => svg.textContent"
+    )
     tree = three.section("cluster_tree").locator("svg").first.evaluate("svg => svg.textContent")
     assert "<script>alert('x" in tree
     assert "🧬" in three.section("clusters").inner_text()
@@ -216,7 +224,9 @@ def test_the_umap_switches_what_colours_it(three):
 
 def test_bars_switch_to_percentages(three):
     three.section("cell_ledger").get_by_role("button", name="Percentages").click()
-    three.page.wait_for_function("Math.max(...document.querySelector('#cell_ledger_plot').data[0].x) <= 100")
+    three.page.wait_for_function(
+        "Math.max(...document.querySelector('#cell_ledger_plot').data[0].x) <= 100"
+    )
 
 
 def test_a_click_in_the_legend_hides_a_cloud(three):
@@ -227,7 +237,9 @@ def test_a_click_in_the_legend_hides_a_cloud(three):
     hidden = "plot => plot.data.filter(trace => trace.visible == 'legendonly').length"
     assert plot.evaluate(hidden) == 0
     section.locator(".legendtoggle").nth(1).click()
-    three.page.wait_for_function("document.querySelector('#umap_1_plot').data.some(t => t.visible == 'legendonly')")
+    three.page.wait_for_function(
+        "document.querySelector('#umap_1_plot').data.some(t => t.visible == 'legendonly')"
+    )
     assert plot.evaluate(hidden) == 1
 
 
@@ -263,7 +275,9 @@ def test_tables_sort_and_filter(three):
     assert all(name.startswith("group_2") for name in names.all_inner_texts())
 
 
-@pytest.mark.parametrize(("form", "begins"), [("image/png", b"\x89PNG"), ("image/svg+xml", b"<svg")])
+@pytest.mark.parametrize(
+    ("form", "begins"), [("image/png", b"\x89PNG"), ("image/svg+xml", b"<svg")]
+)
 def test_a_plot_is_exported(browser, tmp_path_factory, three, form, begins):
     page = three.page
     page.reload()

@@ -116,7 +116,9 @@ def test_what_sections_say_is_complete_and_used():
         assert set(told) <= {"title", "about", "source", "first", "columns", "if"}, name
         assert ("first" in told) == ("columns" in told), name
         assert re.search(rf'section\(\s*"{name}"', code), name
-        assert all(column.title for column in columns_of(name).values()) if "columns" in told else True
+        assert (
+            all(column.title for column in columns_of(name).values()) if "columns" in told else True
+        )
 
 
 def test_sentences_that_do_not_apply_are_left_out():

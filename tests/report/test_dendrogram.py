@@ -14,11 +14,15 @@ def leaf(n_cells: int, coarse: int, cluster: int, fine: int) -> dict[str, int | 
     return {"n_cells": n_cells, **(levels if n_cells else dict.fromkeys(levels))}
 
 
-def record(leaves: list[dict[str, int | None]], merges: list[tuple[int, int, float]]) -> dict[str, object]:
+def record(
+    leaves: list[dict[str, int | None]], merges: list[tuple[int, int, float]]
+) -> dict[str, object]:
     return {
         "dendrogram": {
             "leaves": leaves,
-            "merges": [{"nodes": [one, other], "co_association": met} for one, other, met in merges],
+            "merges": [
+                {"nodes": [one, other], "co_association": met} for one, other, met in merges
+            ],
             "stability": [round(1 - node / 100, 2) for node in range(len(leaves) + len(merges))],
         }
     }
@@ -42,9 +46,9 @@ def test_branches_know_their_cells_and_clusters(tree):
 
 
 def test_every_cut_parts_its_level(tree):
-    assert [tree.cut(level) for level in ("cluster_coarse", "cluster", "cluster_fine")] == pytest.approx(
-        [0.2, 0.4, 0.75]
-    )
+    assert [
+        tree.cut(level) for level in ("cluster_coarse", "cluster", "cluster_fine")
+    ] == pytest.approx([0.2, 0.4, 0.75])
 
 
 def test_rows_and_spans(tree):
@@ -58,7 +62,10 @@ def test_rows_and_spans(tree):
 @pytest.mark.parametrize(("n_fine", "n_rows"), [(40, 40), (41, 2)])
 def test_too_many_fine_clusters_are_not_drawn(n_fine, n_rows):
     leaves = [leaf(9, 0, min(place, 1), place) for place in range(n_fine)]
-    merges = [(1, 2, 0.6), *((n_fine + step, step + 3, 0.59 - step / 1000) for step in range(n_fine - 3))]
+    merges = [
+        (1, 2, 0.6),
+        *((n_fine + step, step + 3, 0.59 - step / 1000) for step in range(n_fine - 3)),
+    ]
     tree = read_tree(record(leaves, [*merges, (2 * n_fine - 3, 0, 0.3)]))
     assert tree is not None
     assert len(Drawing(tree).tree.leaves) == n_rows
@@ -78,7 +85,9 @@ def test_a_single_leaf_is_no_tree(summary):
 def test_the_tree_of_a_fitted_model_has_its_clusters_and_their_stability():
     rng = np.random.default_rng(0)
     profiles = rng.gamma(0.5, 1.0, (4, 200))
-    counts = np.vstack([rng.poisson(1000 * profile / profile.sum(), (40, 200)) for profile in profiles])
+    counts = np.vstack(
+        [rng.poisson(1000 * profile / profile.sum(), (40, 200)) for profile in profiles]
+    )
     model = ScSiameseClu(method="consensus").fit(counts.astype(np.float32))
     tree = read_tree({"dendrogram": dendrogram_record(model)})
     assert tree is not None

@@ -23,13 +23,22 @@ pytestmark = pytest.mark.slow
 
 METRICS = {"n_genes_by_counts", "total_counts", "pct_counts_mt", "doublet_score"}
 ALWAYS = {
-    *("umap_cluster", "umap_cell_type", "umap_sample", "umap_confidence", "cluster_sizes", "variable_genes"),
+    *(
+        "umap_cluster",
+        "umap_cell_type",
+        "umap_sample",
+        "umap_confidence",
+        "cluster_sizes",
+        "variable_genes",
+    ),
     *(f"umap_{metric}" for metric in METRICS - {"pct_counts_mt"}),
 }
 COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
 
 
-def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: bool = True) -> dict[str, bytes]:
+def draw(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: bool = True
+) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     clusters = np.arange(120) % k
     genes = ["_hidden $x_$", HOSTILE, *(f"GENE{index}" for index in range(28))]
@@ -47,18 +56,28 @@ def draw(directory: Path, monkeypatch: pytest.MonkeyPatch, *, k: int, trained: b
     )
     x = csr_matrix(rng.poisson(0.5, (120, 30)).astype(np.float32))
     group = ad.AnnData(x, obs=obs, var=pd.DataFrame(index=genes))
-    group.var["means"], group.var["dispersions_norm"] = rng.random(30), np.r_[np.nan, rng.random(29)]
+    group.var["means"], group.var["dispersions_norm"] = (
+        rng.random(30),
+        np.r_[np.nan, rng.random(29)],
+    )
     group.var["highly_variable"] = rng.random(30) < 0.5
     group.obsm["X_umap"] = rng.normal(size=(120, 2)).astype(np.float32)
     group.write_h5ad(directory / "g.h5ad")
-    rows = [[str(cluster), gene, 1.0, 0.9, 0.1, 0.0, 0.0] for cluster in range(k) for gene in genes[:4] if k > 1]
+    rows = [
+        [str(cluster), gene, 1.0, 0.9, 0.1, 0.0, 0.0]
+        for cluster in range(k)
+        for gene in genes[:4]
+        if k > 1
+    ]
     write_table(pd.DataFrame(rows, columns=COLUMNS), directory / "markers.tsv")
     history = pd.DataFrame({"step": range(20), "crr": rng.random(20), "total": rng.random(20)})
     write_table(history if trained else history.head(0), directory / "history.tsv")
     levels = obs.assign(cluster_coarse=obs["cluster"], cluster_fine=obs["cluster"])
     write_json(simulated_tree(levels, k), directory / "summary.json")
     monkeypatch.chdir(directory)
-    others = pd.DataFrame({"cluster": ["0", "1"], "cell_type": ["Type 0", "A type of another group"]})
+    others = pd.DataFrame(
+        {"cluster": ["0", "1"], "cell_type": ["Type 0", "A type of another group"]}
+    )
     write_table(others, directory / "other.annotation.tsv")
     draw_figures(
         prefix="group",
@@ -90,7 +109,10 @@ def test_figures_are_complete_and_the_same_each_time(five, tmp_path, monkeypatch
     once = five[1]
     assert names(once) == ALWAYS | {"cluster_tree", "marker_dotplot", "training"}
     assert draw(tmp_path, monkeypatch, k=5) == once
-    assert not any(b"tIME" in figure or b"Software" in figure or b"dc:date" in figure for figure in once.values())
+    assert not any(
+        b"tIME" in figure or b"Software" in figure or b"dc:date" in figure
+        for figure in once.values()
+    )
 
 
 def test_figures_are_for_print(five):
@@ -101,16 +123,22 @@ def test_figures_are_for_print(five):
         else:
             root = ET.fromstring(figure.decode())
             assert root.tag == "{http://www.w3.org/2000/svg}svg"
-            assert any(text.text for text in root.iter("{http://www.w3.org/2000/svg}text")), "text stays text"
+            assert any(text.text for text in root.iter("{http://www.w3.org/2000/svg}text")), (
+                "text stays text"
+            )
     assert max(map(len, once.values())) < 400_000
-    assert b"<image" in once["umap_cluster.svg"], "points are a picture, or 100,000 cells would be 100,000 elements"
+    assert b"<image" in once["umap_cluster.svg"], (
+        "points are a picture, or 100,000 cells would be 100,000 elements"
+    )
     assert HOSTILE.encode() not in once["umap_cell_type.svg"]
     assert b"&lt;script" in once["umap_cell_type.svg"]
 
 
 def test_many_cells_make_no_larger_svg(tmp_path):
     rng = np.random.default_rng(0)
-    obs = pd.DataFrame({"cluster": pd.Categorical(rng.choice(["0", "1"], 50_000))}, index=map(str, range(50_000)))
+    obs = pd.DataFrame(
+        {"cluster": pd.Categorical(rng.choice(["0", "1"], 50_000))}, index=map(str, range(50_000))
+    )
     group = ad.AnnData(obs=obs)
     group.obsm["X_umap"] = rng.normal(size=(50_000, 2))
     umap_figure(group, "cluster", {"0": "#000000", "1": "#ff0000"}).savefig(tmp_path / "umap.svg")
@@ -136,7 +164,9 @@ def test_a_type_has_one_colour_in_all_groups(five):
 def test_profiles_are_shares_and_means_of_the_clusters(five):
     folder = five[0]
     group, profiles = ad.read_h5ad(folder / "g.h5ad"), read_table(folder / "group.profiles.tsv")
-    x = pd.DataFrame(group.X.toarray(), columns=group.var_names).groupby(group.obs["cluster"].astype(int).to_numpy())
+    x = pd.DataFrame(group.X.toarray(), columns=group.var_names).groupby(
+        group.obs["cluster"].astype(int).to_numpy()
+    )
     for row in profiles.itertuples():
         values = x.get_group(row.cluster)[row.gene]
         assert (row.share, row.mean) == pytest.approx(((values > 0).mean(), values.mean()))

@@ -23,13 +23,16 @@ def add_captured(folder: Path) -> None:
     captured = {
         "protein": {"n_features": 2, "median_counts": 310.5},
         "hashtag": {"n_features": 2, "median_counts": 250.0},
-        "guide": {"n_features": 1, "median_counts": 30.0} | {f"n_cells_with_{k}": v for k, v in numbers.items()},
+        "guide": {"n_features": 1, "median_counts": 30.0}
+        | {f"n_cells_with_{k}": v for k, v in numbers.items()},
     }
     hashtags = {"n_cells": {NAME: 120, "b": 80}, "n_doublets": 11, "n_negatives": 4}
     write_json(read_json(path) | {"captured": captured, "hashtags": hashtags}, path)
     group = folder / "groups" / "group_1"
     pairs = [(str(cluster), protein) for cluster in range(5) for protein in (NAME, "CD19")]
-    profiles = pd.DataFrame(pairs, columns=["cluster", "protein"]).assign(share=0.5, mean=[1.0, 0.25] * 5)
+    profiles = pd.DataFrame(pairs, columns=["cluster", "protein"]).assign(
+        share=0.5, mean=[1.0, 0.25] * 5
+    )
     write_table(profiles, Path(f"{group}.protein_profiles.tsv"))
     markers = pd.DataFrame(
         [
@@ -51,9 +54,14 @@ def add_captured(folder: Path) -> None:
     )
     write_table(markers, Path(f"{group}.protein_markers.tsv"))
     for kind in ("hashtag", "guide"):
-        table = pd.DataFrame({"cluster": ["0", "0", "1"], kind: [NAME, "b", "b"], "n_cells": [30, 20, 10]})
+        table = pd.DataFrame(
+            {"cluster": ["0", "0", "1"], kind: [NAME, "b", "b"], "n_cells": [30, 20, 10]}
+        )
         write_table(table, Path(f"{group}.{kind}s.tsv"))
-    write_json({"n_features": {"protein": 2}, "notes": [f"Not measured {HOSTILE}"]}, Path(f"{group}.modalities.json"))
+    write_json(
+        {"n_features": {"protein": 2}, "notes": [f"Not measured {HOSTILE}"]},
+        Path(f"{group}.modalities.json"),
+    )
 
 
 @pytest.fixture
@@ -97,13 +105,25 @@ def test_hashtags_and_guides_are_counted_by_cluster(outputs):
 
 
 def test_names_are_harmless(outputs):
-    for section in ("captured", "protein_dots", "protein_markers", "hashtags_by_cluster", "guides_by_cluster"):
+    for section in (
+        "captured",
+        "protein_dots",
+        "protein_markers",
+        "hashtags_by_cluster",
+        "guides_by_cluster",
+    ):
         assert "<script" not in (outputs / f"{section}_mqc.json").read_text()
 
 
 def test_the_methods_say_what_was_done(outputs):
     text = content(outputs, "methods")["data"]
-    for words in ("CITE-seq", "centered log ratio", "Cells of 1 hashed pool", "HashSolo", "at least 5 counts"):
+    for words in (
+        "CITE-seq",
+        "centered log ratio",
+        "Cells of 1 hashed pool",
+        "HashSolo",
+        "at least 5 counts",
+    ):
         assert words in text
 
 

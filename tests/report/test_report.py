@@ -27,7 +27,9 @@ def multiqc(directory: Path) -> Path:
     command = [program, "--strict", *configs, "--outdir", directory, directory]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not re.search(r"\b(ERROR|WARNING|Error|Warning)\b", done.stdout + done.stderr), done.stdout + done.stderr
+    assert not re.search(r"\b(ERROR|WARNING|Error|Warning)\b", done.stdout + done.stderr), (
+        done.stdout + done.stderr
+    )
     return directory / "multiqc_report.html"
 
 
@@ -35,7 +37,9 @@ def multiqc(directory: Path) -> Path:
 def report(tmp_path_factory):
     """Make the report of five samples in two groups, one of them failed, with hostile values."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _, outputs = write(tmp_path_factory.mktemp("report"), Plan(n_samples=5, hostile=True), monkeypatch)
+        _, outputs = write(
+            tmp_path_factory.mktemp("report"), Plan(n_samples=5, hostile=True), monkeypatch
+        )
         return multiqc(outputs)
 
 
@@ -97,12 +101,18 @@ def test_numbers_in_cells_are_formatted(report):
 
 def cpu_seconds() -> float:
     """Return what this process and those that it waited for have spent: other processes do not count."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(
+        sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
 
 
 @pytest.mark.parametrize("n_groups", [12, 96])
-def test_96_samples_of_100_000_cells_make_a_small_report_in_a_minute(tmp_path, monkeypatch, n_groups):
-    plan = Plan(n_samples=96, n_groups=n_groups, n_cells=1050, n_clusters=12, failed=(5,), unfiltered=True)
+def test_96_samples_of_100_000_cells_make_a_small_report_in_a_minute(
+    tmp_path, monkeypatch, n_groups
+):
+    plan = Plan(
+        n_samples=96, n_groups=n_groups, n_cells=1050, n_clusters=12, failed=(5,), unfiltered=True
+    )
     paths = simulate(tmp_path / "in", plan)
     outputs = tmp_path / "out"
     outputs.mkdir()
@@ -128,4 +138,6 @@ def test_the_report_is_sound_whatever_is_missing(tmp_path, monkeypatch, plan):
     markup = multiqc(outputs).read_text()
     sections = re.findall(r'id="mqc-section-wrapper-(\w+)"', markup)
     assert sections[0] == "verdict_table"
-    assert {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")} == set(sections)
+    assert {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")} == set(
+        sections
+    )

@@ -66,9 +66,14 @@ def test_clusters_of_low_concordance_are_flagged_as_the_clustering_does(four):
     assert f"(need below {limits['need']})" in about
     assert f"(concordance from {limits['validity']})" in about
     assert f"(shared from {limits['shared']})" in about
-    assert f"Below {limits['cluster']} a cluster" in content(four[1], "batch_concordance")["description"]
+    assert (
+        f"Below {limits['cluster']} a cluster"
+        in content(four[1], "batch_concordance")["description"]
+    )
     rows = content(four[1], "batch_concordance")["data"]
-    assert [name for name, row in rows.items() if row["verdict"] == "Doubtful"] == ["group_1, cluster 1"]
+    assert [name for name, row in rows.items() if row["verdict"] == "Doubtful"] == [
+        "group_1, cluster 1"
+    ]
 
 
 def test_both_umaps_hold_the_same_cells_beside_each_other(four):
@@ -86,7 +91,9 @@ def test_both_umaps_hold_the_same_cells_beside_each_other(four):
 
 
 def test_points_are_limited(tmp_path, monkeypatch):
-    _, outputs = write(tmp_path, Plan(n_samples=4, n_groups=1, failed=()), monkeypatch, max_points=500)
+    _, outputs = write(
+        tmp_path, Plan(n_samples=4, n_groups=1, failed=()), monkeypatch, max_points=500
+    )
     clouds = pictures(outputs)[0]
     assert sum(len(cloud["pairs"]) for cloud in clouds) == 2 * 100
 
@@ -110,8 +117,12 @@ def test_single_samples_show_nothing(tmp_path, monkeypatch):
 
 
 def test_without_correction_there_is_neither_picture_nor_concordance(tmp_path, monkeypatch):
-    _, outputs = write(tmp_path, Plan(n_samples=4, n_groups=2, failed=(), corrected=False), monkeypatch)
-    assert chapter(outputs) == {*("batch_correction", "batch_mixing", "sample_distances_1", "sample_distances_2")}
+    _, outputs = write(
+        tmp_path, Plan(n_samples=4, n_groups=2, failed=(), corrected=False), monkeypatch
+    )
+    assert chapter(outputs) == {
+        *("batch_correction", "batch_mixing", "sample_distances_1", "sample_distances_2")
+    }
     assert content(outputs, "batch_correction")["data"]["group_2"]["corrected"] == "No"
 
 
@@ -132,7 +143,9 @@ def test_samples_of_one_batch_are_told(tmp_path, monkeypatch):
 
 
 def test_of_very_many_groups_the_first_and_the_lowest_are_shown(tmp_path, monkeypatch):
-    plan = Plan(n_samples=2 * (MAX_PICTURES + 2), n_groups=MAX_PICTURES + 2, failed=(), n_clusters=8)
+    plan = Plan(
+        n_samples=2 * (MAX_PICTURES + 2), n_groups=MAX_PICTURES + 2, failed=(), n_clusters=8
+    )
     _, outputs = write(tmp_path, plan, monkeypatch)
     assert len(pictures(outputs)) == MAX_PICTURES
     assert f"Of {MAX_PICTURES + 2} corrected groups the first {MAX_PICTURES}." in str(
@@ -141,11 +154,15 @@ def test_of_very_many_groups_the_first_and_the_lowest_are_shown(tmp_path, monkey
     rows = content(outputs, "batch_concordance")["data"]
     assert len(rows) == 60
     assert sum(row["verdict"] == "Doubtful" for row in rows.values()) == MAX_PICTURES + 2
-    assert {name for name in chapter(outputs) if "distances" in name} == {f"sample_distances_{n}" for n in range(1, 5)}
+    assert {name for name in chapter(outputs) if "distances" in name} == {
+        f"sample_distances_{n}" for n in range(1, 5)
+    }
 
 
 def test_hostile_names_of_batches_and_types_are_text(tmp_path, monkeypatch):
-    _, outputs = write(tmp_path, Plan(n_samples=4, n_groups=1, failed=(), hostile=True), monkeypatch)
+    _, outputs = write(
+        tmp_path, Plan(n_samples=4, n_groups=1, failed=(), hostile=True), monkeypatch
+    )
     assert chapter(outputs) == CHAPTER | {"sample_distances_1"}
     for name in chapter(outputs):
         assert HOSTILE not in (outputs / f"{name}_mqc.json").read_text()
@@ -160,6 +177,9 @@ def test_the_umap_can_be_coloured_by_sample_and_condition(tmp_path, monkeypatch)
     write_json(read_json(paths["parameters"]) | {"condition": "donor"}, paths["parameters"])
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
-    for view, names in (("Sample", [f"sample_{n}" for n in range(1, 5)]), ("Condition", ["D0", "D1", "D2", "D3"])):
+    for view, names in (
+        ("Sample", [f"sample_{n}" for n in range(1, 5)]),
+        ("Condition", ["D0", "D1", "D2", "D3"]),
+    ):
         assert [cloud["name"] for cloud in colouring(tmp_path, view)] == names
     assert "islands of one sample" in content(tmp_path, "umap_1")["description"]

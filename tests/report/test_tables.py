@@ -15,7 +15,15 @@ from scsiameseclu.files import read_json, read_table, write_json, write_table
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.inputs import CELL_METRICS
-from scsiameseclu.report.palette import BASE, SAFEST, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, graded
+from scsiameseclu.report.palette import (
+    BASE,
+    SAFEST,
+    UNKNOWN,
+    cell_type_colors,
+    cluster_color,
+    cluster_colors,
+    graded,
+)
 from scsiameseclu.report.tables import write_tables
 from scsiameseclu.report.verdict import tell_failures
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -25,7 +33,9 @@ from tests.report.simulate import HOSTILE, TYPES, Plan, simulate
 METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.yml"
 
 
-def write(directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, **options) -> tuple[Path, Path]:
+def write(
+    directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, **options
+) -> tuple[Path, Path]:
     """Simulate, write the tables, and return the folders of inputs and outputs."""
     inputs, outputs = directory / "in", directory / "out"
     paths = simulate(inputs, plan)
@@ -76,7 +86,10 @@ def test_a_failed_sample_is_named_with_its_reason(three):
 
 
 def test_the_verdict_begins_with_the_count_of_each_status(three):
-    assert "<strong>2 OK, 1 FAILED (sample_3).</strong>" in content(three[1], "verdict_table")["description"]
+    assert (
+        "<strong>2 OK, 1 FAILED (sample_3).</strong>"
+        in content(three[1], "verdict_table")["description"]
+    )
 
 
 def test_groups_have_their_metrics(three):
@@ -85,7 +98,16 @@ def test_groups_have_their_metrics(three):
     row = content(outputs, "groups")["data"]["group_2"]
     assert row.pop("samples") == 1
     assert row == {key: metrics[key] for key in row}
-    assert {"n_cells", "n_genes", "n_clusters", "stability_ari", "silhouette", "acc", "nmi", "ari"} == set(row)
+    assert {
+        "n_cells",
+        "n_genes",
+        "n_clusters",
+        "stability_ari",
+        "silhouette",
+        "acc",
+        "nmi",
+        "ari",
+    } == set(row)
 
 
 def test_variable_genes_are_points_of_their_table(three):
@@ -94,7 +116,9 @@ def test_variable_genes_are_points_of_their_table(three):
     section = content(outputs, "variable_genes")
     variable, other = section["pconfig"]["extra_series"][0]
     chosen = genes[genes["highly_variable"]]
-    assert np.array(variable["pairs"]) == pytest.approx(chosen[["mean", "dispersion"]].to_numpy(), abs=0.0051)
+    assert np.array(variable["pairs"]) == pytest.approx(
+        chosen[["mean", "dispersion"]].to_numpy(), abs=0.0051
+    )
     assert len(other["pairs"]) == len(genes) - len(chosen)
     assert f"{len(chosen):,} of {len(genes):,}" in section["description"]
 
@@ -118,7 +142,9 @@ def test_marker_dots_show_share_and_mean_of_the_profiles(three):
     profiles = read_table(inputs / "groups" / "group_1.profiles.tsv", dtype={"cluster": str})
     picture = content(outputs, "marker_dots")["data"]
     assert picture.count("<details open>") == 1
-    assert picture.count("<circle") == len(profiles) + len(read_table(inputs / "groups" / "group_2.profiles.tsv"))
+    assert picture.count("<circle") == len(profiles) + len(
+        read_table(inputs / "groups" / "group_2.profiles.tsv")
+    )
     row = profiles[(profiles["cluster"] == "2") & (profiles["gene"] == "GENE1")].iloc[0]
     title = f"<title>{100 * row['share']:.0f} &#37; of the cells, mean {row['mean']:.2f}</title>"
     before = picture[: picture.index(title)]
@@ -127,7 +153,9 @@ def test_marker_dots_show_share_and_mean_of_the_profiles(three):
 
 def test_the_same_type_has_the_same_colour_in_all_plots(three):
     outputs = three[1]
-    bars = {name: bar["color"] for name, bar in content(outputs, "composition")["categories"][0].items()}
+    bars = {
+        name: bar["color"] for name, bar in content(outputs, "composition")["categories"][0].items()
+    }
     for plot in ("umap_1", "umap_2"):
         clouds = colouring(outputs, "Cell type", plot)
         assert {cloud["name"]: cloud["color"] for cloud in clouds}.items() <= bars.items()
@@ -136,7 +164,10 @@ def test_the_same_type_has_the_same_colour_in_all_plots(three):
 def test_a_colour_never_means_other_cells_in_the_next_group(three):
     outputs = three[1]
     colors = {
-        f"group_{number}": {cloud["name"]: cloud["color"] for cloud in colouring(outputs, "Cluster", f"umap_{number}")}
+        f"group_{number}": {
+            cloud["name"]: cloud["color"]
+            for cloud in colouring(outputs, "Cluster", f"umap_{number}")
+        }
         for number in (1, 2)
     }
     for name, clusters in colors.items():
@@ -148,14 +179,22 @@ def test_a_colour_never_means_other_cells_in_the_next_group(three):
 
 
 def test_clusters_of_one_type_are_shades_and_those_of_none_take_free_colours():
-    types = {"a": {"0": "T", "1": "B", "2": "T", "3": "Unknown"}, "b": {"0": "B", "1": "Unknown", "2": "T"}}
+    types = {
+        "a": {"0": "T", "1": "B", "2": "T", "3": "Unknown"},
+        "b": {"0": "B", "1": "Unknown", "2": "T"},
+    }
     of_type, colors = cell_type_colors(["T", "B"]), cluster_colors(types)
     assert colors["a"]["0"] == colors["b"]["2"] == of_type["T"]
     assert colors["a"]["1"] == colors["b"]["0"] == of_type["B"]
     assert len({colors["a"]["2"], colors["a"]["3"], colors["b"]["1"], *of_type.values()}) == 6
     unknown = {name: dict.fromkeys(map(str, range(5)), "Unknown") for name in "abc"}
-    assert len({color for group in cluster_colors(unknown).values() for color in group.values()}) == 15
-    many = {"a": dict.fromkeys(map(str, range(200)), "Unknown"), "b": dict.fromkeys(map(str, range(20)), "T")}
+    assert (
+        len({color for group in cluster_colors(unknown).values() for color in group.values()}) == 15
+    )
+    many = {
+        "a": dict.fromkeys(map(str, range(200)), "Unknown"),
+        "b": dict.fromkeys(map(str, range(20)), "T"),
+    }
     assert [len(colors) for colors in cluster_colors(many).values()] == [200, 20]
 
 
@@ -221,7 +260,9 @@ def test_barcode_ranks_are_drawn_where_cells_were_called(three):
     inputs, outputs = three
     calling = read_json(inputs / "samples" / "sample_1.qc.json")["cell_calling"]
     (curves,) = content(outputs, "barcode_rank")["data"]
-    assert curves["Barcodes"] == [list(point) for point in zip(*calling["curve"].values(), strict=True)]
+    assert curves["Barcodes"] == [
+        list(point) for point in zip(*calling["curve"].values(), strict=True)
+    ]
     assert curves["Cells from 900"] == [[1, 900], [300, 900]]
     assert curves["Knee 3,000"] == [[1, 3000], [300, 3000]]
     assert "separated from empty droplets" in content(outputs, "methods")["data"]
@@ -303,7 +344,9 @@ def test_training_curves_come_from_their_files(three):
     names = [label["name"] for label in training["pconfig"]["data_labels"]]
     assert names[:2] == ["Total, warm-up", "Total, clustering"]
     parts = [training["data"][place]["group_1"] for place in (0, 1)]
-    assert [len(part) for part in parts] == history["phase"].value_counts()[["warmup", "clustering"]].tolist()
+    assert [len(part) for part in parts] == history["phase"].value_counts()[
+        ["warmup", "clustering"]
+    ].tolist()
     assert [x for part in parts for x, _ in part] == history["step"].tolist()
     assert [y for part in parts for _, y in part] == pytest.approx(history["total"], rel=1e-4)
     transport = training["data"][names.index("Transport (OTC)")]["group_1"]
@@ -320,14 +363,23 @@ def test_the_tree_has_the_sizes_and_the_stability_of_every_cluster(three):
     summary = read_json(inputs / "groups" / "group_1.clustering.json")
     for cluster, n_cells in clusters["cluster"].value_counts().items():
         place = len(texts) - 1 - texts[::-1].index(TYPES[int(cluster)])
-        shown = [cluster, TYPES[int(cluster)], f"{n_cells:,}", f"{summary['cluster_stability'][cluster]:.2f}"]
+        shown = [
+            cluster,
+            TYPES[int(cluster)],
+            f"{n_cells:,}",
+            f"{summary['cluster_stability'][cluster]:.2f}",
+        ]
         assert texts[place - 1 : place + 3] == shown
     for cluster, n_cells in clusters["cluster_fine"].value_counts().items():
-        assert any(texts[place : place + 2] == [cluster, f"{n_cells:,}"] for place in range(len(texts)))
+        assert any(
+            texts[place : place + 2] == [cluster, f"{n_cells:,}"] for place in range(len(texts))
+        )
     assert {"coarse: 3", "default: 5", "fine: 8"} <= set(texts)
     colors = {element.get("fill") for element in first.iter("rect")}
     cells = content(outputs, "cluster_sizes")["categories"][0]
-    assert {category["color"] for category in cells.values()} <= colors, "those of the bars and of the UMAP"
+    assert {category["color"] for category in cells.values()} <= colors, (
+        "those of the bars and of the UMAP"
+    )
 
 
 def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
@@ -338,14 +390,20 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     section = content(tmp_path, "cluster_tree")["data"]
-    assert "7 were asked for. The labels are those of the training-free consensus: &lt;b&gt;." in section
+    assert (
+        "7 were asked for. The labels are those of the training-free consensus: &lt;b&gt;."
+        in section
+    )
 
 
 @pytest.mark.parametrize(
     ("requested", "words"),
     [
         (("auto", "auto"), "cut at a mean co-association of 0.44."),
-        (("auto", 5), "co-association of 0.44, in 1 of 2 groups into the number of clusters that was asked for."),
+        (
+            ("auto", 5),
+            "co-association of 0.44, in 1 of 2 groups into the number of clusters that was asked for.",
+        ),
         ((4, 5), "cut into the number of clusters that was asked for."),
     ],
 )
@@ -392,7 +450,9 @@ def as_placed(groups: Path, group: str) -> pd.DataFrame:
     placed = {key: value for key, value in summary.items() if key not in left_out}
     placed |= {"method": "placement", "cluster_stability": {}, "notes": ["Placed <b>."]}
     write_json(placed | {"placement": {"n_unlike_known": 7}}, groups / f"{group}.clustering.json")
-    write_table(pd.DataFrame(columns=["step", "phase", "total"]), groups / f"{group}.training_history.tsv")
+    write_table(
+        pd.DataFrame(columns=["step", "phase", "total"]), groups / f"{group}.training_history.tsv"
+    )
     return clusters
 
 
@@ -468,7 +528,9 @@ def test_sizes_composition_and_stability_add_up(three):
     summary = read_json(inputs / "groups" / "group_1.clustering.json")
     assert row["stability"] == summary["cluster_stability"]["1"]
     assert row["n_cells"] == sizes["1"]
-    assert row["confidence"] == pytest.approx(clusters.loc[clusters["cluster"] == "1", "confidence"].mean())
+    assert row["confidence"] == pytest.approx(
+        clusters.loc[clusters["cluster"] == "1", "confidence"].mean()
+    )
 
 
 def test_methods_are_compared_by_the_adjusted_rand_index(three):
@@ -512,7 +574,11 @@ def test_a_volcano_plot_names_the_surest_genes(three):
 def test_the_surest_genes_stand_in_a_table(three):
     rows = content(three[1], "top_differences")["data"]
     row = rows["group_1, cluster 1, treated: GENE2"]
-    assert (row["log2_fold_change"], row["base_mean"], row["p_value_adjusted"]) == (2.0, 12.5, 0.001)
+    assert (row["log2_fold_change"], row["base_mean"], row["p_value_adjusted"]) == (
+        2.0,
+        12.5,
+        0.001,
+    )
     assert len(rows) == 8
 
 
@@ -559,7 +625,11 @@ def test_markers_annotation_and_scores_come_from_their_files(three):
     inputs, outputs = three
     first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[0]
     row = content(outputs, "markers")["data"]["group_1, cluster 0"]
-    assert (row["avg_log2FC"], row["pct_1"], row["p_val_adj"]) == (first["avg_log2FC"], 90.0, first["p_val_adj"])
+    assert (row["avg_log2FC"], row["pct_1"], row["p_val_adj"]) == (
+        first["avg_log2FC"],
+        90.0,
+        first["p_val_adj"],
+    )
     assert row["genes"].split("<details>")[0].count(",") == 9
     annotation = read_table(inputs / "groups" / "group_1.annotation.tsv").iloc[1]
     row = content(outputs, "clusters")["data"]["group_1, cluster 1"]
@@ -613,7 +683,10 @@ def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> s
     """Return the methods text of a run with these parameters, and without its markup."""
     paths = simulate(tmp_path / "in", plan or Plan())
     write_json(read_json(paths["parameters"]) | parameters, paths["parameters"])
-    versions = {"ANNOTATION_REFERENCE": {"scikit-learn": "1.8.9"}, "ANNOTATION_DIFFERENTIAL": {"pydeseq2": "0.5.9"}}
+    versions = {
+        "ANNOTATION_REFERENCE": {"scikit-learn": "1.8.9"},
+        "ANNOTATION_DIFFERENTIAL": {"pydeseq2": "0.5.9"},
+    }
     paths["versions"].write_text(json.dumps(versions))
     for group in failures:
         problem = {"what": "no fit", "where": group, "remedy": "look"}
@@ -635,7 +708,10 @@ def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
 def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch)
     assert "Conditions (column &#39;donor&#39; of the samplesheet)" in methods
-    assert "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes" in methods
+    assert (
+        "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes"
+        in methods
+    )
     assert "adjusted p-value below 0.05. Of the comparisons 2 could not be made." in methods
     assert "Love et al." in methods
     assert "summed by sample with the model &#39;~ day + donor&#39;, so that" in methods
@@ -643,13 +719,20 @@ def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
 
 
 def test_methods_name_the_benchmark_of_the_groups_that_went_through_it(tmp_path, monkeypatch):
-    methods = methods_of(tmp_path, monkeypatch, failures=["group_2"], benchmark=True, benchmark_seeds=3)
+    methods = methods_of(
+        tmp_path, monkeypatch, failures=["group_2"], benchmark=True, benchmark_seeds=3
+    )
     assert "As a benchmark, 1 labelled group went through" in methods
     assert "k-means with 3 seeds each" in methods
     assert "and without, and the labels" in methods
     assert "Blondel" in methods
-    further = methods_of(tmp_path / "further", monkeypatch, benchmark=True, benchmark_methods="dec,scgnn")
-    assert "and without, and through published methods (dec,scgnn) with the true number, and" in further
+    further = methods_of(
+        tmp_path / "further", monkeypatch, benchmark=True, benchmark_methods="dec,scgnn"
+    )
+    assert (
+        "and without, and through published methods (dec,scgnn) with the true number, and"
+        in further
+    )
 
 
 def test_methods_name_nothing_that_was_not_used(tmp_path, monkeypatch):
@@ -697,7 +780,9 @@ def test_when_everything_failed_the_verdict_remains(tmp_path, monkeypatch):
 def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
     paths = simulate(tmp_path / "in", Plan(n_samples=1, n_groups=1, failed=(0,)))
     monkeypatch.chdir(tmp_path)
-    write_tables(**paths | {"groups": tmp_path / "none", "samples": tmp_path / "none"}, methods=METHODS)
+    write_tables(
+        **paths | {"groups": tmp_path / "none", "samples": tmp_path / "none"}, methods=METHODS
+    )
     assert (tmp_path / "verdict_table_mqc.json").exists()
 
 
@@ -717,7 +802,11 @@ def test_many_samples_switch_instead_of_crowding(tmp_path, monkeypatch):
 
 
 def test_of_very_many_groups_some_trees_are_drawn_and_all_are_counted(tmp_path, monkeypatch):
-    _, outputs = write(tmp_path, Plan(n_samples=26, n_groups=26, n_cells=60, failed=(25,), n_clusters=3), monkeypatch)
+    _, outputs = write(
+        tmp_path,
+        Plan(n_samples=26, n_groups=26, n_cells=60, failed=(25,), n_clusters=3),
+        monkeypatch,
+    )
     section = content(outputs, "cluster_tree")
     assert section["data"].count("<svg") == 4
     assert "Of the 25 groups the first 4 are drawn here." in section["description"]
@@ -726,9 +815,13 @@ def test_of_very_many_groups_some_trees_are_drawn_and_all_are_counted(tmp_path, 
 
 def test_cells_above_the_limit_are_thinned_evenly(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_cells=500), monkeypatch, max_points=100)
-    clouds = [cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Cluster", plot)]
+    clouds = [
+        cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Cluster", plot)
+    ]
     assert 95 <= sum(len(cloud["pairs"]) for cloud in clouds) <= 100
-    fewer = [cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Confidence", plot)]
+    fewer = [
+        cloud for plot in ("umap_1", "umap_2") for cloud in colouring(outputs, "Confidence", plot)
+    ]
     assert 15 <= sum(len(cloud["pairs"]) for cloud in fewer) <= 20
     assert thin(10, 0.5).tolist() == [0, 2, 4, 6, 8]
 
@@ -761,21 +854,35 @@ def test_convergence_is_judged_by_the_last_tenth(curve, verdict):
 
 
 def test_a_cell_type_keeps_its_colour_and_no_two_share_one():
-    few, many = cell_type_colors(["B", "T"]), cell_type_colors(f"type {index}" for index in range(30))
+    few, many = (
+        cell_type_colors(["B", "T"]),
+        cell_type_colors(f"type {index}" for index in range(30)),
+    )
     assert few["Unknown"] == UNKNOWN
     assert cell_type_colors(["T", "B", "Unknown"]) == few
     assert len(set(many.values())) == 31
     assert cluster_color(0) != cluster_color(len(BASE))
 
 
-# How red, green and blue look without red (protanopia) and without green cones (deuteranopia): Machado 2009.
+# How red, green and blue look without red (protanopia) and without green cones (deuteranopia):
+# Machado 2009.
 _BLIND = {
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
 }
 
 
-@pytest.mark.parametrize("matrix", [np.eye(3), *map(np.array, _BLIND.values())], ids=["all", *_BLIND])
+@pytest.mark.parametrize(
+    "matrix", [np.eye(3), *map(np.array, _BLIND.values())], ids=["all", *_BLIND]
+)
 def test_the_first_colours_are_told_apart_by_everyone(matrix):
     colors = [*SAFEST, UNKNOWN]
     channels = np.array([list(bytes.fromhex(color.removeprefix("#"))) for color in colors]) / 255
@@ -788,7 +895,10 @@ def test_the_first_colours_are_told_apart_by_everyone(matrix):
 
 
 def test_few_types_get_the_safest_colours_and_a_scale_ends_at_its_ends():
-    assert set(cell_type_colors(f"type {index}" for index in range(7)).values()) == {*SAFEST, UNKNOWN}
+    assert set(cell_type_colors(f"type {index}" for index in range(7)).values()) == {
+        *SAFEST,
+        UNKNOWN,
+    }
     assert (graded(0), graded(1), graded(7)) == ("#fde725", "#440154", "#440154")
 
 

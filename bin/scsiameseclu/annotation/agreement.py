@@ -9,9 +9,13 @@ UNKNOWN = "Unknown"
 
 def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.DataFrame:
     """Return the table of cell types with the reference's columns and ``reference_agrees``: yes, no, or nothing."""
-    joined = annotation.merge(transferred.astype({"cluster": str}), on="cluster", how="left", validate="1:1")
+    joined = annotation.merge(
+        transferred.astype({"cluster": str}), on="cluster", how="left", validate="1:1"
+    )
     pairs = zip(joined["cell_type"], joined["reference_type"], strict=True)
-    return joined.assign(reference_agrees=[_agreement(str(one), str(other)) for one, other in pairs])
+    return joined.assign(
+        reference_agrees=[_agreement(str(one), str(other)) for one, other in pairs]
+    )
 
 
 def _agreement(one: str, other: str) -> str:

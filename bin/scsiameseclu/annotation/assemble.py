@@ -51,8 +51,8 @@ def assemble(
 ) -> None:
     """Put the results of a group together.
 
-    Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, of several samples
-    ``<prefix>.sample_distances.tsv``, and of several batches ``<prefix>.mixing.json``.
+    Writes ``<prefix>.h5ad``, ``<prefix>.clusters.tsv``, ``<prefix>.composition.tsv``, of several
+    samples ``<prefix>.sample_distances.tsv``, and of several batches ``<prefix>.mixing.json``.
 
     Parameters
     ----------
@@ -67,9 +67,11 @@ def assemble(
     annotation
         ``<group>.annotation.tsv``.
     modalities
-        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside genes.
+        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
+        genes.
     labels
-        ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become ``obs['label']``.
+        ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
+        ``obs['label']``.
     """
     with clustered(expression, clustering) as found:
         adata = annotated_data(
@@ -99,14 +101,21 @@ def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
     """Write how far the samples are from each other and how well the batches mix, where there are several."""
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
-    of_cells = adata.obs[CLUSTER].astype(str).map(apart(types.rename(str).to_dict())).to_numpy(dtype=object)
+    of_cells = (
+        adata.obs[CLUSTER]
+        .astype(str)
+        .map(apart(types.rename(str).to_dict()))
+        .to_numpy(dtype=object)
+    )
     if len(adata.obs["sample"].unique()) > 1:
         write_table(sample_distances(adata, of_cells), f"{prefix}.sample_distances.tsv")
     if BATCH in adata.obs and len(adata.obs[BATCH].unique()) > 1:
         write_json(mixing(adata, of_cells), f"{prefix}.mixing.json")
 
 
-def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame) -> ad.AnnData:
+def annotated_data(
+    adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame
+) -> ad.AnnData:
     """Return `adata` with coordinates and cell types, all of it in types that any reader of ``.h5ad`` knows.
 
     Parameters
@@ -120,9 +129,10 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 
     Returns
     -------
-    AnnData with ``X`` and ``layers['counts']`` as they are, ``obsm`` ``X_pca X_scsiameseclu X_umap`` float32,
-    where batches were corrected also ``X_pca_corrected X_umap_uncorrected``,
-    ``obs['cell_type']`` and every other text of ``obs`` categorical, ``uns['scsiameseclu']`` a dict.
+    AnnData with ``X`` and ``layers['counts']`` as they are, ``obsm`` ``X_pca X_scsiameseclu
+    X_umap`` float32, where batches were corrected also ``X_pca_corrected X_umap_uncorrected``,
+    ``obs['cell_type']`` and every other text of ``obs`` categorical, ``uns['scsiameseclu']`` a
+    dict.
     """
     types = annotation.set_index("cluster")["cell_type"]
     obs = adata.obs.copy()
@@ -142,7 +152,11 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
                 for key, columns in pictures.items()
                 if set(columns) <= set(coordinates)
             },
-            **{key: np.asarray(adata.obsm[key], dtype=np.float32) for key in (CORRECTED_PCA,) if key in adata.obsm},
+            **{
+                key: np.asarray(adata.obsm[key], dtype=np.float32)
+                for key in (CORRECTED_PCA,)
+                if key in adata.obsm
+            },
         },
         varm=dict(adata.varm),
         uns=_uns(adata.uns),
@@ -152,7 +166,8 @@ def annotated_data(adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.Data
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell.
 
-    Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of placed cells.
+    Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of
+    placed cells.
     """
     table = pd.DataFrame(
         {
@@ -161,7 +176,11 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
             "cluster": adata.obs[CLUSTER].astype(str).to_numpy(),
             "confidence": [f"{value:.4f}" for value in adata.obs[CONFIDENCE]],
             "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
-            **{level: adata.obs[level].astype(str).to_numpy() for level in LEVELS if level in adata.obs},
+            **{
+                level: adata.obs[level].astype(str).to_numpy()
+                for level in LEVELS
+                if level in adata.obs
+            },
         }
     )
     if UNCORRECTED in adata.obs:
@@ -174,12 +193,19 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
 def composition(adata: ad.AnnData) -> pd.DataFrame:
     """Return cluster, cell_type, sample, n_cells and share_of_sample (of the sample's cells) of every pair."""
     samples = adata.obs["sample"].astype(str)
-    pairs = [adata.obs[CLUSTER], pd.Series(pd.Categorical(samples), index=samples.index, name="sample")]
+    pairs = [
+        adata.obs[CLUSTER],
+        pd.Series(pd.Categorical(samples), index=samples.index, name="sample"),
+    ]
     table = adata.obs.groupby(pairs, observed=False).size().rename("n_cells").reset_index()
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
     table["cell_type"] = table["cluster"].map(types).astype(str)
-    table["share_of_sample"] = (table["n_cells"] / table["sample"].astype(str).map(samples.value_counts())).round(6)
-    return pd.DataFrame(table, columns=["cluster", "cell_type", "sample", "n_cells", "share_of_sample"])
+    table["share_of_sample"] = (
+        table["n_cells"] / table["sample"].astype(str).map(samples.value_counts())
+    ).round(6)
+    return pd.DataFrame(
+        table, columns=["cluster", "cell_type", "sample", "n_cells", "share_of_sample"]
+    )
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +219,9 @@ def _plain_column(column: pd.Series) -> pd.Series:
     if pd.api.types.is_bool_dtype(column) and not column.isna().any():
         return column.astype(bool)
     if pd.api.types.is_numeric_dtype(column):
-        return pd.Series(column.to_numpy(np.float64 if column.isna().any() else None), index=column.index)
+        return pd.Series(
+            column.to_numpy(np.float64 if column.isna().any() else None), index=column.index
+        )
     return column.astype(object)
 
 
@@ -203,7 +231,9 @@ def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.
         kept["log1p"] = {"base": np.e}
-    return {key: _storable(value) for key, value in kept.items()} | {RUN: _storable(json.loads(uns[RUN]))}
+    return {key: _storable(value) for key, value in kept.items()} | {
+        RUN: _storable(json.loads(uns[RUN]))
+    }
 
 
 def _storable(value: Any) -> Any:
@@ -216,7 +246,11 @@ def _storable(value: Any) -> Any:
         kinds = {type(item) for item in value}
         if kinds and kinds <= {int, float, bool}:
             return np.array(value)
-        return np.array(value, dtype=object) if kinds == {str} else json.dumps(value, ensure_ascii=False)
+        return (
+            np.array(value, dtype=object)
+            if kinds == {str}
+            else json.dumps(value, ensure_ascii=False)
+        )
     return value
 
 

@@ -1,10 +1,11 @@
 """Cell types of clusters from marker sets, with score, margin, runner-up and evidence, and Unknown where that is thin.
 
-The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the marker's contrast:
-+1 where the cluster expresses it most, -1 where it expresses it least of all clusters, near 0 where the clusters hardly
-differ. It is judged against two nulls: random genes of the same expression in place of the markers, and random clusters
-of the same sizes; the p-values are adjusted for the number of types, so that they are those of a cluster. A subtype is
-named only where its cluster is of one kind: cells that lean to its sibling instead make it the parent's.
+The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the
+marker's contrast: +1 where the cluster expresses it most, -1 where it expresses it least of all
+clusters, near 0 where the clusters hardly differ. It is judged against two nulls: random genes of
+the same expression in place of the markers, and random clusters of the same sizes; the p-values are
+adjusted for the number of types, so that they are those of a cluster. A subtype is named only where
+its cluster is of one kind: cells that lean to its sibling instead make it the parent's.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def celltypes(
 ) -> None:
     """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
 
-    With a reference also reference_type, reference_score, reference_similarity and reference_agrees. Cells that were
-    placed into an earlier result keep its cell types.
+    With a reference also reference_type, reference_score, reference_similarity and
+    reference_agrees. Cells that were placed into an earlier result keep its cell types.
 
     Parameters
     ----------
@@ -88,8 +89,8 @@ def celltypes(
     clustering
         ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     markers_db
-        Marker sets: a folder of TSV files, of which those for the tissue and the organism are used, or the user's own
-        file, which must have sets for the organism.
+        Marker sets: a folder of TSV files, of which those for the tissue and the organism are used,
+        or the user's own file, which must have sets for the organism.
     reference
         ``<group>.reference.tsv``. Default: no reference was given.
     seed
@@ -97,7 +98,10 @@ def celltypes(
     """
     sets = read_marker_sets(markers_db)
     with clustered(expression, clustering) as adata:
-        organism, tissue = str(settings(adata)["organism"]), str(settings(adata).get("tissue") or "")
+        organism, tissue = (
+            str(settings(adata)["organism"]),
+            str(settings(adata).get("tissue") or ""),
+        )
         if markers_db.is_file():
             check_organism(sets, organism, markers_db)
         types = cell_types_for(sets, tissue=tissue, organism=organism)
@@ -108,7 +112,9 @@ def celltypes(
         else:
             table = _unknown(adata, CLUSTER, _no_sets(tissue, organism))
     if reference is not None:
-        table = with_reference(table, read_table(reference, dtype={"cluster": str, "reference_type": str}))
+        table = with_reference(
+            table, read_table(reference, dtype={"cluster": str, "reference_type": str})
+        )
     write_table(table, f"{prefix}.annotation.tsv")
 
 
@@ -120,7 +126,8 @@ def annotate_clusters(
     Parameters
     ----------
     adata
-        Log-normalised ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in ``var_names``.
+        Log-normalised ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in
+        ``var_names``.
     types
         Cell types by name, from :func:`~scsiameseclu.annotation.cell_types_for`.
     groupby
@@ -130,11 +137,12 @@ def annotate_clusters(
 
     Returns
     -------
-    One row per cluster. ``cell_type`` is the most specific type that the evidence carries, or ``Unknown``; ``score``
-    (at most 1) its mean contrast over its markers and its ancestors'; ``margin`` the smallest lead in score over a
-    competing type and ``runner_up`` that type (of an unknown cluster: the best type's score, its lead, its name);
-    ``evidence`` the markers that speak for it, strongest first, or why it is unknown; ``p_value`` the probability of
-    such a score for random genes or in random clusters, whichever is larger.
+    One row per cluster. ``cell_type`` is the most specific type that the evidence carries, or
+    ``Unknown``; ``score`` (at most 1) its mean contrast over its markers and its ancestors';
+    ``margin`` the smallest lead in score over a competing type and ``runner_up`` that type (of an
+    unknown cluster: the best type's score, its lead, its name); ``evidence`` the markers that speak
+    for it, strongest first, or why it is unknown; ``p_value`` the probability of such a score for
+    random genes or in random clusters, whichever is larger.
     """
     clusters = pd.Categorical(adata.obs[groupby])
     panel = _panel(types, gene_symbols(adata))
@@ -163,10 +171,10 @@ def annotate_clusters(
 class _Panel:
     """The cell types that can be judged on the genes at hand, and their ancestors.
 
-    ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of the expression;
-    ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers, rows summing to a little under 1, or
-    to 0 for an ancestor that has hardly any marker among the genes; ``path`` (types x types) averages a type with its
-    ancestors, as far as they have markers.
+    ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of
+    the expression; ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers,
+    rows summing to a little under 1, or to 0 for an ancestor that has hardly any marker among the
+    genes; ``path`` (types x types) averages a type with its ancestors, as far as they have markers.
     """
 
     names: list[str]
@@ -196,7 +204,11 @@ class _Panel:
 
     def best_below(self, along: Array, ancestor: int) -> int:
         """Return the judged type with the best score along its path among `ancestor` and its descendants."""
-        below = [t for t in range(len(self.names)) if self.judged[t] and ancestor in _path(self.parents, t)]
+        below = [
+            t
+            for t in range(len(self.names))
+            if self.judged[t] and ancestor in _path(self.parents, t)
+        ]
         return max(below, key=lambda t: float(along[t]))
 
 
@@ -205,11 +217,23 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
     where = pd.Series(range(len(symbols)), index=symbols.str.upper())
     where = where[~where.index.duplicated()]
     found = {
-        name: {gene.upper(): weight for gene, weight in cell_type.genes.items() if gene.upper() in where.index}
+        name: {
+            gene.upper(): weight
+            for gene, weight in cell_type.genes.items()
+            if gene.upper() in where.index
+        }
         for name, cell_type in types.items()
     }
-    found = {name: genes if _effective_number(genes) >= FEWEST_MARKERS else {} for name, genes in found.items()}
-    needed = {relative for name, genes in found.items() if genes for relative in (name, *_ancestors(types, name))}
+    found = {
+        name: genes if _effective_number(genes) >= FEWEST_MARKERS else {}
+        for name, genes in found.items()
+    }
+    needed = {
+        relative
+        for name, genes in found.items()
+        if genes
+        for relative in (name, *_ancestors(types, name))
+    }
     names = [name for name in types if name in needed]
     parents = [names.index(parent) if (parent := types[name].parent) else -1 for name in names]
     columns = sorted({int(where[gene]) for name in names for gene in found[name]})
@@ -223,7 +247,9 @@ def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
     for t, path in enumerate(paths):
         judged = [above for above in path if weights[above].any()]
         average[t, judged] = 1 / max(len(judged), 1)
-    return _Panel(names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average)
+    return _Panel(
+        names, parents, np.array(columns, dtype=int), list(symbols[columns]), weights, average
+    )
 
 
 def _effective_number(genes: dict[str, float]) -> float:
@@ -260,7 +286,9 @@ def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, spar
 def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
     """Return clusters x cells: 1 where a cell is in a cluster."""
     n_cells = len(codes)
-    return sparse.csr_matrix((np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells))
+    return sparse.csr_matrix(
+        (np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells)
+    )
 
 
 def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
@@ -278,8 +306,9 @@ def _drawn_means(sums: Array, sizes: Array) -> Array:
 def _contrasts(means: Array, scale: Array) -> Array:
     """Return genes x clusters: -1 at the lowest mean of `scale` to +1 at the highest, near 0 if these hardly differ.
 
-    The square root puts the zero at a quarter of the range: a marker at half of its highest level speaks for the type,
-    since the highest level may be that of a subtype, or of the deepest cells, only.
+    The square root puts the zero at a quarter of the range: a marker at half of its highest level
+    speaks for the type, since the highest level may be that of a subtype, or of the deepest cells,
+    only.
     """
     low, width = scale.min(axis=1, keepdims=True), np.ptp(scale, axis=1, keepdims=True)
     place = np.divide(means - low, width, out=np.zeros_like(means), where=width > 0)
@@ -292,7 +321,9 @@ def _gene_bins(sums: Array) -> Array:
     return np.asarray(order * EXPRESSION_BINS // len(sums))
 
 
-def _p_values_of_genes(panel: _Panel, contrasts: Array, bins: Array, rng: np.random.Generator) -> Array:
+def _p_values_of_genes(
+    panel: _Panel, contrasts: Array, bins: Array, rng: np.random.Generator
+) -> Array:
     """Return, per cluster, how likely random genes of the same expression, in place of the markers, score as high."""
     alike = [np.flatnonzero(bins == bin_) for bin_ in bins[panel.genes]]
     draws = np.column_stack([rng.choice(genes, PERMUTATIONS) for genes in alike])
@@ -309,15 +340,20 @@ def _p_values_of_cells(
         return panel.scores(_contrasts(some_means, means))
 
     few = max(PERMUTATIONS * MANY_CELLS // len(codes), FEWEST_PERMUTATIONS)
-    null = np.stack([scores(_cluster_means(markers, rng.permutation(codes))) for _ in range(min(PERMUTATIONS, few))])
+    null = np.stack(
+        [
+            scores(_cluster_means(markers, rng.permutation(codes)))
+            for _ in range(min(PERMUTATIONS, few))
+        ]
+    )
     return _p_values(null, scores(means))
 
 
 def _p_values(null: Array, observed: Array) -> Array:
     """Return, per cluster, the p-value of the best type's score.
 
-    Adjusted for the number of types by the smallest p-value among them (Westfall and Young 1993), since the scores
-    of small sets scatter more than those of large ones.
+    Adjusted for the number of types by the smallest p-value among them (Westfall and Young 1993),
+    since the scores of small sets scatter more than those of large ones.
 
     Parameters
     ----------
@@ -336,10 +372,10 @@ def _p_values(null: Array, observed: Array) -> Array:
 def _mixed(panel: _Panel, markers: sparse.csr_matrix, codes: Array) -> Array:
     """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
 
-    A cell's lean towards a type over another is its weighted expression of the one's markers less that of the other's.
-    In a cluster of one kind of cells markers vary independently of each other; what the lean varies beyond that is the
-    spread between kinds. If a share q of the cells is of the other type, the spread is sqrt(q / (1 - q)) of the
-    distance to a cluster of that type.
+    A cell's lean towards a type over another is its weighted expression of the one's markers less
+    that of the other's. In a cluster of one kind of cells markers vary independently of each other;
+    what the lean varies beyond that is the spread between kinds. If a share q of the cells is of
+    the other type, the spread is sqrt(q / (1 - q)) of the distance to a cluster of that type.
     """
     mixed = np.zeros((len(panel.names), codes.max() + 1), dtype=bool)
     for siblings in map(panel.children, range(len(panel.names))):
@@ -361,7 +397,9 @@ def _leans(markers: sparse.csr_matrix, weights: Array, codes: Array) -> tuple[Ar
     return means, np.sqrt(np.maximum(excess, 0))
 
 
-def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array) -> dict[str, Any]:
+def _verdict(
+    panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array
+) -> dict[str, Any]:
     """Return the row of one cluster.
 
     Parameters
@@ -379,7 +417,9 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mix
     """
     along = panel.path @ scores
     # The best type of each family, best first.
-    best, *rivals = sorted((panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t]))
+    best, *rivals = sorted(
+        (panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t])
+    )
     score, margin, runner_up = float(along[best]), 1.0, ""
     if rivals:
         margin, runner_up = float(score - along[rivals[0]]), panel.names[rivals[0]]
@@ -396,9 +436,13 @@ def _verdict(panel: _Panel, scores: Array, p_value: float, contrasts: Array, mix
     return _row(panel.names[chosen], float(along[speaker]), margin, runner_up, evidence, p_value)
 
 
-def _leading_child(panel: _Panel, scores: Array, parent: int, mixed: Array) -> tuple[int, float, int] | None:
+def _leading_child(
+    panel: _Panel, scores: Array, parent: int, mixed: Array
+) -> tuple[int, float, int] | None:
     """Return the child that leads the others by enough in most cells, its lead and the second; None if none does."""
-    children = sorted((t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t]))
+    children = sorted(
+        (t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t])
+    )
     if not children or scores[children[0]] < SMALLEST_SCORE or mixed[children[0]]:
         return None
     if len(children) == 1:
@@ -424,7 +468,9 @@ def _evidence(panel: _Panel, weights: Array, contrasts: Array) -> str:
     return ", ".join(genes[:EVIDENCE_GENES])
 
 
-def _row(name: str, score: float, margin: float, runner_up: str, evidence: str, p_value: float) -> dict[str, Any]:
+def _row(
+    name: str, score: float, margin: float, runner_up: str, evidence: str, p_value: float
+) -> dict[str, Any]:
     return {
         "cell_type": name,
         "score": round(score, 4),
@@ -440,7 +486,8 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
     clusters = pd.Categorical(adata.obs[groupby])
     sizes = np.bincount(clusters.codes, minlength=len(clusters.categories))
     rows = [
-        {"cluster": str(name), "n_cells": int(size)} | _row(UNKNOWN, np.nan, np.nan, "", reason, np.nan)
+        {"cluster": str(name), "n_cells": int(size)}
+        | _row(UNKNOWN, np.nan, np.nan, "", reason, np.nan)
         for name, size in zip(clusters.categories, sizes, strict=True)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

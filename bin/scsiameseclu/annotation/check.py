@@ -36,9 +36,11 @@ def check(
     reference_label
         Column of the reference with its labels.
     design
-        ``design.json``: the column of the samplesheet with the conditions, and the formula. Default: none was named.
+        ``design.json``: the column of the samplesheet with the conditions, and the formula.
+        Default: none was named.
     names
-        JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them. Default: as they are.
+        JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them.
+        Default: as they are.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}
@@ -72,7 +74,9 @@ def _check_reference(labelled: Path | None, column: str | None, name: str | None
 
     if labelled is None or column is None:
         given, missing = (
-            ("--reference_label", "--reference") if labelled is None else ("--reference", "--reference_label")
+            ("--reference_label", "--reference")
+            if labelled is None
+            else ("--reference", "--reference_label")
         )
         raise InputError.of(
             what=f"{given} is given without {missing}",

@@ -31,7 +31,8 @@ def clustered(expression: Path, clustering: Path) -> Iterator[ad.AnnData]:
     Parameters
     ----------
     expression
-        ``<group>.expression.h5ad``: log-normalised ``X`` (CSR, float32), ``layers['counts']``, ``obsm['X_pca']``.
+        ``<group>.expression.h5ad``: log-normalised ``X`` (CSR, float32), ``layers['counts']``,
+        ``obsm['X_pca']``.
     clustering
         ``<group>.clustering.h5ad`` of the same cells in the same order.
 
@@ -42,7 +43,9 @@ def clustered(expression: Path, clustering: Path) -> Iterator[ad.AnnData]:
     clusters = ad.read_h5ad(clustering)
     with opened(expression) as adata:
         if not np.array_equal(adata.obs_names, clusters.obs_names):
-            raise ValueError(f"{expression.name} and {clustering.name} are not of the same cells in the same order")
+            raise ValueError(
+                f"{expression.name} and {clustering.name} are not of the same cells in the same order"
+            )
         for column in clusters.obs:
             adata.obs[column] = clusters.obs[column]
         adata.obsm.update(clusters.obsm)

@@ -1,7 +1,7 @@
 """Whether the share of a cell type differs between conditions, samples being the replicates.
 
-The method is propeller's (Phipson et al. 2022): a linear model of the logit of the shares in each sample, with the
-variances of the cell types shrunk towards each other as in limma (Smyth 2004).
+The method is propeller's (Phipson et al. 2022): a linear model of the logit of the shares in each
+sample, with the variances of the cell types shrunk towards each other as in limma (Smyth 2004).
 """
 
 from __future__ import annotations
@@ -24,15 +24,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = [
-    *("cell_type", "condition", "baseline", "contrast", "mean_share_condition", "mean_share_baseline", "difference"),
-    *("log_odds_ratio", "statistic", "p_val", "p_val_adj", "n_samples_condition", "n_samples_baseline"),
+    *(
+        "cell_type",
+        "condition",
+        "baseline",
+        "contrast",
+        "mean_share_condition",
+        "mean_share_baseline",
+        "difference",
+    ),
+    *(
+        "log_odds_ratio",
+        "statistic",
+        "p_val",
+        "p_val_adj",
+        "n_samples_condition",
+        "n_samples_baseline",
+    ),
     *("detectable_odds_ratio", "note"),
 ]
 FEW_SAMPLES = 3
 """With no more samples of a condition than these, a note says that the power is low."""
 _PSEUDOCOUNT = 0.5
 _POWER = 0.8
-_SMALLEST_VARIANCE = 1e-5  # share of the median, as limma has it: a type that does not vary has no logarithm
+_SMALLEST_VARIANCE = (
+    1e-5  # share of the median, as limma has it: a type that does not vary has no logarithm
+)
 
 
 def compare_composition(*, prefix: str, pseudobulk: Path, annotation: Path, design: Path) -> None:
@@ -51,7 +68,9 @@ def compare_composition(*, prefix: str, pseudobulk: Path, annotation: Path, desi
     """
     model = read_design(design)
     if model is None:
-        raise InputError.of(what="no condition is named", where=design, remedy="name a column with --condition")
+        raise InputError.of(
+            what="no condition is named", where=design, remedy="name a column with --condition"
+        )
     bulk = ad.read_h5ad(pseudobulk)
     named = read_table(annotation, dtype=str)
     cells = cells_by_type(bulk.obs, dict(zip(named["cluster"], named["cell_type"], strict=True)))
@@ -73,22 +92,29 @@ def composition_test(cells: pd.DataFrame, samples: pd.DataFrame, design: Design)
 
     Returns
     -------
-    One row per condition and cell type, by p-value: mean shares and their difference; the logarithm of the odds ratio
-    with its moderated t statistic; p-values, adjusted within the contrast by Benjamini and Hochberg; samples of each
-    condition; the odds ratio that these samples would show at 5 % with a power of 80 %; and a note where nothing was
-    tested or the power is low.
+    One row per condition and cell type, by p-value: mean shares and their difference; the logarithm
+    of the odds ratio with its moderated t statistic; p-values, adjusted within the contrast by
+    Benjamini and Hochberg; samples of each condition; the odds ratio that these samples would show
+    at 5 % with a power of 80 %; and a note where nothing was tested or the power is low.
     """
     samples = samples.loc[samples.index.intersection(cells.index[cells.sum(axis=1) > 0])]
     baseline, others = conditions(samples, design)
     tables = [_contrast(cells, samples, design, baseline, other) for other in others]
-    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    return (
+        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    )
 
 
-def _contrast(cells: pd.DataFrame, samples: pd.DataFrame, design: Design, baseline: str, other: str) -> pd.DataFrame:
+def _contrast(
+    cells: pd.DataFrame, samples: pd.DataFrame, design: Design, baseline: str, other: str
+) -> pd.DataFrame:
     compared = samples[samples[design.condition].isin([baseline, other])]
     counts = cells.loc[compared.index]
     shares = counts.div(counts.sum(axis=1), axis=0)
-    means = {name: shares[(compared[design.condition] == name).to_numpy()].mean() for name in (other, baseline)}
+    means = {
+        name: shares[(compared[design.condition] == name).to_numpy()].mean()
+        for name in (other, baseline)
+    }
     sizes = {name: int((compared[design.condition] == name).sum()) for name in (other, baseline)}
     table = pd.DataFrame(
         {
@@ -157,7 +183,9 @@ def moderated(values: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
 
 def squeezed(variances: NDArray[Any], df: int) -> tuple[NDArray[Any], float]:
     """Return variances shrunk towards their common prior, and their degrees of freedom (Smyth 2004, section 6.2)."""
-    variances = np.maximum(variances, max(_SMALLEST_VARIANCE * float(np.median(variances)), np.finfo(float).tiny))
+    variances = np.maximum(
+        variances, max(_SMALLEST_VARIANCE * float(np.median(variances)), np.finfo(float).tiny)
+    )
     logs = np.log(variances) - special.digamma(df / 2) + np.log(df / 2)
     spread = float(logs.var(ddof=1)) - float(special.polygamma(1, df / 2))
     if spread <= 0:

@@ -1,7 +1,7 @@
 """What the samples of a group are compared by: a condition, and covariates such as donors of pairs.
 
-Formulas are sums of columns, ``~ donor + condition``; they are taken apart here and never evaluated as code. All
-columns are categorical: donors called 1, 2, 3 are no measurements.
+Formulas are sums of columns, ``~ donor + condition``; they are taken apart here and never evaluated
+as code. All columns are categorical: donors called 1, 2, 3 are no measurements.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def parse_design(condition: str | None, formula: str | None) -> Design | None:
         return None if condition is None else Design(condition)
     terms = [term.strip() for term in formula.strip().removeprefix("~").split("+")]
     if condition is None:
-        raise _unusable(f"--formula {quoted(formula)} is given without --condition", "name the column with --condition")
+        raise _unusable(
+            f"--formula {quoted(formula)} is given without --condition",
+            "name the column with --condition",
+        )
     if not all(terms) or any(re.search(r"[~:*|^()]", term) for term in terms):
         raise _unusable(
             f"{quoted(formula)} is no sum of columns",
@@ -76,7 +79,10 @@ def parse_design(condition: str | None, formula: str | None) -> Design | None:
     if len(set(terms)) < len(terms):
         raise _unusable(f"{quoted(formula)} names a column twice", "name each column once")
     if condition not in terms:
-        raise _unusable(f"{quoted(formula)} does not hold the condition {quoted(condition)}", "add it as the last term")
+        raise _unusable(
+            f"{quoted(formula)} does not hold the condition {quoted(condition)}",
+            "add it as the last term",
+        )
     return Design(condition, tuple(term for term in terms if term != condition))
 
 
@@ -86,18 +92,26 @@ def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
     Raises
     ------
     InputError
-        If a column is not in the samplesheet, or the model cannot be fitted in any group that has two conditions with
-        replicates.
+        If a column is not in the samplesheet, or the model cannot be fitted in any group that has
+        two conditions with replicates.
     """
     known = sorted({name for row in rows for name in (row.get("extra") or {})})
-    if problems := [_no_column(column, known, design) for column in design.columns if column not in known]:
+    if problems := [
+        _no_column(column, known, design) for column in design.columns if column not in known
+    ]:
         raise InputError(problems)
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(str(row.get("group", "")), []).append(row)
-    reasons = [reason for members in groups.values() for reason in _reasons(sample_table(members, design), design)]
+    reasons = [
+        reason
+        for members in groups.values()
+        for reason in _reasons(sample_table(members, design), design)
+    ]
     if reasons and all(reasons):
-        raise _unusable(f"{quoted(design.formula)} cannot be fitted: {reasons[0]}", "leave out a covariate")
+        raise _unusable(
+            f"{quoted(design.formula)} cannot be fitted: {reasons[0]}", "leave out a covariate"
+        )
 
 
 def _reasons(samples: pd.DataFrame, design: Design) -> Iterable[str]:
@@ -114,7 +128,9 @@ def _reasons(samples: pd.DataFrame, design: Design) -> Iterable[str]:
 def sample_table(rows: Iterable[Mapping[str, Any]], design: Design) -> pd.DataFrame:
     """Return the design's columns of the samples that have a value in each, by sample."""
     values = {
-        str(row["sample"]): [str((row.get("extra") or {}).get(column) or "") for column in design.columns]
+        str(row["sample"]): [
+            str((row.get("extra") or {}).get(column) or "") for column in design.columns
+        ]
         for row in rows
     }
     table = pd.DataFrame.from_dict(values, orient="index", columns=design.columns)
@@ -142,12 +158,18 @@ def design_matrix(samples: pd.DataFrame, design: Design) -> pd.DataFrame:
     parts = [pd.DataFrame({"intercept": 1.0}, index=samples.index)]
     for number, covariate in enumerate(design.covariates):
         levels = pd.get_dummies(samples[covariate], drop_first=True, dtype=float)
-        parts.append(levels.set_axis([f"{number}_{level}" for level in range(levels.shape[1])], axis=1))
-    parts.append(pd.DataFrame({_COEFFICIENT: (samples[design.condition] != baseline).astype(float)}))
+        parts.append(
+            levels.set_axis([f"{number}_{level}" for level in range(levels.shape[1])], axis=1)
+        )
+    parts.append(
+        pd.DataFrame({_COEFFICIENT: (samples[design.condition] != baseline).astype(float)})
+    )
     return pd.concat(parts, axis=1)
 
 
-def too_few(samples: pd.DataFrame, names: Sequence[str], design: Design, what: str = "samples") -> str:
+def too_few(
+    samples: pd.DataFrame, names: Sequence[str], design: Design, what: str = "samples"
+) -> str:
     """Return why there are too few samples of two conditions, or an empty text."""
     sizes = {name: int((samples[design.condition] == name).sum()) for name in names}
     few = [f"{size} of {quoted(name)}" for name, size in sizes.items() if size < FEWEST_SAMPLES]
@@ -164,7 +186,9 @@ def unfit(samples: pd.DataFrame, design: Design) -> str:
     if rank < matrix.shape[1]:
         return f"the design is rank-deficient: {covariates} say the same of the samples"
     if rank == len(matrix):
-        return f"{len(matrix)} samples leave no degrees of freedom for {matrix.shape[1]} coefficients"
+        return (
+            f"{len(matrix)} samples leave no degrees of freedom for {matrix.shape[1]} coefficients"
+        )
     return ""
 
 

@@ -1,7 +1,7 @@
 """Differential expression between conditions within each cluster: counts summed by sample, tested by DESeq2's method.
 
-Samples, not cells, are the replicates (Squair et al. 2021); the test is that of DESeq2 (Love et al. 2014) as pydeseq2
-(Muzellec et al. 2023) has it.
+Samples, not cells, are the replicates (Squair et al. 2021); the test is that of DESeq2 (Love et al.
+2014) as pydeseq2 (Muzellec et al. 2023) has it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,29 @@ from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import CLUSTER, clustered
-from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit, without_values
+from .design import (
+    Design,
+    conditions,
+    design_matrix,
+    read_design,
+    sample_table,
+    too_few,
+    unfit,
+    without_values,
+)
 from .pseudobulk import pseudobulk, with_columns
 
 if TYPE_CHECKING:
     import anndata as ad
 
-_NUMBERS = ["base_mean", "log2_fold_change", "standard_error", "statistic", "p_value", "p_value_adjusted"]
+_NUMBERS = [
+    "base_mean",
+    "log2_fold_change",
+    "standard_error",
+    "statistic",
+    "p_value",
+    "p_value_adjusted",
+]
 COLUMNS = ["cluster", "condition", "baseline", "contrast", "gene", *_NUMBERS]
 FEWEST_CELLS = 10
 """A sample counts in a cluster from this many cells on."""
@@ -37,8 +53,8 @@ FEWEST_COUNTS = 10
 def differential(*, prefix: str, expression: Path, clustering: Path, design: Path) -> None:
     """Write the differences between conditions, what was not tested and why, and the sums that were compared.
 
-    These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json`` and
-    ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
+    These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json``
+    and ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
 
     Parameters
     ----------
@@ -53,17 +69,25 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
     """
     model = read_design(design)
     if model is None:
-        raise InputError.of(what="no condition is named", where=design, remedy="name a column with --condition")
+        raise InputError.of(
+            what="no condition is named", where=design, remedy="name a column with --condition"
+        )
     with clustered(expression, clustering) as adata:
         rows = settings(adata)["samples"]
         bulk = pseudobulk(adata)
     table, notes = compare(bulk, sample_table(rows, model), model)
     notes = [*without_values(rows, model), *notes]
     write_table(table, f"{prefix}.differential_expression.tsv")
-    account: DifferentialSummary = {"condition": model.condition, "formula": model.formula, "notes": notes}
+    account: DifferentialSummary = {
+        "condition": model.condition,
+        "formula": model.formula,
+        "notes": notes,
+    }
     write_json(account, f"{prefix}.differential_expression.json")
     with_columns(bulk, rows, model)
-    set_settings(bulk, {"samples": [{"sample": row["sample"], "extra": row["extra"]} for row in rows]})
+    set_settings(
+        bulk, {"samples": [{"sample": row["sample"], "extra": row["extra"]} for row in rows]}
+    )
     write_h5ad(bulk, f"{prefix}.pseudobulk.h5ad")
 
 
@@ -82,26 +106,32 @@ def differential_expression(
     adata
         Raw counts in ``layers['counts']``.
     condition, groupby, sample
-        Columns of ``obs`` with the conditions, clusters and samples. The first condition by name is the baseline of the
-        others; cells without a condition are left out.
+        Columns of ``obs`` with the conditions, clusters and samples. The first condition by name is
+        the baseline of the others; cells without a condition are left out.
     covariates
-        Columns of ``obs``, constant in each sample, whose effects are taken out, such as donors of pairs.
+        Columns of ``obs``, constant in each sample, whose effects are taken out, such as donors of
+        pairs.
 
     Returns
     -------
-    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value within each: ``cluster
-    condition baseline contrast gene base_mean log2_fold_change standard_error statistic p_value p_value_adjusted``
-    (Benjamini-Hochberg with independent filtering; missing for genes that DESeq2 holds for outliers or too low).
-    A cluster is tested where the condition and the baseline have at least two samples of at least 10 cells each.
+    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
+    within each: ``cluster condition baseline contrast gene base_mean log2_fold_change
+    standard_error statistic p_value p_value_adjusted`` (Benjamini-Hochberg with independent
+    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
+    where the condition and the baseline have at least two samples of at least 10 cells each.
     """
     design = Design(condition, tuple(covariates))
-    of_samples = adata.obs[design.columns].astype(object).groupby(adata.obs[sample].astype(str)).first()
+    of_samples = (
+        adata.obs[design.columns].astype(object).groupby(adata.obs[sample].astype(str)).first()
+    )
     samples = of_samples.where(of_samples.notna(), "").astype(str)
     samples = samples[(samples != "").all(axis=1)]
     return compare(pseudobulk(adata, groupby=groupby, sample=sample), samples, design)
 
 
-def compare(bulk: ad.AnnData, samples: pd.DataFrame, design: Design) -> tuple[pd.DataFrame, list[str]]:
+def compare(
+    bulk: ad.AnnData, samples: pd.DataFrame, design: Design
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the differences in each cluster, and what was not tested and why.
 
     Parameters
@@ -115,7 +145,9 @@ def compare(bulk: ad.AnnData, samples: pd.DataFrame, design: Design) -> tuple[pd
     """
     baseline, others = conditions(samples, design)
     if not others:
-        return pd.DataFrame(columns=COLUMNS), ["the samples of the group have fewer than two conditions"]
+        return pd.DataFrame(columns=COLUMNS), [
+            "the samples of the group have fewer than two conditions"
+        ]
     bulk, notes = _measured(bulk)
     tables = []
     for cluster in dict.fromkeys(bulk.obs["cluster"]):
@@ -123,15 +155,26 @@ def compare(bulk: ad.AnnData, samples: pd.DataFrame, design: Design) -> tuple[pd
         for other in others:
             compared = samples.loc[counts.index]
             compared = compared[compared[design.condition].isin([baseline, other])]
-            reason = too_few(compared, (baseline, other), design, f"samples with at least {FEWEST_CELLS} cells")
+            reason = too_few(
+                compared, (baseline, other), design, f"samples with at least {FEWEST_CELLS} cells"
+            )
             if reason := reason or unfit(compared, design):
-                notes.append(f"cluster {cluster}, {quoted(other)} against {quoted(baseline)}: {reason}")
+                notes.append(
+                    f"cluster {cluster}, {quoted(other)} against {quoted(baseline)}: {reason}"
+                )
                 continue
             found = _deseq2(counts.loc[compared.index], design_matrix(compared, design))
-            names = {"cluster": cluster, "condition": other, "baseline": baseline, "contrast": f"{other} vs {baseline}"}
+            names = {
+                "cluster": cluster,
+                "condition": other,
+                "baseline": baseline,
+                "contrast": f"{other} vs {baseline}",
+            }
             tables.append(found.assign(**names))
     tables = [table for table in tables if len(table)]
-    return (pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)), notes
+    return (
+        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    ), notes
 
 
 def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
@@ -139,14 +182,18 @@ def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
     if MEASURED not in bulk.var or bulk.var[MEASURED].all():
         return bulk, []
     kept = bulk.var[MEASURED].to_numpy(bool)
-    return bulk[:, kept], [f"{(~kept).sum()} genes, which only some of the samples were measured for"]
+    return bulk[:, kept], [
+        f"{(~kept).sum()} genes, which only some of the samples were measured for"
+    ]
 
 
 def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:
     """Return samples x genes of a cluster, of the samples that take part and have enough cells in it."""
     inside = (bulk.obs["cluster"] == cluster) & (bulk.obs["n_cells"] >= FEWEST_CELLS)
     part = bulk[(inside & bulk.obs["sample"].isin(samples.index)).to_numpy()]
-    return pd.DataFrame(part.X.toarray(), index=part.obs["sample"].to_numpy(), columns=part.var_names)
+    return pd.DataFrame(
+        part.X.toarray(), index=part.obs["sample"].to_numpy(), columns=part.var_names
+    )
 
 
 def _deseq2(counts: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +207,8 @@ def _deseq2(counts: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     last = np.eye(matrix.shape[1])[-1]
     with warnings.catch_warnings():
-        # It warns where few genes make the trend of the dispersions a mean, which is its own remedy.
+        # It warns where few genes make the trend of the dispersions a mean, which is its own
+        # remedy.
         warnings.simplefilter("ignore")
         model = DeseqDataSet(counts=counts, metadata=matrix, design=matrix, quiet=True, n_cpus=1)
         model.deseq2()

@@ -23,9 +23,10 @@ PRIOR = 2.0
 def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFrame:
     """Return the distance between each two samples.
 
-    It is 1 - Pearson's correlation of the logarithm of counts per million of the highly variable genes, within each
-    cell type of which both have at least 10 cells, averaged with the smaller number of cells as the weight. If two
-    samples share no such type, all are compared by the sums over all of their cells.
+    It is 1 - Pearson's correlation of the logarithm of counts per million of the highly variable
+    genes, within each cell type of which both have at least 10 cells, averaged with the smaller
+    number of cells as the weight. If two samples share no such type, all are compared by the sums
+    over all of their cells.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFr
 
     Returns
     -------
-    Columns ``sample other distance n_cell_types``, a row per pair; the last is the number of types compared within, 0
-    where all cells are summed.
+    Columns ``sample other distance n_cell_types``, a row per pair; the last is the number of types
+    compared within, 0 where all cells are summed.
     """
     samples = pd.Index(sorted(adata.obs["sample"].astype(str).unique()))
     distances, shared = _distances(adata, types, samples, fewest=FEWEST_CELLS)
@@ -60,7 +61,9 @@ def _distances(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the mean distance between each two samples, and the number of types compared; both samples x samples."""
     cells = ad.AnnData(
-        obs=pd.DataFrame({"type": pd.Categorical(types), "sample": adata.obs["sample"].astype(str)}),
+        obs=pd.DataFrame(
+            {"type": pd.Categorical(types), "sample": adata.obs["sample"].astype(str)}
+        ),
         var=adata.var,
         layers={"counts": adata.layers["counts"]},
     )

@@ -1,6 +1,7 @@
 """Files of marker sets as they are written by users: TSV, CSV, GMT or YAML, read into one kind of table.
 
-Only the form is looked at here; what the sets say is checked in :mod:`~scsiameseclu.annotation.marker_sets`.
+Only the form is looked at here; what the sets say is checked in
+:mod:`~scsiameseclu.annotation.marker_sets`.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def read_fields(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        ``.gmt``: name, description and genes of a set a line, between tabs; the description becomes the source.
-        ``.yaml``, ``.yml``: genes by cell type, as a list, as a mapping to weights, or under ``genes`` beside
-        ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a table between tabs or commas with a header.
+        ``.gmt``: name, description and genes of a set a line, between tabs; the description becomes
+        the source. ``.yaml``, ``.yml``: genes by cell type, as a list, as a mapping to weights, or
+        under ``genes`` beside ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a
+        table between tabs or commas with a header.
 
     Raises
     ------
@@ -51,7 +53,9 @@ def read_fields(path: Path) -> pd.DataFrame:
         raise _unreadable(path, path.name) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f"{path.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else path.name
+        where = (
+            f"{path.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else path.name
+        )
         raise _unreadable(path, where) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise _unreadable(path, path.name) from error
@@ -62,7 +66,11 @@ def _unreadable(path: Path, where: str) -> InputError:
         what="the marker sets cannot be read",
         where=where,
         remedy=f"give a TSV or CSV file in UTF-8 with the columns {', '.join(COLUMNS)}, or a GMT or YAML file"
-        + ("" if path.suffix.lower() in SUFFIXES else f" whose name ends in one of {', '.join(SUFFIXES)}"),
+        + (
+            ""
+            if path.suffix.lower() in SUFFIXES
+            else f" whose name ends in one of {', '.join(SUFFIXES)}"
+        ),
     )
 
 
@@ -72,7 +80,10 @@ def _delimited(text: str, path: Path) -> pd.DataFrame:
     if not any(line.strip() for line in lines):
         raise _unreadable(path, path.name)
     separator = "\t" if "\t" in lines[0] else ","
-    header, *rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=separator, strict=True)]
+    header, *rows = [
+        [field.strip() for field in row]
+        for row in csv.reader(lines, delimiter=separator, strict=True)
+    ]
     numbered = [(line, row) for line, row in enumerate(rows, start=2) if any(row)]
     problems = [
         Problem(
@@ -91,7 +102,9 @@ def _delimited(text: str, path: Path) -> pd.DataFrame:
 
 def _table(rows: Iterable[Row]) -> pd.DataFrame:
     found = list(rows)
-    table = pd.DataFrame([row for _, row in found], index=[line for line, _ in found], columns=COLUMNS, dtype=str)
+    table = pd.DataFrame(
+        [row for _, row in found], index=[line for line, _ in found], columns=COLUMNS, dtype=str
+    )
     return pd.DataFrame({name: column.fillna("").str.strip() for name, column in table.items()})
 
 
@@ -102,7 +115,9 @@ def _gmt_rows(text: str, path: Path) -> Iterator[Row]:
         name, *others = (field.strip() for field in content.split("\t"))
         source, named = "".join(others[:1]), [gene for gene in others[1:] if gene]
         if not named:
-            raise _form(f"the set {quoted(name)} has no genes", f"{path.name}, line {line}, column 3", _GMT)
+            raise _form(
+                f"the set {quoted(name)} has no genes", f"{path.name}, line {line}, column 3", _GMT
+            )
         for gene in named:
             yield line, {"cell_type": name, "gene": gene, "source": source}
 
@@ -127,19 +142,26 @@ def _yaml_rows(text: str, path: Path) -> Iterator[Row]:
         for node, weight in genes:
             yield (
                 node.start_mark.line + 1,
-                about | {"cell_type": _scalar(name, path), "gene": _scalar(node, path), "weight": weight},
+                about
+                | {"cell_type": _scalar(name, path), "gene": _scalar(node, path), "weight": weight},
             )
 
 
 def _yaml_set(content: yaml.Node, path: Path) -> tuple[dict[str, str], list[tuple[Any, str]]]:
     """Return what one cell type says of itself, and the nodes of its genes with their weights."""
     about: dict[str, str] = {}
-    if isinstance(content, yaml.MappingNode) and any(key.value == "genes" for key, _ in content.value):
+    if isinstance(content, yaml.MappingNode) and any(
+        key.value == "genes" for key, _ in content.value
+    ):
         for key, value in content.value:
             if key.value == "genes":
                 continue
             if key.value not in ("tissue", "organism", "parent", "source"):
-                raise _form(f"unknown column {quoted(key.value)} in the marker sets", _place(key, path), _YAML)
+                raise _form(
+                    f"unknown column {quoted(key.value)} in the marker sets",
+                    _place(key, path),
+                    _YAML,
+                )
             about[key.value] = _scalar(value, path)
         content = next(value for key, value in content.value if key.value == "genes")
     if isinstance(content, yaml.SequenceNode):
@@ -148,12 +170,16 @@ def _yaml_set(content: yaml.Node, path: Path) -> tuple[dict[str, str], list[tupl
         return about, [(node, _scalar(weight, path)) for node, weight in content.value]
     if isinstance(content, yaml.ScalarNode) and content.value in ("", "~", "null"):
         return about, []
-    raise _form("a cell type has neither a list nor a mapping of genes", _place(content, path), _YAML)
+    raise _form(
+        "a cell type has neither a list nor a mapping of genes", _place(content, path), _YAML
+    )
 
 
 def _scalar(node: Any, path: Path) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        raise _form("a list or mapping stands where a single value belongs", _place(node, path), _YAML)
+        raise _form(
+            "a list or mapping stands where a single value belongs", _place(node, path), _YAML
+        )
     return str(node.value)
 
 

@@ -71,21 +71,27 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        TSV or CSV with the columns ``cell_type`` and ``gene`` and, if wanted, ``tissue``, ``organism`` (empty: any),
-        ``parent``, ``weight`` (default 1) and ``source``; GMT or YAML as :func:`~.marker_files.read_fields` takes
-        them; or a folder of such files.
+        TSV or CSV with the columns ``cell_type`` and ``gene`` and, if wanted, ``tissue``,
+        ``organism`` (empty: any), ``parent``, ``weight`` (default 1) and ``source``; GMT or YAML as
+        :func:`~.marker_files.read_fields` takes them; or a folder of such files.
 
     Returns
     -------
-    One row per marker with all seven columns, ``weight`` as float, the others as text without spaces round it.
+    One row per marker with all seven columns, ``weight`` as float, the others as text without
+    spaces round it.
 
     Raises
     ------
     InputError
-        With everything that is wrong: missing, unknown or doubled columns, sets without genes, genes twice in a set,
-        weights that are not positive numbers, parents that are no cell type or that form a circle.
+        With everything that is wrong: missing, unknown or doubled columns, sets without genes,
+        genes twice in a set, weights that are not positive numbers, parents that are no cell type
+        or that form a circle.
     """
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = (
+        sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if path.is_dir()
+        else [path]
+    )
     if not files:
         remedy = f"give one with files that end in {', '.join(SUFFIXES)}"
         raise InputError.of(what="the folder has no marker sets", where=path.name, remedy=remedy)
@@ -128,7 +134,8 @@ def cell_types_for(sets: pd.DataFrame, *, tissue: str, organism: str) -> dict[st
     sets
         From :func:`read_marker_sets`.
     tissue
-        The tissue's name, or one of its other names in :data:`TISSUES`; capitals and underscores do not matter.
+        The tissue's name, or one of its other names in :data:`TISSUES`; capitals and underscores do
+        not matter.
     organism
         Such as human or mouse.
     """
@@ -166,12 +173,18 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
     columns = list(table.columns)
     remedy = f"the columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are needed"
     problems = [
-        Problem(f"unknown column {quoted(column)} in the marker sets", f"{path.name}, line 1", remedy)
+        Problem(
+            f"unknown column {quoted(column)} in the marker sets", f"{path.name}, line 1", remedy
+        )
         for column in dict.fromkeys(columns)
         if column not in COLUMNS
     ]
     problems += [
-        Problem(f"column {quoted(column)} comes {columns.count(column)} times", f"{path.name}, line 1", remedy)
+        Problem(
+            f"column {quoted(column)} comes {columns.count(column)} times",
+            f"{path.name}, line 1",
+            remedy,
+        )
         for column in dict.fromkeys(columns)
         if columns.count(column) > 1
     ]
@@ -181,7 +194,11 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
         if column not in columns
     ]
     if not problems and table.empty:
-        problems = [Problem("there are no marker sets in the file", path.name, "add one row per marker gene")]
+        problems = [
+            Problem(
+                "there are no marker sets in the file", path.name, "add one row per marker gene"
+            )
+        ]
     if problems:
         raise InputError(problems)
 
@@ -193,7 +210,9 @@ def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterat
     for (line, row), doubled, weight in zip(table.iterrows(), twice, weights, strict=True):
         where = f"{path.name}, line {line}, column "
         if not row["cell_type"]:
-            yield Problem("a marker has no cell type", where + "'cell_type'", "fill in the column 'cell_type'")
+            yield Problem(
+                "a marker has no cell type", where + "'cell_type'", "fill in the column 'cell_type'"
+            )
         elif not row["gene"]:
             what = f"the cell type {quoted(row['cell_type'])} has a row without a gene"
             yield Problem(what, where + "'gene'", "fill in the column 'gene' or remove the row")
@@ -202,14 +221,18 @@ def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterat
             yield Problem(what, where + "'gene'", "name it once")
         if not (math.isfinite(weight) and weight > 0):
             what = f"weight {quoted(row['weight'])} is not a positive number"
-            yield Problem(what, where + "'weight'", "give a positive number, or leave it empty for 1")
+            yield Problem(
+                what, where + "'weight'", "give a positive number, or leave it empty for 1"
+            )
 
 
 def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
     """Yield cell types whose parents are several, missing, or their own descendants."""
     for (tissue, organism), rows in table.groupby(["tissue", "organism"]):
         parents: dict[str, str] = {}
-        for line, cell_type, parent in zip(rows.index, rows["cell_type"], rows["parent"], strict=True):
+        for line, cell_type, parent in zip(
+            rows.index, rows["cell_type"], rows["parent"], strict=True
+        ):
             known = parents.setdefault(cell_type, parent)
             if parent != known:
                 what = f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} and {quoted(parent)}"
@@ -221,7 +244,9 @@ def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
         where = ", ".join(text for text in (path.name, str(tissue), str(organism)) if text)
         for cell_type, parent in parents.items():
             if parent and parent not in parents:
-                what = f"the parent {quoted(parent)} of {quoted(cell_type)} has no markers of its own"
+                what = (
+                    f"the parent {quoted(parent)} of {quoted(cell_type)} has no markers of its own"
+                )
                 yield Problem(what, where, "add rows for the parent, or leave the parent empty")
             elif _in_circle(cell_type, parents):
                 what = f"the cell type {quoted(cell_type)} is its own ancestor"

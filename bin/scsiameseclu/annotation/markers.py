@@ -1,7 +1,7 @@
 """Marker genes of each cluster: the Wilcoxon rank-sum test of one cluster against the rest, as Seurat's FindAllMarkers.
 
-Written from the statistics: ranks over all cells per gene, the zeros being one block of ties; normal approximation with
-corrections for ties and continuity, as in R's ``wilcox.test``.
+Written from the statistics: ranks over all cells per gene, the zeros being one block of ties;
+normal approximation with corrections for ties and continuity, as in R's ``wilcox.test``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Thresholds:
 
     def replaced(self, min_pct: float | None, logfc: float | None) -> Thresholds:
         """Return the thresholds with those that are given in place of these."""
-        return Thresholds(self.min_pct if min_pct is None else min_pct, self.logfc if logfc is None else logfc)
+        return Thresholds(
+            self.min_pct if min_pct is None else min_pct, self.logfc if logfc is None else logfc
+        )
 
 
 DEFAULTS: dict[SeuratVersion, Thresholds] = {"5": Thresholds(0.01, 0.1), "4": Thresholds(0.1, 0.25)}
@@ -88,10 +90,11 @@ def markers(
     clustering
         ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     min_pct
-        Test only genes found in at least this share of the cells of the cluster or of the rest. Default: Seurat's,
-        0.01 in version 5 and 0.1 in version 4.
+        Test only genes found in at least this share of the cells of the cluster or of the rest.
+        Default: Seurat's, 0.01 in version 5 and 0.1 in version 4.
     logfc_threshold
-        Test only genes whose log2 fold change is at least this. Default: Seurat's, 0.1 in version 5, 0.25 in version 4.
+        Test only genes whose log2 fold change is at least this. Default: Seurat's, 0.1 in version
+        5, 0.25 in version 4.
     only_pos
         Report only genes that are higher in the cluster.
     seurat_compat
@@ -126,42 +129,56 @@ def find_markers(
     Parameters
     ----------
     adata
-        Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse, in memory or on disk.
+        Log-normalised expression (natural logarithm, never negative) in ``X``, dense or sparse, in
+        memory or on disk.
     groupby
         Column of ``obs`` with the clusters; cells without one are left out.
     min_pct, logfc_threshold, only_pos
         As of :func:`markers`.
     seurat_compat
-        ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) + 1``.
+        ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) +
+        1``.
     exact
-        True: in place of ``X``, :func:`~scsiameseclu.depth.exact_logarithm` of ``layers['counts']`` is tested.
+        True: in place of ``X``, :func:`~scsiameseclu.depth.exact_logarithm` of ``layers['counts']``
+        is tested.
     threads
         Threads over blocks of genes; the result does not depend on their number.
 
     Returns
     -------
-    `COLUMNS` of each cluster and gene with a p-value below 0.01 (``pct.1`` in the cluster, ``pct.2`` in the rest, 3
-    decimals; Bonferroni over all genes), by cluster, p-value and falling fold change; none of clusters with fewer than
-    3 cells in them or outside.
+    `COLUMNS` of each cluster and gene with a p-value below 0.01 (``pct.1`` in the cluster,
+    ``pct.2`` in the rest, 3 decimals; Bonferroni over all genes), by cluster, p-value and falling
+    fold change; none of clusters with fewer than 3 cells in them or outside.
     """
     thresholds = DEFAULTS[seurat_compat].replaced(min_pct, logfc_threshold)
     clusters = pd.Categorical(adata.obs[groupby])
     statistics = _statistics(_genes(adata, clusters.codes >= 0, exact=exact), clusters, threads)
     of_cluster = partial(
-        _table, statistics, genes=adata.var_names, thresholds=thresholds, only_pos=only_pos, seurat_compat=seurat_compat
+        _table,
+        statistics,
+        genes=adata.var_names,
+        thresholds=thresholds,
+        only_pos=only_pos,
+        seurat_compat=seurat_compat,
     )
     tested = np.minimum(statistics.sizes, statistics.sizes.sum() - statistics.sizes) >= FEWEST_CELLS
-    tables = [of_cluster(k).assign(cluster=str(clusters.categories[k])) for k in np.flatnonzero(tested).tolist()]
+    tables = [
+        of_cluster(k).assign(cluster=str(clusters.categories[k]))
+        for k in np.flatnonzero(tested).tolist()
+    ]
     tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    return (
+        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+    )
 
 
 @dataclass(frozen=True)
 class _Statistics:
     """What the test needs, of every gene and cluster.
 
-    ``sizes`` (clusters) cells; ``detected`` (genes x clusters) cells with the gene; ``sums`` (genes x clusters) of
-    ``expm1(x)``; ``ranks`` (genes x clusters) rank sums; ``ties`` (genes) sums of t**3 - t over blocks of t ties.
+    ``sizes`` (clusters) cells; ``detected`` (genes x clusters) cells with the gene; ``sums`` (genes
+    x clusters) of ``expm1(x)``; ``ranks`` (genes x clusters) rank sums; ``ties`` (genes) sums of
+    t**3 - t over blocks of t ties.
     """
 
     sizes: Array
@@ -240,11 +257,20 @@ def _block_statistics(
     cells = genes * shape[1] + cell_codes
 
     def per_cluster(weights: Array | None = None) -> Array:
-        return np.bincount(cells, weights, minlength=n_genes * shape[1]).reshape(shape).astype(np.float64)
+        return (
+            np.bincount(cells, weights, minlength=n_genes * shape[1])
+            .reshape(shape)
+            .astype(np.float64)
+        )
 
     detected = per_cluster()
     zero_ranks = (sizes - detected) * ((zeros + 1) / 2)[:, None]
-    return detected, per_cluster(np.expm1(values.astype(np.float64))), per_cluster(nonzero_ranks) + zero_ranks, ties
+    return (
+        detected,
+        per_cluster(np.expm1(values.astype(np.float64))),
+        per_cluster(nonzero_ranks) + zero_ranks,
+        ties,
+    )
 
 
 def _ranks(values: Array, genes: Array, zeros: Array, indptr: Array) -> tuple[Array, Array]:
@@ -256,7 +282,11 @@ def _ranks(values: Array, genes: Array, zeros: Array, indptr: Array) -> tuple[Ar
     tied_genes = genes[first]
     mid_ranks = zeros[tied_genes] + (first - indptr[tied_genes]) + (lengths + 1) / 2
     sizes = lengths.astype(np.float64)
-    ties = np.bincount(tied_genes, sizes**3 - sizes, minlength=len(zeros)) + zeros.astype(np.float64) ** 3 - zeros
+    ties = (
+        np.bincount(tied_genes, sizes**3 - sizes, minlength=len(zeros))
+        + zeros.astype(np.float64) ** 3
+        - zeros
+    )
     return np.repeat(mid_ranks, lengths), ties
 
 
@@ -277,7 +307,9 @@ def _table(
     fold_change = _log2_fold_change(statistics, cluster, seurat_compat)
     strong = (fold_change if only_pos else np.abs(fold_change)) >= thresholds.logfc
     tested = np.flatnonzero(strong & (np.maximum(pct_1, pct_2) >= thresholds.min_pct))
-    p_values = rank_sum_p_values(statistics.ranks[tested, cluster], statistics.ties[tested], size, rest)
+    p_values = rank_sum_p_values(
+        statistics.ranks[tested, cluster], statistics.ties[tested], size, rest
+    )
     table = pd.DataFrame(
         {
             "gene": np.asarray(genes)[tested],

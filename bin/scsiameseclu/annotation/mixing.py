@@ -1,8 +1,8 @@
 """How well batches mix among a cell's neighbors, and how well cell types stay apart: LISI (Korsunsky et al. 2019).
 
-LISI is the effective number of labels in a neighborhood, whose cells are weighted by their distance. As in scIB
-(Luecken et al. 2022) it is scaled to 0 .. 1 with 1 best: iLISI of the batches, 1 if all are found everywhere; cLISI of
-the cell types, 1 if neighbors are of one type.
+LISI is the effective number of labels in a neighborhood, whose cells are weighted by their
+distance. As in scIB (Luecken et al. 2022) it is scaled to 0 .. 1 with 1 best: iLISI of the batches,
+1 if all are found everywhere; cLISI of the cell types, 1 if neighbors are of one type.
 """
 
 from __future__ import annotations
@@ -52,28 +52,40 @@ def mixing(adata: ad.AnnData, types: Names) -> MixingSummary:
 
     Returns
     -------
-    ``n_batches``, ``all`` and ``cell_types``, a record of each with ``cell_type``, ``n_cells``, ``n_batches`` (those
-    that count) and, each ``_before`` and ``_after``, ``ilisi``, ``clisi`` and ``over_expected`` (the share of neighbors
-    from other batches, over its expectation). In ``cell_types``, iLISI and this share are of the neighbors within
-    the type; in ``all``, iLISI is of all neighbors, and the share is the mean over the types by their cells. None where
-    there is nothing to tell: one type, one batch, no correction.
+    ``n_batches``, ``all`` and ``cell_types``, a record of each with ``cell_type``, ``n_cells``,
+    ``n_batches`` (those that count) and, each ``_before`` and ``_after``, ``ilisi``, ``clisi`` and
+    ``over_expected`` (the share of neighbors from other batches, over its expectation). In
+    ``cell_types``, iLISI and this share are of the neighbors within the type; in ``all``, iLISI is
+    of all neighbors, and the share is the mean over the types by their cells. None where there is
+    nothing to tell: one type, one batch, no correction.
     """
     batches = adata.obs[BATCH].astype(str).to_numpy(dtype=object)
     names, sizes = np.unique(types, return_counts=True)
     whole: Any = {"n_cells": adata.n_obs, "n_batches": len(np.unique(batches))}
     rows: list[Any] = [
-        {"cell_type": str(name), "n_cells": int(size), "n_batches": len(_counting(types == name, batches)[1])}
+        {
+            "cell_type": str(name),
+            "n_cells": int(size),
+            "n_batches": len(_counting(types == name, batches)[1]),
+        }
         for name, size in zip(names, sizes, strict=True)
     ]
     for moment, key in SPACES.items():
         points = adata.obsm.get(key)
-        found, of_types = _in_space(points, batches, types) if points is not None else ({}, [{} for _ in rows])
+        found, of_types = (
+            _in_space(points, batches, types) if points is not None else ({}, [{} for _ in rows])
+        )
         for record, measured in zip((whole, *rows), (found, *of_types), strict=True):
-            record |= {f"{name}_{moment}": measured.get(name) for name in ("ilisi", "clisi", "over_expected")}
+            record |= {
+                f"{name}_{moment}": measured.get(name)
+                for name in ("ilisi", "clisi", "over_expected")
+            }
     return {"n_batches": whole["n_batches"], "all": whole, "cell_types": rows}
 
 
-def _in_space(points: Floats, batches: Names, types: Names) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _in_space(
+    points: Floats, batches: Names, types: Names
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the figures of all cells, and those of each type in the order of their names."""
     # By type and batch, so that each is thinned in its share.
     cells = evenly(np.lexsort((batches.astype(str), types.astype(str))), MOST_CELLS)
@@ -81,7 +93,8 @@ def _in_space(points: Floats, batches: Names, types: Names) -> tuple[dict[str, A
     names, sizes = np.unique(types, return_counts=True)
     separation = _separation(lisi(types[cells], near), len(names))
     rows = [
-        {"clisi": _median(separation[types[cells] == name])} | _within_type(points, types == name, batches)
+        {"clisi": _median(separation[types[cells] == name])}
+        | _within_type(points, types == name, batches)
         for name in names
     ]
     shares = np.array([row.get("over_expected", np.nan) for row in rows])
@@ -89,7 +102,9 @@ def _in_space(points: Floats, batches: Names, types: Names) -> tuple[dict[str, A
     whole = {
         "ilisi": _mixed(lisi(batches[cells], near), len(np.unique(batches))),
         "clisi": _median(separation),
-        "over_expected": _rounded(np.average(shares[known], weights=sizes[known])) if known.any() else None,
+        "over_expected": _rounded(np.average(shares[known], weights=sizes[known]))
+        if known.any()
+        else None,
     }
     return whole, rows
 
@@ -100,7 +115,10 @@ def _within_type(points: Floats, of_type: NDArray[np.bool_], batches: Names) -> 
     if len(counting) < 2:
         return {}
     near, own = neighborhood(points[cells]), batches[cells]
-    return {"ilisi": _mixed(lisi(own, near), len(counting)), "over_expected": over_expected(own, near)}
+    return {
+        "ilisi": _mixed(lisi(own, near), len(counting)),
+        "over_expected": over_expected(own, near),
+    }
 
 
 def _counting(of_type: NDArray[np.bool_], batches: Names) -> tuple[Integers, Names]:
@@ -167,7 +185,9 @@ def _shares(labels: Names, near: Neighborhood) -> tuple[Integers, Floats]:
     """Return the labels as numbers, and the share of each in each neighborhood."""
     names, codes = np.unique(labels, return_inverse=True)
     around = codes[near.cells]
-    return codes, np.stack([(near.weights * (around == code)).sum(axis=1) for code in range(len(names))], axis=1)
+    return codes, np.stack(
+        [(near.weights * (around == code)).sum(axis=1) for code in range(len(names))], axis=1
+    )
 
 
 def _mixed(values: Floats, n_labels: int) -> float | None:

@@ -26,8 +26,9 @@ _ASSIGNED = ("hashtag", "guide")
 def modalities(*, prefix: str, samples: list[Path], clustering: Path) -> None:
     """Join what the samples of a group hold beside genes, and compare proteins between clusters.
 
-    Writes ``<prefix>.modalities.h5ad`` (``obsm`` of the group's cells), ``<prefix>.modalities.json`` (features by kind,
-    notes), with proteins ``<prefix>.protein_markers.tsv`` and ``<prefix>.protein_profiles.tsv``, with hashtags
+    Writes ``<prefix>.modalities.h5ad`` (``obsm`` of the group's cells),
+    ``<prefix>.modalities.json`` (features by kind, notes), with proteins
+    ``<prefix>.protein_markers.tsv`` and ``<prefix>.protein_profiles.tsv``, with hashtags
     ``<prefix>.hashtags.tsv`` and with guides ``<prefix>.guides.tsv``: cells by cluster.
 
     Parameters
@@ -58,7 +59,11 @@ def modalities(*, prefix: str, samples: list[Path], clustering: Path) -> None:
         table = cells_by_cluster([sample.obs for _, sample in cells], clusters, column)
         if len(table):
             write_table(table, f"{prefix}.{column}s.tsv")
-    n_features = {kind: joined.obsm[kind].shape[1] for kind in (PROTEIN, HASHTAG, GUIDE) if kind in joined.obsm}
+    n_features = {
+        kind: joined.obsm[kind].shape[1]
+        for kind in (PROTEIN, HASHTAG, GUIDE)
+        if kind in joined.obsm
+    }
     write_json({"n_features": n_features, "notes": notes}, f"{prefix}.modalities.json")
     write_h5ad(joined, f"{prefix}.modalities.h5ad")
 
@@ -66,9 +71,10 @@ def modalities(*, prefix: str, samples: list[Path], clustering: Path) -> None:
 def clr(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the centered log ratio of each protein over the cells of a sample.
 
-    log1p(count / exp(mean of log1p(count))), the mean over the sample's cells, as Seurat's ``NormalizeData`` with
-    ``normalization.method = 'CLR'`` and ``margin = 2`` and muon's ``prot.pp.clr``: proteins, which are stained and
-    bind to the background differently, become comparable.
+    log1p(count / exp(mean of log1p(count))), the mean over the sample's cells, as Seurat's
+    ``NormalizeData`` with ``normalization.method = 'CLR'`` and ``margin = 2`` and muon's
+    ``prot.pp.clr``: proteins, which are stained and bind to the background differently, become
+    comparable.
 
     Parameters
     ----------
@@ -102,11 +108,15 @@ def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
 
     Returns
     -------
-    ``cluster protein avg_log2FC pct.1 pct.2 p_val p_val_adj mean_clr mean_clr_rest`` (Bonferroni over all proteins), by
-    cluster and p-value. A protein that only some samples were measured for is tested within these.
+    ``cluster protein avg_log2FC pct.1 pct.2 p_val p_val_adj mean_clr mean_clr_rest`` (Bonferroni
+    over all proteins), by cluster and p-value. A protein that only some samples were measured for
+    is tested within these.
     """
     values, clusters = adata.obsm[CLR], adata.obs[CLUSTER]
-    tables = [_tested(values.loc[measured, proteins], clusters[measured]) for measured, proteins in _panels(values)]
+    tables = [
+        _tested(values.loc[measured, proteins], clusters[measured])
+        for measured, proteins in _panels(values)
+    ]
     table = pd.concat(tables, ignore_index=True).rename(columns={"gene": "protein"})
     table["p_val_adj"] = np.minimum(table["p_val"].astype(float) * values.shape[1], 1.0)
     names = {str(name): place for place, name in enumerate(clusters.cat.categories)}
@@ -119,8 +129,8 @@ def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
 def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:
     """Return ``cluster protein share mean`` of every pair, from ``obsm['protein_clr']`` and ``obs['cluster']``.
 
-    ``mean`` is over the cells of the cluster that were measured, ``share`` that of these above the protein's mean over
-    all cells.
+    ``mean`` is over the cells of the cluster that were measured, ``share`` that of these above the
+    protein's mean over all cells.
     """
     values, clusters = adata.obsm[CLR].astype(np.float64), adata.obs[CLUSTER]
     above = (values > values.mean()).where(values.notna()).astype(np.float64)
@@ -135,13 +145,17 @@ def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:
     ).dropna()
 
 
-def cells_by_cluster(tables: Sequence[pd.DataFrame], clusters: pd.Series, column: str) -> pd.DataFrame:
+def cells_by_cluster(
+    tables: Sequence[pd.DataFrame], clusters: pd.Series, column: str
+) -> pd.DataFrame:
     """Return ``cluster``, that column of ``obs`` and ``n_cells`` of every pair; empty where no sample has it."""
     found = [table[column].astype(object) for table in tables if column in table]
     if not found:
         return pd.DataFrame()
     values = pd.concat(found).reindex(clusters.index).rename(column)
-    table: pd.DataFrame = values.groupby([clusters, values], observed=True).size().rename("n_cells").reset_index()
+    table: pd.DataFrame = (
+        values.groupby([clusters, values], observed=True).size().rename("n_cells").reset_index()
+    )
     return table
 
 
@@ -150,7 +164,11 @@ def _named(path: Path) -> tuple[str, ad.AnnData]:
     sample = ad.read_h5ad(path, backed="r")  # its counts of genes are not looked at
     name = str(settings(sample)["sample"])
     names = name + "_" + sample.obs_names.astype(str)
-    tables = {kind: sample.obsm[kind].set_axis(names) for kind in (PROTEIN, HASHTAG, GUIDE) if kind in sample.obsm}
+    tables = {
+        kind: sample.obsm[kind].set_axis(names)
+        for kind in (PROTEIN, HASHTAG, GUIDE)
+        if kind in sample.obsm
+    }
     return name, ad.AnnData(obs=sample.obs.set_axis(names), obsm=tables)
 
 
@@ -158,7 +176,8 @@ def _absent(kind: str, found: dict[str, pd.DataFrame], samples: Sequence[str]) -
     """Return a note for each sample that lacks features of a kind which others have."""
     every = list(dict.fromkeys(name for table in found.values() for name in table.columns))
     lacking = {
-        sample: [name for name in every if sample not in found or name not in found[sample]] for sample in samples
+        sample: [name for name in every if sample not in found or name not in found[sample]]
+        for sample in samples
     }
     return [
         f"Sample {sample} was not measured for {len(names)} of {len(every)} {kind} features ({listed(names, n=5)}): "
@@ -173,7 +192,10 @@ def _panels(values: pd.DataFrame) -> Iterator[tuple[np.ndarray, list[str]]]:
     measured = values.notna().to_numpy()
     masks, panel = np.unique(measured, axis=1, return_inverse=True)
     for place, mask in enumerate(masks.T):
-        yield mask, [name for name, own in zip(values.columns, panel.ravel(), strict=True) if own == place]
+        yield (
+            mask,
+            [name for name, own in zip(values.columns, panel.ravel(), strict=True) if own == place],
+        )
 
 
 def _tested(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -189,7 +211,10 @@ def _tested(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     pairs = list(zip(table["cluster"], table["gene"], strict=True))
     named = totals.set_axis(totals.index.astype(str))
     sizes = sizes.set_axis(sizes.index.astype(str))
-    sums, of_cluster = np.array([named.loc[pair] for pair in pairs]), table["cluster"].map(sizes).to_numpy(float)
+    sums, of_cluster = (
+        np.array([named.loc[pair] for pair in pairs]),
+        table["cluster"].map(sizes).to_numpy(float),
+    )
     rest = values.sum()[table["gene"]].to_numpy() - sums
     return table.assign(mean_clr=sums / of_cluster, mean_clr_rest=rest / (len(values) - of_cluster))
 

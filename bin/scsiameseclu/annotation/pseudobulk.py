@@ -32,8 +32,9 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
 
     Returns
     -------
-    One row per pair that has cells, in the order of clusters and samples, named ``<cluster>|<sample>``: ``X`` the sums
-    (CSR), ``obs`` ``cluster``, ``sample`` and ``n_cells``, ``var`` the genes.
+    One row per pair that has cells, in the order of clusters and samples, named
+    ``<cluster>|<sample>``: ``X`` the sums (CSR), ``obs`` ``cluster``, ``sample`` and ``n_cells``,
+    ``var`` the genes.
     """
     clusters = pd.Categorical(adata.obs[groupby])
     samples = pd.Categorical(adata.obs[sample].astype(str))
@@ -52,7 +53,8 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
     for cells, counts in row_blocks(adata.layers["counts"]):
         inside = places[cells]
         members = sparse.csr_matrix(
-            (np.ones(len(inside), int), (inside, np.arange(len(inside)))), shape=(len(pairs), len(inside))
+            (np.ones(len(inside), int), (inside, np.arange(len(inside)))),
+            shape=(len(pairs), len(inside)),
         )
         sums += members @ counts
     kept = [column for column in ("gene_ids", "gene_symbols", MEASURED) if column in adata.var]
@@ -63,6 +65,8 @@ def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: De
     """Give the rows of `bulk` the design's columns of the samplesheet, under names that HDF5 can hold."""
     taken = set(bulk.obs)
     for column in design.columns:
-        of_samples = {str(row["sample"]): str((row.get("extra") or {}).get(column) or "") for row in rows}
+        of_samples = {
+            str(row["sample"]): str((row.get("extra") or {}).get(column) or "") for row in rows
+        }
         name = f"samplesheet_{column}" if column in taken else column
         bulk.obs[name] = bulk.obs["sample"].map(of_samples)

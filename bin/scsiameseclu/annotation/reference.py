@@ -1,8 +1,9 @@
 """Cell types from a labelled reference, beside those from markers: logistic regression in the reference's components.
 
-The group's cells are projected onto the principal components of the reference (over the genes that both have); a
-multinomial logistic regression there, with its probabilities calibrated by cross-validation (Platt 1999), names each
-cell, and the mean over a cluster's cells names the cluster.
+The group's cells are projected onto the principal components of the reference (over the genes that
+both have); a multinomial logistic regression there, with its probabilities calibrated by
+cross-validation (Platt 1999), names each cell, and the mean over a cluster's cells names the
+cluster.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ BLOCK = 10_000
 N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 
 
-def reference(*, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0) -> None:
+def reference(
+    *, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0
+) -> None:
     """Write ``<prefix>.reference.tsv``: cluster reference_type reference_score reference_similarity.
 
     Parameters
@@ -94,18 +97,22 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
 
     Returns
     -------
-    AnnData with ``X`` raw counts (CSR, integer), ``obs['label']`` (categorical) and the symbols as names of the genes.
+    AnnData with ``X`` raw counts (CSR, integer), ``obs['label']`` (categorical) and the symbols as
+    names of the genes.
 
     Raises
     ------
     InputError
-        If it is no h5ad file, has no such column, no raw counts, or fewer than two labels of at least 10 cells.
+        If it is no h5ad file, has no such column, no raw counts, or fewer than two labels of at
+        least 10 cells.
     """
     try:
         found = ad.read_h5ad(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "give an .h5ad file as anndata writes it"
-        raise InputError.of(what="the reference cannot be read", where=path.name, remedy=remedy) from error
+        raise InputError.of(
+            what="the reference cannot be read", where=path.name, remedy=remedy
+        ) from error
     if column not in found.obs:
         raise InputError.of(
             what=f"the reference has no column {quoted(column)}",
@@ -161,7 +168,9 @@ def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]
     )
 
 
-def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = CLUSTER, seed: int = 0) -> pd.DataFrame:
+def transfer_labels(
+    adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = CLUSTER, seed: int = 0
+) -> pd.DataFrame:
     """Return the reference's label of each cluster.
 
     Parameters
@@ -177,9 +186,9 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
 
     Returns
     -------
-    One row per cluster: ``reference_type`` the label of the highest mean probability over its cells, ``Unknown`` below
-    0.5 or where the cluster's mean profile correlates less than 0.3 with the label's; ``reference_score`` that
-    probability; ``reference_similarity`` that correlation.
+    One row per cluster: ``reference_type`` the label of the highest mean probability over its
+    cells, ``Unknown`` below 0.5 or where the cluster's mean profile correlates less than 0.3 with
+    the label's; ``reference_score`` that probability; ``reference_similarity`` that correlation.
 
     Raises
     ------
@@ -199,10 +208,18 @@ def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = C
         mean = probabilities[clusters.codes == k].mean(axis=0)
         best = names[int(mean.argmax())]
         profile = space.profile(known[labels == best])
-        # The first does not depend on the composition of the group, the second not on technical differences.
+        # The first does not depend on the composition of the group, the second not on technical
+        # differences.
         similarity = max(_correlation(means[k], profile), _correlation(means[k] - overall, profile))
         sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
-        rows.append([str(cluster), best if sure else UNKNOWN, round(float(mean.max()), 4), round(similarity, 4)])
+        rows.append(
+            [
+                str(cluster),
+                best if sure else UNKNOWN,
+                round(float(mean.max()), 4),
+                round(similarity, 4),
+            ]
+        )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -249,7 +266,9 @@ class _Space:
     def of(cls, known: sparse.csr_matrix) -> _Space:
         adata = ad.AnnData(known.copy())
         with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-            warnings.filterwarnings("ignore", message="`n_top_genes` > number of normalized dispersions")
+            warnings.filterwarnings(
+                "ignore", message="`n_top_genes` > number of normalized dispersions"
+            )
             sc.pp.highly_variable_genes(adata, n_top_genes=min(N_TOP_GENES, adata.n_vars))
         dense = known[:, adata.var["highly_variable"].to_numpy()].toarray()
         genes = np.flatnonzero(adata.var["highly_variable"].to_numpy())[dense.std(axis=0) > 0]
@@ -258,19 +277,28 @@ class _Space:
         n_components = min(N_COMPONENTS, *(size - 1 for size in dense.shape))
         scaled = np.clip((dense - mean) / scale, -LARGEST, LARGEST)
         return cls(
-            genes, mean, scale, sc.pp.pca(scaled, n_comps=n_components, svd_solver="arpack", return_info=True)[1]
+            genes,
+            mean,
+            scale,
+            sc.pp.pca(scaled, n_comps=n_components, svd_solver="arpack", return_info=True)[1],
         )
 
     def _scaled(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
-        return np.asarray(np.clip((X[:, self.genes].toarray() - self.mean) / self.scale, -LARGEST, LARGEST))
+        return np.asarray(
+            np.clip((X[:, self.genes].toarray() - self.mean) / self.scale, -LARGEST, LARGEST)
+        )
 
     def scores(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
         """Return cells x components."""
-        return np.vstack([self._scaled(block) @ self.components.T for _, block in row_blocks(X, BLOCK)])
+        return np.vstack(
+            [self._scaled(block) @ self.components.T for _, block in row_blocks(X, BLOCK)]
+        )
 
     def profile(self, X: sparse.csr_matrix) -> NDArray[np.float64]:
         """Return the mean over cells, as differences from that of the reference (genes)."""
-        return np.asarray(sum(self._scaled(block).sum(axis=0) for _, block in row_blocks(X, BLOCK)) / X.shape[0])
+        return np.asarray(
+            sum(self._scaled(block).sum(axis=0) for _, block in row_blocks(X, BLOCK)) / X.shape[0]
+        )
 
     def place(
         self, counts: Matrix, genes: NDArray[np.int64], codes: NDArray[np.int_]
@@ -305,7 +333,9 @@ def _probabilities(
     """Return the labels and, cells x labels, their calibrated probabilities."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     scale = known.std()
-    model = CalibratedClassifierCV(LogisticRegression(max_iter=1000, class_weight="balanced"), cv=folds)
+    model = CalibratedClassifierCV(
+        LogisticRegression(max_iter=1000, class_weight="balanced"), cv=folds
+    )
     model.fit(known / scale, labels)
     return [str(name) for name in model.classes_], np.asarray(model.predict_proba(cells / scale))
 

@@ -30,7 +30,8 @@ INITIAL_RANGE = 10.0
 def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
     """Write ``<prefix>.umap.tsv`` with the columns barcode, umap_1 and umap_2.
 
-    Where batches were corrected also uncorrected_1 and uncorrected_2, of the principal components before that.
+    Where batches were corrected also uncorrected_1 and uncorrected_2, of the principal components
+    before that.
 
     Parameters
     ----------
@@ -55,9 +56,10 @@ def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> N
 def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.ndarray[Any, Any]:
     """Return the UMAP coordinates of an embedding.
 
-    The layout starts from the first two principal components, which keeps the large distances (Kobak and Linderman,
-    Nature Biotechnology 2021) and, unlike the spectral start, never fails on a disconnected graph. Of more than 50,000
-    cells a random sample of as many is laid out; each other cell lies at the mean of its 15 nearest ones in it.
+    The layout starts from the first two principal components, which keeps the large distances
+    (Kobak and Linderman, Nature Biotechnology 2021) and, unlike the spectral start, never fails on
+    a disconnected graph. Of more than 50,000 cells a random sample of as many is laid out; each
+    other cell lies at the mean of its 15 nearest ones in it.
 
     Parameters
     ----------
@@ -68,8 +70,8 @@ def umap_coordinates(embedding: np.ndarray[Any, Any], *, seed: int = 0) -> np.nd
 
     Returns
     -------
-    Cells x 2, float32, rounded to 4 decimals; the principal components themselves for fewer than 15 cells
-    and for cells that are all alike.
+    Cells x 2, float32, rounded to 4 decimals; the principal components themselves for fewer than 15
+    cells and for cells that are all alike.
     """
     n = len(embedding)
     if n <= LAID_OUT:
@@ -87,11 +89,19 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
     start = _principal_components(embedding)
     if len(embedding) < FEWEST_CELLS or not start.any():
         return start.round(4)
-    adata = ad.AnnData(obsm={EMBEDDING: np.asarray(embedding, dtype=np.float32)}, shape=(len(embedding), 0))
+    adata = ad.AnnData(
+        obsm={EMBEDDING: np.asarray(embedding, dtype=np.float32)}, shape=(len(embedding), 0)
+    )
     with warnings.catch_warnings():
-        # scanpy clears the diagonal of the distances, which cells exactly alike leave out; harmless, if slow.
+        # scanpy clears the diagonal of the distances, which cells exactly alike leave out;
+        # harmless, if slow.
         warnings.simplefilter("ignore", SparseEfficiencyWarning)
-        sc.pp.neighbors(adata, n_neighbors=min(NEIGHBORS, len(embedding) - 1), use_rep=EMBEDDING, random_state=seed)
+        sc.pp.neighbors(
+            adata,
+            n_neighbors=min(NEIGHBORS, len(embedding) - 1),
+            use_rep=EMBEDDING,
+            random_state=seed,
+        )
     sc.tl.umap(adata, init_pos=start + _jitter(start.shape, seed), random_state=seed)
     return np.asarray(adata.obsm["X_umap"], dtype=np.float32).round(4)
 

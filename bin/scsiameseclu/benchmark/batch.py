@@ -46,7 +46,10 @@ class Watched:
 
     def with_look(self, seconds: float, resident: dict[int, float], nextflow: int) -> Watched:
         """Return this after one more look, at `seconds`, at the processes' memory."""
-        peaks = max(self.peak_mb, sum(resident.values())), max(self.nextflow_mb, resident.get(nextflow, 0.0))
+        peaks = (
+            max(self.peak_mb, sum(resident.values())),
+            max(self.nextflow_mb, resident.get(nextflow, 0.0)),
+        )
         return Watched(seconds, *peaks)
 
 
@@ -71,12 +74,15 @@ def benchmark_batch(
     groups
         How the samples are grouped, with commas: each (a group each), one (all in one group).
     runs
-        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary one.
+        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary
+        one.
     """
     wanted = groups.split(",")
     if not set(wanted) <= set(GROUPS):
         raise InputError.of(
-            what=f"there is no such grouping: {groups}", where="--groups", remedy="give each, one or both"
+            what=f"there is no such grouping: {groups}",
+            where="--groups",
+            remedy="give each, one or both",
         )
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
@@ -101,16 +107,29 @@ def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
     for number in range(samples):
         original = demo.iloc[number % len(demo)]
         name = f"{original['sample']}_{number}"
-        write_h5ad(thinned(DEMO.parent / original["counts"], seed=number), sheet.parent / f"{name}.h5ad")
+        write_h5ad(
+            thinned(DEMO.parent / original["counts"], seed=number), sheet.parent / f"{name}.h5ad"
+        )
         row = {"sample": name, "counts": f"{name}.h5ad", "organism": original["organism"]}
-        rows.append(row | ({"group": "all"} if groups == "one" else {"group": name, "tissue": original["tissue"]}))
+        rows.append(
+            row
+            | (
+                {"group": "all"}
+                if groups == "one"
+                else {"group": name, "tissue": original["tissue"]}
+            )
+        )
     pd.DataFrame(rows).to_csv(sheet, index=False)
 
 
 def thinned(path: Path, *, seed: int) -> ad.AnnData:
     """Return the counts of a sample, of which each single one is kept with the probability ``SHARE``."""
     adata, _ = read_sample(path, settings={})
-    adata.X.data = np.random.default_rng(seed).binomial(adata.X.data.astype(np.int64), SHARE).astype(adata.X.dtype)
+    adata.X.data = (
+        np.random.default_rng(seed)
+        .binomial(adata.X.data.astype(np.int64), SHARE)
+        .astype(adata.X.dtype)
+    )
     adata.X.eliminate_zeros()
     return adata
 
@@ -122,14 +141,34 @@ def run_pipeline(sheet: Path) -> Watched:
     """
     folder = sheet.parent
     (folder / "trace.config").write_text(TRACE)
-    command = [str(ROOT / "nextflow"), "-c", "trace.config", "run", str(ROOT), "-profile", "venv", "-ansi-log", "false"]
-    command += ["--input", str(sheet), "--outdir", "results", "--trace_report_suffix", "batch", "-resume"]
+    command = [
+        str(ROOT / "nextflow"),
+        "-c",
+        "trace.config",
+        "run",
+        str(ROOT),
+        "-profile",
+        "venv",
+        "-ansi-log",
+        "false",
+    ]
+    command += [
+        "--input",
+        str(sheet),
+        "--outdir",
+        "results",
+        "--trace_report_suffix",
+        "batch",
+        "-resume",
+    ]
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_POOLS}
     kept, log = folder / "watched.json", folder / "run.log"
     before = watched = Watched(**read_json(kept)) if kept.is_file() else Watched(0.0, 0.0, 0.0)
     begun = time.perf_counter()
     with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
         while process.poll() is None:
             seconds = before.seconds + time.perf_counter() - begun
             watched = watched.with_look(seconds, resident_mb(process.pid), process.pid)
@@ -137,7 +176,9 @@ def run_pipeline(sheet: Path) -> Watched:
             time.sleep(INTERVAL)
     if process.returncode:
         last = log.read_text(errors="replace")[-2000:]
-        raise InputError.of(what=f"the run failed:\n{last}", where=sheet, remedy="mend that and repeat the command")
+        raise InputError.of(
+            what=f"the run failed:\n{last}", where=sheet, remedy="mend that and repeat the command"
+        )
     return watched
 
 
@@ -146,8 +187,12 @@ def resident_mb(root: int) -> dict[int, float]:
     parents, sizes = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            )
+            sizes[int(folder.name)] = (
+                int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
+            )
         except (OSError, IndexError):
             continue  # it has ended meanwhile
     tree = {root}
@@ -159,12 +204,16 @@ def resident_mb(root: int) -> dict[int, float]:
 def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
     """Return what a run took, from its trace and from watching it.
 
-    The overhead is the time that the samples' tasks, back to back on all cores, would not have needed: starting
-    Nextflow, submitting, staging, publishing, and cores that stand idle.
+    The overhead is the time that the samples' tasks, back to back on all cores, would not have
+    needed: starting Nextflow, submitting, staging, publishing, and cores that stand idle.
     """
-    tasks = pd.read_csv(folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t", na_values=["-"])
+    tasks = pd.read_csv(
+        folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t", na_values=["-"]
+    )
     reserved = float((tasks["realtime"] * tasks["cpus"]).sum()) / 1000
-    clusters = [read_table(path) for path in sorted((folder / "results" / "groups").glob("*/clusters.tsv"))]
+    clusters = [
+        read_table(path) for path in sorted((folder / "results" / "groups").glob("*/clusters.tsv"))
+    ]
     n_samples = len(list((folder / "results" / "samples").iterdir()))
     return {
         "clustered_groups": len(clusters),

@@ -15,7 +15,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..clustering.consensus.batches import without_batches
 from ..clustering.consensus.guard import Judgement, judged
-from ..clustering.consensus.levels import Consensus, by_falling_size, consensus_of, dendrogram_of, levels
+from ..clustering.consensus.levels import (
+    Consensus,
+    by_falling_size,
+    consensus_of,
+    dendrogram_of,
+    levels,
+)
 from ..clustering.consensus.normalizations import normalizations
 from ..clustering.estimator import column_codes, prepare_expression, raw_counts
 from ..command import run
@@ -36,14 +42,17 @@ AS_CONDITION = "its condition"
 Case = tuple[str, ad.AnnData, NDArray[np.int64]]
 
 
-def benchmark_batches(*, data: Path, output: Path = Path("docs/benchmarks"), n_controls: int = 8) -> None:
+def benchmark_batches(
+    *, data: Path, output: Path = Path("docs/benchmarks"), n_controls: int = 8
+) -> None:
     """Cluster with and without correction, and write OUTPUT/batch_correction.tsv and OUTPUT.md.
 
     Parameters
     ----------
     data
-        Folder, searched with those in it, of ``.h5ad`` with raw counts and ``obs['label']``. Those with
-        ``obs['batch']`` or ``obs['sample']`` are real batches; controls are made of the others.
+        Folder, searched with those in it, of ``.h5ad`` with raw counts and ``obs['label']``. Those
+        with ``obs['batch']`` or ``obs['sample']`` are real batches; controls are made of the
+        others.
     output
         Folder of tables; the page is beside it, with .md at its end.
     n_controls
@@ -59,11 +68,19 @@ def benchmark_batches(*, data: Path, output: Path = Path("docs/benchmarks"), n_c
 
 
 def _labelled(folder: Path, n_controls: int) -> list[Path]:
-    columns = {path: set(ad.read_h5ad(path, backed="r").obs) for path in sorted(folder.rglob("*.h5ad"))}
-    labelled = [path for path, found in columns.items() if LABEL in found and path.stem not in NO_TYPES]
+    columns = {
+        path: set(ad.read_h5ad(path, backed="r").obs) for path in sorted(folder.rglob("*.h5ad"))
+    }
+    labelled = [
+        path for path, found in columns.items() if LABEL in found and path.stem not in NO_TYPES
+    ]
     real = [path for path in labelled if columns[path] & set(BATCHES)]
     if not labelled:
-        raise InputError.of(what="there is no labelled data set", where=folder, remedy="give .h5ad with obs['label']")
+        raise InputError.of(
+            what="there is no labelled data set",
+            where=folder,
+            remedy="give .h5ad with obs['label']",
+        )
     return real + [path for path in labelled if path not in real][:n_controls]
 
 
@@ -99,7 +116,11 @@ def _measured(cells: ad.AnnData, batches: NDArray[np.int64], case: str) -> dict[
     # As the pipeline does where --condition names what the batches are.
     refused = case == AS_CONDITION
     taken = moved if judgement.corrected and not refused else plain
-    row: dict[str, Any] = {"cells": cells.n_obs, "batches": judgement.n_batches, "types": labels.nunique()}
+    row: dict[str, Any] = {
+        "cells": cells.n_obs,
+        "batches": judgement.n_batches,
+        "types": labels.nunique(),
+    }
     for name, consensus in (("none", plain), ("corrected", moved), ("auto", taken)):
         row |= {f"{name}_own": adjusted_rand_score(labels, consensus.labels)}
         row |= {f"{name}_true": adjusted_rand_score(labels, _cut(consensus, labels.nunique()))}
@@ -108,7 +129,9 @@ def _measured(cells: ad.AnnData, batches: NDArray[np.int64], case: str) -> dict[
 
 
 def _cut(consensus: Consensus, n_clusters: int) -> NDArray[np.int64]:
-    return levels(dendrogram_of(consensus.partitions, n_clusters=n_clusters), n_clusters=n_clusters)[1]
+    return levels(
+        dendrogram_of(consensus.partitions, n_clusters=n_clusters), n_clusters=n_clusters
+    )[1]
 
 
 def _told(judgement: Judgement) -> str:

@@ -28,7 +28,9 @@ SCORES = ("acc", "nmi", "ari")
 
 def measured_sets(found: pd.DataFrame) -> dict[str, int]:
     """Return on how many data sets each baseline has a result, for those that have any."""
-    mine = found[(found["k_mode"] == K_MODE) & found["method"].isin({method.name for method in BASELINES})]
+    mine = found[
+        (found["k_mode"] == K_MODE) & found["method"].isin({method.name for method in BASELINES})
+    ]
     return {str(name): int(n) for name, n in mine.groupby("method")["dataset"].nunique().items()}
 
 
@@ -40,16 +42,21 @@ def beside_results(found: pd.DataFrame) -> pd.DataFrame:
     sets = measured_sets(found)
     shown = [name for name, n in sets.items() if n == max(sets.values())]
     others = [method.name for method in COMPARED if K_MODE in method.modes]
-    return complete(found, [(name, K_MODE) for name in [*others, *shown]]) if shown else found.iloc[:0]
+    return (
+        complete(found, [(name, K_MODE) for name in [*others, *shown]]) if shown else found.iloc[:0]
+    )
 
 
 def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
     """Return each method's rank by ARI, the mean over the data sets, with its 95 % interval; the best first.
 
-    Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Of equal methods each has the mean rank.
+    Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Of equal methods each has the
+    mean rank.
     """
     ranks = per_set(results).rank(axis=1, ascending=False)
-    found = pd.DataFrame({name: interval(ranks[name]) for name in ranks}, index=["mean", "low", "high"])
+    found = pd.DataFrame(
+        {name: interval(ranks[name]) for name in ranks}, index=["mean", "low", "high"]
+    )
     return found.T.sort_values("mean", kind="stable")
 
 
@@ -95,7 +102,9 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
     ]
     sets = measured_sets(found)
     most = max(sets.values())
-    if short := [f"{METHODS[name].title} ({n} of {most} data sets)" for name, n in sets.items() if n < most]:
+    if short := [
+        f"{METHODS[name].title} ({n} of {most} data sets)" for name, n in sets.items() if n < most
+    ]:
         lines.append(f"**Not shown**, since the run is not finished: {', '.join(short)}.")
     if unmeasured := [method.title for method in BASELINES if method.name not in sets]:
         lines.append(f"Not measured: {', '.join(unmeasured)}.")
@@ -119,8 +128,18 @@ def paper_table(found: pd.DataFrame) -> str:
             fits = mine[(mine["dataset"] == dataset) & (mine["method"] == name)]
             if len(fits):
                 here = [float(100 * fits[score].mean()) for score in SCORES]
-                row = {"method": METHODS[name].title, "published": _joined(published), "here": _joined(here)}
-                lines.append(row | {"ARI, here − published": f"{here[2] - published[2]:+.1f}", "data set": dataset})
+                row = {
+                    "method": METHODS[name].title,
+                    "published": _joined(published),
+                    "here": _joined(here),
+                }
+                lines.append(
+                    row
+                    | {
+                        "ARI, here − published": f"{here[2] - published[2]:+.1f}",
+                        "data set": dataset,
+                    }
+                )
     return markdown(pd.DataFrame(lines).set_index("data set"), first="data set") if lines else ""
 
 

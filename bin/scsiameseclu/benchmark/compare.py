@@ -36,8 +36,8 @@ def compare_methods(
     expression
         ``<group>.expression.h5ad``; what the methods read.
     labels
-        ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard; only the scores read
-        them, and the true number of clusters is theirs.
+        ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard;
+        only the scores read them, and the true number of clusters is theirs.
     methods
         Names of further methods, beside those that are always compared; ``all`` for all there are.
     seed
@@ -60,10 +60,14 @@ def compare_methods(
         )
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
     digest = content_digest(adata, gold)
-    dataset = Dataset(prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars, digest=digest)
+    dataset = Dataset(
+        prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars, digest=digest
+    )
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = comparison_jobs([dataset], [seed], methods=(*COMPARED, SCANPY, *_further(methods or ())))
+        jobs = comparison_jobs(
+            [dataset], [seed], methods=(*COMPARED, SCANPY, *_further(methods or ()))
+        )
         failed = measure(jobs, table, scratch=Path(scratch), threads=threads)
     if failed:
         raise InputError.of(
@@ -74,7 +78,11 @@ def compare_methods(
 
 
 def _further(names: Sequence[str]) -> tuple[Method, ...]:
-    return BASELINES if "all" in names else tuple(method for method in BASELINES if method.name in names)
+    return (
+        BASELINES
+        if "all" in names
+        else tuple(method for method in BASELINES if method.name in names)
+    )
 
 
 STEP = Step(compare_methods, isolate=True)

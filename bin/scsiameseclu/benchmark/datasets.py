@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset(
     {
-        *("10X_PBMC_top2000", "baron_mouse1", "cellbench", "cite_cbmc", "garnett_pbmc", "haber_sie"),
+        *(
+            "10X_PBMC_top2000",
+            "baron_mouse1",
+            "cellbench",
+            "cite_cbmc",
+            "garnett_pbmc",
+            "haber_sie",
+        ),
         *("human_kidney_counts_top2000", "kang8", "macosko_amacrine", "marques_oligo"),
         *("mouse_bladder_cell_top2000", "onek1k_4types", "panc8_200", "paul15", "pbmc3k"),
         *("sc_mixology_sc_dropseq", "triana_bm462", "uncurl_10x400", "worm_embryo_amphid"),
@@ -141,8 +148,8 @@ def labelled_datasets(
 def read_dataset(path: Path, *, scratch: Path) -> Dataset | None:
     """Prepare one data set, or return None if it has no labels.
 
-    The steps are the pipeline's (docs/method.md), with its defaults: the counts are read and checked, empty cells are
-    dropped and no other, the rest is normalized.
+    The steps are the pipeline's (docs/method.md), with its defaults: the counts are read and
+    checked, empty cells are dropped and no other, the rest is normalized.
     """
     counts = check_counts(read_matrix(path), path)
     column = LABELS[path.suffix]
@@ -176,7 +183,9 @@ def prepare(adata: ad.AnnData, gold: pd.Series[str], *, name: str, scratch: Path
 def content_digest(expression: ad.AnnData, gold: pd.Series[str]) -> str:
     """Return ten hexadecimal digits that are others where a count or a label is another."""
     counts = sparse.csr_matrix(expression.layers["counts"])
-    found = hashlib.sha256("\n".join([*expression.var_names, *gold.fillna("").astype(str)]).encode())
+    found = hashlib.sha256(
+        "\n".join([*expression.var_names, *gold.fillna("").astype(str)]).encode()
+    )
     for part in (counts.indptr, counts.indices, counts.data):
         found.update(part.astype("<i8").tobytes())
     return found.hexdigest()[:10]
@@ -185,8 +194,8 @@ def content_digest(expression: ad.AnnData, gold: pd.Series[str]) -> str:
 def simulated_dataset(n_cells: int, *, scratch: Path, seed: int = 0) -> Dataset:
     """Simulate cells of 10 types of unequal sizes and prepare them as if they had been read.
 
-    Counts are Poisson around gamma rates (a negative binomial) of 2,000 genes, of which each type changes a tenth;
-    cells differ in depth, with about 1,200 counts in the median.
+    Counts are Poisson around gamma rates (a negative binomial) of 2,000 genes, of which each type
+    changes a tenth; cells differ in depth, with about 1,200 counts in the median.
     """
     rng = np.random.default_rng(seed)
     profiles = simulated_profiles(rng, n_genes=SIMULATED_GENES, depth=1200)
@@ -199,7 +208,9 @@ def simulated_dataset(n_cells: int, *, scratch: Path, seed: int = 0) -> Dataset:
     return prepare(adata, gold, name=f"simulated_{n_cells}", scratch=scratch)
 
 
-def simulated_profiles(rng: np.random.Generator, *, n_genes: int, depth: float) -> NDArray[np.float64]:
+def simulated_profiles(
+    rng: np.random.Generator, *, n_genes: int, depth: float
+) -> NDArray[np.float64]:
     """Return the mean counts of types x genes, `depth` in all, where a tenth of the genes differs in each type."""
     base = rng.lognormal(0, 1.5, n_genes)
     changed = rng.random((SIMULATED_TYPES, n_genes)) < 0.1
@@ -228,7 +239,9 @@ def _simulated_counts(means: NDArray[np.float64], rng: np.random.Generator) -> s
 def _files(folder: Path, named: Collection[str]) -> list[Path]:
     if not folder.is_dir():
         raise InputError.of(
-            what="the folder of data sets cannot be found", where=folder, remedy="give an existing folder with --data"
+            what="the folder of data sets cannot be found",
+            where=folder,
+            remedy="give an existing folder with --data",
         )
     files = sorted(path for path in folder.iterdir() if path.suffix in LABELS)
     unknown = sorted(set(named) - {path.name for path in files})

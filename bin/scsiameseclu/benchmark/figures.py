@@ -31,7 +31,12 @@ def look(name: str) -> dict[str, Any]:
 
 
 def draw_figures(
-    output: Path, *, results: pd.DataFrame, scaling: pd.DataFrame, timed: pd.DataFrame, beside: pd.DataFrame
+    output: Path,
+    *,
+    results: pd.DataFrame,
+    scaling: pd.DataFrame,
+    timed: pd.DataFrame,
+    beside: pd.DataFrame,
 ) -> None:
     """Draw ``ranks``, ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG), as far as there are results."""
     figures = {
@@ -58,7 +63,9 @@ def ranks(results: pd.DataFrame) -> Figure:
         axes.plot(row["mean"], line, "o", color=color)
     axes.set_yticks(range(len(found)), [METHODS[str(name)].title for name in found.index])
     axes.grid(axis="x", color="#dddddd", linewidth=0.5)
-    axes.set(xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 % interval; 1 is best")
+    axes.set(
+        xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 % interval; 1 is best"
+    )
     return figure
 
 
@@ -103,7 +110,9 @@ def _ari(results: pd.DataFrame) -> Figure:
         axes.set(xlabel="ARI, %", title=MODES[k_mode])
     handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
     handles |= dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles))
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles)
+    )
     return figure
 
 
@@ -116,13 +125,27 @@ def _cost(results: pd.DataFrame) -> Figure:
     """Return seconds and peak memory against cells, both axes logarithmic."""
     figure = Figure(figsize=(8, 2.8), layout="constrained")
     panels = figure.subplots(1, 2)
-    for axes, column, label in zip(panels, ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True):
+    for axes, column, label in zip(
+        panels, ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True
+    ):
         for method in (*COMPARED, SCANPY):
-            means = results[results["method"] == method.name].groupby("cells")[column].mean().dropna()
+            means = (
+                results[results["method"] == method.name].groupby("cells")[column].mean().dropna()
+            )
             if len(means):
-                axes.plot(means.index, means, label=method.title, markersize=4, linewidth=1, **look(method.name))
+                axes.plot(
+                    means.index,
+                    means,
+                    label=method.title,
+                    markersize=4,
+                    linewidth=1,
+                    **look(method.name),
+                )
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
-        for axis in (axes.xaxis, axes.yaxis):  # 1, 2, 5, 10 ...: plain numbers, and some even in a short range
+        for axis in (
+            axes.xaxis,
+            axes.yaxis,
+        ):  # 1, 2, 5, 10 ...: plain numbers, and some even in a short range
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.set_minor_formatter(NullFormatter())

@@ -21,8 +21,8 @@ WARM_UP = 100
 def fit(*, expression: Path, jobs: str) -> None:
     """Cluster, and print a line of JSON for each fit.
 
-    Its keys are ``labels``, ``trained``, ``seconds`` (of CPU, which other work on the machine does not
-    lengthen) and ``peak_rss_mb`` (of the process), or ``error``.
+    Its keys are ``labels``, ``trained``, ``seconds`` (of CPU, which other work on the machine does
+    not lengthen) and ``peak_rss_mb`` (of the process), or ``error``.
 
     Parameters
     ----------
@@ -36,7 +36,9 @@ def fit(*, expression: Path, jobs: str) -> None:
     def fits() -> Iterator[Record]:
         first = METHODS[wanted[0][0]]
         with suppress(Exception):
-            first.fit(adata[:WARM_UP].copy(), n_clusters=1 if "true" in first.modes else "auto", seed=0)
+            first.fit(
+                adata[:WARM_UP].copy(), n_clusters=1 if "true" in first.modes else "auto", seed=0
+            )
         for name, n_clusters, seed in wanted:
             yield _fitted(adata, METHODS[name], n_clusters, seed)
 

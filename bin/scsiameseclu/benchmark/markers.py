@@ -39,7 +39,9 @@ LABEL = "label"
 Seconds = dict[str, float]
 
 
-def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), repeats: int = 3) -> None:
+def benchmark_markers(
+    *, data: Path, output: Path = Path("docs/benchmarks"), repeats: int = 3
+) -> None:
     """Time the three on one data set, its labels as clusters, and write OUTPUT/markers.tsv and OUTPUT.md.
 
     Parameters
@@ -61,10 +63,13 @@ def benchmark_markers(*, data: Path, output: Path = Path("docs/benchmarks"), rep
         print("Seurat is left out: no Rscript with the package Seurat was found", file=sys.stderr)
     else:
         rows.append(
-            {"method": f"Seurat {seurat[2]}, FindAllMarkers", "seconds": seurat[1]} | differences(ours, seurat[0])
+            {"method": f"Seurat {seurat[2]}, FindAllMarkers", "seconds": seurat[1]}
+            | differences(ours, seurat[0])
         )
     output.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows).assign(dataset=data.name, cells=expression.n_obs, genes=expression.n_vars)
+    table = pd.DataFrame(rows).assign(
+        dataset=data.name, cells=expression.n_obs, genes=expression.n_vars
+    )
     write_table(table, output / TABLE)
     write_page(output)
 
@@ -73,7 +78,9 @@ def labelled_expression(path: Path) -> ad.AnnData:
     """Return log-normalised ``X`` (float64 CSR) of the labelled cells and all genes, clusters in ``obs['cluster']``."""
     adata = ad.read_h5ad(path)
     if LABEL not in adata.obs:
-        raise InputError.of(what="the cells have no labels", where=path, remedy=f"give an .h5ad with obs['{LABEL}']")
+        raise InputError.of(
+            what="the cells have no labels", where=path, remedy=f"give an .h5ad with obs['{LABEL}']"
+        )
     labels = adata.obs[LABEL].astype(str)
     adata = adata[(labels != "") & (labels != "nan")]
     found = ad.AnnData(
@@ -117,7 +124,12 @@ def seurat_reason() -> str:
     """Return why the real Seurat cannot be run here; nothing if it can."""
     if shutil.which("Rscript") is None:
         return "there is no Rscript"
-    found = subprocess.run(["Rscript", "-e", "library(Seurat)"], capture_output=True, check=False).returncode == 0
+    found = (
+        subprocess.run(
+            ["Rscript", "-e", "library(Seurat)"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     return "" if found else "R has no package Seurat"
 
 
@@ -133,7 +145,8 @@ def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, floa
     """
     if seurat_reason():
         return None
-    # Clusters by number and in the order of the categories, which is that of Seurat's levels; genes by number, too.
+    # Clusters by number and in the order of the categories, which is that of Seurat's levels; genes
+    # by number, too.
     codes = np.asarray(expression.obs["cluster"].cat.codes)
     ordered = np.argsort(codes, kind="stable")
     mmwrite(folder / "matrix.mtx", sparse.coo_matrix(expression.layers["counts"][ordered].T))
@@ -142,7 +155,11 @@ def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, floa
     table = read_table(folder / "markers.tsv", float_precision="round_trip")
     table["cluster"] = expression.obs["cluster"].cat.categories[table["cluster"]]
     table["gene"] = expression.var_names[table["gene"].str.removeprefix("gene").astype(int) - 1]
-    return table, float((folder / "seconds.txt").read_text()), (folder / "version.txt").read_text().strip()
+    return (
+        table,
+        float((folder / "seconds.txt").read_text()),
+        (folder / "version.txt").read_text().strip(),
+    )
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:

@@ -25,7 +25,8 @@ NETWORK = ("scsiameseclu.clustering.network",)
 """Packages that the consensus alone does not run."""
 
 NumberOfClusters = int | Literal["auto"]
-# Libraries are imported where they are used: the page is written, and memory is measured, without the others'.
+# Libraries are imported where they are used: the page is written, and memory is measured, without
+# the others'.
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Labels:
 class Method(Protocol):
     """A method of the benchmark.
 
-    ``name`` is that in the tables, ``title`` that for readers. ``modes`` has ``"true"`` if it can be given the number
-    of clusters, and ``"auto"`` if it can find it.
+    ``name`` is that in the tables, ``title`` that for readers. ``modes`` has ``"true"`` if it can
+    be given the number of clusters, and ``"auto"`` if it can find it.
     """
 
     name: str
@@ -83,8 +84,12 @@ class Ours(Method):
         """Cluster on the CPU."""
         from ..clustering.estimator import ScSiameseClu
 
-        model = ScSiameseClu(n_clusters=n_clusters, random_state=seed, device="cpu", **self.switches).fit(adata)
-        return Labels(model.labels_, trained=None if self.without else model.method_ == "scsiameseclu")
+        model = ScSiameseClu(
+            n_clusters=n_clusters, random_state=seed, device="cpu", **self.switches
+        ).fit(adata)
+        return Labels(
+            model.labels_, trained=None if self.without else model.method_ == "scsiameseclu"
+        )
 
 
 class Leiden(Method):
@@ -121,7 +126,9 @@ class KMeans(Method):
         """Cluster the principal components."""
         from ..evaluation.comparison import kmeans_labels
 
-        return Labels(kmeans_labels(adata.obsm["X_pca"], n_clusters=int(n_clusters), random_state=seed))
+        return Labels(
+            kmeans_labels(adata.obsm["X_pca"], n_clusters=int(n_clusters), random_state=seed)
+        )
 
 
 class ScanpyPath(Method):
@@ -161,16 +168,20 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "equal sizes": {"sizes": "equal"},
     "identity target": {"cell_target": "identity"},
 }
-ABLATIONS: tuple[Method, ...] = tuple(Ours(title, title, switches) for title, switches in SWITCHES.items())
+ABLATIONS: tuple[Method, ...] = tuple(
+    Ours(title, title, switches) for title, switches in SWITCHES.items()
+)
 """scSiameseClu without each of its parts."""
-METHODS: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS, *BASELINES)}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (*COMPARED, SCANPY, SKETCHED, *ABLATIONS, *BASELINES)
+}
 
 
 def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:
     """Return the shared-nearest-neighbor graph of Seurat's ``FindNeighbors``.
 
-    The weight of any two cells is the Jaccard index of their sets of 20 neighbors (the cell itself among them); below
-    1/15 there is no edge (Hao et al. 2021).
+    The weight of any two cells is the Jaccard index of their sets of 20 neighbors (the cell itself
+    among them); below 1/15 there is no edge (Hao et al. 2021).
 
     Parameters
     ----------
@@ -185,7 +196,10 @@ def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:
     neighbors, _ = knn_indices(scores, n_neighbors=SEURAT_NEIGHBORS - 1)
     sets = np.column_stack([np.arange(n), neighbors])
     k = sets.shape[1]
-    member = csr_matrix((np.ones(sets.size, dtype=np.float32), sets.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    member = csr_matrix(
+        (np.ones(sets.size, dtype=np.float32), sets.ravel(), np.arange(0, n * k + 1, k)),
+        shape=(n, n),
+    )
     graph = csr_matrix(member @ member.T)
     graph.data /= 2 * k - graph.data
     graph.data[graph.data < SEURAT_PRUNE] = 0

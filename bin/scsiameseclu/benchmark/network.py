@@ -1,6 +1,7 @@
 """What the network is for: its labels, confidence, placing of new cells and embedding, beside those of its start.
 
-``python -m`` this module. Every number is of the estimator as users have it, with its own number of clusters.
+``python -m`` this module. Every number is of the estimator as users have it, with its own number of
+clusters.
 """
 
 from __future__ import annotations
@@ -27,7 +28,18 @@ from ..expression.normalize import normalize
 from .datasets import Dataset, labelled_datasets
 from .methods import CONSENSUS, OURS
 from .page import NETWORK, write_page
-from .results import ABOUT, PROVENANCE, append, identities, identity, note, one_line, read_results, rounded, tidy
+from .results import (
+    ABOUT,
+    PROVENANCE,
+    append,
+    identities,
+    identity,
+    note,
+    one_line,
+    read_results,
+    rounded,
+    tidy,
+)
 from .sources import Reached
 
 if TYPE_CHECKING:
@@ -75,7 +87,8 @@ def benchmark_network(
 ) -> None:
     """Measure network and consensus on every labelled data set; write OUTPUT/network.tsv and the page OUTPUT.md.
 
-    Results are kept as they are found and found anew only where data, code or a library have changed.
+    Results are kept as they are found and found anew only where data, code or a library have
+    changed.
 
     Parameters
     ----------
@@ -93,7 +106,9 @@ def benchmark_network(
     output.mkdir(parents=True, exist_ok=True)
     table = output / NETWORK
     with tempfile.TemporaryDirectory() as folder:
-        sets = labelled_datasets(data, scratch=Path(folder), only=only or (), leave_out=leave_out or ())
+        sets = labelled_datasets(
+            data, scratch=Path(folder), only=only or (), leave_out=leave_out or ()
+        )
         for dataset in sets:
             for seed in range(seeds):
                 _add(dataset, seed, table)
@@ -104,7 +119,12 @@ def benchmark_network(
 def _add(dataset: Dataset, seed: int, table: Path) -> None:
     """Add the rows of one data set and seed, unless they are there."""
     code = Reached(measures)
-    about = dataset.about() | {"k_mode": "auto", "seed": seed, "code": code.digest, "versions": code.versions}
+    about = dataset.about() | {
+        "k_mode": "auto",
+        "seed": seed,
+        "code": code.digest,
+        "versions": code.versions,
+    }
     rows = {method: about | {"method": method} for method in (OURS.name, CONSENSUS.name, PCA)}
     if {identity(row) for row in rows.values()} <= identities(read_results(table, COLUMNS)):
         return
@@ -150,16 +170,19 @@ def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[
 def _fitted(adata: ad.AnnData, method: str, seed: int) -> ScSiameseClu:
     from ..clustering.estimator import ScSiameseClu
 
-    kind: Literal["consensus", "scsiameseclu"] = "consensus" if method == CONSENSUS.name else "scsiameseclu"
+    kind: Literal["consensus", "scsiameseclu"] = (
+        "consensus" if method == CONSENSUS.name else "scsiameseclu"
+    )
     return ScSiameseClu(method=kind, random_state=seed, device="cpu").fit(adata)
 
 
 def calibration(labels: NDArray[Any], confidence: NDArray[Any], truth: NDArray[Any]) -> Scores:
     """Return how often cells are right, and how far their confidence is from that.
 
-    A cell is right where its type is that of most cells of its cluster. ``calibration_error``: the mean distance of
-    confidence and share of right cells in ten bins of equal width, weighted by their cells. ``sure``: the share of
-    cells with a confidence of .9 or more; ``sure_right``: the share of right ones among them, None without any.
+    A cell is right where its type is that of most cells of its cluster. ``calibration_error``: the
+    mean distance of confidence and share of right cells in ten bins of equal width, weighted by
+    their cells. ``sure``: the share of cells with a confidence of .9 or more; ``sure_right``: the
+    share of right ones among them, None without any.
     """
     right = pd.crosstab(labels, truth).idxmax(axis=1).loc[labels].to_numpy() == truth
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
@@ -167,7 +190,9 @@ def calibration(labels: NDArray[Any], confidence: NDArray[Any], truth: NDArray[A
     return {
         "right": float(right.mean()),
         "confidence": float(confidence.mean()),
-        "calibration_error": float(np.abs(np.bincount(bins, right - confidence)).sum() / len(right)),
+        "calibration_error": float(
+            np.abs(np.bincount(bins, right - confidence)).sum() / len(right)
+        ),
         "sure": float(sure.mean()),
         "sure_right": float(right[sure].mean()) if sure.any() else None,
     }
@@ -176,7 +201,9 @@ def calibration(labels: NDArray[Any], confidence: NDArray[Any], truth: NDArray[A
 def placed_ari(adata: ad.AnnData, gold: pd.Series[str], *, method: str, seed: int = 0) -> float:
     """Return the ARI of the labels of a fifth of the cells that the fit never saw, and that were placed afterwards."""
     held = np.zeros(adata.n_obs, dtype=bool)
-    held[np.random.default_rng(seed).permutation(adata.n_obs)[: round(HELD_OUT * adata.n_obs)]] = True
+    held[np.random.default_rng(seed).permutation(adata.n_obs)[: round(HELD_OUT * adata.n_obs)]] = (
+        True
+    )
     seen = normalize(_counts(adata, ~held), random_state=seed)
     labels = place(_fitted(seen, method, seed), seen, projected(_counts(adata, held), seen))
     known = gold[held].notna().to_numpy()
@@ -201,7 +228,8 @@ def projected(cells: ad.AnnData, seen: ad.AnnData) -> NDArray[np.float32]:
 def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return clusters of new cells: by the model if it can, else those of most of their 15 nearest cells in the PCA.
 
-    This is where a network that places cells comes in: its ``place`` takes principal component scores.
+    This is where a network that places cells comes in: its ``place`` takes principal component
+    scores.
     """
     by_model = getattr(model, "place", None)
     if by_model is not None and model.network_ is not None:
@@ -213,8 +241,8 @@ def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) ->
 def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -> Scores:
     """Return what an embedding tells of the types.
 
-    ``purity``: the mean share of a cell's 15 neighbors of its own type. ``silhouette``: of the types. ``accuracy`` and
-    ``macro_f1``: of a classifier (:func:`classified`).
+    ``purity``: the mean share of a cell's 15 neighbors of its own type. ``silhouette``: of the
+    types. ``accuracy`` and ``macro_f1``: of a classifier (:func:`classified`).
     """
     search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(truth) - 1)).fit(embedding)
     neighbors = search.kneighbors(return_distance=False)
@@ -237,7 +265,9 @@ def classified(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         found = model.fit(embedding[learned], truth[learned]).predict(embedding[held])
-    macro = f1_score(truth[held], found, average="macro", labels=np.unique(truth[held]), zero_division=0)
+    macro = f1_score(
+        truth[held], found, average="macro", labels=np.unique(truth[held]), zero_division=0
+    )
     return {"accuracy": float(accuracy_score(truth[held], found)), "macro_f1": float(macro)}
 
 

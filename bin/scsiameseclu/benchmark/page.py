@@ -56,17 +56,28 @@ def filled(template: str, blocks: dict[str, str]) -> str:
     """Return the template with a block in each place, without the sections of which no place has one."""
     title, _, rest = template.partition("\n")
     sections = re.split(r"^(?=##+ )", rest, flags=re.MULTILINE)
-    kept = [text for text in sections if not (places := _PLACE.findall(text)) or blocks.keys() & set(places)]
+    kept = [
+        text
+        for text in sections
+        if not (places := _PLACE.findall(text)) or blocks.keys() & set(places)
+    ]
     text = _PLACE.sub(lambda place: blocks.get(place[1], ""), "".join(kept))
     return f"{title}\n\n" + re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n"
 
 
 def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     """Return the parts of the page that compare the methods, by their names there."""
-    blocks = {"headline": headline(results), "coverage": coverage(results, found), "cost": cost_table(found)}
+    blocks = {
+        "headline": headline(results),
+        "coverage": coverage(results, found),
+        "cost": cost_table(found),
+    }
     for k_mode in MODES:
         mine = results[results["k_mode"] == k_mode]
-        blocks |= {f"means_{k_mode}": means_table(mine, k_mode), f"sets_{k_mode}": sets_table(mine, k_mode)}
+        blocks |= {
+            f"means_{k_mode}": means_table(mine, k_mode),
+            f"sets_{k_mode}": sets_table(mine, k_mode),
+        }
     return blocks
 
 
@@ -85,7 +96,10 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
 
 def headline(results: pd.DataFrame) -> str:
     """Return the sentence that the page begins with: scSiameseClu against Leiden on the sets that shaped no default."""
-    told = [_against_leiden(per_set(results[results["k_mode"] == k_mode]), words) for k_mode, words in MODES.items()]
+    told = [
+        _against_leiden(per_set(results[results["k_mode"] == k_mode]), words)
+        for k_mode, words in MODES.items()
+    ]
     return f"ARI points of scSiameseClu above Leiden, mean and 95 % interval over data sets: {'; '.join(told)}."
 
 
@@ -111,18 +125,29 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
     lines = [f"{_number(len(seeds), 'data set')}, seeds: {several}."]
     fits = results[(results["method"] == OURS.name)]
     kept = (fits["trained"].astype(str) == "True").sum()
-    lines.append(f"The network's labels were taken in {kept} of {len(fits)} fits, else the consensus's.")
+    lines.append(
+        f"The network's labels were taken in {kept} of {len(fits)} fits, else the consensus's."
+    )
     failed = results[results["error"].notna()]
     lines += [
         f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, seed {row['seed']} "
         f"({row['error']})."
         for row in failed.to_dict("records")
     ]
-    compared = found[pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(pd.MultiIndex.from_tuples(WANTED))]
+    compared = found[
+        pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(
+            pd.MultiIndex.from_tuples(WANTED)
+        )
+    ]
     if left := len(compared) - len(results):
-        lines.append(f"{left} results of data sets or seeds that not all methods have yet are not counted.")
+        lines.append(
+            f"{left} results of data sets or seeds that not all methods have yet are not counted."
+        )
     codes = results.groupby("method")["code"].nunique()
-    lines += [f"The results of {name} are of {n} states of its code." for name, n in codes[codes > 1].items()]
+    lines += [
+        f"The results of {name} are of {n} states of its code."
+        for name, n in codes[codes > 1].items()
+    ]
     versions = sorted({name for text in results["versions"] for name in str(text).split("; ")})
     lines.append(f"Software: {', '.join(versions)}.")
     return "\n\n".join(lines)
@@ -169,7 +194,9 @@ def sets_table(results: pd.DataFrame, k_mode: str) -> str:
 
 def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
     """Return a table of one line a data set, with its size."""
-    sizes = results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]].loc[table.index]
+    sizes = (
+        results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]].loc[table.index]
+    )
     marks = pd.Series(is_development(table.index), index=table.index).map({True: " *", False: ""})
     return markdown(sizes.join(table).set_axis(table.index + marks), first="data set")
 
@@ -217,15 +244,21 @@ def sketch_table(found: pd.DataFrame) -> str:
     columns: dict[str, pd.Series[float]] = {}
     lines: list[str] = []
     for k_mode, words in MODES.items():
-        results = complete(found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)])
+        results = complete(
+            found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)]
+        )
         ari = per_set(results)
         if not len(ari):
             continue
         above = ari[SKETCHED.name] - ari[OURS.name]
         columns |= {f"all, {words}": ari[OURS.name], f"sketch, {words}": ari[SKETCHED.name]}
         seeds = _number(results["seed"].nunique(), "seed")
-        lines.append(f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}.")
-    return "\n\n".join([" ".join(lines), markdown(pd.DataFrame(columns).astype(object), first="data set")])
+        lines.append(
+            f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}."
+        )
+    return "\n\n".join(
+        [" ".join(lines), markdown(pd.DataFrame(columns).astype(object), first="data set")]
+    )
 
 
 def scaling_table(scaling: pd.DataFrame) -> str:

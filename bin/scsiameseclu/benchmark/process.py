@@ -21,7 +21,9 @@ class ProcessError(Exception):
     """A process that ended before its time; the message is what it left on stderr."""
 
 
-def records(module: str, options: Mapping[str, Any], *, scratch: Path, threads: int) -> Iterator[Record]:
+def records(
+    module: str, options: Mapping[str, Any], *, scratch: Path, threads: int
+) -> Iterator[Record]:
     """Run a module of this package and yield what it reports, as it is reported.
 
     Parameters
@@ -40,12 +42,22 @@ def records(module: str, options: Mapping[str, Any], *, scratch: Path, threads: 
     ProcessError
         If its exit status is not 0.
     """
-    command = [sys.executable, "-m", f"{__package__}.{module}", *(f"--{key}={value}" for key, value in options.items())]
+    command = [
+        sys.executable,
+        "-m",
+        f"{__package__}.{module}",
+        *(f"--{key}={value}" for key, value in options.items()),
+    ]
     messages = scratch / "stderr.txt"
     with (
         messages.open("wb") as stderr,
         subprocess.Popen(
-            command, cwd=scratch, env=_environment(threads), stdout=subprocess.PIPE, stderr=stderr, text=True
+            command,
+            cwd=scratch,
+            env=_environment(threads),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         ) as process,
     ):
         assert process.stdout
@@ -91,7 +103,8 @@ def reset_peak_rss() -> None:
 def peak_rss_mb() -> float:
     """Return the largest resident memory of this process, in MiB.
 
-    From /proc where there is one: Linux's ``ru_maxrss`` also counts what the process that started this one had.
+    From /proc where there is one: Linux's ``ru_maxrss`` also counts what the process that started
+    this one had.
     """
     status = Path("/proc/self/status")
     if status.is_file():

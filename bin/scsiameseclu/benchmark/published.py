@@ -49,7 +49,8 @@ def benchmark_published(
     name
         Name of the data set there, by which its settings and its pretrained weights are found.
     data
-        The data set: .h5ad (labels in obs['label']) or .h5 (X and Y). Of the labels only the number of types is used.
+        The data set: .h5ad (labels in obs['label']) or .h5 (X and Y). Of the labels only the number
+        of types is used.
     output
         Folder of tables; the page is beside it, with .md at its end.
     threads
@@ -67,9 +68,14 @@ def benchmark_published(
         dataset = read_dataset(data, scratch=scratch)
         if dataset is None:
             raise InputError.of(
-                what="no cell has a label", where=data, remedy="give a labelled data set: the number of types is taken"
+                what="no cell has a label",
+                where=data,
+                remedy="give a labelled data set: the number of types is taken",
             )
-        rows = [ours(dataset, scratch, threads), theirs(dataset, scratch, threads, code=code.resolve(), name=name)]
+        rows = [
+            ours(dataset, scratch, threads),
+            theirs(dataset, scratch, threads, code=code.resolve(), name=name),
+        ]
     output.mkdir(parents=True, exist_ok=True)
     write_table(with_rows(output / TABLE, rows, key=KEY, order=ORDER), output / TABLE)
     write_page(output)
@@ -81,7 +87,9 @@ def ours(dataset: Dataset, scratch: Path, threads: int) -> dict[str, Any]:
     return _row(dataset, MINE, threads, run_fits([job], scratch=scratch, threads=threads))
 
 
-def theirs(dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: str) -> dict[str, Any]:
+def theirs(
+    dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: str
+) -> dict[str, Any]:
     """Return the same of the published code, from PCA to the end of its training.
 
     Its graph, of the nearest neighbors without a look at labels, is made before and not timed.
@@ -98,7 +106,12 @@ def theirs(dataset: Dataset, scratch: Path, threads: int, *, code: Path, name: s
         n_clusters=dataset.n_types,
     )
     options = {"code": code, "name": name, "data": data}
-    return _row(dataset, THEIRS, threads, records("train_published", options, scratch=scratch, threads=threads))
+    return _row(
+        dataset,
+        THEIRS,
+        threads,
+        records("train_published", options, scratch=scratch, threads=threads),
+    )
 
 
 def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]) -> dict[str, Any]:
@@ -106,10 +119,17 @@ def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]
         found = next(reported)
     except ProcessError as error:
         raise InputError.of(
-            what=f"{method} failed on it: {error}", where=dataset.name, remedy="mend that and repeat the command"
+            what=f"{method} failed on it: {error}",
+            where=dataset.name,
+            remedy="mend that and repeat the command",
         ) from error
     cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
-    return {"dataset": dataset.name, "cells": dataset.n_cells, "method": method, "threads": threads} | cost
+    return {
+        "dataset": dataset.name,
+        "cells": dataset.n_cells,
+        "method": method,
+        "threads": threads,
+    } | cost
 
 
 if __name__ == "__main__":

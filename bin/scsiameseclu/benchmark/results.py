@@ -26,7 +26,8 @@ Row = Mapping[str, Any] | pd.Series
 def read_results(table: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """Return the results found so far, sorted by their key; without a file, none.
 
-    Of several results with one key the last is taken. A last line that was cut off by an interruption is dropped.
+    Of several results with one key the last is taken. A last line that was cut off by an
+    interruption is dropped.
     """
     if not table.is_file():
         return pd.DataFrame(columns=list(columns))
@@ -55,7 +56,9 @@ def identities(found: pd.DataFrame) -> set[tuple[Any, ...]]:
 def append(row: Row, table: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Add a result to the table, on a line of its own even if the line before was cut off."""
     header = not table.is_file()
-    text = pd.DataFrame([row], columns=list(columns)).to_csv(sep="\t", index=False, header=header, lineterminator="\n")
+    text = pd.DataFrame([row], columns=list(columns)).to_csv(
+        sep="\t", index=False, header=header, lineterminator="\n"
+    )
     if not header and not table.read_bytes().endswith(b"\n"):
         text = "\n" + text
     with table.open("a", encoding="utf-8") as file:
@@ -70,12 +73,17 @@ def tidy(table: Path, columns: Sequence[str] = COLUMNS) -> None:
 
 def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return numbers as the tables hold them."""
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in values.items()
+    }
 
 
 def one_line(text: str) -> str:
     """Return the last line of a message, shortened, for a table."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")[:200]
+    return next(
+        (line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message"
+    )[:200]
 
 
 def note(text: str) -> None:

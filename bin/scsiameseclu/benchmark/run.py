@@ -82,10 +82,12 @@ def benchmark(
     Parameters
     ----------
     data
-        Folder with .h5ad (labels in obs['label']) and .h5 (X and Y); files without labels are named and left out.
+        Folder with .h5ad (labels in obs['label']) and .h5 (X and Y); files without labels are named
+        and left out.
     output
-        Folder of tables and figures, the page beside it with .md at its end. Results there are kept, and found anew
-        only where the data, the method's code or a library of it has changed, or where they failed.
+        Folder of tables and figures, the page beside it with .md at its end. Results there are
+        kept, and found anew only where the data, the method's code or a library of it has changed,
+        or where they failed.
     seeds
         Number of seeds, 0, 1, ...
     only
@@ -97,9 +99,11 @@ def benchmark(
     ablate
         Instead of the comparison, run scSiameseClu without each of its parts.
     sketch
-        Instead of the comparison, run scSiameseClu with and without a sketch of 1,000 cells on sets of more than 2,000.
+        Instead of the comparison, run scSiameseClu with and without a sketch of 1,000 cells on sets
+        of more than 2,000.
     scaling
-        Instead of the comparison, time these numbers of simulated cells, such as 10000 30000 100000.
+        Instead of the comparison, time these numbers of simulated cells, such as 10000 30000
+        100000.
     threads
         Threads of each fit.
     """
@@ -107,14 +111,20 @@ def benchmark(
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if data is None or scaling:
-            jobs = scaling_jobs([simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()])
+            jobs = scaling_jobs(
+                [simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()]
+            )
         else:
-            sets = labelled_datasets(data, scratch=scratch, only=only or (), leave_out=leave_out or ())
+            sets = labelled_datasets(
+                data, scratch=scratch, only=only or (), leave_out=leave_out or ()
+            )
             if ablate or sketch:
                 jobs = (ablation_jobs if ablate else sketch_jobs)(sets, range(seeds))
             else:
                 jobs = comparison_jobs(sets, range(seeds), methods=chosen_methods(methods))
-        failed = measure(jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads)
+        failed = measure(
+            jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads
+        )
     write_page(output)
     if failed:
         sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
@@ -124,11 +134,15 @@ def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: in
     where = "the command line"
     if seeds < 1 or threads < 1:
         raise InputError.of(
-            what="seeds and threads begin at 1", where=where, remedy="give --seeds and --threads of 1 or more"
+            what="seeds and threads begin at 1",
+            where=where,
+            remedy="give --seeds and --threads of 1 or more",
         )
     if min(scaling, default=SMALLEST) < SMALLEST:
         raise InputError.of(
-            what=f"fewer than {SMALLEST} cells are not timed", where="--scaling", remedy="give larger numbers of cells"
+            what=f"fewer than {SMALLEST} cells are not timed",
+            where="--scaling",
+            remedy="give larger numbers of cells",
         )
     if data is None and not scaling:
         raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
@@ -146,13 +160,18 @@ def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     for name in names or ():
         if name not in known:
             raise InputError.of(
-                what=f"there is no method {quoted(name)}", where="--methods", remedy=f"choose from {', '.join(known)}"
+                what=f"there is no method {quoted(name)}",
+                where="--methods",
+                remedy=f"choose from {', '.join(known)}",
             )
     return tuple(method for name, method in known.items() if not names or name in names)
 
 
 def comparison_jobs(
-    datasets: Sequence[Dataset], seeds: Sequence[int], *, methods: Sequence[Method] = (*COMPARED, SCANPY)
+    datasets: Sequence[Dataset],
+    seeds: Sequence[int],
+    *,
+    methods: Sequence[Method] = (*COMPARED, SCANPY),
 ) -> list[Job]:
     """Return every method on every data set, set by set."""
     return [
@@ -167,7 +186,12 @@ def comparison_jobs(
 def ablation_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
     """Return every ablation at the true number of clusters, with what it is compared with."""
     methods = (OURS, CONSENSUS, *ABLATIONS)
-    return [Job(dataset, method, "true", seed) for dataset in datasets for method in methods for seed in seeds]
+    return [
+        Job(dataset, method, "true", seed)
+        for dataset in datasets
+        for method in methods
+        for seed in seeds
+    ]
 
 
 def sketch_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
@@ -184,7 +208,11 @@ def sketch_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
 
 def scaling_jobs(datasets: Sequence[Dataset]) -> list[Job]:
     """Return the methods that are timed, on the simulated cells."""
-    return [Job(dataset, method, "auto", 0) for dataset in datasets for method in (OURS, CONSENSUS, LEIDEN, SCANPY)]
+    return [
+        Job(dataset, method, "auto", 0)
+        for dataset in datasets
+        for method in (OURS, CONSENSUS, LEIDEN, SCANPY)
+    ]
 
 
 def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1) -> int:
@@ -210,7 +238,9 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
 
 def _found(jobs: Sequence[Job], *, scratch: Path, threads: int) -> Iterator[tuple[Job, Record]]:
     """Make fits, those of one kind of method on one data set in one process; where that dies, the next goes on."""
-    for _, together in itertools.groupby(jobs, key=lambda job: (job.dataset.name, type(job.method))):
+    for _, together in itertools.groupby(
+        jobs, key=lambda job: (job.dataset.name, type(job.method))
+    ):
         left = list(together)
         while left:
             try:
@@ -236,4 +266,8 @@ def _scored(dataset: Dataset, found: Record) -> dict[str, Any]:
         return {"error": one_line(found["error"])}
     clusters = pd.Series(found["labels"], index=dataset.gold.index).astype(str)
     cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
-    return cost | {"trained": found["trained"]} | rounded(score_clusters(clusters, dataset.scores, dataset.gold))
+    return (
+        cost
+        | {"trained": found["trained"]}
+        | rounded(score_clusters(clusters, dataset.scores, dataset.gold))
+    )

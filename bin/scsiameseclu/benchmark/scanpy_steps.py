@@ -35,7 +35,9 @@ def time_scanpy(*, group: Path) -> None:
 
     def steps() -> Iterator[Record]:
         found = ad.read_h5ad(group)
-        adata = ad.AnnData(found.layers["counts"].astype("float32"), obs=found.obs[[]], var=found.var[[]])
+        adata = ad.AnnData(
+            found.layers["counts"].astype("float32"), obs=found.obs[[]], var=found.var[[]]
+        )
         del found
         for step, function in STEPS.items():
             reset_peak_rss()

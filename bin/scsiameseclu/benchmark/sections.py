@@ -52,7 +52,9 @@ def markers(table: pd.DataFrame) -> str:
     times = pd.DataFrame(
         {
             "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
-            "as a multiple of ours": (table["seconds"] / first["seconds"]).map("{:.1f}".format).to_numpy(),
+            "as a multiple of ours": (table["seconds"] / first["seconds"])
+            .map("{:.1f}".format)
+            .to_numpy(),
         },
         index=table["method"],
     )
@@ -100,10 +102,14 @@ def steps(table: pd.DataFrame) -> str:
     shown = {}
     for value in ("seconds", "cpu_seconds", "peak_mb"):
         by_size = table.pivot_table(value, index="step", columns=["cells", "samples"]).loc[order]
-        shown[value] = by_size.map("{:,.0f}".format).replace("nan", "–").set_axis(list(names), axis=1)
+        shown[value] = (
+            by_size.map("{:,.0f}".format).replace("nan", "–").set_axis(list(names), axis=1)
+        )
     matrix = groups["values"].to_numpy() * 8 / 2**20
     shown["peak_mb"].loc["the counts in memory"] = [f"{size:,.0f}" for size in matrix]
-    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = [f"{2560 + 1.6 * size:,.0f}" for size in matrix]
+    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = [
+        f"{2560 + 1.6 * size:,.0f}" for size in matrix
+    ]
     return "\n\n".join(
         [
             "Seconds of a processor, of all tasks together:",
@@ -119,7 +125,10 @@ def steps(table: pd.DataFrame) -> str:
 def network(table: pd.DataFrame) -> str:
     """Return what the network adds to the consensus, and its embedding to the principal components."""
     failed = table[table["error"].notna()].drop_duplicates("dataset")
-    lines = [f"**Failed** on {row['dataset']}, which is left out: {row['error']}." for _, row in failed.iterrows()]
+    lines = [
+        f"**Failed** on {row['dataset']}, which is left out: {row['error']}."
+        for _, row in failed.iterrows()
+    ]
     whole = table[~table["dataset"].isin(failed["dataset"])]
     if not len(whole):
         return "\n\n".join(lines)
@@ -130,29 +139,39 @@ def network(table: pd.DataFrame) -> str:
         values = per_set(whole, measure).dropna(subset=[OURS.name, other])
         above = values[OURS.name] - values[other]
         means[title] = values.mean().to_dict() | {
-            f"scSiameseClu − {name}": with_interval(above) if name == other else "" for name in (CONSENSUS.name, "pca")
+            f"scSiameseClu − {name}": with_interval(above) if name == other else ""
+            for name in (CONSENSUS.name, "pca")
         }
-        means[title]["the same, shaped no default"] = with_interval(above[~is_development(above.index)])
+        means[title]["the same, shaped no default"] = with_interval(
+            above[~is_development(above.index)]
+        )
         sets[f"{title} − {other}"] = above.map("{:+.1f}".format)
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
     order = [OURS.name, CONSENSUS.name, "pca", *(name for name in map(str, rows) if " " in name)]
     first = f"× 100, mean over {whole['dataset'].nunique()} data sets"
     by_set = pd.DataFrame(sets).reindex(per_set(whole).index)
-    return "\n\n".join([*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")])
+    return "\n\n".join(
+        [*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")]
+    )
 
 
 def batch_correction(table: pd.DataFrame) -> str:
     """Return what the correction of batches does, and whether it was decided rightly."""
     names = {"none": "without", "corrected": "corrected", "auto": "taken"}
     numbers = {
-        f"ARI, {mode} k: {title}": table[f"{name}_{mode}"] for mode in ("true", "own") for name, title in names.items()
+        f"ARI, {mode} k: {title}": table[f"{name}_{mode}"]
+        for mode in ("true", "own")
+        for name, title in names.items()
     }
     shown = pd.DataFrame(
         {
             "batches": table["case"],
             "cells": table["cells"].map("{:,}".format),
             **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
-            **{name: table[name].map("{:.2f}".format).replace("nan", "–") for name in ("need", "validity", "shared")},
+            **{
+                name: table[name].map("{:.2f}".format).replace("nan", "–")
+                for name in ("need", "validity", "shared")
+            },
             "corrected": table["decision"],
         },
         dtype=object,

@@ -19,8 +19,8 @@ Name = tuple[str, str]
 class Reached:
     """All definitions of the package that some functions or classes of it reach, and the libraries that these use.
 
-    Followed are the names that a definition uses, imports inside functions included; a module taken as a whole counts
-    in full. The package's version does not count: a release is no change.
+    Followed are the names that a definition uses, imports inside functions included; a module taken
+    as a whole counts in full. The package's version does not count: a release is no change.
 
     Parameters
     ----------
@@ -60,12 +60,16 @@ class Reached:
         definitions, imports = read_source(module)
         if name and name not in definitions:
             if name not in imports:  # better no digest than one with a hole
-                raise LookupError(f"{module} neither defines nor imports {name} in a way that can be read")
+                raise LookupError(
+                    f"{module} neither defines nor imports {name} in a way that can be read"
+                )
             self._follow(*imports[name])
             return
         always = definitions.get("", [])
         statements = (
-            [*definitions[name], *always] if name else [node for nodes in definitions.values() for node in nodes]
+            [*definitions[name], *always]
+            if name
+            else [node for nodes in definitions.values() for node in nodes]
         )
         self.texts[module, name] = "\n".join(map(ast.unparse, statements))
         for statement in statements:
@@ -86,7 +90,8 @@ def _module_of(root: Any) -> str:
 def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]]:
     """Return a module's statements by the names that they bind, and what its imports, wherever they are, stand for.
 
-    Statements that bind no name, and so run with the module, are under the empty name; docstrings are left out.
+    Statements that bind no name, and so run with the module, are under the empty name; docstrings
+    are left out.
     """
     spec = find_spec(module)
     assert spec and spec.origin, module
@@ -94,16 +99,24 @@ def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]
     imports: dict[str, Name] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports |= {alias.asname or alias.name.partition(".")[0]: (alias.name, "") for alias in node.names}
+            imports |= {
+                alias.asname or alias.name.partition(".")[0]: (alias.name, "")
+                for alias in node.names
+            }
         elif isinstance(node, ast.ImportFrom):
             package = module if spec.submodule_search_locations else module.rpartition(".")[0]
             origin = resolve_name("." * node.level + (node.module or ""), package)
-            imports |= {alias.asname or alias.name: _module_or_name(origin, alias.name, module) for alias in node.names}
+            imports |= {
+                alias.asname or alias.name: _module_or_name(origin, alias.name, module)
+                for alias in node.names
+            }
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [item for item in body if not _is_text(item)] or [ast.Pass()]  # type: ignore[attr-defined]
     definitions: dict[str, list[ast.stmt]] = {}
     for statement in tree.body:
-        if not isinstance(statement, ast.Import | ast.ImportFrom | ast.If):  # below if: types, and what is a program
+        if not isinstance(
+            statement, ast.Import | ast.ImportFrom | ast.If
+        ):  # below if: types, and what is a program
             for name in _bound(statement):
                 definitions.setdefault(name, []).append(statement)
     return definitions, imports
@@ -116,7 +129,10 @@ def _is_text(statement: ast.stmt) -> bool:
 def _module_or_name(origin: str, name: str, module: str) -> Name:
     """Return what ``from origin import name`` in a module of the package stands for."""
     inside = f"{origin}.{name}"
-    if origin.partition(".")[0] == module.partition(".")[0] and find_spec(origin).submodule_search_locations:  # type: ignore[union-attr]
+    if (
+        origin.partition(".")[0] == module.partition(".")[0]
+        and find_spec(origin).submodule_search_locations
+    ):  # type: ignore[union-attr]
         return (inside, "") if find_spec(inside) else (origin, name)
     return origin, name
 
@@ -125,7 +141,9 @@ def _bound(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", statement)]
-    bound = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    bound = [
+        node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
+    ]
     return bound if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign) else [""]
 
 

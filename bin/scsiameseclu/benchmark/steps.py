@@ -54,7 +54,8 @@ def benchmark_steps(
     scanpy
         Whether scanpy's standard path is timed, too.
     runs
-        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary one.
+        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary
+        one.
     """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,9 @@ def benchmark_steps(
             )
             rows += scanpy_costs(folder) if scanpy else []
             about = read_json(folder / "about.json")
-            table = with_rows(output / TABLE, [about | _rounded(row) for row in rows], key=KEY, order=KEY[:2])
+            table = with_rows(
+                output / TABLE, [about | _rounded(row) for row in rows], key=KEY, order=KEY[:2]
+            )
         write_table(table, output / TABLE)
     write_page(output)
 
@@ -94,7 +97,10 @@ def write_group(folder: Path, n_cells: int, of_sample: int) -> None:
         counts, _ = simulated_cells(profiles, size, rng)
         n_values += counts.nnz
         obs = pd.DataFrame(index=[f"CELL{start + place}" for place in range(size)])
-        write_h5ad(ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=genes)), folder / f"sample_{number}.h5ad")
+        write_h5ad(
+            ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=genes)),
+            folder / f"sample_{number}.h5ad",
+        )
         row = {"sample": f"sample_{number}", "counts": f"sample_{number}.h5ad", "group": "all"}
         rows.append(row | {"organism": "human", "tissue": "blood"})
     write_json({"cells": n_cells, "samples": len(rows), "values": n_values}, folder / "about.json")
@@ -125,7 +131,11 @@ def scanpy_costs(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {key: round(row[key], 1) for key in ("seconds", "cpu_seconds")} | {"peak_mb": round(row["peak_mb"])}
+    return (
+        row
+        | {key: round(row[key], 1) for key in ("seconds", "cpu_seconds")}
+        | {"peak_mb": round(row["peak_mb"])}
+    )
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ RESAMPLES = 10_000
 def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Return the results of those data sets and seeds for which each (method, k_mode) wanted has one.
 
-    So that every mean over sets is over the same sets, whatever an interrupted run has left; for that same reason the
-    scores of a fit that failed become 0.
+    So that every mean over sets is over the same sets, whatever an interrupted run has left; for
+    that same reason the scores of a fit that failed become 0.
     """
     expected = pd.MultiIndex.from_tuples(wanted)
     known = results[pd.MultiIndex.from_frame(results[["method", "k_mode"]]).isin(expected)]
@@ -71,7 +71,8 @@ def with_rows(
 def per_set(results: pd.DataFrame, column: str = "ari", *, spread: bool = False) -> pd.DataFrame:
     """Return the mean of a column over the seeds (or its standard deviation), data sets by size x methods.
 
-    Scores are in percent. The standard deviation is that of a sample (n - 1), missing for a single seed.
+    Scores are in percent. The standard deviation is that of a sample (n - 1), missing for a single
+    seed.
     """
     values = results[column].astype(float) * (100 if column in PERCENT else 1)
     grouped = results.assign(value=values).groupby(["cells", "dataset", "method"])["value"]
@@ -99,7 +100,9 @@ def interval(differences: pd.Series[float]) -> tuple[float, float, float]:
 
 def with_interval(differences: pd.Series[float], digits: int = 1) -> str:
     """Return the mean difference and its interval as text."""
-    mean, low, high = (f"{round(value, digits) + 0.0:+.{digits}f}" for value in interval(differences))
+    mean, low, high = (
+        f"{round(value, digits) + 0.0:+.{digits}f}" for value in interval(differences)
+    )
     if "nan" in low:
         return "–" if "nan" in mean else mean
     return f"{mean} ({low} to {high})"
@@ -108,7 +111,10 @@ def with_interval(differences: pd.Series[float], digits: int = 1) -> str:
 def markdown(table: pd.DataFrame, *, first: str) -> str:
     """Return a Markdown table of text; the index becomes the column `first`, numbers get one decimal, gaps a dash."""
     head = [first, *map(str, table.columns)]
-    rows = [[str(name), *map(cell, row)] for name, row in zip(table.index, table.to_numpy(dtype=object), strict=True)]
+    rows = [
+        [str(name), *map(cell, row)]
+        for name, row in zip(table.index, table.to_numpy(dtype=object), strict=True)
+    ]
     rule = ["---", *["---:"] * len(table.columns)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 

@@ -37,7 +37,11 @@ def check(*, base: Path, samples: Path) -> None:
     found = open_base(unwrapped(base))
     organism = base_organism(found.var)
     rows = json.loads(samples.read_text(encoding="utf-8"))
-    others = [str(row["sample"]) for row in rows if organism.found != "mixed" and organism.check(str(row["organism"]))]
+    others = [
+        str(row["sample"])
+        for row in rows
+        if organism.found != "mixed" and organism.check(str(row["organism"]))
+    ]
     if others:
         raise InputError(_of_another_organism(organism, others))
 
@@ -60,7 +64,9 @@ def open_base(path: Path) -> ad.AnnData:
 
 def check_base(base: ad.AnnData) -> None:
     """Raise InputError if this is no result of the pipeline: if anything that placement needs is not there."""
-    absent = [f"obs[{name!r}]" for name in COLUMNS if name not in base.obs or base.obs[name].isna().any()]
+    absent = [
+        f"obs[{name!r}]" for name in COLUMNS if name not in base.obs or base.obs[name].isna().any()
+    ]
     absent += ["layers['counts']"] * ("counts" not in base.layers)
     absent += ["obsm['X_pca']"] * ("X_pca" not in base.obsm)
     absent += ["varm['PCs']"] * ("PCs" not in base.varm)

@@ -25,7 +25,10 @@ def check_device(*, device: Literal["auto", "cpu", "cuda"]) -> None:
         A GPU was asked for and there is none.
     """
     found = resolve_device(device)
-    write_json({"device": found, "name": torch.cuda.get_device_name() if found == "cuda" else None}, "device.json")
+    write_json(
+        {"device": found, "name": torch.cuda.get_device_name() if found == "cuda" else None},
+        "device.json",
+    )
 
 
 STEP = Step(check_device)

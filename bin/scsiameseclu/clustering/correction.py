@@ -63,12 +63,15 @@ def cluster_batches(
     batches, conditions
         Batch and condition of each cell, 0, 1 ...
     correction
-        ``"auto"``: as :func:`.consensus.guard.judged` finds, and not where the batches are the conditions.
+        ``"auto"``: as :func:`.consensus.guard.judged` finds, and not where the batches are the
+        conditions.
     n_clusters, detail, random_state
         See :func:`.consensus.levels.consensus_clustering`.
     """
     counts, n_batches = expression.counts, int(batches.max()) + 1
-    found = normalizations(counts, highly_variable=expression.highly_variable, random_state=random_state)
+    found = normalizations(
+        counts, highly_variable=expression.highly_variable, random_state=random_state
+    )
     plain = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
     if n_batches == 1:
         return Clustered(plain)
@@ -79,7 +82,9 @@ def cluster_batches(
         return Clustered(plain, Judgement(False, reason, n_batches))
     found = without_batches(found, batches, random_state=random_state)
     moved = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
-    judgement = judged(plain.partitions.graph, counts, moved.labels, batches, always=correction == "always")
+    judgement = judged(
+        plain.partitions.graph, counts, moved.labels, batches, always=correction == "always"
+    )
     if not judgement.corrected:
         return Clustered(plain, judgement)
     return Clustered(moved, judgement, plain.labels)

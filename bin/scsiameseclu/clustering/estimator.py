@@ -105,8 +105,8 @@ class _Result:
 class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Deep clustering of single cells: a training-free consensus, refined by a siamese network and optimal transport.
 
-    Follows Xu et al., scSiameseClu (IJCAI 2025, arXiv 2505.12626), without any access to labels and without n x n
-    matrices. The same seed gives the same bytes on the CPU.
+    Follows Xu et al., scSiameseClu (IJCAI 2025, arXiv 2505.12626), without any access to labels and
+    without n x n matrices. The same seed gives the same bytes on the CPU.
 
     Parameters
     ----------
@@ -123,20 +123,21 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     random_state
         Seed.
     batch_key
-        Column of ``obs`` with the batches; they are put in order by name, so that the order in which
-        they were joined is of no matter. Default: none.
+        Column of ``obs`` with the batches; they are put in order by name, so that the order in
+        which they were joined is of no matter. Default: none.
     batch_correction
         ``"auto"``: batches are corrected where that is needed and does not join different types
         (:mod:`~scsiameseclu.clustering.consensus.guard`); ``"always"``; or ``"none"``.
     condition_key
-        Column of ``obs`` with the conditions: ``"auto"`` corrects no batches that are the conditions.
-        Default: none.
+        Column of ``obs`` with the conditions: ``"auto"`` corrects no batches that are the
+        conditions. Default: none.
     device
         ``"auto"`` (a GPU if there is one), ``"cpu"`` or ``"cuda"``, for the network.
     sfm, crr, lrr, pr, rec, zinb, otc, noise, edge_dropping, diffusion, cell_target, sizes
         Switches of the method's components, see :class:`~scsiameseclu.clustering.train.Components`.
     training
-        Numbers of the training, see :class:`~scsiameseclu.clustering.train.Training`. Default: one set for all data.
+        Numbers of the training, see :class:`~scsiameseclu.clustering.train.Training`. Default: one
+        set for all data.
     verbose
         Report the progress on stderr.
 
@@ -145,7 +146,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     labels_ : int64 array of shape (n,)
         Clusters, 0 .. n_clusters_ - 1 by falling size.
     embedding_ : float32 array of shape (n, d)
-        The network's embedding z (rows of length 1); the diffused principal components if the method is the consensus.
+        The network's embedding z (rows of length 1); the diffused principal components if the
+        method is the consensus.
     soft_assignments_ : float32 array of shape (n, n_clusters_)
         Probabilities of the clusters, rows sum to 1.
     confidence_ : float32 array of shape (n,)
@@ -257,7 +259,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            The counts are no raw counts, the parameters do not fit, or ``device="cuda"`` and there is no GPU.
+            The counts are no raw counts, the parameters do not fit, or ``device="cuda"`` and there
+            is no GPU.
         """
         adata = as_anndata(adata)
         batches = column_codes(adata, self.batch_key)
@@ -271,7 +274,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = adata.n_vars
         seed = int(self.random_state)
         progress = Progress(enabled=self.verbose)
-        # Sums that threads share are rounded by their number: one thread gives the same bytes everywhere.
+        # Sums that threads share are rounded by their number: one thread gives the same bytes
+        # everywhere.
         with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
             cells = sketch(expression.scores, batches, self.max_cells, random_state=seed)
@@ -286,19 +290,25 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 random_state=seed,
             )
             if clustered.corrected:
-                expression = replace(expression, scores=corrected(expression.scores, batches, random_state=seed))
+                expression = replace(
+                    expression, scores=corrected(expression.scores, batches, random_state=seed)
+                )
             result = self._refine(expression.of(cells), clustered.consensus, progress)
             self._keep(expression, cells, clustered, result, progress)
             self._keep_batches(clustered, expression, batches)
         self._reorder(np.argsort(order))
         return self
 
-    def fit_predict(self, adata: ad.AnnData | Counts, y: object = None, **kwargs: object) -> NDArray[np.int64]:  # noqa: ARG002
+    def fit_predict(
+        self, adata: ad.AnnData | Counts, y: object = None, **kwargs: object
+    ) -> NDArray[np.int64]:
         """Cluster the cells and return `labels_`."""
         labels: NDArray[np.int64] = self.fit(adata).labels_
         return labels
 
-    def cut(self, *, n_clusters: int | None = None, detail: float | None = None) -> NDArray[np.int64]:
+    def cut(
+        self, *, n_clusters: int | None = None, detail: float | None = None
+    ) -> NDArray[np.int64]:
         """Return another cut of the fitted model's dendrogram, labels by falling size.
 
         Parameters
@@ -311,7 +321,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Not exactly one of the two is given, the number exceeds the dendrogram's leaves, or the detail its range.
+            Not exactly one of the two is given, the number exceeds the dendrogram's leaves, or the
+            detail its range.
         """
         if (n_clusters is None) == (detail is None):
             raise InputError.of(
@@ -337,8 +348,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
         Sets ``obs['cluster']``, ``obs['cluster_coarse']`` and ``obs['cluster_fine']`` (categories
         ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
-        ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions, seed, method).
-        Where batches were corrected also ``obs['cluster_uncorrected']`` and ``obsm['X_pca_corrected']``.
+        ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions,
+        seed, method). Where batches were corrected also ``obs['cluster_uncorrected']`` and
+        ``obsm['X_pca_corrected']``.
         """
         if adata.n_obs != len(self.labels_):
             raise InputError.of(
@@ -353,11 +365,17 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             adata.obsm["X_pca_corrected"] = self.corrected_components_
         adata.obs["cluster_confidence"] = self.confidence_
         adata.obsm["X_scsiameseclu"] = self.embedding_
-        adata.uns["scsiameseclu"] = json.dumps(self.description(), sort_keys=True, default=storage.plain_number)
+        adata.uns["scsiameseclu"] = json.dumps(
+            self.description(), sort_keys=True, default=storage.plain_number
+        )
 
     def levels(self) -> dict[str, NDArray[np.int64]]:
         """Return the labels of each level by the name of its column in ``obs``."""
-        return {"cluster": self.labels_, "cluster_coarse": self.coarse_labels_, "cluster_fine": self.fine_labels_}
+        return {
+            "cluster": self.labels_,
+            "cluster_coarse": self.coarse_labels_,
+            "cluster_fine": self.fine_labels_,
+        }
 
     def description(self) -> dict[str, Any]:
         """Return parameters, seed, versions and the method whose labels these are, ready for JSON."""
@@ -411,13 +429,20 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise _bad_parameter(name, getattr(self, name), f"Choose one of {', '.join(allowed)}.")
+                raise _bad_parameter(
+                    name, getattr(self, name), f"Choose one of {', '.join(allowed)}."
+                )
 
     def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
         scores = expression.scores / expression.scale()
         reason = self._no_training(consensus)
         graph = consensus.partitions.graph
-        views = graph_views(graph, scores, edge_dropping=self.edge_dropping, diffusion=self.diffusion or bool(reason))
+        views = graph_views(
+            graph,
+            scores,
+            edge_dropping=self.edge_dropping,
+            diffusion=self.diffusion or bool(reason),
+        )
         start = _consensus_result(consensus, views, reason)
         if reason:
             return start
@@ -466,15 +491,24 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         tree = consensus.moved(result.labels)
         self.stability_ = tree.stability(consensus.partitions.labels)
         assigned = Assigned(
-            result.labels, result.soft, result.embedding, tree.leaves, consensus.labels, clustered.uncorrected
+            result.labels,
+            result.soft,
+            result.embedding,
+            tree.leaves,
+            consensus.labels,
+            clustered.uncorrected,
         )
         self.sketch_ = None
         if len(cells) < len(expression.scores):
             assigned = self._extended(assigned, expression, cells, consensus, result, progress)
             self.sketch_ = np.isin(np.arange(len(expression.scores)), cells)
         self.dendrogram_ = tree.with_leaves(assigned.leaves)
-        coarse, nodes, fine = levels(self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail)
-        self.coarse_labels_, self.labels_, self.fine_labels_ = map(by_falling_size, (coarse, nodes, fine))
+        coarse, nodes, fine = levels(
+            self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail
+        )
+        self.coarse_labels_, self.labels_, self.fine_labels_ = map(
+            by_falling_size, (coarse, nodes, fine)
+        )
         first = np.unique(self.labels_, return_index=True)[1]
         order = assigned.labels[first]
         self.n_clusters_ = len(order)
@@ -511,11 +545,15 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         )
         return extended(sketched, cells, scores, progress.step)
 
-    def _keep_batches(self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]) -> None:
+    def _keep_batches(
+        self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]
+    ) -> None:
         self.batch_judgement_ = clustered.judgement
         self.corrected_components_ = expression.scores if clustered.corrected else None
         self.batch_agreement_ = (
-            agreement(expression.counts, self.labels_, batches).clusters if clustered.corrected else {}
+            agreement(expression.counts, self.labels_, batches).clusters
+            if clustered.corrected
+            else {}
         )
 
     def _reorder(self, cells: NDArray[np.int64]) -> None:
@@ -609,7 +647,9 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
     return checked(adata).astype(np.float32, copy=False)
 
 
-def prepare_expression(adata: ad.AnnData, counts: csr_matrix, *, random_state: int = 0) -> Expression:
+def prepare_expression(
+    adata: ad.AnnData, counts: csr_matrix, *, random_state: int = 0
+) -> Expression:
     """Return counts, highly variable genes and principal components: those of `adata`, else computed.
 
     Nothing of ``obs`` is passed on to the functions that compute them.
@@ -617,7 +657,11 @@ def prepare_expression(adata: ad.AnnData, counts: csr_matrix, *, random_state: i
     if "X_pca" not in adata.obsm or "highly_variable" not in adata.var:
         from ..expression.normalize import normalize
 
-        bare = ad.AnnData(X=counts, obs=pd.DataFrame(index=adata.obs_names), var=pd.DataFrame(index=adata.var_names))
+        bare = ad.AnnData(
+            X=counts,
+            obs=pd.DataFrame(index=adata.obs_names),
+            var=pd.DataFrame(index=adata.var_names),
+        )
         adata = normalize(bare, random_state=random_state)
         counts = csr_matrix(adata.layers["counts"]).astype(np.float32, copy=False)
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
@@ -676,7 +720,10 @@ def _chosen(trained: Trained, start: _Result) -> _Result:
 
 def _consensus_result(consensus: Consensus, views: GraphViews, reason: str) -> _Result:
     embedding = unit_rows(views.diffused)
-    met = cell_co_association(consensus.labels, consensus.partitions.labels) + np.finfo(np.float32).tiny
+    met = (
+        cell_co_association(consensus.labels, consensus.partitions.labels)
+        + np.finfo(np.float32).tiny
+    )
     means = np.zeros((consensus.n_clusters, embedding.shape[1]), dtype=np.float64)
     np.add.at(means, consensus.labels, embedding)
     return _Result(
@@ -698,7 +745,11 @@ def _check_n_clusters(k: object) -> None:
 
 
 def _check_detail(detail: object) -> None:
-    if isinstance(detail, bool) or not isinstance(detail, int | float | np.number) or not 0 <= detail <= 1:
+    if (
+        isinstance(detail, bool)
+        or not isinstance(detail, int | float | np.number)
+        or not 0 <= detail <= 1
+    ):
         raise _bad_parameter("detail", detail, "Give a number from 0 (coarse) to 1 (fine).")
 
 

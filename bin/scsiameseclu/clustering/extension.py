@@ -80,9 +80,10 @@ class Sketched:
     def place(self, scores: NDArray[np.float32]) -> Assigned:
         """Return what is to be said of other cells with these scores.
 
-        Views, and partitions shared with each cluster, are the mean over their nearest sketch cells by cosine.
-        From these the network, if it gave the labels, assigns them as it did the sketch's. A cell's leaf is
-        that of its cluster to which most of these sketch cells belong, else the largest.
+        Views, and partitions shared with each cluster, are the mean over their nearest sketch cells
+        by cosine. From these the network, if it gave the labels, assigns them as it did the
+        sketch's. A cell's leaf is that of its cluster to which most of these sketch cells belong,
+        else the largest.
         """
         near, known = Neighbors.of(unit_rows(self.scores), unit_rows(scores)), self.assigned
         views = GraphViews(*(near.mean(view).astype(np.float32) for view in self.views))
@@ -137,8 +138,11 @@ def extended(
         if progress is not None:
             progress(done, len(blocks))
     back = np.argsort(np.concatenate([cells, others]))
-    joined = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Assigned)}
+    joined = {
+        field.name: [getattr(part, field.name) for part in parts] for field in fields(Assigned)
+    }
     whole: dict[str, Any] = {
-        name: None if values[0] is None else np.concatenate(values)[back] for name, values in joined.items()
+        name: None if values[0] is None else np.concatenate(values)[back]
+        for name, values in joined.items()
     }
     return Assigned(**whole)

@@ -106,7 +106,11 @@ def place_group(
     placed = place(known, new, correction=batch_correction, random_state=seed)
     write_h5ad(_result(placed, seed=seed), f"{prefix}.clustering.h5ad")
     write_table(pd.DataFrame(columns=["step", "phase", "total"]), f"{prefix}.training_history.tsv")
-    cost: Cost = {"device": "cpu", "seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb()}
+    cost: Cost = {
+        "device": "cpu",
+        "seconds": time.monotonic() - started,
+        "peak_memory_mb": peak_memory_mb(),
+    }
     found = _summary(placed, settings(new)["n_clusters"], batch_correction)
     summary: ClusteringSummary = {**found, **cost}
     write_json(summary, f"{prefix}.clustering.json")
@@ -124,7 +128,11 @@ def _result(placed: Placement, *, seed: int) -> ad.AnnData:
 def _summary(placed: Placement, requested: int | str, correction: Correction) -> Clusters:
     obs, judgement = placed.obs, placed.judgement
     unlike, n = int(obs["unlike_known"].sum()), len(obs)
-    done = "were corrected towards the base" if judgement.corrected else "were not corrected towards the base"
+    done = (
+        "were corrected towards the base"
+        if judgement.corrected
+        else "were not corrected towards the base"
+    )
     notes = [
         "The cells were placed among the clusters of the base, which was not clustered again.",
         f"Of {n} cells {unlike} ({100 * unlike / n:.1f} %) are unlike anything known in the base.",
@@ -132,15 +140,21 @@ def _summary(placed: Placement, requested: int | str, correction: Correction) ->
     ]
     if placed.n_shared < placed.n_genes:
         missing = placed.n_genes - placed.n_shared
-        notes.append(f"{missing} of the base's {placed.n_genes} variable genes were not measured and are left out.")
+        notes.append(
+            f"{missing} of the base's {placed.n_genes} variable genes were not measured and are left out."
+        )
     if requested != "auto":
-        notes.append(f"{requested} clusters were asked for; with a base their number is the base's.")
+        notes.append(
+            f"{requested} clusters were asked for; with a base their number is the base's."
+        )
     return {
         "n_clusters": obs["cluster"].nunique(),
         "n_clusters_requested": "auto",
         "stability_ari": None,
         "cluster_stability": {},
-        "levels": {name: obs[name].nunique() for name in ("cluster", "cluster_coarse", FINE) if name in obs},
+        "levels": {
+            name: obs[name].nunique() for name in ("cluster", "cluster_coarse", FINE) if name in obs
+        },
         "batch_correction": cast("BatchDecision", {"requested": correction, **vars(judgement)}),
         "placement": {
             "n_unlike_known": unlike,
@@ -176,25 +190,28 @@ def _some_of_each(clusters: pd.Series[Any]) -> NDArray[np.bool_]:
     return np.asarray((place_ + 1) * most // size > place_ * most // size)
 
 
-def place(base: ad.AnnData, new: ad.AnnData, *, correction: Correction = "auto", random_state: int = 0) -> Placement:
+def place(
+    base: ad.AnnData, new: ad.AnnData, *, correction: Correction = "auto", random_state: int = 0
+) -> Placement:
     """Return the base's clusters and cell types of new cells; neither AnnData is changed.
 
-    Each new cell goes where most of its 15 nearest cells of the base are, weighted by the inverse of
-    their distance, in the base's principal components. Where the new batches lie apart from the base
-    they are corrected towards it, as batches are before they are clustered, if that is judged right.
+    Each new cell goes where most of its 15 nearest cells of the base are, weighted by the inverse
+    of their distance, in the base's principal components. Where the new batches lie apart from the
+    base they are corrected towards it, as batches are before they are clustered, if that is judged
+    right.
 
-    ``unlike_known``: the base's components need not show what it lacks. So the cells are compared in
-    components of the base and the new cells together, each divided by its standard deviation in the
-    base, by the angle. A cell is unlike anything known where its mean distance to its 15 nearest
-    cells of the base exceeds the 99 % quantile of the same distances (each cell itself left out) in
-    the cluster in which it was placed.
+    ``unlike_known``: the base's components need not show what it lacks. So the cells are compared
+    in components of the base and the new cells together, each divided by its standard deviation in
+    the base, by the angle. A cell is unlike anything known where its mean distance to its 15
+    nearest cells of the base exceeds the 99 % quantile of the same distances (each cell itself left
+    out) in the cluster in which it was placed.
 
     Parameters
     ----------
     base
         ``<group>.h5ad`` of the pipeline: raw counts in ``layers['counts']``, ``obs['cluster']``,
-        ``obs['cell_type']``, ``obsm['X_pca']``, ``varm['PCs']``, ``var['highly_variable']``. Where a
-        cluster has more than 1,000 cells, so many are used, evenly spaced.
+        ``obs['cell_type']``, ``obsm['X_pca']``, ``varm['PCs']``, ``var['highly_variable']``. Where
+        a cluster has more than 1,000 cells, so many are used, evenly spaced.
     new
         Raw counts in ``layers['counts']`` or ``X``; batches in ``obs['batch']``, by default one.
     correction
@@ -205,8 +222,8 @@ def place(base: ad.AnnData, new: ad.AnnData, *, correction: Correction = "auto",
     Raises
     ------
     InputError
-        The base is no result of the pipeline, the new counts are no raw counts, or the new cells have
-        fewer than half of the base's variable genes.
+        The base is no result of the pipeline, the new counts are no raw counts, or the new cells
+        have fewer than half of the base's variable genes.
     """
     check_base(base)
     base = base[_some_of_each(base.obs["cluster"])]
@@ -214,7 +231,9 @@ def place(base: ad.AnnData, new: ad.AnnData, *, correction: Correction = "auto",
         return _placed(base, new, correction, random_state)
 
 
-def _placed(base: ad.AnnData, new: ad.AnnData, correction: Correction, random_state: int) -> Placement:
+def _placed(
+    base: ad.AnnData, new: ad.AnnData, correction: Correction, random_state: int
+) -> Placement:
     here, there = matching_genes(base.var, new.var)
     variable = base.var["highly_variable"].to_numpy(dtype=bool)
     n_genes, n_shared = int(variable.sum()), int(variable[here].sum())
@@ -226,20 +245,33 @@ def _placed(base: ad.AnnData, new: ad.AnnData, correction: Correction, random_st
         )
     counts = csr_matrix(vstack([raw_counts(base)[:, here], raw_counts(new)[:, there]]))
     n = base.n_obs
-    codes = pd.factorize(new.obs[BATCH].astype(str), sort=True)[0] if BATCH in new.obs else np.zeros(new.n_obs)
+    codes = (
+        pd.factorize(new.obs[BATCH].astype(str), sort=True)[0]
+        if BATCH in new.obs
+        else np.zeros(new.n_obs)
+    )
     batches = np.concatenate([np.zeros(n), codes + 1]).astype(np.int64)
     plain = _projected(counts, n, np.asarray(base.varm["PCs"])[here])
     clusters = base.obs["cluster"].astype(str).to_numpy()
     joint = _joint_components(counts, random_state)
     points, judgement = _without_batches(
-        base, counts, plain, joint, batches, clusters, correction=correction, random_state=random_state
+        base,
+        counts,
+        plain,
+        joint,
+        batches,
+        clusters,
+        correction=correction,
+        random_state=random_state,
     )
     near = Neighbors.of(points[:n], points[n:])
     cluster, confidence = near.vote(clusters)
     if judgement.corrected:
         joint = shifted(joint, batches, np.random.default_rng(random_state))
     unlike = _unlike(joint, n, clusters, cluster)
-    obs = _observations(base, new.obs_names, near, cluster).assign(cluster_confidence=confidence, unlike_known=unlike)
+    obs = _observations(base, new.obs_names, near, cluster).assign(
+        cluster_confidence=confidence, unlike_known=unlike
+    )
     return Placement(obs, points[n:].astype(np.float32), n_genes, n_shared, judgement)
 
 
@@ -280,7 +312,8 @@ def _without_batches(
 ) -> tuple[NDArray[np.float64], Judgement]:
     """Return the scores, with the new batches corrected towards the base where that is to be, and why.
 
-    Whether they lie apart is seen in the joint components: what only a batch has is hardly in the base's.
+    Whether they lie apart is seen in the joint components: what only a batch has is hardly in the
+    base's.
     """
     n, n_batches = base.n_obs, int(batches.max()) + 1
     if correction == "none":
@@ -288,7 +321,9 @@ def _without_batches(
     start = plain.copy()
     if CORRECTED_PCA in base.obsm:
         start[:n] += np.asarray(base.obsm[CORRECTED_PCA]) - np.asarray(base.obsm["X_pca"])
-    moved = corrected(start.astype(np.float32), batches, random_state=random_state).astype(np.float64)
+    moved = corrected(start.astype(np.float32), batches, random_state=random_state).astype(
+        np.float64
+    )
     names, codes = np.unique(clusters, return_inverse=True)
     placed = Neighbors.of(moved[:n], moved[n:]).vote(clusters)[0]
     labels = np.concatenate([codes, np.searchsorted(names, placed)])
@@ -299,10 +334,14 @@ def _without_batches(
 
 def _joint_components(counts: csr_matrix, random_state: int) -> NDArray[np.float64]:
     """Return principal components of all cells over the genes that vary in all of them."""
-    return np.asarray(normalize(ad.AnnData(counts), random_state=random_state).obsm["X_pca"], dtype=np.float64)
+    return np.asarray(
+        normalize(ad.AnnData(counts), random_state=random_state).obsm["X_pca"], dtype=np.float64
+    )
 
 
-def _unlike(joint: NDArray[np.float64], n: int, clusters: NDArray[Any], placed: NDArray[Any]) -> NDArray[np.bool_]:
+def _unlike(
+    joint: NDArray[np.float64], n: int, clusters: NDArray[Any], placed: NDArray[Any]
+) -> NDArray[np.bool_]:
     """Return which new cells are farther from the base's `n` cells than these, in their cluster, from each other."""
     scale = joint[:n].std(axis=0)
     points = unit_rows(joint / np.where(scale > 0, scale, 1))
@@ -312,13 +351,17 @@ def _unlike(joint: NDArray[np.float64], n: int, clusters: NDArray[Any], placed: 
     return np.asarray(found > limits.loc[placed].to_numpy())
 
 
-def _observations(base: ad.AnnData, names: pd.Index, near: Neighbors, cluster: NDArray[Any]) -> pd.DataFrame:
+def _observations(
+    base: ad.AnnData, names: pd.Index, near: Neighbors, cluster: NDArray[Any]
+) -> pd.DataFrame:
     """Return clusters and cell types, categories in the base's order as far as any cell was placed there."""
     known = base.obs.astype(str)
     found = {"cluster": cluster}
     for column in PER_CLUSTER:
         if column in known:
-            of_cluster = known.groupby("cluster")[column].agg(lambda values: values.value_counts().index[0])
+            of_cluster = known.groupby("cluster")[column].agg(
+                lambda values: values.value_counts().index[0]
+            )
             found[column] = of_cluster.loc[cluster].to_numpy()
     if FINE in known:
         same = known["cluster"].to_numpy()[near.cells] == cluster[:, None]

@@ -59,7 +59,8 @@ def cluster(
     batch_correction
         Whether differences between batches (``obs['batch']``) are corrected; ``auto`` judges it.
     condition
-        Column of the samplesheet with the conditions: ``auto`` corrects no batches that are the conditions.
+        Column of the samplesheet with the conditions: ``auto`` corrects no batches that are the
+        conditions.
     device
         Where the network runs.
     method
@@ -68,7 +69,9 @@ def cluster(
         Subsets of the cells on which the stability is measured; 0 measures none.
     """
     started = time.monotonic()
-    adata = ad.read_h5ad(expression, backed="r")  # the counts are read, the normalized expression is not
+    adata = ad.read_h5ad(
+        expression, backed="r"
+    )  # the counts are read, the normalized expression is not
     requested = settings(adata)["n_clusters"]
     if condition is not None:
         adata.obs[CONDITION] = _of_samples(adata, condition)
@@ -104,7 +107,10 @@ def cluster(
 
 def _of_samples(adata: ad.AnnData, column: str) -> pd.Series:
     """Return what the samplesheet says of each cell's sample in that column; empty text where it says nothing."""
-    values = {str(row["sample"]): str(row["extra"].get(column) or "") for row in settings(adata)["samples"]}
+    values = {
+        str(row["sample"]): str(row["extra"].get(column) or "")
+        for row in settings(adata)["samples"]
+    }
     return pd.Series(adata.obs["sample"].astype(str).map(values))
 
 
@@ -116,20 +122,32 @@ def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
 
 
 def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
-    notes = [f"The labels are those of the training-free consensus: {model.reason_}."] if model.reason_ else []
+    notes = (
+        [f"The labels are those of the training-free consensus: {model.reason_}."]
+        if model.reason_
+        else []
+    )
     if requested not in ("auto", model.n_clusters_):
-        notes.append(f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished.")
+        notes.append(
+            f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished."
+        )
     if model.sketch_ is not None:
         n_sketch, n = int(model.sketch_.sum()), len(model.sketch_)
-        notes.append(f"{n_sketch:,} of the {n:,} cells were clustered; the others were placed by their nearest ones.")
+        notes.append(
+            f"{n_sketch:,} of the {n:,} cells were clustered; the others were placed by their nearest ones."
+        )
     notes += _batch_notes(model)
     if stability is None:
-        notes.append("Stability under resampling was not measured: one cluster, too few cells, or not asked for.")
+        notes.append(
+            "Stability under resampling was not measured: one cluster, too few cells, or not asked for."
+        )
     return {
         "n_clusters": model.n_clusters_,
         "n_clusters_requested": requested,
         "stability_ari": stability,
-        "cluster_stability": {str(cluster): value for cluster, value in model.cluster_stability_.items()},
+        "cluster_stability": {
+            str(cluster): value for cluster, value in model.cluster_stability_.items()
+        },
         "levels": {name: int(labels.max()) + 1 for name, labels in model.levels().items()},
         "cuts": {
             "cluster_coarse": COARSEST,
@@ -149,7 +167,11 @@ def _batch_record(model: ScSiameseClu) -> BatchDecision | None:
     if model.batch_judgement_ is None:
         return None
     agreement = {str(cluster): value for cluster, value in model.batch_agreement_.items()}
-    record = {"requested": model.batch_correction, **asdict(model.batch_judgement_), "cluster_agreement": agreement}
+    record = {
+        "requested": model.batch_correction,
+        **asdict(model.batch_judgement_),
+        "cluster_agreement": agreement,
+    }
     return cast("BatchDecision", record)
 
 
@@ -158,10 +180,18 @@ def _batch_notes(model: ScSiameseClu) -> list[str]:
     if judgement is None:
         return []
     done = "were corrected" if judgement.corrected else "were not corrected"
-    measured = [("mixing", judgement.need), ("agreement", judgement.validity), ("shared", judgement.shared)]
+    measured = [
+        ("mixing", judgement.need),
+        ("agreement", judgement.validity),
+        ("shared", judgement.shared),
+    ]
     numbers = ", ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
-    notes = [f"The {judgement.n_batches} batches {done}: {judgement.reason}{numbers and f' ({numbers})'}."]
-    if doubtful := [str(cluster) for cluster, value in model.batch_agreement_.items() if value < DOUBTFUL]:
+    notes = [
+        f"The {judgement.n_batches} batches {done}: {judgement.reason}{numbers and f' ({numbers})'}."
+    ]
+    if doubtful := [
+        str(cluster) for cluster, value in model.batch_agreement_.items() if value < DOUBTFUL
+    ]:
         notes.append(
             f"Clusters that agree poorly between batches, and may join different cells: {', '.join(doubtful)}."
         )
@@ -182,7 +212,10 @@ def dendrogram_record(model: ScSiameseClu) -> DendrogramRecord:
             {"n_cells": int(size)} | {name: int(labels[cell]) for name, labels in levels.items()}
             for cell, size in zip(first, sizes, strict=True)
         ],
-        "merges": [{"nodes": [int(a), int(b)], "co_association": float(met)} for a, b, met, _ in tree.merges],
+        "merges": [
+            {"nodes": [int(a), int(b)], "co_association": float(met)}
+            for a, b, met, _ in tree.merges
+        ],
         "stability": [float(value) for value in model.stability_],
     }
 

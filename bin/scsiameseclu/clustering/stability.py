@@ -53,7 +53,8 @@ def resampling_stability(
 
     Returns
     -------
-    The mean ARI, or None where there is one cluster, or subsets would have fewer than two cells a cluster.
+    The mean ARI, or None where there is one cluster, or subsets would have fewer than two cells a
+    cluster.
     """
     n, k = len(labels), len(np.unique(labels))
     size = min(int(share * n), max_cells)
@@ -72,9 +73,18 @@ def resampling_stability(
         )
         for number, cells in enumerate(subsets)
     ]
-    with threadpool_limits(1):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
+    with threadpool_limits(
+        1
+    ):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
         found = in_parallel(calls)
-    return float(np.mean([adjusted_rand_score(labels[cells], own) for cells, own in zip(subsets, found, strict=True)]))
+    return float(
+        np.mean(
+            [
+                adjusted_rand_score(labels[cells], own)
+                for cells, own in zip(subsets, found, strict=True)
+            ]
+        )
+    )
 
 
 def consensus_labels(counts: csr_matrix, **options: Any) -> NDArray[np.int64]:

@@ -47,7 +47,9 @@ VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")
 def save(model: ScSiameseClu, path: Path | str) -> None:
     """Write a fitted model; the same model gives the same bytes."""
     arrays = {name: getattr(model, name) for name in ARRAYS}
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+    tensors = {
+        name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None
+    }
     tensors |= {"merges": model.dendrogram_.merges, "leaves": model.dendrogram_.leaves}
     if model.network_ is not None:
         state = model.network_.state_dict()
@@ -80,16 +82,24 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
             remedy="Give a file written by ScSiameseClu.save (<group>.model.safetensors).",
         ) from error
     training = metadata["parameters"].pop("training")
-    model = kind(**metadata["parameters"], training=None if training is None else Training(**training))
+    model = kind(
+        **metadata["parameters"], training=None if training is None else Training(**training)
+    )
     for name in ARRAYS:
         setattr(model, name, tensors.get(name))
     for name in VALUES:
         setattr(model, name, metadata[name])
     model.dendrogram_ = Dendrogram(tensors["merges"], tensors["leaves"])
     columns = metadata["history_"]
-    model.history_ = pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, dtype, values in columns})
-    model.cluster_stability_ = {int(cluster): value for cluster, value in metadata["cluster_stability_"].items()}
-    model.batch_agreement_ = {int(cluster): value for cluster, value in metadata["batch_agreement_"].items()}
+    model.history_ = pd.DataFrame(
+        {name: pd.Series(values, dtype=dtype) for name, dtype, values in columns}
+    )
+    model.cluster_stability_ = {
+        int(cluster): value for cluster, value in metadata["cluster_stability_"].items()
+    }
+    model.batch_agreement_ = {
+        int(cluster): value for cluster, value in metadata["batch_agreement_"].items()
+    }
     judgement = metadata["batch_judgement_"]
     model.batch_judgement_ = None if judgement is None else Judgement(**judgement)
     model.network_ = _network(tensors)
@@ -104,12 +114,18 @@ def _metadata(model: ScSiameseClu) -> dict[str, Any]:
             "training": None if model.training is None else asdict(model.training),
         },
         "history_": [
-            [name, str(history[name].dtype), [None if pd.isna(value) else value for value in history[name].tolist()]]
+            [
+                name,
+                str(history[name].dtype),
+                [None if pd.isna(value) else value for value in history[name].tolist()],
+            ]
             for name in history
         ],
         "cluster_stability_": model.cluster_stability_,
         "batch_agreement_": model.batch_agreement_,
-        "batch_judgement_": None if model.batch_judgement_ is None else asdict(model.batch_judgement_),
+        "batch_judgement_": None
+        if model.batch_judgement_ is None
+        else asdict(model.batch_judgement_),
         **{name: getattr(model, name) for name in VALUES},
     }
 
@@ -124,7 +140,10 @@ def _network(tensors: dict[str, np.ndarray[Any, Any]]) -> SiameseNetwork | None:
         return None
     n_hidden, n_features = state["expression.encoder.hidden.weight"].shape
     network = SiameseNetwork(
-        n_features, len(state["zinb.log_dispersion"]), n_hidden=n_hidden, n_projection=len(state["head.2.weight"])
+        n_features,
+        len(state["zinb.log_dispersion"]),
+        n_hidden=n_hidden,
+        n_projection=len(state["head.2.weight"]),
     )
     network.load_state_dict(state)
     return network.eval()

@@ -33,8 +33,9 @@ RESOLUTIONS = (1e-3, 100.0)
 def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
     """Cluster a group by the comparison methods; writes ``<prefix>.comparison.tsv``.
 
-    The columns are ``barcode``, ``scsiameseclu``, ``consensus`` (not of placed cells), ``leiden`` (resolution 1.0),
-    ``leiden_k`` (Leiden matched to the number of clusters found) and ``kmeans`` (with that number).
+    The columns are ``barcode``, ``scsiameseclu``, ``consensus`` (not of placed cells), ``leiden``
+    (resolution 1.0), ``leiden_k`` (Leiden matched to the number of clusters found) and ``kmeans``
+    (with that number).
 
     Parameters
     ----------
@@ -101,19 +102,28 @@ def standard_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr
     if n < 3:
         return csr_matrix((n, n), dtype=np.float32)
     cells = ad.AnnData(obsm={"X_pca": scores})
-    sc.pp.neighbors(cells, n_neighbors=min(N_NEIGHBORS, n - 1), use_rep="X_pca", random_state=random_state)
+    sc.pp.neighbors(
+        cells, n_neighbors=min(N_NEIGHBORS, n - 1), use_rep="X_pca", random_state=random_state
+    )
     return csr_matrix(cells.obsp["connectivities"])
 
 
-def leiden_labels(graph: csr_matrix, *, resolution: float = 1.0, random_state: int = 0) -> NDArray[np.int64]:
+def leiden_labels(
+    graph: csr_matrix, *, resolution: float = 1.0, random_state: int = 0
+) -> NDArray[np.int64]:
     """Return Leiden's partition of the graph by modularity (2 iterations, as scanpy recommends)."""
-    return by_falling_size(leiden(as_igraph(graph), resolution=resolution, random_state=random_state))
+    return by_falling_size(
+        leiden(as_igraph(graph), resolution=resolution, random_state=random_state)
+    )
 
 
-def matched_leiden_labels(graph: csr_matrix, *, n_clusters: int, random_state: int = 0) -> NDArray[np.int64]:
+def matched_leiden_labels(
+    graph: csr_matrix, *, n_clusters: int, random_state: int = 0
+) -> NDArray[np.int64]:
     """Return Leiden's partition at the resolution that gives `n_clusters`, found by bisection of its logarithm.
 
-    Where no resolution tried gives exactly as many, the partition that comes nearest; the first of several.
+    Where no resolution tried gives exactly as many, the partition that comes nearest; the first of
+    several.
     """
     network = as_igraph(graph)
     low, high = RESOLUTIONS
@@ -131,7 +141,9 @@ def matched_leiden_labels(graph: csr_matrix, *, n_clusters: int, random_state: i
     return by_falling_size(best)
 
 
-def kmeans_labels(scores: NDArray[np.float32], *, n_clusters: int, random_state: int = 0) -> NDArray[np.int64]:
+def kmeans_labels(
+    scores: NDArray[np.float32], *, n_clusters: int, random_state: int = 0
+) -> NDArray[np.int64]:
     """Return the labels of k-means, the best of 10 starts; fewer clusters where fewer cells are distinct."""
     distinct = len(np.unique(scores, axis=0))
     kmeans = KMeans(min(n_clusters, distinct), n_init=10, random_state=random_state)

@@ -25,7 +25,9 @@ MOST_CELLS = 10_000
 Array = np.ndarray[Any, Any]
 
 
-def score(*, prefix: str, annotated: Path, summary: Path, comparison: Path, top_n_markers: int = 50) -> None:
+def score(
+    *, prefix: str, annotated: Path, summary: Path, comparison: Path, top_n_markers: int = 50
+) -> None:
     """Score the clusters of a group; writes ``<prefix>.metrics.json``.
 
     With a gold standard it also writes ``<prefix>.contingency.tsv`` (label x cluster, cells).
@@ -65,7 +67,9 @@ def _metrics(
         "peak_memory_mb": clustering["peak_memory_mb"],
         **score_clusters(adata.obs[CLUSTER].astype(str), adata.obsm["X_pca"], gold),
         "comparison": {
-            name: score_clusters(methods[name], adata.obsm["X_pca"], gold) for name in methods if name != METHOD
+            name: score_clusters(methods[name], adata.obsm["X_pca"], gold)
+            for name in methods
+            if name != METHOD
         },
         "agreement": agreement(methods),
     }
@@ -85,8 +89,8 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
     embedding
         Cells x dimensions, for the silhouette.
     gold
-        Gold standard of the same cells; those without one are left out of ``acc``, ``nmi`` and ``ari``, which are None
-        if no cell has one.
+        Gold standard of the same cells; those without one are left out of ``acc``, ``nmi`` and
+        ``ari``, which are None if no cell has one.
     """
     result: Scores = {
         "n_clusters": int(clusters.nunique()),
@@ -96,7 +100,10 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
         labelled = gold.notna().to_numpy()
         result |= {"acc": None, "nmi": None, "ari": None}
         if labelled.any():
-            truth, found = gold[labelled].to_numpy(dtype=str), clusters[labelled].to_numpy(dtype=str)
+            truth, found = (
+                gold[labelled].to_numpy(dtype=str),
+                clusters[labelled].to_numpy(dtype=str),
+            )
             result["acc"] = accuracy(truth, found)
             result["nmi"] = float(normalized_mutual_info_score(truth, found))
             result["ari"] = float(adjusted_rand_score(truth, found))
@@ -106,8 +113,9 @@ def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None
 def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> MarkerAgreement:
     """Return how many of each cluster's strongest markers are among those of its gold type.
 
-    The figure of Xu et al. (scSiameseClu, IJCAI 2025): the gold type of a cluster is the label of most of its cells,
-    and the share is that of the cluster's `top_n` markers which are among the type's `top_n`.
+    The figure of Xu et al. (scSiameseClu, IJCAI 2025): the gold type of a cluster is the label of
+    most of its cells, and the share is that of the cluster's `top_n` markers which are among the
+    type's `top_n`.
 
     Parameters
     ----------
@@ -116,31 +124,48 @@ def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> 
     gold
         Gold standard of the cells; those without one are left out on both sides.
     top_n
-        Markers of each that are compared: higher in the cluster, strongest first, as in ``markers.tsv``.
+        Markers of each that are compared: higher in the cluster, strongest first, as in
+        ``markers.tsv``.
 
     Returns
     -------
-    ``top_n``, ``mean`` over the clusters that have markers (None without any), and ``clusters``: ``label`` and
-    ``share`` of each, None where a cluster has no labelled cell or no marker.
+    ``top_n``, ``mean`` over the clusters that have markers (None without any), and ``clusters``:
+    ``label`` and ``share`` of each, None where a cluster has no labelled cell or no marker.
     """
     known = gold.notna()
-    groups = {CLUSTER: adata.obs[CLUSTER].where(known), "gold": pd.Categorical(gold.astype(str).where(known))}
-    labelled = ad.AnnData(obs=pd.DataFrame(groups), var=adata.var[[]], layers={"counts": adata.layers["counts"]})
+    groups = {
+        CLUSTER: adata.obs[CLUSTER].where(known),
+        "gold": pd.Categorical(gold.astype(str).where(known)),
+    }
+    labelled = ad.AnnData(
+        obs=pd.DataFrame(groups), var=adata.var[[]], layers={"counts": adata.layers["counts"]}
+    )
     tops = {
-        key: _top(find_markers(labelled, groupby=key, only_pos=True, exact=True), top_n) for key in (CLUSTER, "gold")
+        key: _top(find_markers(labelled, groupby=key, only_pos=True, exact=True), top_n)
+        for key in (CLUSTER, "gold")
     }
     clusters: dict[str, ClusterMarkers] = {}
     for cluster in adata.obs[CLUSTER].cat.categories:
         sizes = labelled.obs.loc[labelled.obs[CLUSTER] == cluster, "gold"].value_counts()
         label = str(sizes.index[0]) if sizes.sum() else None
         ours, theirs = tops[CLUSTER].get(str(cluster), set()), tops["gold"].get(label, set())
-        clusters[str(cluster)] = {"label": label, "share": len(ours & theirs) / len(ours) if ours else None}
+        clusters[str(cluster)] = {
+            "label": label,
+            "share": len(ours & theirs) / len(ours) if ours else None,
+        }
     shares = [found["share"] for found in clusters.values() if found["share"] is not None]
-    return {"top_n": top_n, "mean": float(np.mean(shares)) if shares else None, "clusters": clusters}
+    return {
+        "top_n": top_n,
+        "mean": float(np.mean(shares)) if shares else None,
+        "clusters": clusters,
+    }
 
 
 def _top(markers: pd.DataFrame, top_n: int) -> dict[str | None, set[str]]:
-    return {str(name): set(rows["gene"].head(top_n)) for name, rows in markers.groupby("cluster", sort=False)}
+    return {
+        str(name): set(rows["gene"].head(top_n))
+        for name, rows in markers.groupby("cluster", sort=False)
+    }
 
 
 def accuracy(truth: Array, found: Array) -> float:
@@ -166,7 +191,10 @@ def silhouette(clusters: Array, embedding: Array) -> float | None:
 def agreement(methods: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the adjusted Rand index between every two methods (columns)."""
     names = [str(name) for name in methods]
-    return {one: {other: float(adjusted_rand_score(methods[one], methods[other])) for other in names} for one in names}
+    return {
+        one: {other: float(adjusted_rand_score(methods[one], methods[other])) for other in names}
+        for one in names
+    }
 
 
 def contingency(gold: pd.Series, clusters: pd.Series) -> pd.DataFrame:

@@ -45,16 +45,18 @@ _WORTH_NAMING = 0.05
 def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
     """Return the samples whose genes are not those of the others, each with what is wrong.
 
-    The group's genes are those of more than half of its samples. A sample is unlike where it has fewer than half of
-    them, or of its own genes where it has fewer. Where that is half of the samples or more, and of two, nobody can say
-    which are at fault: none is returned, and :func:`merge` refuses the group.
+    The group's genes are those of more than half of its samples. A sample is unlike where it has
+    fewer than half of them, or of its own genes where it has fewer. Where that is half of the
+    samples or more, and of two, nobody can say which are at fault: none is returned, and
+    :func:`merge` refuses the group.
     """
     if len(samples) < 3:
         return {}
     keys = _keys(samples, _majority)[0]
     shared = _majority(keys)
     counts = {
-        _name(sample): (len(own.intersection(shared)), len(own)) for sample, own in zip(samples, keys, strict=True)
+        _name(sample): (len(own.intersection(shared)), len(own))
+        for sample, own in zip(samples, keys, strict=True)
     }
     refused = {
         name: Problem(
@@ -80,7 +82,8 @@ class Joined:
     counts
         The samples' counts, cells x genes of the sample.
     places
-        For each sample the columns of its counts (`narrow`), or for these their places among the genes.
+        For each sample the columns of its counts (`narrow`), or for these their places among the
+        genes.
     narrow
         Whether `places` chooses columns.
     """
@@ -109,44 +112,50 @@ def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") 
 def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -> Joined:
     """Join the cells of all samples over the genes that all of them have, or any of them.
 
-    Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids and that finds no
-    fewer of them, else by name; genes of one name are told apart by their ids, too. Samples are put in the order of
-    their ids, whatever the order given; names of genes are those of the first.
+    Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids
+    and that finds no fewer of them, else by name; genes of one name are told apart by their ids,
+    too. Samples are put in the order of their ids, whatever the order given; names of genes are
+    those of the first.
 
     Parameters
     ----------
     samples
-        Raw counts in ``X`` (cells x genes, in memory or on disk), ``var['gene_ids']``, ``var['gene_symbols']``,
-        ``uns['settings']`` of the sample.
+        Raw counts in ``X`` (cells x genes, in memory or on disk), ``var['gene_ids']``,
+        ``var['gene_symbols']``, ``uns['settings']`` of the sample.
     group
         Id of the group.
     genes
-        ``inner``: genes that all samples have. ``outer``: those that any has, 0 where a sample was not measured for
-        them; ``var['in_all_samples']`` says of which that is so.
+        ``inner``: genes that all samples have. ``outer``: those that any has, 0 where a sample was
+        not measured for them; ``var['in_all_samples']`` says of which that is so.
 
     Returns
     -------
     Of its ``adata``: ``obs_names`` ``<sample>_<barcode>``; ``obs['sample']``, ``obs['batch']`` (the
     samplesheet's, by default the sample), the samples' own columns,
-    and the extra columns of the samplesheet as text; ``uns['settings']`` of the group; ``uns['expression']`` JSON
-    with ``notes``.
+    and the extra columns of the samplesheet as text; ``uns['settings']`` of the group;
+    ``uns['expression']`` JSON with ``notes``.
 
     Raises
     ------
     InputError
-        If the samples share fewer than half of the genes of the smallest one, or two cells get the same name.
+        If the samples share fewer than half of the genes of the smallest one, or two cells get the
+        same name.
     """
     samples = sorted(samples, key=_name)
     rows = [settings(sample) for sample in samples]
     keys, notes = _keys(samples, _common)
     _check_shared(samples, keys, group)
     columns = list(dict.fromkeys(column for row in rows for column in row["extra"]))
-    obs = pd.concat([_cells(sample, row, columns) for sample, row in zip(samples, rows, strict=True)])
+    obs = pd.concat(
+        [_cells(sample, row, columns) for sample, row in zip(samples, rows, strict=True)]
+    )
     _check_names(obs.index, group)
     var, places = _outer(samples, keys) if genes == "outer" else _inner(samples, keys)
     adata = ad.AnnData(obs=obs, var=var)
     set_settings(adata, _group_settings(group, rows))
-    adata.uns[NOTES] = json.dumps({"notes": [*_gene_notes(samples, keys, genes), *notes]}, ensure_ascii=False)
+    adata.uns[NOTES] = json.dumps(
+        {"notes": [*_gene_notes(samples, keys, genes), *notes]}, ensure_ascii=False
+    )
     return Joined(adata, [sample.X for sample in samples], places, narrow=genes == "inner")
 
 
@@ -154,14 +163,21 @@ def _name(sample: ad.AnnData) -> str:
     return str(settings(sample)["sample"])
 
 
-def _keys(samples: Sequence[ad.AnnData], shared: Callable[[Sequence[Keys]], Keys]) -> tuple[list[Keys], list[str]]:
+def _keys(
+    samples: Sequence[ad.AnnData], shared: Callable[[Sequence[Keys]], Keys]
+) -> tuple[list[Keys], list[str]]:
     """Return keys of each sample's genes, by id or by name, whichever finds more that are `shared`; and notes."""
     by_id = [pd.Index(without_versions(sample.var["gene_ids"].astype(str))) for sample in samples]
     by_name, n_alike = _by_name(samples)
-    keys = max((by_id, by_name), key=lambda keys: len(shared(keys)) if all(k.is_unique for k in keys) else -1)
+    keys = max(
+        (by_id, by_name),
+        key=lambda keys: len(shared(keys)) if all(k.is_unique for k in keys) else -1,
+    )
     notes = []
     if n_alike and keys is by_name:
-        notes.append(f"{n_alike} genes have the name of another and no id that tells them apart; they are left out.")
+        notes.append(
+            f"{n_alike} genes have the name of another and no id that tells them apart; they are left out."
+        )
     return keys, notes
 
 
@@ -178,21 +194,32 @@ def _check_shared(samples: Sequence[ad.AnnData], keys: Sequence[Keys], group: st
         )
 
 
-def _inner(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
+def _inner(
+    samples: Sequence[ad.AnnData], keys: Sequence[Keys]
+) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
     """Return the genes that all have, in the order of the first, and where they are in each sample."""
     common = _common(keys)
     places = [own.get_indexer(common) for own in keys]
     return samples[0].var.iloc[places[0]].copy(), places
 
 
-def _outer(samples: Sequence[ad.AnnData], keys: Sequence[Keys]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
+def _outer(
+    samples: Sequence[ad.AnnData], keys: Sequence[Keys]
+) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
     """Return the genes that any has, and where those of each sample are among them, -1: nowhere.
 
     Those of the first come in its order, then what each other adds.
     """
     known = [~own.str.startswith(_AMBIGUOUS) for own in keys]
-    var = pd.concat([sample.var.set_axis(own)[kept] for sample, own, kept in zip(samples, keys, known, strict=True)])
-    names = np.concatenate([sample.var_names[kept] for sample, kept in zip(samples, known, strict=True)])
+    var = pd.concat(
+        [
+            sample.var.set_axis(own)[kept]
+            for sample, own, kept in zip(samples, keys, known, strict=True)
+        ]
+    )
+    names = np.concatenate(
+        [sample.var_names[kept] for sample, kept in zip(samples, known, strict=True)]
+    )
     first = ~var.index.duplicated()
     every, var = var.index[first], var[first]
     var[MEASURED] = every.isin(_common([own[kept] for own, kept in zip(keys, known, strict=True)]))
@@ -204,14 +231,16 @@ def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -
     """Return counts with their columns at `places` of a wider matrix, without those that have none."""
     counts = counts[:, places >= 0]
     places = places[places >= 0]
-    return sparse.csr_matrix((counts.data, places[counts.indices], counts.indptr), shape=(counts.shape[0], n_genes))
+    return sparse.csr_matrix(
+        (counts.data, places[counts.indices], counts.indptr), shape=(counts.shape[0], n_genes)
+    )
 
 
 def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
     """Return keys of the genes by symbol, and how many genes of one sample, at most, no key of another can match.
 
-    Which of several genes of one symbol is which is told by their ids, or by their order if all samples have the same
-    genes in the same order.
+    Which of several genes of one symbol is which is told by their ids, or by their order if all
+    samples have the same genes in the same order.
     """
     symbols = [sample.var["gene_symbols"].astype(str) for sample in samples]
     repeated = {symbol for of_sample in symbols for symbol in of_sample[of_sample.duplicated()]}
@@ -245,14 +274,20 @@ def _majority(keys: Sequence[Keys]) -> Keys:
 def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Genes) -> list[str]:
     """Return what the samples lose, or are given, where their genes differ."""
     common = _common(keys)
-    lost = {_name(sample): len(own) - len(common) for sample, own in zip(samples, keys, strict=True)}
+    lost = {
+        _name(sample): len(own) - len(common) for sample, own in zip(samples, keys, strict=True)
+    }
     if not any(lost.values()):
         return []
     if genes == "outer":
         n_any = len(set().union(*keys))
-        return [f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and count as 0 elsewhere."]
+        return [
+            f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and count as 0 elsewhere."
+        ]
     most = sorted(filter(lost.get, lost), key=lost.__getitem__, reverse=True)
-    named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (", …" * (len(most) > _NAMED))
+    named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (
+        ", …" * (len(most) > _NAMED)
+    )
     largest = max(sample.n_vars for sample in samples)
     note = f"The samples have {len(common)} genes in common, of up to {largest} in one sample; the others are left out"
     return [f"{note}: {named}.", *_costly(samples, keys, len(common))]
@@ -262,7 +297,10 @@ def _costly(samples: Sequence[ad.AnnData], keys: Sequence[Keys], n_common: int) 
     """Return a note for each sample without which the others would have clearly more genes in common."""
     found = Counter(gene for own in keys for gene in own)
     nearly = {gene for gene, count in found.items() if count == len(keys) - 1}
-    gains = {_name(sample): len(nearly.difference(own)) for sample, own in zip(samples, keys, strict=True)}
+    gains = {
+        _name(sample): len(nearly.difference(own))
+        for sample, own in zip(samples, keys, strict=True)
+    }
     return [
         f"Without sample {quoted(name)} the others would have {gain} more in common."
         for name, gain in gains.items()

@@ -56,8 +56,9 @@ def normalize_group(
 ) -> None:
     """Join the samples of a group and normalize.
 
-    Writes ``<prefix>.expression.h5ad``, ``<prefix>.size.json``, ``<prefix>.expression.json`` (what was done, and notes)
-    and, for each sample whose genes are not those of the others, ``<sample>.expression.merge.failure.json``.
+    Writes ``<prefix>.expression.h5ad``, ``<prefix>.size.json``, ``<prefix>.expression.json`` (what
+    was done, and notes) and, for each sample whose genes are not those of the others,
+    ``<sample>.expression.merge.failure.json``.
 
     Parameters
     ----------
@@ -80,10 +81,15 @@ def normalize_group(
     with ExitStack() as stack:
         adatas = [stack.enter_context(opened(path)) for path in samples]
         refused = unlike(adatas, group=prefix)
-        joined = join([one for one in adatas if _name(one) not in refused], group=prefix, genes=genes)
+        joined = join(
+            [one for one in adatas if _name(one) not in refused], group=prefix, genes=genes
+        )
         account = _write_expression(joined, asked, prefix)
     left_out = [f"Left out: {problem.what}." for problem in refused.values()]
-    write_json({"genes": genes} | account | {"notes": [*left_out, *account["notes"]]}, f"{prefix}.expression.json")
+    write_json(
+        {"genes": genes} | account | {"notes": [*left_out, *account["notes"]]},
+        f"{prefix}.expression.json",
+    )
     for name, problem in refused.items():
         print(f"ERROR: {problem}", file=sys.stderr)
         write_failure(name=name, step=REFUSED, problems=[problem])
@@ -92,7 +98,9 @@ def normalize_group(
 def _write_expression(joined: Joined, asked: _Asked, prefix: str) -> dict[str, Any]:
     """Write the size of the counts and, some cells at a time, the expression; return the account."""
     sizes, given = _sizes(joined), joined.adata
-    write_size(f"{prefix}.size.json", n_cells=given.n_obs, n_genes=given.n_vars, n_values=sizes.n_stored)
+    write_size(
+        f"{prefix}.size.json", n_cells=given.n_obs, n_genes=given.n_vars, n_values=sizes.n_stored
+    )
     kept = _kept(sizes.n_cells, given.n_obs, asked.min_cells_per_gene)
     with h5py.File(f"{prefix}.expression.h5ad", "w") as file:
         moments = _moments(_written(joined, sizes, kept, file), int(kept.sum()))
@@ -134,11 +142,17 @@ def _sizes(joined: Joined) -> _Sizes:
     return _Sizes(n_cells, largest)
 
 
-def _written(joined: Joined, sizes: _Sizes, kept: NDArray[np.bool_], file: h5py.File) -> Iterator[sparse.csr_matrix]:
+def _written(
+    joined: Joined, sizes: _Sizes, kept: NDArray[np.bool_], file: h5py.File
+) -> Iterator[sparse.csr_matrix]:
     """Write counts and normalized expression of the genes that are kept, and yield the latter, some cells at a time."""
     n_genes, n_values = int(kept.sum()), int(sizes.n_cells[kept].sum())
-    counts = MatrixWriter(file, "layers/counts", n_genes=n_genes, n_values=n_values, dtype=sizes.dtype)
-    logarithms = MatrixWriter(file, "X", n_genes=n_genes, n_values=n_values, dtype=np.float32, like=counts)
+    counts = MatrixWriter(
+        file, "layers/counts", n_genes=n_genes, n_values=n_values, dtype=sizes.dtype
+    )
+    logarithms = MatrixWriter(
+        file, "X", n_genes=n_genes, n_values=n_values, dtype=np.float32, like=counts
+    )
     for block in joined.blocks():
         some = checked_counts(block, "X")[:, kept]
         counts.append(some)
@@ -170,22 +184,25 @@ def normalize(
     Parameters
     ----------
     adata
-        Raw counts (cells x genes, integers of any type, sparse or dense) in ``layers['counts']``, else in ``X``.
+        Raw counts (cells x genes, integers of any type, sparse or dense) in ``layers['counts']``,
+        else in ``X``.
     min_cells_per_gene
         Genes found in fewer cells are left out.
     n_top_genes, n_pcs
-        Number of highly variable genes, by Seurat's normalized dispersion, and of their principal components; at most
-        all genes, and one less than cells and than genes.
+        Number of highly variable genes, by Seurat's normalized dispersion, and of their principal
+        components; at most all genes, and one less than cells and than genes.
     random_state
-        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`, which finds the components of up to 20,000 cells.
+        Seed of the start vector of ARPACK in :func:`scanpy.pp.pca`, which finds the components of
+        up to 20,000 cells.
 
     Returns
     -------
-    AnnData with ``X`` = log1p(counts per 10,000) (float32 CSR), ``layers['counts']`` the raw counts (int32 CSR, int64
-    where needed), ``obs`` and ``var`` of `adata`, and, as scanpy has them, ``var['highly_variable']``, ``means``,
-    ``dispersions``, ``dispersions_norm``; ``obsm['X_pca']`` (float32; the largest loading of a component is positive),
-    ``varm['PCs']`` (0 for other genes), ``uns`` ``pca hvg log1p``. ``uns['expression']``: JSON text with the parameters
-    as used, ``n_genes_in`` and ``notes``.
+    AnnData with ``X`` = log1p(counts per 10,000) (float32 CSR), ``layers['counts']`` the raw counts
+    (int32 CSR, int64 where needed), ``obs`` and ``var`` of `adata`, and, as scanpy has them,
+    ``var['highly_variable']``, ``means``, ``dispersions``, ``dispersions_norm``; ``obsm['X_pca']``
+    (float32; the largest loading of a component is positive), ``varm['PCs']`` (0 for other genes),
+    ``uns`` ``pca hvg log1p``. ``uns['expression']``: JSON text with the parameters as used,
+    ``n_genes_in`` and ``notes``.
 
     Raises
     ------
@@ -260,7 +277,9 @@ def checked_counts(matrix: Matrix, where: str) -> sparse.csr_matrix:
     counts = sparse.csr_matrix(matrix, copy=True)
     counts.eliminate_zeros()
     values = counts.data
-    if not np.issubdtype(values.dtype, np.integer) and not np.all(np.isfinite(values) & (values == np.floor(values))):
+    if not np.issubdtype(values.dtype, np.integer) and not np.all(
+        np.isfinite(values) & (values == np.floor(values))
+    ):
         raise _no_counts(where, "fractional or not finite")
     if values.size and values.min() < 0:
         raise _no_counts(where, "negative")
@@ -286,15 +305,17 @@ def _moments(blocks: Iterable[sparse.csr_matrix], n_genes: int) -> Moments:
     mean, variance, n = np.zeros((3, n_genes))
     for rows in blocks:
         values = np.expm1(rows).astype(np.float64)
-        mean, variance, n = incr_mean_variance_axis(values, axis=0, last_mean=mean, last_var=variance, last_n=n)
+        mean, variance, n = incr_mean_variance_axis(
+            values, axis=0, last_mean=mean, last_var=variance, last_n=n
+        )
     return mean, variance * n / (n - 1)
 
 
 def dispersions(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> pd.DataFrame:
     """Return ``means``, ``dispersions`` and ``dispersions_norm`` of genes as scanpy has them (flavor ``seurat``).
 
-    That is the logarithm of variance over mean, as z-scores among genes of alike mean (Satija et al. 2015). scanpy's
-    own function takes the whole matrix.
+    That is the logarithm of variance over mean, as z-scores among genes of alike mean (Satija et
+    al. 2015). scanpy's own function takes the whole matrix.
 
     Parameters
     ----------
@@ -317,7 +338,9 @@ def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> N
     chosen = adata.var["highly_variable"].to_numpy()
     n_pcs = min(n_pcs, adata.n_obs - 1, int(chosen.sum()) - 1)
     adata.varm["PCs"] = np.zeros((adata.n_vars, n_pcs))
-    found = (_by_arpack if adata.n_obs <= LARGE else _by_covariance)(adata.X, chosen, n_pcs, random_state)
+    found = (_by_arpack if adata.n_obs <= LARGE else _by_covariance)(
+        adata.X, chosen, n_pcs, random_state
+    )
     if found is None:
         adata.obsm["X_pca"] = np.zeros((adata.n_obs, n_pcs), dtype=np.float32)
         adata.uns["pca"] = {"variance": np.zeros(n_pcs), "variance_ratio": np.zeros(n_pcs)}
@@ -341,10 +364,16 @@ class _Components:
     total: float
 
 
-def _by_arpack(X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, random_state: int) -> _Components | None:
+def _by_arpack(
+    X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, random_state: int
+) -> _Components | None:
     """Return the components of the chosen genes; None where nothing varies."""
     # Double precision for the genes chosen: the covariance is a difference of large sums.
-    genes = ad.AnnData(sparse.vstack([rows[:, chosen].astype(np.float64) for _, rows in row_blocks(X)], format="csr"))
+    genes = ad.AnnData(
+        sparse.vstack(
+            [rows[:, chosen].astype(np.float64) for _, rows in row_blocks(X)], format="csr"
+        )
+    )
     if _share_of_variance(genes.X) < _NOTHING_VARIES:
         return None
     sc.pp.pca(genes, n_comps=n_pcs, svd_solver="arpack", dtype="float32", random_state=random_state)
@@ -352,7 +381,9 @@ def _by_arpack(X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, random_state: i
     return _Components(genes.obsm["X_pca"], genes.varm["PCs"], variance, variance[0] / share[0])
 
 
-def _by_covariance(X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, _random_state: int) -> _Components | None:
+def _by_covariance(
+    X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, _random_state: int
+) -> _Components | None:
     """Return the same from the genes' covariance, which is summed up some cells at a time."""
 
     def blocks() -> Iterator[tuple[slice, NDArray[np.float64]]]:

@@ -12,7 +12,9 @@ from .formats._bytes import lines
 from .labels import BARCODE_HEADERS
 from .names import unique
 
-_REMEDY = "Give barcodes exactly as in the counts (with -1 at their end if they have it), one a line."
+_REMEDY = (
+    "Give barcodes exactly as in the counts (with -1 at their end if they have it), one a line."
+)
 
 
 def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
@@ -23,12 +25,13 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     counts
         The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
     path
-        Text, packed or not: one barcode a line, or a CSV or TSV whose first column has them; with a header or without.
+        Text, packed or not: one barcode a line, or a CSV or TSV whose first column has them; with a
+        header or without.
 
     Returns
     -------
-    A mask over the barcodes (bool), and a warning that names those of the list which the counts lack; empty where they
-    lack none.
+    A mask over the barcodes (bool), and a warning that names those of the list which the counts
+    lack; empty where they lack none.
 
     Raises
     ------
@@ -37,7 +40,9 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     """
     if not path.is_file():
         raise InputError.of(
-            what="The list of cells cannot be found.", where=path, remedy="Correct 'cells' in the samplesheet."
+            what="The list of cells cannot be found.",
+            where=path,
+            remedy="Correct 'cells' in the samplesheet.",
         )
     barcodes = unique(counts.barcodes)[0]
     wanted, known = _barcodes(path), set(barcodes)
@@ -59,7 +64,10 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
 def _barcodes(path: Path) -> list[str]:
     """Return the first field of each line, each once, in their order."""
     content = [line.strip() for line in lines(path) if line.strip()]
-    fields = (line.replace("\t", ",").replace(";", ",").split(",")[0].strip().strip('"') for line in content)
+    fields = (
+        line.replace("\t", ",").replace(";", ",").split(",")[0].strip().strip('"')
+        for line in content
+    )
     return list(dict.fromkeys(fields))
 
 

@@ -17,11 +17,12 @@ from .samplesheet import Mistake, check_sheet
 def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
     """Write samples.json, the settings of each sample in the order of the sheet, and mistakes.json.
 
-    Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that name exists, which
-    only the machine that starts the tasks can check, or, where that is null, in any case.
+    Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that
+    name exists, which only the machine that starts the tasks can check, or, where that is null, in
+    any case.
 
-    JSON comes on stdin: ``name``, the sheet's own, and ``defaults``: n_clusters, organism, tissue and
-    expected_doublet_rate for rows that leave them empty.
+    JSON comes on stdin: ``name``, the sheet's own, and ``defaults``: n_clusters, organism, tissue
+    and expected_doublet_rate for rows that leave them empty.
 
     Parameters
     ----------

@@ -17,7 +17,15 @@ from ..contracts import CAPTURED
 from ..errors import InputError, listed, quoted
 from ..files import set_settings
 from .gene_ids import split_joined
-from .names import CAPTURES, GENE_EXPRESSION, cleaned, fill_missing, gene_expression, numbered, unique
+from .names import (
+    CAPTURES,
+    GENE_EXPRESSION,
+    cleaned,
+    fill_missing,
+    gene_expression,
+    numbered,
+    unique,
+)
 from .no_genes import kinds_of_features
 from .organism import infer_organism
 
@@ -38,19 +46,23 @@ class Counts:
     barcodes
         Names of the cells as in the input, one a row. An empty list: the input has none.
     gene_ids, gene_symbols
-        Ids and symbols of the genes, one a column; equal if the input has one kind only. Empty lists: it has none.
+        Ids and symbols of the genes, one a column; equal if the input has one kind only. Empty
+        lists: it has none.
     format
         The format's name for the report.
     source
         The place of the matrix within the input, for messages, such as ``layers['counts']``.
     columns
-        What the input says of each cell, one a row; gold labels are looked for here and it goes nowhere else.
+        What the input says of each cell, one a row; gold labels are looked for here and it goes
+        nowhere else.
     notes
         What the user should know about how the input was read.
     kinds
-        What each column is, where it is no gene: ``protein``, ``hashtag`` or ``guide``. Default: all are genes.
+        What each column is, where it is no gene: ``protein``, ``hashtag`` or ``guide``. Default:
+        all are genes.
     captured
-        Proteins, hashtags and guides that were counted in the same cells, with their `kinds`. None: there are none.
+        Proteins, hashtags and guides that were counted in the same cells, with their `kinds`. None:
+        there are none.
     """
 
     matrix: sparse.csr_matrix
@@ -87,7 +99,9 @@ class Counts:
             self._put_aside(places, kinds)
             found = _counted([types[place] for place in places])
             self.notes.append(f"Features that are no genes were kept beside them: {found}.")
-        left_out = [kind for kind, gene, kept in zip(types, genes, kinds, strict=True) if not (gene or kept)]
+        left_out = [
+            kind for kind, gene, kept in zip(types, genes, kinds, strict=True) if not (gene or kept)
+        ]
         self._keep(genes)
         if left_out:
             self.notes.append(f"Features that are no genes were left out: {_counted(left_out)}.")
@@ -111,14 +125,19 @@ class Counts:
         InputError
             If there is no gene among the features.
         """
-        pairs = zip(kinds_of_features(self.gene_ids), kinds_of_features(self.gene_symbols), strict=True)
+        pairs = zip(
+            kinds_of_features(self.gene_ids), kinds_of_features(self.gene_symbols), strict=True
+        )
         kinds = np.array([one or other for one, other in pairs], dtype=object)
         others = kinds != ""
         if not others.any():
             return
-        names = [symbol for symbol, left_out in zip(self.gene_symbols, others, strict=True) if left_out]
+        names = [
+            symbol for symbol, left_out in zip(self.gene_symbols, others, strict=True) if left_out
+        ]
         kinds_found = ", ".join(
-            f"{count} {kind}" for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items()
+            f"{count} {kind}"
+            for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items()
         )
         if others.all():
             raise InputError.of(
@@ -127,12 +146,16 @@ class Counts:
                 remedy="Give the matrix of genes, which the same program or another run wrote beside it.",
             )
         self._keep(~others)
-        self.notes.append(f"Features that are no genes by their names were left out: {kinds_found} ({listed(names)}).")
+        self.notes.append(
+            f"Features that are no genes by their names were left out: {kinds_found} ({listed(names)})."
+        )
 
     def _keep(self, genes: np.ndarray) -> None:
         self.matrix = self.matrix[:, genes]
         self.gene_ids = [name for name, kept in zip(self.gene_ids, genes, strict=True) if kept]
-        self.gene_symbols = [name for name, kept in zip(self.gene_symbols, genes, strict=True) if kept]
+        self.gene_symbols = [
+            name for name, kept in zip(self.gene_symbols, genes, strict=True) if kept
+        ]
 
 
 def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> Counts:
@@ -145,11 +168,13 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     path
         The input, for messages.
     round_counts
-        Round fractional counts to the nearest whole number (half to even) instead of refusing them. Default: False.
+        Round fractional counts to the nearest whole number (half to even) instead of refusing them.
+        Default: False.
 
     Returns
     -------
-    The same counts: matrix of canonical CSR int32 (int64 if a count needs it), every name filled in, notes added.
+    The same counts: matrix of canonical CSR int32 (int64 if a count needs it), every name filled
+    in, notes added.
 
     Raises
     ------
@@ -191,7 +216,9 @@ def _check_captured(counts: Counts, captured: Counts, path: Path, *, round_count
     counts.notes += [f"Features beside the genes: {note}" for note in captured.notes]
 
 
-def to_adata(counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> ad.AnnData:
+def to_adata(
+    counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[str] = ()
+) -> ad.AnnData:
     """Return checked counts as AnnData.
 
     Parameters
@@ -205,21 +232,28 @@ def to_adata(counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[
 
     Returns
     -------
-    AnnData of cells x genes with raw counts (CSR, int32 or int64) in ``X``; ``obs_names`` the barcodes and
-    ``var_names`` the symbols, both made unique; ``var['gene_ids']`` and ``var['gene_symbols']`` as in the input;
-    ``uns['settings']``; ``uns['intake']`` (JSON text: format, n_barcodes, n_genes, organism, notes, warnings). ``obs``
-    has no column: labels never travel along. Where there are proteins, hashtags or guides, ``obsm['captured']`` has
-    their counts (CSR, integers) and ``uns['captured']`` their name (unique, ``_`` for ``/``, which HDF5 cannot hold),
-    id and kind, one row a column.
+    AnnData of cells x genes with raw counts (CSR, int32 or int64) in ``X``; ``obs_names`` the
+    barcodes and ``var_names`` the symbols, both made unique; ``var['gene_ids']`` and
+    ``var['gene_symbols']`` as in the input; ``uns['settings']``; ``uns['intake']`` (JSON text:
+    format, n_barcodes, n_genes, organism, notes, warnings). ``obs`` has no column: labels never
+    travel along. Where there are proteins, hashtags or guides, ``obsm['captured']`` has their
+    counts (CSR, integers) and ``uns['captured']`` their name (unique, ``_`` for ``/``, which HDF5
+    cannot hold), id and kind, one row a column.
     """
     barcodes, repeated_barcodes = unique(counts.barcodes)
     genes, repeated_genes = unique(counts.gene_symbols)
     notes = list(counts.notes)
     if repeated_barcodes:
-        notes.append(f"Barcodes that were there before: {repeated_barcodes}; a number was put at their end.")
+        notes.append(
+            f"Barcodes that were there before: {repeated_barcodes}; a number was put at their end."
+        )
     if repeated_genes:
-        notes.append(f"Gene names that were there before: {repeated_genes}; a number was put at their end.")
-    var = pd.DataFrame({"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes)
+        notes.append(
+            f"Gene names that were there before: {repeated_genes}; a number was put at their end."
+        )
+    var = pd.DataFrame(
+        {"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes
+    )
     adata = ad.AnnData(counts.matrix, obs=pd.DataFrame(index=barcodes), var=var)
     set_settings(adata, settings)
     if counts.captured is not None:
@@ -228,7 +262,13 @@ def to_adata(counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[
     if organism["warning"]:
         notes.append(organism["warning"])
     size = {"n_barcodes": adata.n_obs, "n_genes": adata.n_vars}
-    intake = {"format": counts.format, **size, "organism": organism, "notes": notes, "warnings": list(warnings)}
+    intake = {
+        "format": counts.format,
+        **size,
+        "organism": organism,
+        "notes": notes,
+        "warnings": list(warnings),
+    }
     adata.uns["intake"] = json.dumps(intake, ensure_ascii=False)
     return adata
 
@@ -236,7 +276,9 @@ def to_adata(counts: Counts, settings: Mapping[str, Any], *, warnings: Sequence[
 def _add_captured(adata: ad.AnnData, captured: Counts) -> None:
     names, _ = unique([name.replace("/", "_") for name in captured.gene_symbols])
     adata.obsm[CAPTURED] = captured.matrix
-    adata.uns[CAPTURED] = pd.DataFrame({"name": names, "id": captured.gene_ids, "kind": captured.kinds})
+    adata.uns[CAPTURED] = pd.DataFrame(
+        {"name": names, "id": captured.gene_ids, "kind": captured.kinds}
+    )
 
 
 def _counted(types: Sequence[str]) -> str:
@@ -252,7 +294,9 @@ def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
         return matrix
     limit = np.iinfo(np.int32).max
     small = all(bool(((block >= -limit) & (block <= limit)).all()) for block in blocks(data))
-    if small and all(bool((block == np.rint(block)).all()) for block in blocks(data) if data.dtype.kind == "f"):
+    if small and all(
+        bool((block == np.rint(block)).all()) for block in blocks(data) if data.dtype.kind == "f"
+    ):
         matrix.data = data.astype(np.int32)
     return matrix
 
@@ -300,12 +344,18 @@ def _complete_names(counts: Counts) -> None:
         counts.notes.append(f"The input names no genes: they are called gene_1 to gene_{n_genes}.")
     elif counts.gene_ids == counts.gene_symbols and (joined := split_joined(counts.gene_ids)):
         counts.gene_ids, counts.gene_symbols = joined
-        counts.notes.append("The names of the genes were split into ids and symbols, which they hold together.")
+        counts.notes.append(
+            "The names of the genes were split into ids and symbols, which they hold together."
+        )
     elif counts.gene_ids == counts.gene_symbols:
-        counts.notes.append("The input has one name for each gene, which is kept as both id and symbol.")
+        counts.notes.append(
+            "The input has one name for each gene, which is kept as both id and symbol."
+        )
     unnamed = sum(not name for name in counts.barcodes)
     if unnamed:
-        counts.notes.append(f"Barcodes that are empty: {unnamed}; they are called cell_ with their number.")
+        counts.notes.append(
+            f"Barcodes that are empty: {unnamed}; they are called cell_ with their number."
+        )
     numbers = numbered("gene", n_genes)
     ids = fill_missing(counts.gene_ids or numbers, counts.gene_symbols or numbers)
     counts.gene_ids = fill_missing(ids, numbers)
@@ -315,7 +365,11 @@ def _complete_names(counts: Counts) -> None:
 
 
 def _check_names(counts: Counts, path: Path) -> None:
-    for kind, names in (("barcode", counts.barcodes), ("gene", counts.gene_ids), ("gene", counts.gene_symbols)):
+    for kind, names in (
+        ("barcode", counts.barcodes),
+        ("gene", counts.gene_ids),
+        ("gene", counts.gene_symbols),
+    ):
         for number, name in enumerate(names, start=1):
             if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
                 raise InputError.of(
@@ -353,10 +407,17 @@ def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None
 def _bad_value(counts: Counts, matrix: sparse.csr_matrix, position: int, path: Path) -> InputError:
     value = matrix.data[position]
     kind = "negative" if value < 0 else "too large to be a count"
-    remedy = "Give the matrix of raw counts: no normalized, log-transformed, scaled or corrected values."
+    remedy = (
+        "Give the matrix of raw counts: no normalized, log-transformed, scaled or corrected values."
+    )
     if not np.isfinite(value):
-        kind, remedy = "not finite", "Give a complete matrix of raw counts: write 0 where nothing was counted."
-    return InputError.of(what=f"A count is {kind}: {_place(counts, matrix, position)}.", where=path, remedy=remedy)
+        kind, remedy = (
+            "not finite",
+            "Give a complete matrix of raw counts: write 0 where nothing was counted.",
+        )
+    return InputError.of(
+        what=f"A count is {kind}: {_place(counts, matrix, position)}.", where=path, remedy=remedy
+    )
 
 
 def _place(counts: Counts, matrix: sparse.csr_matrix, position: int) -> str:
@@ -366,7 +427,9 @@ def _place(counts: Counts, matrix: sparse.csr_matrix, position: int) -> str:
     return f"{value:.10g} for gene {quoted(gene)} and barcode {quoted(barcode)} in {counts.source}"
 
 
-def _as_integers(counts: Counts, matrix: sparse.csr_matrix, path: Path, *, round_counts: bool) -> sparse.csr_matrix:
+def _as_integers(
+    counts: Counts, matrix: sparse.csr_matrix, path: Path, *, round_counts: bool
+) -> sparse.csr_matrix:
     data = matrix.data
     if data.dtype.kind == "f":
         fractional = _fractional(data)
@@ -384,7 +447,9 @@ def _as_integers(counts: Counts, matrix: sparse.csr_matrix, path: Path, *, round
             )
             data = np.rint(data)
     largest = int(data.max()) if data.size else 0
-    matrix.data = data.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False)
+    matrix.data = data.astype(
+        np.int32 if largest <= np.iinfo(np.int32).max else np.int64, copy=False
+    )
     return matrix
 
 

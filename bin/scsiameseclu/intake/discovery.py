@@ -1,7 +1,7 @@
 """Outputs of Cell Ranger, STARsolo, kb, alevin and others below a folder, found by the readers of their formats.
 
-Only headers and names are read. A search ends at :data:`MOST_FILES` files and :data:`DEEPEST` folders below the first,
-follows each link once, and keeps an account of what it could not look at.
+Only headers and names are read. A search ends at :data:`MOST_FILES` files and :data:`DEEPEST`
+folders below the first, follows each link once, and keeps an account of what it could not look at.
 """
 
 from __future__ import annotations
@@ -104,10 +104,13 @@ def find_outputs(folder: Path) -> Search:
 
     Returns
     -------
-    What was found. Nothing is raised for a damaged file or a folder that cannot be read: they are in the account.
+    What was found. Nothing is raised for a damaged file or a folder that cannot be read: they are
+    in the account.
     """
     search = Search(folder)
-    candidates = [found for where, files in _folders(search) for found in _outputs_in(search, where, files)]
+    candidates = [
+        found for where, files in _folders(search) for found in _outputs_in(search, where, files)
+    ]
     seen: set[Path] = set()
     for found in sorted(candidates, key=lambda found: found.matrix.is_symlink()):
         with _accounting(search, found.path):
@@ -130,7 +133,12 @@ def _folders(search: Search) -> Iterator[tuple[Path, list[Path]]]:
         search.n_folders += 1
         search.n_files += len(files)
         if search.n_files > MOST_FILES:
-            search.limits.append((where, f"the search ended here, after {MOST_FILES:,} files: search a smaller folder"))
+            search.limits.append(
+                (
+                    where,
+                    f"the search ended here, after {MOST_FILES:,} files: search a smaller folder",
+                )
+            )
             return
         yield where, files
         waiting += reversed([path for path in folders if is_new(path)])
@@ -156,7 +164,13 @@ def _kind(entry: os.DirEntry[str]) -> str:
     if entry.is_dir():
         # A folder of a format of its own, such as a zarr store, is an output as a file is.
         is_plain = next(reader for reader in READERS if reader.recognizes(path)) is matrix_market
-        return "folder" if is_plain and not _INTERMEDIATE.search(entry.name) else "" if is_plain else "file"
+        return (
+            "folder"
+            if is_plain and not _INTERMEDIATE.search(entry.name)
+            else ""
+            if is_plain
+            else "file"
+        )
     return "file" if entry.is_file() and entry.stat().st_size > 0 else ""
 
 
@@ -185,9 +199,14 @@ def _accounting(search: Search, path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        search.passed[path] = " ".join(text for problem in error.problems for text in (problem.what, problem.remedy))
+        search.passed[path] = " ".join(
+            text for problem in error.problems for text in (problem.what, problem.remedy)
+        )
     except OSError as error:
-        reasons = {errno.ENOENT: "a link that leads to nothing", errno.ELOOP: "a link that leads back to itself"}
+        reasons = {
+            errno.ENOENT: "a link that leads to nothing",
+            errno.ELOOP: "a link that leads back to itself",
+        }
         why = reasons.get(error.errno or 0, f"it cannot be read: {error.strerror or error}")
         search.limits.append((path, why))
 
@@ -214,7 +233,9 @@ def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Can
         readers = {path: reader for path, reader in readers.items() if path not in parts}
     yield from (_Candidate(path, path, reader) for path, reader in readers.items())
     if not parts:
-        search.tables += [path for path in files if path not in readers and _TABLE.search(path.name)]
+        search.tables += [
+            path for path in files if path not in readers and _TABLE.search(path.name)
+        ]
 
 
 def _read_of(where: Path, files: list[Path]) -> Path | None:
@@ -234,7 +255,9 @@ def _reader(search: Search, path: Path) -> Reader | None:
         if reader is foreign:
             foreign.read(path)  # refuses it, with the way to convert it
         if reader is archive:
-            search.passed[path] = "an archive, which is not opened here; if it holds counts, write it into the sheet"
+            search.passed[path] = (
+                "an archive, which is not opened here; if it holds counts, write it into the sheet"
+            )
         elif reader is h5ad and _is_ours(path):
             search.passed[path] = "a result of this pipeline"
         elif reader is not text and not (reader is hdf5 and "X" not in members(path)):
@@ -266,16 +289,22 @@ def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]
     if size is None:
         return None, []
     shape = size.n_barcodes, size.n_genes
-    return shape, matrix_market.genes(found.matrix) if found.reader is matrix_market else columns_of_text(
-        found.matrix, size.n_genes
-    )
+    return shape, matrix_market.genes(
+        found.matrix
+    ) if found.reader is matrix_market else columns_of_text(found.matrix, size.n_genes)
 
 
 def _organism(columns: list[list[str]]) -> Organism:
     """Return the organism by the first column of names with known ids, else by the first that shows one at all."""
-    shown = [infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names})) for names in columns]
+    shown = [
+        infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names}))
+        for names in columns
+    ]
     shown = [organism for organism in shown if organism.found]
-    return next((organism for organism in shown if "by id" in organism.evidence), (shown or [Organism(None)])[0])
+    return next(
+        (organism for organism in shown if "by id" in organism.evidence),
+        (shown or [Organism(None)])[0],
+    )
 
 
 def _pass_pooled(search: Search) -> None:
@@ -284,4 +313,6 @@ def _pass_pooled(search: Search) -> None:
         multi = next((folder for folder in output.path.parents if folder.name == "multi"), None)
         if multi and (multi.parent / "per_sample_outs").is_dir():
             search.outputs.remove(output)
-            search.passed[output.path] = "all samples of a multiplexed run together; each has its own matrix"
+            search.passed[output.path] = (
+                "all samples of a multiplexed run together; each has its own matrix"
+            )

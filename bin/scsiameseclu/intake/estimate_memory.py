@@ -83,13 +83,14 @@ class Size:
 def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
     """Write memory.json: what the matrices' headers say of size and memory, with a warning where it is too much.
 
-    JSON comes on stdin: a list of the samples, of each its ``id``, ``group`` and ``n_bytes`` (of the file of counts).
+    JSON comes on stdin: a list of the samples, of each its ``id``, ``group`` and ``n_bytes`` (of
+    the file of counts).
 
     Parameters
     ----------
     counts
-        Folder with the samples' files or folders of raw counts, named 1, 2, … in their order; none where these lie
-        elsewhere.
+        Folder with the samples' files or folders of raw counts, named 1, 2, … in their order; none
+        where these lie elsewhere.
     limit_mb
         Memory that a task can get at most. Default: unknown, and nothing is too much.
     """
@@ -100,7 +101,9 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
         sizes.setdefault(sample["group"], []).append(size)
         if size is not None:
             rows.append(_sample(sample, size, RATES, limit_mb))
-    groups = [_group(name, members, RATES, limit_mb) for name, members in sizes.items() if all(members)]
+    groups = [
+        _group(name, members, RATES, limit_mb) for name, members in sizes.items() if all(members)
+    ]
     estimate: MemoryEstimate = {"limit_mb": limit_mb, "samples": rows, "groups": groups}
     write_json(estimate, "memory.json")
 
@@ -122,7 +125,9 @@ def matrix_size(path: Path) -> Size | None:
         if not matrix_market.recognizes(file):
             return None
         n_barcodes, n_genes, n_stored = matrix_market.sizes(file)
-        return Size(n_barcodes, n_genes, n_stored + sum(matrix_market.sizes(part)[2] for part in parts))
+        return Size(
+            n_barcodes, n_genes, n_stored + sum(matrix_market.sizes(part)[2] for part in parts)
+        )
     except Exception:  # whatever is wrong with it: the step that reads it says so, in words
         return None
 
@@ -134,7 +139,9 @@ def _megabytes(rates: Mapping[str, float], **sizes: int) -> int:
 def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | None) -> SampleMemory:
     needs = size.needs(rates, n_bytes=sample["n_bytes"])
     # What is asked for once cells are called is not known before.
-    known = {step: need for step, need in needs.items() if step in _OF_BARCODES or not size.is_unfiltered}
+    known = {
+        step: need for step, need in needs.items() if step in _OF_BARCODES or not size.is_unfiltered
+    }
     step = max(known, key=lambda name: known[name])
     warning = ""
     if limit is not None and known[step] > limit:
@@ -142,7 +149,11 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
             f"{sample['id']}: {OF_A_SAMPLE[step]} asks for {_at_most(needs[step], limit)}; by its header it has "
             f"{size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, or split the sample."
         )
-    note = f"Cells are not known before they are called; {size.n_cells:,} are assumed." if size.is_unfiltered else ""
+    note = (
+        f"Cells are not known before they are called; {size.n_cells:,} are assumed."
+        if size.is_unfiltered
+        else ""
+    )
     return {
         "sample": sample["id"],
         "group": sample["group"],
@@ -159,7 +170,9 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
 def _group(name: str, members: list[Size | None], rates: Rates, limit: int | None) -> GroupMemory:
     sizes = [size for size in members if size is not None]
     n_cells, n_values = sum(size.n_cells for size in sizes), sum(size.n_stored for size in sizes)
-    needs = {step: _megabytes(rates[step], n_cells=n_cells, n_values=n_values) for step in OF_A_GROUP}
+    needs = {
+        step: _megabytes(rates[step], n_cells=n_cells, n_values=n_values) for step in OF_A_GROUP
+    }
     step = max(needs, key=lambda step: needs[step])
     warning = ""
     if limit is not None and needs[step] > limit and not any(size.is_unfiltered for size in sizes):
@@ -167,7 +180,13 @@ def _group(name: str, members: list[Size | None], rates: Rates, limit: int | Non
             f"Group {name}: {OF_A_GROUP[step]} asks for {_at_most(needs[step], limit)}, if all {n_cells:,} barcodes "
             f"with {n_values:,} counts are kept; the filter leaves fewer. {_REMEDY}, or make the group smaller."
         )
-    return {"group": name, "n_cells": n_cells, "n_values": n_values, "needs_mb": needs, "warning": warning}
+    return {
+        "group": name,
+        "n_cells": n_cells,
+        "n_values": n_values,
+        "needs_mb": needs,
+        "warning": warning,
+    }
 
 
 def _at_most(need: int, limit: int) -> str:
@@ -186,7 +205,8 @@ def _hdf5_size(path: Path) -> Size | None:
             _size(
                 matrix_shape(item),
                 _stored(item),
-                cells_first="row_attrs" not in file and not (isinstance(item, h5py.Group) and "barcodes" in item),
+                cells_first="row_attrs" not in file
+                and not (isinstance(item, h5py.Group) and "barcodes" in item),
             )
             for item in _members(file).values()
             if is_matrix(item)

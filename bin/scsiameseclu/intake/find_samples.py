@@ -64,7 +64,8 @@ def samplesheet(folder: Path, /) -> None:
     Parameters
     ----------
     folder
-        Folder with the outputs of Cell Ranger, STARsolo, kb or alevin, or with .h5ad, .loom or HDF5 files.
+        Folder with the outputs of Cell Ranger, STARsolo, kb or alevin, or with .h5ad, .loom or HDF5
+        files.
     """
     schema = files(__package__).joinpath("schema_input.json").read_text(encoding="utf-8")
     sheet, listing = find_samples(folder, schema=json.loads(schema))
@@ -78,7 +79,8 @@ def write_samplesheet(*, folder: Path, schema: Path) -> None:
     Parameters
     ----------
     folder
-        The folder as the task got it. Its own path comes on stdin, as JSON text: in the sheet paths begin with that.
+        The folder as the task got it. Its own path comes on stdin, as JSON text: in the sheet paths
+        begin with that.
     schema
         JSON schema of the rows (assets/schema_input.json).
     """
@@ -88,7 +90,9 @@ def write_samplesheet(*, folder: Path, schema: Path) -> None:
     Path("listing.txt").write_text(listing + "\n", encoding="utf-8")
 
 
-def find_samples(folder: Path, *, schema: Mapping[str, Any], known_as: Path | None = None) -> tuple[str, str]:
+def find_samples(
+    folder: Path, *, schema: Mapping[str, Any], known_as: Path | None = None
+) -> tuple[str, str]:
     """Find the samples below a folder.
 
     Parameters
@@ -117,7 +121,9 @@ def find_samples(folder: Path, *, schema: Mapping[str, Any], known_as: Path | No
             remedy="Give the folder below which the count matrices lie.",
         )
     search = find_outputs(folder)
-    samples = [sample for sample in _samples(search, known_as) if _is_writable(search, sample, schema)]
+    samples = [
+        sample for sample in _samples(search, known_as) if _is_writable(search, sample, schema)
+    ]
     if not samples:
         raise _nothing(search, known_as)
     sheet = "".join([_csv(COLUMNS), *(sample.row() for sample in samples)])
@@ -133,12 +139,16 @@ def _samples(search: Search, known_as: Path) -> list[Sample]:
     samples = []
     for key, members in outputs.items():
         best, *others = sorted(members, key=lambda output: _preference(output, search.folder))
-        samples.append(Sample(names[key], known_as / best.path.relative_to(search.folder), best, others))
+        samples.append(
+            Sample(names[key], known_as / best.path.relative_to(search.folder), best, others)
+        )
     return samples
 
 
 def _preference(output: Output, folder: Path) -> tuple[object, ...]:
-    is_raw = any("raw" in part or "unfiltered" in part for part in output.path.relative_to(folder).parts)
+    is_raw = any(
+        "raw" in part or "unfiltered" in part for part in output.path.relative_to(folder).parts
+    )
     return *preference(output.path, folder), is_raw, output.path
 
 
@@ -175,32 +185,52 @@ def _csv(values: Iterable[str]) -> str:
 
 
 def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
-    lines = [f"{len(samples)} sample{'s' * (len(samples) != 1)} in {_shown(known_as)} ({_extent(search)}):"]
+    lines = [
+        f"{len(samples)} sample{'s' * (len(samples) != 1)} in {_shown(known_as)} ({_extent(search)}):"
+    ]
     for sample in samples:
         organism = sample.output.organism
-        guess = f"{organism.found} ({organism.evidence})" if organism.found else "organism not known by its genes"
+        guess = (
+            f"{organism.found} ({organism.evidence})"
+            if organism.found
+            else "organism not known by its genes"
+        )
         lines.append(f"  {sample.name}: {_described(sample.output)}, {guess}")
         lines.append(f"      {_relative(search, sample.output.path)}")
-        lines += [f"      not taken: {_relative(search, other.path)} ({_described(other)})" for other in sample.others]
+        lines += [
+            f"      not taken: {_relative(search, other.path)} ({_described(other)})"
+            for other in sample.others
+        ]
     return "\n".join([*lines, *_account(search)])
 
 
 def _account(search: Search) -> list[str]:
     lines: list[str] = []
-    for title, entries in (("Passed over", list(search.passed.items())), ("Not searched", search.limits)):
+    for title, entries in (
+        ("Passed over", list(search.passed.items())),
+        ("Not searched", search.limits),
+    ):
         if entries:
             lines.append(f"{title}:")
             lines += [f"  {_relative(search, path)}: {why}" for path, why in entries[:_MOST_LISTED]]
             lines += [f"  and {len(entries) - _MOST_LISTED:,} more"] * (len(entries) > _MOST_LISTED)
     if search.tables:
         few = ", ".join(_relative(search, path) for path in search.tables[:3])
-        lines.append("Tables of text are not taken by themselves, since logs and summaries are tables too:")
-        lines.append(f"  {few}" + (f" and {len(search.tables) - 3:,} more" if len(search.tables) > 3 else ""))
+        lines.append(
+            "Tables of text are not taken by themselves, since logs and summaries are tables too:"
+        )
+        lines.append(
+            f"  {few}" + (f" and {len(search.tables) - 3:,} more" if len(search.tables) > 3 else "")
+        )
     return lines
 
 
 def _described(output: Output) -> str:
-    size = "size not known" if output.shape is None else "{:,} barcodes x {:,} genes".format(*output.shape)
+    size = (
+        "size not known"
+        if output.shape is None
+        else "{:,} barcodes x {:,} genes".format(*output.shape)
+    )
     return f"{output.format}, {size}"
 
 

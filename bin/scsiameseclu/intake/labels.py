@@ -32,21 +32,24 @@ def gold_labels(
     path
         The input, for messages.
     column
-        Column of ``.obs``, ``Y`` of an HDF5 file, attribute of a loom file. Ignored if there is a `labels_file`.
+        Column of ``.obs``, ``Y`` of an HDF5 file, attribute of a loom file. Ignored if there is a
+        `labels_file`.
     labels_file
         CSV or TSV ``barcode,label``, with or without header.
 
     Returns
     -------
-    Table with columns ``barcode`` (``obs_names`` of the counts, in their order) and ``label`` (text, may be empty).
-    Barcodes that the file misses are noted in ``counts.notes``.
+    Table with columns ``barcode`` (``obs_names`` of the counts, in their order) and ``label``
+    (text, may be empty). Barcodes that the file misses are noted in ``counts.notes``.
 
     Raises
     ------
     InputError
         If there is no such column, or the file has no barcode of the sample.
     """
-    labels = _from_file(counts, labels_file) if labels_file else _from_column(counts, path, column or "")
+    labels = (
+        _from_file(counts, labels_file) if labels_file else _from_column(counts, path, column or "")
+    )
     return pd.DataFrame({"barcode": unique(counts.barcodes)[0], "label": labels})
 
 
@@ -114,12 +117,18 @@ def _from_file(counts: Counts, path: Path) -> list[str]:
 def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
     if not path.is_file():
         raise InputError.of(
-            what="The labels file cannot be found.", where=path, remedy="Correct its path in the samplesheet."
+            what="The labels file cannot be found.",
+            where=path,
+            remedy="Correct its path in the samplesheet.",
         )
     content = lines(path)
     delimiter = max("\t,;", key=lambda candidate: content[0].count(candidate)) if content else ","
     try:
-        rows = [[value.strip() for value in row] for row in csv.reader(content, delimiter=delimiter) if any(row)]
+        rows = [
+            [value.strip() for value in row]
+            for row in csv.reader(content, delimiter=delimiter)
+            if any(row)
+        ]
     except csv.Error as error:
         raise _no_labels(path, str(error)) from error
     if not rows:
@@ -127,7 +136,12 @@ def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
     place, of_label = _places(rows[0], path) if not barcodes & set(rows[0]) else (0, 1)
     start = 0 if barcodes & set(rows[0]) else 1
     short = next(
-        (number for number, row in enumerate(rows[start:], start + 1) if len(row) <= max(place, of_label)), None
+        (
+            number
+            for number, row in enumerate(rows[start:], start + 1)
+            if len(row) <= max(place, of_label)
+        ),
+        None,
     )
     if short:
         raise _no_labels(path, f"row {short} has too few fields")
@@ -140,7 +154,9 @@ def _places(header: list[str], path: Path) -> tuple[int, int]:
         raise _no_labels(path, "it has one column only")
     lowered = [name.lower() for name in header]
     place = next((number for number, name in enumerate(lowered) if name in BARCODE_HEADERS), 0)
-    named = [number for name in LABEL_HEADERS for number, other in enumerate(lowered) if other == name]
+    named = [
+        number for name in LABEL_HEADERS for number, other in enumerate(lowered) if other == name
+    ]
     return place, named[0] if named else next(number for number in range(2) if number != place)
 
 

@@ -13,7 +13,9 @@ from anndata.utils import make_index_unique
 from ..contracts import GUIDE, HASHTAG, PROTEIN
 from .gene_ids import PROBE, share_of_gene_ids
 
-BARCODE = re.compile(r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE)
+BARCODE = re.compile(
+    r"^(.*[^A-Za-z])?[ACGTN]{8,}([-_.]\w+)?$|^(.*[^A-Za-z])?cell[-_. ]?\d+$", re.IGNORECASE
+)
 """A cell's barcode, alone or with a prefix and a suffix, or a name such as ``cell_1``."""
 BARE_BARCODE = re.compile(r"^[ACGTN]{8,}(-\d+)?$")
 """A cell's barcode and nothing before it: an antibody's tag has the antibody's name there."""
@@ -24,23 +26,68 @@ COMMON_GENE = re.compile(
 )
 """Genes that nearly every matrix of counts holds, in any case, or a name such as ``gene_1``."""
 ID_COLUMNS = (
-    *("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "ensembl_gene_id", "ensgid", "accession"),
+    *(
+        "gene_ids",
+        "gene_id",
+        "ensembl_id",
+        "ensembl_ids",
+        "ensembl",
+        "ensembl_gene_id",
+        "ensgid",
+        "accession",
+    ),
     *("feature_id", "feature_ids", "id", "ids", "gene_stable_id"),
 )
 SYMBOL_COLUMNS = (
-    *("gene_symbols", "gene_symbol", "gene_names", "gene_name", "symbol", "symbols", "feature_name", "feature_names"),
+    *(
+        "gene_symbols",
+        "gene_symbol",
+        "gene_names",
+        "gene_name",
+        "symbol",
+        "symbols",
+        "feature_name",
+        "feature_names",
+    ),
     *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
     *("mgi", "genename"),
 )
-_LOOSE_COLUMNS = ("gene", "genes", "name", "names", "short_name", "features", "feature", "var_names", "original_name")
+_LOOSE_COLUMNS = (
+    "gene",
+    "genes",
+    "name",
+    "names",
+    "short_name",
+    "features",
+    "feature",
+    "var_names",
+    "original_name",
+)
 """Columns that hold symbols where nothing else does; else they may be descriptions."""
 CELL_COLUMNS = (
-    *("cell_id", "cell_ids", "obs_names", "cell_name", "cell_names", "barcode", "barcodes", "cell_barcode"),
+    *(
+        "cell_id",
+        "cell_ids",
+        "obs_names",
+        "cell_name",
+        "cell_names",
+        "barcode",
+        "barcodes",
+        "cell_barcode",
+    ),
     *("cell_barcodes", "cell", "cells", "bc_wells", "cb"),
 )
 GENE_EXPRESSION = "Gene Expression"
 OTHER_FEATURES = frozenset(
-    ["antibody capture", "crispr guide capture", "multiplexing capture", "custom", "peaks", "antigen capture", "motifs"]
+    [
+        "antibody capture",
+        "crispr guide capture",
+        "multiplexing capture",
+        "custom",
+        "peaks",
+        "antigen capture",
+        "motifs",
+    ]
 )
 """Feature types of Cell Ranger that are no genes, in lower case."""
 CAPTURES = {
@@ -69,7 +116,9 @@ def is_known_gene(name: str) -> bool:
     return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
 
 
-def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+def ids_and_symbols(
+    names: Sequence[str], columns: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
     """Separate gene ids from gene symbols.
 
     Parameters
@@ -93,7 +142,9 @@ def ids_and_symbols(names: Sequence[str], columns: Mapping[str, Sequence[str]]) 
         return found, symbols or found
     if are_ids(names) or (ids is None and symbols is not None):
         return list(names), fill_missing(symbols, names) if symbols else list(names)
-    if ids and symbols and _agree(names, ids) and not _agree(names, symbols):  # ids of a kind that is not known here
+    if (
+        ids and symbols and _agree(names, ids) and not _agree(names, symbols)
+    ):  # ids of a kind that is not known here
         return list(names), fill_missing(symbols, names)
     return ids or list(names), list(names)
 
@@ -108,15 +159,19 @@ def cell_names(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> li
 
 def only_unique_text(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the one column that could name its rows, all differently; [] if it is not one."""
-    found = [values for values in columns.values() if len(set(values)) == len(values) and not are_numbers(values)]
+    found = [
+        values
+        for values in columns.values()
+        if len(set(values)) == len(values) and not are_numbers(values)
+    ]
     return list(found[0]) if len(found) == 1 else []
 
 
 def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
     """Return names without white space at their ends and control characters, and how many had some.
 
-    A line end within a name would make two lines of it in every table. What is no text at all is left as it is, to be
-    refused.
+    A line end within a name would make two lines of it in every table. What is no text at all is
+    left as it is, to be refused.
     """
     clean = [re.sub(_CONTROL, "_", _ENDS.sub("", name)) for name in names]
     return clean, sum(new != old for new, old in zip(clean, names, strict=True))
@@ -151,7 +206,9 @@ def unique(names: Sequence[str]) -> tuple[list[str], int]:
     index: pd.Index[str] = pd.Index(list(names))
     repeated = int(index.duplicated().sum())
     if repeated:
-        with warnings.catch_warnings():  # that suffixes can be mistaken for parts of the names: the notes list them
+        with (
+            warnings.catch_warnings()
+        ):  # that suffixes can be mistaken for parts of the names: the notes list them
             warnings.simplefilter("ignore")
             index = make_index_unique(index)
     return [str(name) for name in index], repeated
@@ -162,7 +219,8 @@ def gene_expression(types: Sequence[str]) -> np.ndarray | None:
 
     Returns
     -------
-    A mask, all false if every feature is known to be something else, or None if `types` are no feature types at all.
+    A mask, all false if every feature is known to be something else, or None if `types` are no
+    feature types at all.
     """
     kinds = np.asarray([kind.lower() for kind in types], dtype=object)
     genes = kinds == GENE_EXPRESSION.lower()

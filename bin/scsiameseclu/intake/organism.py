@@ -52,9 +52,7 @@ class Organism:
     def check(self, given: str | None) -> str:
         """Return the warning to a user who said that the organism is `given`; empty where nothing contradicts it."""
         if self.found == "mixed":
-            return (
-                f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's share is in the ledger."
-            )
+            return f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's share is in the ledger."
         if self.found is None or given in (None, "other", self.found):
             return ""
         if self.found == "other":
@@ -79,13 +77,19 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     var
-        ``AnnData.var`` with ``gene_ids`` and ``gene_symbols``, of which either may have the genome in front.
+        ``AnnData.var`` with ``gene_ids`` and ``gene_symbols``, of which either may have the genome
+        in front.
     """
     ids, symbols = var["gene_ids"].astype(str), var["gene_symbols"].astype(str)
     organisms = np.full(len(var), "", dtype=object)
     for organism in ORGANISMS:
         genome, bare = _GENOMES[organism], OF_ORGANISMS[organism]
-        of_it = ids.str.match(genome) | symbols.str.match(genome) | ids.str.match(bare) | symbols.str.match(bare)
+        of_it = (
+            ids.str.match(genome)
+            | symbols.str.match(genome)
+            | ids.str.match(bare)
+            | symbols.str.match(bare)
+        )
         organisms[of_it.to_numpy(dtype=bool)] = organism
     return organisms
 
@@ -93,16 +97,20 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
 def infer_organism(var: pd.DataFrame) -> Organism:
     """Return the organism by the names of the genes; parameters as in :func:`gene_organisms`.
 
-    Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols all in capitals are
-    written as those of human, and capitalized ones as those of mouse; so are those of other organisms, which cannot be
-    distinguished.
+    Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols
+    all in capitals are written as those of human, and capitalized ones as those of mouse; so are
+    those of other organisms, which cannot be distinguished.
     """
     organisms = gene_organisms(var)
     n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
     if min(n_of.values()) >= max(_MIN_SECOND * len(var), _MIN_GENES):
-        return Organism("mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items()))
+        return Organism(
+            "mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items())
+        )
     ids = var["gene_ids"].astype(str)
-    of_others = {name: ids.str.match(OF_ORGANISMS[name]) for name in OF_ORGANISMS if name not in ORGANISMS}
+    of_others = {
+        name: ids.str.match(OF_ORGANISMS[name]) for name in OF_ORGANISMS if name not in ORGANISMS
+    }
     sure = ids.str.match(ENSEMBL) | (organisms != "")
     for of_it in of_others.values():
         sure |= of_it
@@ -124,7 +132,10 @@ def _by_sure(n_of: dict[str, int], n_of_others: dict[str, int], n_sure: int) -> 
 
 
 def _by_case(symbols: pd.Series[str]) -> Organism:
-    n_of = {"human": int(symbols.str.match(_UPPER).sum()), "mouse": int(symbols.str.match(_TITLE).sum())}
+    n_of = {
+        "human": int(symbols.str.match(_UPPER).sum()),
+        "mouse": int(symbols.str.match(_TITLE).sum()),
+    }
     n_cased = sum(n_of.values())
     found = max(n_of, key=lambda organism: n_of[organism])
     if n_cased < max(len(symbols) / 2, _MIN_GENES) or n_of[found] < _MIN_SHARE * n_cased:

@@ -39,7 +39,8 @@ def read_counts(
     counts
         File or folder with raw counts, of any known format.
     labels_file
-        CSV barcode,label with the gold standard. Default: the column that the settings name, if any.
+        CSV barcode,label with the gold standard. Default: the column that the settings name, if
+        any.
     cells_file
         The sample's cells, one barcode a line. Default: they are not given.
     round_counts
@@ -66,7 +67,11 @@ def _read_given(
     """Read a sample's staged files under the names that the samplesheet has for them, in messages too."""
     names = {what: str(settings.get(what) or path) for what, path in given.items() if path}
     with ExitStack() as stack:
-        own = {what: stack.enter_context(own_name(path, names[what])) for what, path in given.items() if path}
+        own = {
+            what: stack.enter_context(own_name(path, names[what]))
+            for what, path in given.items()
+            if path
+        }
         try:
             return read_sample(
                 own["counts"],
@@ -94,14 +99,16 @@ def read_sample(
     path
         File or folder with raw counts.
     settings
-        What the samplesheet says of the sample; ``settings['labels']`` names the column of gold labels.
+        What the samplesheet says of the sample; ``settings['labels']`` names the column of gold
+        labels.
     labels_file
         CSV ``barcode,label``; wins over the column.
     cells_file
-        The sample's cells, one barcode a line; ``obs['listed']`` then says which barcodes are on it.
+        The sample's cells, one barcode a line; ``obs['listed']`` then says which barcodes are on
+        it.
     round_counts
-        Round fractional counts instead of refusing them, unless the settings' ``overrides`` say otherwise. Default:
-        False.
+        Round fractional counts instead of refusing them, unless the settings' ``overrides`` say
+        otherwise. Default: False.
 
     Returns
     -------
@@ -116,7 +123,11 @@ def read_sample(
     round_counts = settings.get("overrides", {}).get("round_counts", round_counts)
     counts = check_counts(read_matrix(path), path, round_counts=round_counts)
     column = settings.get("labels")
-    labels = gold_labels(counts, path, column=column, labels_file=labels_file) if column or labels_file else None
+    labels = (
+        gold_labels(counts, path, column=column, labels_file=labels_file)
+        if column or labels_file
+        else None
+    )
     listed, warning = on_list(counts, cells_file) if cells_file else (None, "")
     adata = to_adata(counts, settings, warnings=[warning] if warning else [])
     if listed is not None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 LONGEST = 100
 """As in ``assets/schema_input.json``."""
-_ENDINGS = re.compile(r"(\.(gz|zip|tar|h5|hdf5|h5ad|h5mu|loom|mtx|zarr|csv|tsv|txt))+$", re.IGNORECASE)
+_ENDINGS = re.compile(
+    r"(\.(gz|zip|tar|h5|hdf5|h5ad|h5mu|loom|mtx|zarr|csv|tsv|txt))+$", re.IGNORECASE
+)
 _WORDS_OF_TOOLS = """
     adata af alevin ambiguous anndata bc bustools cellranger conversions count counts data em
     feature features filtered gene genefull genes grch38 grcm38 grcm39 h5 hg19 hg38 kallisto kb
@@ -29,7 +31,9 @@ def key_of(path: Path) -> tuple[str, ...]:
     """Return the parts of a relative path that distinguish samples: outputs of one sample have the same."""
     parts = [_bare(part) for part in path.parts]
     named = [part for part in parts if part]
-    return tuple(part for before, part in pairwise(["", *named]) if part.casefold() != before.casefold())
+    return tuple(
+        part for before, part in pairwise(["", *named]) if part.casefold() != before.casefold()
+    )
 
 
 def name_samples(keys: Iterable[tuple[str, ...]], *, folder: Path) -> dict[tuple[str, ...], str]:
@@ -72,4 +76,8 @@ def _valid(name: str) -> str:
 def _unused(name: str, names: Iterable[str]) -> str:
     taken = {other.casefold() for other in names}
     numbered = (f"{name}_{number}" for number in range(2, len(taken) + 3))
-    return name if name.casefold() not in taken else next(other for other in numbered if other.casefold() not in taken)
+    return (
+        name
+        if name.casefold() not in taken
+        else next(other for other in numbered if other.casefold() not in taken)
+    )

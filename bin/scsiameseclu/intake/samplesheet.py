@@ -1,8 +1,9 @@
 """The samplesheet: read tolerantly, checked strictly, all mistakes reported together.
 
-What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields at the end of a
-line, commas, semicolons or tabs, columns in any order, further columns. What is one: a column whose name nearly is one
-of ours (same letters in other case or with other separators, or very similar while ours is absent).
+What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields
+at the end of a line, commas, semicolons or tabs, columns in any order, further columns. What is
+one: a column whose name nearly is one of ours (same letters in other case or with other separators,
+or very similar while ours is absent).
 """
 
 from __future__ import annotations
@@ -48,7 +49,15 @@ class _Sheet:
     reported: set[tuple[int, str | None]] = field(default_factory=set)
     """Lines and columns with a problem."""
 
-    def report(self, what: str, remedy: str, *, line: int, column: str | None = None, path: str | None = None) -> None:
+    def report(
+        self,
+        what: str,
+        remedy: str,
+        *,
+        line: int,
+        column: str | None = None,
+        path: str | None = None,
+    ) -> None:
         """Keep a problem with its place; of a `path`, for the case that it does not exist."""
         where = f"{self.name}, line {line}" + (f", column {_plain(column)}" if column else "")
         self.mistakes.append(Mistake(line, Problem(what=what, where=where, remedy=remedy), path))
@@ -67,8 +76,8 @@ class Mistake:
     problem
         What is wrong.
     path
-        A value of the columns `counts`, `labels` and `cells`: it is a mistake only if there is no such file or folder.
-        None: it is one in any case.
+        A value of the columns `counts`, `labels` and `cells`: it is a mistake only if there is no
+        such file or folder. None: it is one in any case.
     """
 
     line: int
@@ -103,22 +112,23 @@ def read_samplesheet(
     path
         CSV or TSV in UTF-8.
     schema
-        JSON schema (draft 2020-12) of the rows, an array of objects; ``errorMessage`` of a property is its remedy.
+        JSON schema (draft 2020-12) of the rows, an array of objects; ``errorMessage`` of a property
+        is its remedy.
     defaults
-        Values of ``n_clusters``, ``organism``, ``tissue``, ``expected_doublet_rate`` where the sheet has none.
+        Values of ``n_clusters``, ``organism``, ``tissue``, ``expected_doublet_rate`` where the
+        sheet has none.
     paths
-        For values of the columns ``counts``, ``labels`` and ``cells``, as written: whether there is such a file or
-        folder.
+        For values of the columns ``counts``, ``labels`` and ``cells``, as written: whether there is
+        such a file or folder.
     name
         The sheet's name for messages. Default: its file name.
 
     Returns
     -------
-    Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism tissue
-    expected_doublet_rate labels overrides extra``, and ``cells`` where it
-    is given. ``overrides`` holds what the sheet gives of the schema's other
-    columns, each named as the parameter that it wins over for this sample; ``extra`` the further
-    columns and `DESCRIBING`.
+    Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism
+    tissue expected_doublet_rate labels overrides extra``, and ``cells`` where it is given.
+    ``overrides`` holds what the sheet gives of the schema's other columns, each named as the
+    parameter that it wins over for this sample; ``extra`` the further columns and `DESCRIBING`.
 
     Raises
     ------
@@ -126,7 +136,9 @@ def read_samplesheet(
         With every problem found, in the order of their lines.
     """
     samples, mistakes = check_sheet(path, schema=schema, defaults=defaults, name=name)
-    problems = [found.problem for found in mistakes if found.path is None or not paths.get(found.path, True)]
+    problems = [
+        found.problem for found in mistakes if found.path is None or not paths.get(found.path, True)
+    ]
     if problems:
         raise InputError(problems)
     return samples
@@ -144,8 +156,8 @@ def check_sheet(
 
     Returns
     -------
-    Settings of each sample (see :func:`read_samplesheet`), and the mistakes in the order of their lines, those among
-    them that depend on a file.
+    Settings of each sample (see :func:`read_samplesheet`), and the mistakes in the order of their
+    lines, those among them that depend on a file.
 
     Raises
     ------
@@ -157,7 +169,11 @@ def check_sheet(
     columns = _match_columns(sheet, list(known), schema["items"]["required"])
     rows = [_row(line, fields, columns, known) for line, fields in sheet.rows]
     if not rows:
-        sheet.report("The samplesheet has no samples.", "Write one line for each sample.", line=sheet.header_line)
+        sheet.report(
+            "The samplesheet has no samples.",
+            "Write one line for each sample.",
+            line=sheet.header_line,
+        )
     _check_lengths(sheet)
     _check_characters(sheet)
     _check_schema(sheet, rows, schema, columns)
@@ -191,7 +207,9 @@ def _text(path: Path, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _no_text(name, f"no text in UTF-8 (line {line} has a byte that does not belong there)") from error
+        raise _no_text(
+            name, f"no text in UTF-8 (line {line} has a byte that does not belong there)"
+        ) from error
 
 
 def _no_text(name: str, what: str) -> InputError:
@@ -206,7 +224,9 @@ def _parse(text: str, name: str) -> _Sheet:
     delimiter = _delimiter(text)
     try:
         records = list(_records(text, name, delimiter))
-    except InputError:  # the csv module takes no space between a closing quote and the next delimiter
+    except (
+        InputError
+    ):  # the csv module takes no space between a closing quote and the next delimiter
         records = list(_records(re.sub(rf'" +(?=[{delimiter}\r\n]|$)', '"', text), name, delimiter))
     if not records:
         raise InputError.of(
@@ -225,7 +245,9 @@ def _delimiter(text: str) -> str:
 def _records(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the filled lines with their numbers; a quoted field may go over several."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
     line = 1
     try:
         for fields in reader:
@@ -263,7 +285,11 @@ def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str])
 
 
 def _drop_empty_columns(sheet: _Sheet) -> None:
-    while sheet.header and not sheet.header[-1] and not any(any(row[len(sheet.header) - 1 :]) for _, row in sheet.rows):
+    while (
+        sheet.header
+        and not sheet.header[-1]
+        and not any(any(row[len(sheet.header) - 1 :]) for _, row in sheet.rows)
+    ):
         sheet.header.pop()
 
 
@@ -271,7 +297,11 @@ def _meant(column: str, known: Sequence[str], header: Sequence[str]) -> str:
     """Return the known name that a column was meant to have, or its own."""
     same = [name for name in known if _folded(name) == _folded(column)]
     absent = [name for name in known if name not in header]
-    close = [] if column in known else difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
+    close = (
+        []
+        if column in known
+        else difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
+    )
     return (same or close or [column])[0]
 
 
@@ -282,12 +312,27 @@ def _folded(name: str) -> str:
 def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
     line = sheet.header_line
     if column != meant:
-        sheet.report(f"{quoted(column)} is no known column.", f"Did you mean {meant!r}?", line=line, column=column)
+        sheet.report(
+            f"{quoted(column)} is no known column.",
+            f"Did you mean {meant!r}?",
+            line=line,
+            column=column,
+        )
     elif not column:
-        sheet.report(f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line)
-    elif column in OBS_COLUMNS or "/" in column or column == "." or _CONTROL.search(column) or len(column) > 100:
+        sheet.report(
+            f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line
+        )
+    elif (
+        column in OBS_COLUMNS
+        or "/" in column
+        or column == "."
+        or _CONTROL.search(column)
+        or len(column) > 100
+    ):
         remedy = "Give it another, short name: this one is used by the pipeline or cannot be stored in HDF5."
-        sheet.report(f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column)
+        sheet.report(
+            f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column
+        )
 
 
 def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
@@ -295,7 +340,9 @@ def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
     remedy = f"Add a column {column!r} to the first line."
     if close:
         remedy = f"Did you mean it by {quoted(close[0])}? Then call that {column!r}."
-    sheet.report(f"The column {column!r} is missing.", remedy, line=sheet.header_line, column=column)
+    sheet.report(
+        f"The column {column!r} is missing.", remedy, line=sheet.header_line, column=column
+    )
 
 
 def _plain(column: str) -> str:
@@ -306,10 +353,22 @@ def _plain(column: str) -> str:
 # --- rows ---
 
 
-def _row(line: int, fields: Sequence[str], columns: Mapping[str, int], known: Mapping[str, Any]) -> _Row:
-    given = {column: fields[place] if place < len(fields) else "" for column, place in columns.items()}
-    values = {column: _typed(value, known[column]) for column, value in given.items() if column in known and value}
-    return _Row(line, values, {column: value for column, value in given.items() if column and column not in known})
+def _row(
+    line: int, fields: Sequence[str], columns: Mapping[str, int], known: Mapping[str, Any]
+) -> _Row:
+    given = {
+        column: fields[place] if place < len(fields) else "" for column, place in columns.items()
+    }
+    values = {
+        column: _typed(value, known[column])
+        for column, value in given.items()
+        if column in known and value
+    }
+    return _Row(
+        line,
+        values,
+        {column: value for column, value in given.items() if column and column not in known},
+    )
 
 
 def _typed(value: str, rule: Mapping[str, Any]) -> Any:
@@ -336,18 +395,33 @@ def _check_characters(sheet: _Sheet) -> None:
         for column, value in zip(sheet.header, fields, strict=False):
             if _CONTROL.search(value):
                 what = f"{quoted(value)} holds a line break, a tab or another control character."
-                sheet.report(what, "Take it out: a value is text on one line.", line=line, column=column or None)
+                sheet.report(
+                    what,
+                    "Take it out: a value is text on one line.",
+                    line=line,
+                    column=column or None,
+                )
 
 
-def _check_schema(sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any], columns: Mapping[str, int]) -> None:
+def _check_schema(
+    sheet: _Sheet, rows: Sequence[_Row], schema: Mapping[str, Any], columns: Mapping[str, int]
+) -> None:
     known = schema["items"]["properties"]
     for row in rows:
         for column in schema["items"]["required"]:
             if column in columns and column not in row.values:
-                sheet.report(f"There is no {column}.", known[column]["errorMessage"], line=row.line, column=column)
+                sheet.report(
+                    f"There is no {column}.",
+                    known[column]["errorMessage"],
+                    line=row.line,
+                    column=column,
+                )
     seen = set()
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
-        if error.validator in ("required", "minItems"):  # reported above and by the caller, with line and column
+        if error.validator in (
+            "required",
+            "minItems",
+        ):  # reported above and by the caller, with line and column
             continue
         number, column = error.absolute_path
         if (number, column) not in seen:
@@ -365,9 +439,18 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         earlier = first.setdefault(name.casefold(), row)
         if name and earlier is not row:
             same = earlier.values["sample"] == name
-            how = "is there already" if same else f"differs only by case from {quoted(earlier.values['sample'])}"
+            how = (
+                "is there already"
+                if same
+                else f"differs only by case from {quoted(earlier.values['sample'])}"
+            )
             remedy = "Give each sample an id of its own; some file systems do not distinguish upper and lower case."
-            sheet.report(f"Sample {quoted(name)} {how} (line {earlier.line}).", remedy, line=row.line, column="sample")
+            sheet.report(
+                f"Sample {quoted(name)} {how} (line {earlier.line}).",
+                remedy,
+                line=row.line,
+                column="sample",
+            )
 
 
 def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
@@ -376,22 +459,24 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         if counts and (row.line, "counts") not in sheet.reported:
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
             if "://" in counts:
-                remedy = (
-                    "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
-                )
+                remedy = "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
             what = f"There is no file or folder {quoted(counts)}."
             sheet.report(what, remedy, line=row.line, column="counts", path=counts)
         if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.reported:
-            remedy = (
-                "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
-            )
+            remedy = "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
             what = f"There is no file {quoted(labels)}."
             sheet.report(what, remedy, line=row.line, column="labels", path=labels)
 
         cells = row.values.get("cells")
         if cells and (row.line, "cells") not in sheet.reported:
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
-            sheet.report(f"There is no file {quoted(cells)}.", remedy, line=row.line, column="cells", path=cells)
+            sheet.report(
+                f"There is no file {quoted(cells)}.",
+                remedy,
+                line=row.line,
+                column="cells",
+                path=cells,
+            )
 
 
 def _check_cells(sheet: _Sheet, rows: Sequence[_Row]) -> None:
@@ -400,14 +485,23 @@ def _check_cells(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         if given and row.values.get("cell_calling") == "none":
             given.append("cell_calling")
         if len(given) > 1:
-            what = f"{' and '.join(given)} are given for one sample, and each says what its cells are."
-            sheet.report(what, f"Keep one of them: empty {given[1]} or {given[0]}.", line=row.line, column=given[1])
+            what = (
+                f"{' and '.join(given)} are given for one sample, and each says what its cells are."
+            )
+            sheet.report(
+                what,
+                f"Keep one of them: empty {given[1]} or {given[0]}.",
+                line=row.line,
+                column=given[1],
+            )
 
 
 def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
-    extra = row.extra | {column: row.values[column] for column in DESCRIBING if column in row.values}
+    extra = row.extra | {
+        column: row.values[column] for column in DESCRIBING if column in row.values
+    }
     own = SampleSettings.__annotations__.keys() | set(DESCRIBING)
     found: SampleSettings = {
         "sample": values.get("sample", ""),
@@ -426,22 +520,32 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     return found
 
 
-def _check_groups(sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]) -> None:
+def _check_groups(
+    sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[Mapping[str, Any]]
+) -> None:
     first: dict[str, tuple[_Row, Mapping[str, Any]]] = {}
     for row, sample in zip(rows, samples, strict=True):
         group = sample["group"]
         earlier, model = first.setdefault(group.casefold(), (row, sample))
-        twice = "group" not in row.values and "group" not in earlier.values  # the samples' own ids, reported before
+        twice = (
+            "group" not in row.values and "group" not in earlier.values
+        )  # the samples' own ids, reported before
         if not group or earlier is row or twice:
             continue
         if model["group"] != group:
             what = f"Group {quoted(group)} differs only by case from {quoted(model['group'])} (line {earlier.line})."
-            sheet.report(what, "Write a group's name the same way in each line.", line=row.line, column="group")
+            sheet.report(
+                what,
+                "Write a group's name the same way in each line.",
+                line=row.line,
+                column="group",
+            )
         for column in GROUP_WIDE:
-            if model[column] != sample[column] and not sheet.reported & {(row.line, column), (earlier.line, column)}:
-                what = (
-                    f"Group {quoted(group)} has {column} {_value(sample[column])} here, but {_value(model[column])} in "
-                )
+            if model[column] != sample[column] and not sheet.reported & {
+                (row.line, column),
+                (earlier.line, column),
+            }:
+                what = f"Group {quoted(group)} has {column} {_value(sample[column])} here, but {_value(model[column])} in "
                 remedy = "Give all samples of a group the same value; an empty one means the parameter's."
                 sheet.report(f"{what}line {earlier.line}.", remedy, line=row.line, column=column)
 

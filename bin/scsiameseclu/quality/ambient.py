@@ -23,7 +23,9 @@ def barcode_totals(counts: sparse.csr_matrix) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
-def ambient_profile(counts: sparse.csr_matrix, totals: np.ndarray, lower: int = LOWER) -> np.ndarray:
+def ambient_profile(
+    counts: sparse.csr_matrix, totals: np.ndarray, lower: int = LOWER
+) -> np.ndarray:
     """Return the share of each gene (float64, sum 1) in the ambient RNA.
 
     It comes from the barcodes with at most `lower` counts. Genes that no such barcode holds share,
@@ -33,7 +35,8 @@ def ambient_profile(counts: sparse.csr_matrix, totals: np.ndarray, lower: int = 
     ambient, seen = _gene_totals(counts[totals <= lower]), _gene_totals(counts) > 0
     unseen = (ambient == 0) & seen
     total = ambient.sum()
-    # Where no gene was seen once, as if one had been: 0 would make any cell with the gene impossible.
+    # Where no gene was seen once, as if one had been: 0 would make any cell with the gene
+    # impossible.
     reserved = min(max((ambient == 1).sum(), 1) / total, 0.5) if unseen.any() else 0.0
     profile: np.ndarray = (1 - reserved) * ambient / total
     profile[unseen] = reserved / max(unseen.sum(), 1)
@@ -53,7 +56,9 @@ def _gene_totals(counts: sparse.csr_matrix) -> np.ndarray:
     return total
 
 
-def monte_carlo(counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int) -> np.ndarray:
+def monte_carlo(
+    counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: int, seed: int
+) -> np.ndarray:
     """Return the p-value of each barcode: how often a draw from the profile is at most as likely.
 
     The draws grow by one count at a time, so that one of them serves the barcodes of every size.
@@ -75,7 +80,9 @@ def monte_carlo(counts: sparse.csr_matrix, profile: np.ndarray, n_simulations: i
         for total, likelihoods in _growing_draws(profile, size, sorted(by_total), rng):
             rows = by_total[total]
             # Sums of floats in another order: what is equal must count as equal.
-            at_most[rows] += np.searchsorted(np.sort(likelihoods), observed[rows] + 1e-6, side="right")
+            at_most[rows] += np.searchsorted(
+                np.sort(likelihoods), observed[rows] + 1e-6, side="right"
+            )
             moments[total] += [size, *(np.sum(likelihoods**power) for power in (1, 2, 3))]
     p_values = (at_most + 1) / (n_simulations + 1)
     for total, rows in by_total.items():
@@ -113,7 +120,9 @@ def _growing_draws(
     likelihoods, everyone, total = np.zeros(size), np.arange(size), 0
     for stop in stops:
         for _ in range(stop - total):
-            chosen = np.minimum(np.searchsorted(cumulative, rng.random(size), side="right"), len(profile) - 1)
+            chosen = np.minimum(
+                np.searchsorted(cumulative, rng.random(size), side="right"), len(profile) - 1
+            )
             likelihoods += log_profile[chosen] - logs[drawn[everyone, chosen]]
             drawn[everyone, chosen] += 1
         total = stop

@@ -17,7 +17,9 @@ from ..errors import InputError, listed, quoted
 from ..files import settings
 from .hashtags import RULES
 
-_REMEDY = "Correct 'hashtags' in the samplesheet: names or ids of features, or patterns such as HTO_*."
+_REMEDY = (
+    "Correct 'hashtags' in the samplesheet: names or ids of features, or patterns such as HTO_*."
+)
 
 
 def parse_hashtags(said: str | None) -> dict[str, str]:
@@ -29,8 +31,8 @@ def parse_hashtags(said: str | None) -> dict[str, str]:
 def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return what each feature beside the genes is, and warnings for the verdict.
 
-    Of type Multiplexing Capture all are hashtags, of type Antibody Capture those that are named. Where some are named,
-    only these are in use.
+    Of type Multiplexing Capture all are hashtags, of type Antibody Capture those that are named.
+    Where some are named, only these are in use.
 
     Parameters
     ----------
@@ -41,15 +43,18 @@ def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, li
 
     Returns
     -------
-    The table of ``uns['captured']``, with ``kind`` as found here, empty for a hashtag that is not in use, and
-    ``label``: what a hashtag marks, of others the name.
+    The table of ``uns['captured']``, with ``kind`` as found here, empty for a hashtag that is not
+    in use, and ``label``: what a hashtag marks, of others the name.
 
     Raises
     ------
     InputError
-        If the sample's own row names hashtags that it does not have, or one marks what only calls are named.
+        If the sample's own row names hashtags that it does not have, or one marks what only calls
+        are named.
     """
-    features = pd.DataFrame(adata.uns.get(CAPTURED, {"name": [], "id": [], "kind": []})).reset_index(drop=True)
+    features = pd.DataFrame(
+        adata.uns.get(CAPTURED, {"name": [], "id": [], "kind": []})
+    ).reset_index(drop=True)
     patterns = parse_hashtags(said)
     marks = {pattern: _matching(features, pattern) for pattern in patterns}
     missing = [pattern for pattern, rows in marks.items() if not len(rows)]
@@ -68,16 +73,18 @@ def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, li
     return features, [f"No feature is called {listed(missing)} (--hashtags)."] if unmatched else []
 
 
-def add_captured(cells: ad.AnnData, counts: sparse.csr_matrix, features: pd.DataFrame, min_guide_counts: int) -> None:
+def add_captured(
+    cells: ad.AnnData, counts: sparse.csr_matrix, features: pd.DataFrame, min_guide_counts: int
+) -> None:
     """Add tables of counts and sums to a sample's cells.
 
     Parameters
     ----------
     cells
-        Set are ``obsm['protein']``, ``obsm['hashtag']`` (tags that mark the same added up) and ``obsm['guide']``:
-        tables of counts (int32) with names, as far as there are such features; ``obs``: ``total_counts_protein``,
-        ``n_proteins_by_counts``, ``total_counts_hashtag``, and ``guide`` (names joined by ``|``, missing for none)
-        with ``n_guides``.
+        Set are ``obsm['protein']``, ``obsm['hashtag']`` (tags that mark the same added up) and
+        ``obsm['guide']``: tables of counts (int32) with names, as far as there are such features;
+        ``obs``: ``total_counts_protein``, ``n_proteins_by_counts``, ``total_counts_hashtag``, and
+        ``guide`` (names joined by ``|``, missing for none) with ``n_guides``.
     counts
         Counts of the features in these cells.
     features
@@ -109,7 +116,10 @@ def captured_account(cells: ad.AnnData) -> dict[str, Any]:
     for kind in (PROTEIN, HASHTAG, GUIDE):
         if kind in cells.obsm and cells.n_obs:
             totals = cells.obsm[kind].sum(axis=1)
-            account[kind] = {"n_features": cells.obsm[kind].shape[1], "median_counts": float(totals.median())}
+            account[kind] = {
+                "n_features": cells.obsm[kind].shape[1],
+                "median_counts": float(totals.median()),
+            }
     if GUIDE in account:
         account[GUIDE] |= {
             f"n_cells_with_{words}": int(found.sum())
@@ -136,7 +146,9 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
 
 def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
     """Raise if a hashtag marks ``Doublet`` or ``Negative``: its cells would pass for those calls."""
-    taken = features.loc[(features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"]
+    taken = features.loc[
+        (features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"
+    ]
     if len(taken):
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(

@@ -47,8 +47,8 @@ class CellCalls:
     totals
         Counts of each barcode (int64).
     fdr
-        False discovery rate of each barcode as a cell (float64): 0 from `certain` on, 1 for the barcodes that give the
-        ambient profile.
+        False discovery rate of each barcode as a cell (float64): 0 from `certain` on, 1 for the
+        barcodes that give the ambient profile.
     knee
         Counts at the knee of the barcode-rank curve.
     certain
@@ -94,7 +94,11 @@ class CellCalls:
             f"{self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them for at "
             f"least {self.certain:,} counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a "
             f"test against the ambient profile (FDR {FDR:g})."
-            + (f" They were expected to be about {self.expected:,} (expected_cells)." if self.expected else "")
+            + (
+                f" They were expected to be about {self.expected:,} (expected_cells)."
+                if self.expected
+                else ""
+            )
         )
 
     @property
@@ -143,8 +147,9 @@ class CellCalls:
 def looks_unfiltered(totals: np.ndarray) -> bool:
     """Return whether a matrix holds the empty droplets too, by the counts of its barcodes.
 
-    So it does if, among at least 500 barcodes with counts, at most a fifth have more than 100 counts, and the fullest
-    has at least ten times the median. A shallow sample of cells does not spread as far, and a deep one lies higher.
+    So it does if, among at least 500 barcodes with counts, at most a fifth have more than 100
+    counts, and the fullest has at least ten times the median. A shallow sample of cells does not
+    spread as far, and a deep one lies higher.
     """
     found = totals[totals > 0]
     if len(found) < _MIN_BARCODES:
@@ -172,8 +177,8 @@ def find_cells(
 
     Returns
     -------
-    The calls, None where all barcodes are taken for cells; and what is doubtful about that, in words
-    for the verdict, empty where nothing is.
+    The calls, None where all barcodes are taken for cells; and what is doubtful about that, in
+    words for the verdict, empty where nothing is.
     """
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)
@@ -225,14 +230,14 @@ def call_cells(
 ) -> CellCalls:
     """Call the cells of an unfiltered matrix (Lun et al. 2019).
 
-    Barcodes with at least as many counts as :func:`certain_counts` says are cells. Those with fewer,
-    but more than :func:`lower_counts`, are compared with the ambient profile: their multinomial
-    likelihood against that of `n_simulations` draws of as many counts gives a p-value, and Benjamini
-    and Hochberg's false discovery rate over all barcodes above that bound (certain cells with a
-    p-value of 0, as in the paper) must be at most 0.001. Unlike in the paper, cells are certain
-    already below the knee, since half of them may lie there; p-values smaller than the draws can
-    show are read off the tail of a distribution fitted to them; and the likelihood allows for no
-    overdispersion of the ambient counts.
+    Barcodes with at least as many counts as :func:`certain_counts` says are cells. Those with
+    fewer, but more than :func:`lower_counts`, are compared with the ambient profile: their
+    multinomial likelihood against that of `n_simulations` draws of as many counts gives a p-value,
+    and Benjamini and Hochberg's false discovery rate over all barcodes above that bound (certain
+    cells with a p-value of 0, as in the paper) must be at most 0.001. Unlike in the paper, cells
+    are certain already below the knee, since half of them may lie there; p-values smaller than the
+    draws can show are read off the tail of a distribution fitted to them; and the likelihood allows
+    for no overdispersion of the ambient counts.
 
     Parameters
     ----------
@@ -255,7 +260,9 @@ def call_cells(
     lower = lower_counts(totals)
     above = np.flatnonzero(totals > lower)
     if not len(above) or not totals[totals <= lower].any():
-        raise ValueError(f"cells are called among barcodes with more than {LOWER} counts beside others with fewer")
+        raise ValueError(
+            f"cells are called among barcodes with more than {LOWER} counts beside others with fewer"
+        )
     knee = knee_point(totals, lower)
     certain = certain_counts(totals, knee, lower, expected_cells=expected_cells)
     tested = above[totals[above] < certain]
@@ -284,7 +291,9 @@ def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
     return int(values[np.argmax(heights - line)])
 
 
-def certain_counts(totals: np.ndarray, knee: int, lower: int = LOWER, *, expected_cells: int | None = None) -> int:
+def certain_counts(
+    totals: np.ndarray, knee: int, lower: int = LOWER, *, expected_cells: int | None = None
+) -> int:
     """Return the counts from which on a barcode is a cell.
 
     A tenth of the 99th percentile of those beyond the knee, for cells of a sample span about one

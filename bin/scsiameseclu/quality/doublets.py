@@ -42,14 +42,16 @@ LARGE, PART = 20_000, 10_000
 """More cells than the first are scored in random parts of at most the second: time and memory stay in proportion."""
 HISTOGRAM_BINS = 50
 
-# The valley between the two modes of the simulated doublets' scores is sought on the scale of Scrublet's default prior:
-# with the prior of a small sample (0.3 % at 400 cells) all scores crowd near zero and the valley is lost in a few bins.
+# The valley between the two modes of the simulated doublets' scores is sought on the scale of
+# Scrublet's default prior: with the prior of a small sample (0.3 % at 400 cells) all scores crowd
+# near zero and the valley is lost in a few bins.
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
 _MIN_DETECTABLE = 0.05
 # Fewer than this above a valley that is sought below such a tail are no mode of their own.
 _MIN_UPPER_MODE = 0.2
-# More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies between types of cells.
+# More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies
+# between types of cells.
 _MAX_DETECTED = 0.12
 
 
@@ -60,10 +62,11 @@ class Doublets:
     Parameters
     ----------
     status
-        How the threshold was chosen: ``automatic``, ``manual``, ``expected_rate`` (the automatic one failed), or
-        ``skipped``.
+        How the threshold was chosen: ``automatic``, ``manual``, ``expected_rate`` (the automatic
+        one failed), or ``skipped``.
     scores
-        Probability of being a doublet, given the expected rate, per cell (float64); NaN when skipped.
+        Probability of being a doublet, given the expected rate, per cell (float64); NaN when
+        skipped.
     predicted
         Which cells score above the threshold.
     expected_rate
@@ -101,7 +104,9 @@ class Doublets:
             return {"edges": [], "observed": [], "simulated": []}
         top = max(self.scores.max(), self.simulated.max(), self.threshold or 0)
         edges = np.linspace(0, top, HISTOGRAM_BINS + 1)
-        observed, simulated = (np.histogram(scores, edges)[0].tolist() for scores in (self.scores, self.simulated))
+        observed, simulated = (
+            np.histogram(scores, edges)[0].tolist() for scores in (self.scores, self.simulated)
+        )
         return {"edges": edges.tolist(), "observed": observed, "simulated": simulated}
 
 
@@ -117,8 +122,8 @@ def flag_doublets(
 ) -> None:
     """Score the doublets of a sample, remove them or not, and complete its ledger.
 
-    The samplesheet's values win. Writes ``<prefix>.cell_ledger.tsv.gz``, ``.qc.json`` and, if any cell is left,
-    ``.filtered.h5ad``.
+    The samplesheet's values win. Writes ``<prefix>.cell_ledger.tsv.gz``, ``.qc.json`` and, if any
+    cell is left, ``.filtered.h5ad``.
 
     Parameters
     ----------
@@ -168,8 +173,8 @@ def _by_hashtag(
 ) -> tuple[ad.AnnData, float]:
     """Call the hashtags of a pool's cells; remove those with several or none, or only mark them.
 
-    Returns the cells that are left, and the share of doublets that is expected among them; `ledger` and `account` are
-    completed.
+    Returns the cells that are left, and the share of doublets that is expected among them; `ledger`
+    and `account` are completed.
     """
     rate = expected_rate_of(adata, settings(adata)["expected_doublet_rate"])
     hashing, why_not = demultiplex(adata.obsm[HASHTAG]) if HASHTAG in adata.obsm else (None, "")
@@ -201,9 +206,10 @@ def score_doublets(
 ) -> Doublets:
     """Score every cell's chance of being a doublet, and choose the threshold.
 
-    Scrublet as in scanpy, with changes for matrices shallow in counts or poor in genes: cells and simulated doublets
-    are log-transformed before PCA, of the most variable half of the genes (at most 2,000). The order of cells and genes
-    changes nothing. More than 20,000 cells are scored in random parts (:data:`LARGE`).
+    Scrublet as in scanpy, with changes for matrices shallow in counts or poor in genes: cells and
+    simulated doublets are log-transformed before PCA, of the most variable half of the genes (at
+    most 2,000). The order of cells and genes changes nothing. More than 20,000 cells are scored in
+    random parts (:data:`LARGE`).
 
     Parameters
     ----------
@@ -212,8 +218,9 @@ def score_doublets(
     expected_rate
         Expected share of doublets. Default: 0.8 % per 1,000 cells.
     threshold
-        Score above which a cell is a doublet. Default: the valley between the modes of the simulated doublets'
-        scores; where there is none, the score that calls the expected number of doublets.
+        Score above which a cell is a doublet. Default: the valley between the modes of the
+        simulated doublets' scores; where there is none, the score that calls the expected number of
+        doublets.
     random_state
         Seed of the simulation.
 
@@ -223,7 +230,11 @@ def score_doublets(
     """
     rate = expected_rate_of(adata, expected_rate)
     if adata.n_obs < MIN_CELLS:
-        return _skipped(adata, rate, f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)")
+        return _skipped(
+            adata,
+            rate,
+            f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)",
+        )
     order, genes = canonical_order(sparse.csr_matrix(adata.X))
     cells = _variable_genes(sparse.csr_matrix(adata.X)[order][:, genes])
     if cells.n_vars < MIN_GENES:
@@ -252,7 +263,14 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
     calls = doublets.predicted.astype(object) if doublets.status != "skipped" else None
     ledger["doublet"] = pd.Series(calls, index=healthy, dtype=object).reindex(ledger.index)
     struck = pd.Series(removed, index=healthy).reindex(ledger.index, fill_value=False)
-    strike(ledger, struck, step=LEDGER_STEP, rule=RULE, value=ledger["doublet_score"], threshold=doublets.threshold)
+    strike(
+        ledger,
+        struck,
+        step=LEDGER_STEP,
+        rule=RULE,
+        value=ledger["doublet_score"],
+        threshold=doublets.threshold,
+    )
     return ledger
 
 
@@ -286,7 +304,9 @@ def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
         return ad.AnnData(counts[:, varying])
     log, counts = log[:, varying].copy(), counts[:, varying]
     n_top = min(MAX_VARIABLE_GENES, max(log.n_vars // 2, MIN_GENES))
-    chosen = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)["highly_variable"]
+    chosen = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)[
+        "highly_variable"
+    ]
     return ad.AnnData(counts[:, chosen.to_numpy()])
 
 
@@ -298,7 +318,9 @@ def _scrublet_in_parts(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.nd
     scores, simulated = np.empty(n), []
     for part in np.array_split(np.random.default_rng(seed).permutation(n), -(-n // PART)):
         own = cells[np.sort(part)]
-        found = own[:, own.X.getnnz(axis=0) > 0].copy()  # what no cell of a part has would be divided by zero
+        found = own[
+            :, own.X.getnnz(axis=0) > 0
+        ].copy()  # what no cell of a part has would be divided by zero
         scores[np.sort(part)], of_doublets = _scrublet(found, rate, seed)
         simulated.append(of_doublets)
     return scores, np.concatenate(simulated)
@@ -315,8 +337,9 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         expected_doublet_rate=rate,
         n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
         n_neighbors=round(0.5 * np.sqrt(observed.n_obs)),
-        # Exact neighbours: the approximate ones differ by machine, and with the many neighbours that Scrublet looks at
-        # they are slower (75,000 points, 240 neighbours: 186 s against 44 s).
+        # Exact neighbours: the approximate ones differ by machine, and with the many neighbours
+        # that Scrublet looks at they are slower (75,000 points, 240 neighbours: 186 s against 44
+        # s).
         use_approx_neighbors=False,
         # Any number: the caller chooses.
         threshold=0.0,
@@ -343,7 +366,9 @@ def _choose_threshold(
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
     called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
-    note = f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
+    note = (
+        f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
+    )
     return "expected_rate", bound, note
 
 

@@ -87,7 +87,8 @@ class Options:
     Parameters
     ----------
     min_genes
-        Fewest genes in a cell. Default: the preset's, or a fifth of the median where the sample is shallow.
+        Fewest genes in a cell. Default: the preset's, or a fifth of the median where the sample is
+        shallow.
     max_genes
         Most genes in a cell. Default: no bound.
     min_counts
@@ -95,12 +96,14 @@ class Options:
     max_counts
         Most counts in a cell. Default: no bound.
     max_pct_mt
-        Largest share of mitochondrial counts, in percent; not applied where no mitochondrial gene is found.
+        Largest share of mitochondrial counts, in percent; not applied where no mitochondrial gene
+        is found.
     max_pct_hb
         Largest share of hemoglobin counts, in percent. Default: no bound.
     mad_genes
-        Genes in a cell may lie this many MADs (median absolute deviations from the median, on log1p values) below or
-        above the sample's median; of this and the fixed bounds the stricter applies. Default: fixed bounds only.
+        Genes in a cell may lie this many MADs (median absolute deviations from the median, on log1p
+        values) below or above the sample's median; of this and the fixed bounds the stricter
+        applies. Default: fixed bounds only.
     mad_counts
         The same for counts in a cell.
     mad_pct_mt
@@ -110,7 +113,8 @@ class Options:
     cell_calling
         ``auto`` calls cells first where the matrix holds empty droplets; ``none`` never does.
     hashtags
-        Which features beside the genes are hashtags, and what they mark. Default: those of type Multiplexing Capture.
+        Which features beside the genes are hashtags, and what they mark. Default: those of type
+        Multiplexing Capture.
     min_guide_counts
         Counts of a guide from which on a cell has it.
     """
@@ -136,9 +140,10 @@ DEFAULTS = Options()
 def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, seed: int = 0) -> None:
     """Remove the barcodes of a sample that hold no cell, or no healthy one.
 
-    What the samplesheet says for this sample wins over the options. Writes ``<prefix>.healthy.h5ad``,
-    ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and ``<prefix>.size.json``; where no cell is left, the
-    final account (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
+    What the samplesheet says for this sample wins over the options. Writes
+    ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and
+    ``<prefix>.size.json``; where no cell is left, the final account
+    (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
 
     Parameters
     ----------
@@ -164,7 +169,9 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
         add_captured(healthy, adata.obsm[CAPTURED][kept], features, chosen["min_guide_counts"])
     write_h5ad(adata, f"{prefix}.healthy.h5ad", kept=kept, tables=healthy)
     n_values = int(adata.X.getnnz(axis=1)[kept].sum())
-    write_size(f"{prefix}.size.json", n_cells=int(kept.sum()), n_genes=adata.n_vars, n_values=n_values)
+    write_size(
+        f"{prefix}.size.json", n_cells=int(kept.sum()), n_genes=adata.n_vars, n_values=n_values
+    )
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")
 
@@ -203,7 +210,9 @@ def _cells_of(
         return forced_cells(totals, chosen["force_cells"]), ""
     if chosen["cell_calling"] == "none" and not chosen["expected_cells"]:
         return None, _UNCALLED if looks_unfiltered(totals) else ""
-    return find_cells(sparse.csr_matrix(adata.X), expected_cells=chosen["expected_cells"], random_state=seed)
+    return find_cells(
+        sparse.csr_matrix(adata.X), expected_cells=chosen["expected_cells"], random_state=seed
+    )
 
 
 def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,12 +231,16 @@ def _unused(chosen: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _rules_of(cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool) -> tuple[list[Rule], list[str]]:
+def _rules_of(
+    cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool
+) -> tuple[list[Rule], list[str]]:
     """Return the rules that the `chosen` options make for these cells, and notes for the reader."""
     fixed: dict[str, Any] = {name: chosen[name] for name in _OPTIONS}
     notes: list[str] = []
     if fixed["min_genes"] is None:
-        fixed["min_genes"], notes = choose_min_genes(cells, preset=chosen["qc_preset"], mostly_empty=mostly_empty)
+        fixed["min_genes"], notes = choose_min_genes(
+            cells, preset=chosen["qc_preset"], mostly_empty=mostly_empty
+        )
     thresholds, options, mad_notes = tighten(cells, fixed, chosen)
     return choose_rules(cells, options=options, **thresholds), [*notes, *mad_notes]
 
@@ -238,15 +251,20 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     Parameters
     ----------
     adata
-        Raw counts in ``X`` (barcodes x genes), genes named as :func:`~scsiameseclu.quality.is_mitochondrial` expects.
+        Raw counts in ``X`` (barcodes x genes), genes named as
+        :func:`~scsiameseclu.quality.is_mitochondrial` expects.
 
     Returns
     -------
-    Indexed by barcode: ``n_genes_by_counts`` and ``total_counts`` (int64), ``pct_counts_mt``, ``pct_counts_ribo`` and
-    ``pct_counts_hb`` (float64, percent; 0 for an empty barcode, NaN for all where the matrix has no such gene, for 0
-    would look like good quality).
+    Indexed by barcode: ``n_genes_by_counts`` and ``total_counts`` (int64), ``pct_counts_mt``,
+    ``pct_counts_ribo`` and ``pct_counts_hb`` (float64, percent; 0 for an empty barcode, NaN for all
+    where the matrix has no such gene, for 0 would look like good quality).
     """
-    genes = {"mt": is_mitochondrial(adata.var), "ribo": is_ribosomal(adata.var), "hb": is_hemoglobin(adata.var)}
+    genes = {
+        "mt": is_mitochondrial(adata.var),
+        "ribo": is_ribosomal(adata.var),
+        "hb": is_hemoglobin(adata.var),
+    }
     counts = sparse.csr_matrix(adata.X)
     if not counts.data.all():  # stored zeros are no counts
         counts = counts.copy()
@@ -257,7 +275,9 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     for name, mask in genes.items():
         # Columns first: a product with a vector of another type would copy the whole matrix.
         of_these = np.asarray(counts[:, mask].sum(axis=1), dtype=np.float64).ravel()
-        metrics[f"pct_counts_{name}"] = 100 * of_these / metrics["total_counts"].clip(lower=1) if mask.any() else np.nan
+        metrics[f"pct_counts_{name}"] = (
+            100 * of_these / metrics["total_counts"].clip(lower=1) if mask.any() else np.nan
+        )
     return metrics
 
 
@@ -266,8 +286,9 @@ def choose_min_genes(
 ) -> tuple[int, list[str]]:
     """Return the fewest genes a cell of this sample must have, and notes for the reader.
 
-    200 by default, as is common for 10x data. Where that is more than half of what the median barcode has, the sample
-    is shallow or the matrix holds few genes, and a fifth of the median is asked for instead.
+    200 by default, as is common for 10x data. Where that is more than half of what the median
+    barcode has, the sample is shallow or the matrix holds few genes, and a fifth of the median is
+    asked for instead.
 
     Parameters
     ----------
@@ -276,7 +297,8 @@ def choose_min_genes(
     preset
         Key of :data:`MIN_GENES`.
     mostly_empty
-        True: most barcodes are empty droplets, whose median says nothing about cells, and the preset's number stands.
+        True: most barcodes are empty droplets, whose median says nothing about cells, and the
+        preset's number stands.
     """
     usual = MIN_GENES[preset]
     found = metrics.loc[metrics["total_counts"] > 0, "n_genes_by_counts"]
@@ -301,13 +323,13 @@ def choose_rules(
     options
         Rule -> option that set its threshold. Default: the rule's own.
     **thresholds
-        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``, ``max_pct_hb``; None: no such
-        rule.
+        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``,
+        ``max_pct_hb``; None: no such rule.
 
     Returns
     -------
-    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` and ``max_pct_hb`` are left out where no
-    such gene is known.
+    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` and ``max_pct_hb`` are left
+    out where no such gene is known.
     """
     rules = [Rule("empty", "total_counts", "min", 1)]
     for name in _OPTIONS:
@@ -315,26 +337,45 @@ def choose_rules(
         threshold = thresholds.get(name)
         if threshold is not None and metrics[_METRICS[quantity]].notna().any():
             option = (options or {}).get(name, "")
-            rules.append(Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold, option))
+            rules.append(
+                Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold, option)
+            )
     return rules
 
 
 def apply_rules(
-    sample: str, metrics: pd.DataFrame, rules: list[Rule], calls: CellCalls | GivenCells | None = None
+    sample: str,
+    metrics: pd.DataFrame,
+    rules: list[Rule],
+    calls: CellCalls | GivenCells | None = None,
 ) -> pd.DataFrame:
     """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold.
 
-    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false discovery rate, or,
-    where the samplesheet gives their number, the counts.
+    Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false
+    discovery rate, or, where the samplesheet gives their number, the counts.
     """
     ledger = open_ledger(sample, metrics)
     if calls is not None:
         not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.values)
-        strike(ledger, not_cells, step=CALLING, rule=NOT_A_CELL, value=values, threshold=calls.threshold)
+        strike(
+            ledger,
+            not_cells,
+            step=CALLING,
+            rule=NOT_A_CELL,
+            value=values,
+            threshold=calls.threshold,
+        )
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
         failing = rule.failing(metrics)
-        strike(ledger, failing, step=LEDGER_STEP, rule=rule.name, value=values, threshold=rule.threshold)
+        strike(
+            ledger,
+            failing,
+            step=LEDGER_STEP,
+            rule=rule.name,
+            value=values,
+            threshold=rule.threshold,
+        )
     return ledger
 
 
@@ -349,8 +390,8 @@ def summarize(
 ) -> QualitySummary:
     """Return what the report says about the filter (the head of ``<sample>.qc.json``).
 
-    `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is that of all.
-    `warnings` are notes that the verdict on the sample repeats.
+    `metrics` are those of the called cells, or of all barcodes where none were called; `ledger` is
+    that of all. `warnings` are notes that the verdict on the sample repeats.
     """
     given, intake = settings(adata), json.loads(adata.uns["intake"])
     n_kept = int(ledger["kept"].sum())
@@ -358,7 +399,8 @@ def summarize(
     called = [] if calls is None else [NOT_A_CELL]
     own = given.get("overrides", {})
     values = ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in own.items()
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in own.items()
     )
     from_sheet = [f"From the samplesheet: {values}."] if own else []
     return {
@@ -379,10 +421,14 @@ def summarize(
     }
 
 
-def nothing_left(metrics: pd.DataFrame, rules: list[Rule], summary: QualitySummary, *, where: str) -> InputError:
+def nothing_left(
+    metrics: pd.DataFrame, rules: list[Rule], summary: QualitySummary, *, where: str
+) -> InputError:
     """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
-    taken = ", ".join(f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n)
+    taken = ", ".join(
+        f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n
+    )
     worst = max(rules, key=lambda rule: summary["removed"][rule.name])
     n_barcodes = summary["n_barcodes"]
     remedy = _remedy(metrics, worst) if len(metrics) else _NO_CELLS

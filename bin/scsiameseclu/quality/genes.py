@@ -21,7 +21,21 @@ _MITOCHONDRIAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?mt[-.:]"
 
 # As RefSeq, and Ensembl for most vertebrates, name the 13 protein-coding genes, without a prefix.
 _MITOCHONDRIAL_REFSEQ = frozenset(
-    ("ND1", "ND2", "ND3", "ND4", "ND4L", "ND5", "ND6", "COX1", "COX2", "COX3", "CYTB", "ATP6", "ATP8")
+    (
+        "ND1",
+        "ND2",
+        "ND3",
+        "ND4",
+        "ND4L",
+        "ND5",
+        "ND6",
+        "COX1",
+        "COX2",
+        "COX3",
+        "CYTB",
+        "ATP6",
+        "ATP8",
+    )
 )
 # The 12 of C. elegans, and those of yeast that bear other names than in animals.
 _MITOCHONDRIAL_WORM = frozenset(
@@ -36,7 +50,21 @@ _MITOCHONDRIAL_PLACE = r"^(?:MTCE\.\d+|Q0\d{3}|SPMIT\.\d+|ATMG\d{5}|AtMg\d{5})$"
 
 # The 37 genes of the mitochondrial chromosome: 13 protein-coding, 2 rRNA, 22 tRNA.
 _HUMAN = (
-    *(198888, 198763, 198804, 198712, 228253, 198899, 198938, 198840, 212907, 198886, 198786, 198695, 198727),
+    *(
+        198888,
+        198763,
+        198804,
+        198712,
+        228253,
+        198899,
+        198938,
+        198840,
+        212907,
+        198886,
+        198786,
+        198695,
+        198727,
+    ),
     *(211459, 210082),
     *(210049, 210077, 209082, 210100, 210107, 210112, 210117, 210127, 210135, 210140, 210144),
     *(210151, 210154, 210156, 210164, 210174, 210176, 210184, 210191, 210194, 210195, 210196),
@@ -71,27 +99,118 @@ _MITOCHONDRIAL_IDS = frozenset(
     + [f"FBgn{i:07d}" for i in _FLY]
 )
 
-# Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the pseudogenes (RPL23AP7).
+# Proteins of the cytosolic ribosome and their paralogues; neither the kinases (RPS6KA1) nor the
+# pseudogenes (RPL23AP7).
 _RIBOSOMAL_SYMBOL = r"(?i)^(?:[A-Za-z0-9]+_+)?RP[SL](?:\d+(?:A1?|X|Y\d)?(?:L\d?)?|P[012]|A)$"
 
 # The same genes of human, 88 as Cell Ranger's hg19 annotation has them.
 _RIBOSOMAL_HUMAN = (
     *(8988, 37241, 63177, 71082, 83845, 89009, 89157, 100316, 105193, 105372, 105640, 108107),
-    *(108298, 109475, 110700, 112306, 114391, 115268, 116251, 118181, 122026, 122406, 124614, 125691),
-    *(129824, 130255, 131469, 134419, 136942, 137154, 137818, 138326, 140986, 140988, 142534, 142541),
-    *(142676, 142937, 143947, 144713, 145425, 145592, 146223, 147403, 147604, 148303, 149273, 156482),
-    *(157828, 161016, 161970, 162244, 163584, 163682, 163923, 164587, 165496, 165502, 166441, 167526),
-    *(168028, 170889, 171858, 171863, 172809, 174444, 174748, 177600, 177954, 182774, 182899, 184779),
-    *(185088, 186468, 188846, 197728, 197756, 197958, 198034, 198242, 198755, 198918, 213741, 229117),
+    *(
+        108298,
+        109475,
+        110700,
+        112306,
+        114391,
+        115268,
+        116251,
+        118181,
+        122026,
+        122406,
+        124614,
+        125691,
+    ),
+    *(
+        129824,
+        130255,
+        131469,
+        134419,
+        136942,
+        137154,
+        137818,
+        138326,
+        140986,
+        140988,
+        142534,
+        142541,
+    ),
+    *(
+        142676,
+        142937,
+        143947,
+        144713,
+        145425,
+        145592,
+        146223,
+        147403,
+        147604,
+        148303,
+        149273,
+        156482,
+    ),
+    *(
+        157828,
+        161016,
+        161970,
+        162244,
+        163584,
+        163682,
+        163923,
+        164587,
+        165496,
+        165502,
+        166441,
+        167526,
+    ),
+    *(
+        168028,
+        170889,
+        171858,
+        171863,
+        172809,
+        174444,
+        174748,
+        177600,
+        177954,
+        182774,
+        182899,
+        184779,
+    ),
+    *(
+        185088,
+        186468,
+        188846,
+        197728,
+        197756,
+        197958,
+        198034,
+        198242,
+        198755,
+        198918,
+        213741,
+        229117,
+    ),
     *(231500, 233927, 241343, 265681),
 )
 _RIBOSOMAL_IDS = frozenset(f"ENSG{i:011d}" for i in _RIBOSOMAL_HUMAN)
 
-# The genes of the two globin clusters that make hemoglobin, without pseudogenes; neither HBEGF, HBP1 nor HBS1L.
+# The genes of the two globin clusters that make hemoglobin, without pseudogenes; neither HBEGF,
+# HBP1 nor HBS1L.
 _HEMOGLOBIN = frozenset(
     (
         *("HBA1", "HBA2", "HBB", "HBD", "HBE1", "HBG1", "HBG2", "HBM", "HBQ1", "HBZ"),
-        *("HBA-A1", "HBA-A2", "HBA-X", "HBB-B1", "HBB-B2", "HBB-BS", "HBB-BT", "HBB-BH1", "HBB-BH2", "HBB-Y"),
+        *(
+            "HBA-A1",
+            "HBA-A2",
+            "HBA-X",
+            "HBB-B1",
+            "HBB-B2",
+            "HBB-BS",
+            "HBB-BT",
+            "HBB-BH1",
+            "HBB-BH2",
+            "HBB-Y",
+        ),
         *("HBQ1A", "HBQ1B"),
     )
 )
@@ -109,13 +228,13 @@ def is_mitochondrial(var: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     var
-        ``AnnData.var`` with symbols in ``gene_symbols`` and ids in ``gene_ids``; the index stands in for what is
-        missing.
+        ``AnnData.var`` with symbols in ``gene_symbols`` and ids in ``gene_ids``; the index stands
+        in for what is missing.
 
     Returns
     -------
-    Boolean array (genes,): symbols with the prefix ``MT-`` or ``mt:`` in any case, RefSeq's names of
-    the 13 protein-coding genes, those of worm and yeast, names by place of worm, yeast and
+    Boolean array (genes,): symbols with the prefix ``MT-`` or ``mt:`` in any case, RefSeq's names
+    of the 13 protein-coding genes, those of worm and yeast, names by place of worm, yeast and
     Arabidopsis, or the ids of human, mouse (37 genes each), rat, zebrafish, pig, macaque (13 each),
     worm (14) and fly (15); versions are ignored. Where symbols bear the prefix, the ids of genes
     that have another symbol do not count.

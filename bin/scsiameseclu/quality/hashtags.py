@@ -60,9 +60,10 @@ class Hashing:
 def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     """Call the hashtag of each cell.
 
-    HashSolo compares, for the two fullest hashtags of a cell, three hypotheses: both are noise (negative), one is
-    signal (singlet), both are (doublet). Noise and signal of each hashtag are log-normal, estimated from the cells
-    where it is among the lowest, or the fullest. There is no random number in it.
+    HashSolo compares, for the two fullest hashtags of a cell, three hypotheses: both are noise
+    (negative), one is signal (singlet), both are (doublet). Noise and signal of each hashtag are
+    log-normal, estimated from the cells where it is among the lowest, or the fullest. There is no
+    random number in it.
 
     Parameters
     ----------
@@ -74,7 +75,10 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     The calls, or None and why there are none, in words for the verdict.
     """
     if counts.shape[1] < 2:
-        return None, f"Cells were not told apart by hashtags: there is one only ({counts.columns[0]})."
+        return (
+            None,
+            f"Cells were not told apart by hashtags: there is one only ({counts.columns[0]}).",
+        )
     # Scanpy's external tools take seconds to load: only a hashed pool waits for them.
     from scanpy.external.pp import hashsolo
 
@@ -86,7 +90,10 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     hypotheses = [f"{name}_hypothesis_probability" for name in ("negative", "singlet", "doublet")]
     probabilities = cells.obs[hypotheses].to_numpy(np.float64)
     if not np.isfinite(probabilities).all():
-        return None, "Cells were not told apart by hashtags: noise and signal of a hashtag do not vary between cells."
+        return (
+            None,
+            "Cells were not told apart by hashtags: noise and signal of a hashtag do not vary between cells.",
+        )
     names = dict(zip(numbers, counts.columns, strict=True))
     calls = cells.obs["Classification"].astype(str).map(lambda call: names.get(call, call))
     return Hashing(calls, pd.Series(probabilities.max(axis=1), index=counts.index)), ""

@@ -28,14 +28,16 @@ LEDGER_COLUMNS = (
 )
 """`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one.
 
-Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow; of a hashed pool
-``hashtag``.
+Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow; of a
+hashed pool ``hashtag``.
 """
 
 
 def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger of a sample in which every barcode is kept so far; `metrics` has a row for each (its index)."""
-    ledger = pd.DataFrame(index=pd.RangeIndex(len(metrics)), columns=list(LEDGER_COLUMNS), dtype=object)
+    ledger = pd.DataFrame(
+        index=pd.RangeIndex(len(metrics)), columns=list(LEDGER_COLUMNS), dtype=object
+    )
     ledger["sample"] = sample
     ledger["barcode"] = metrics.index.to_numpy(dtype=object)
     ledger["kept"] = True

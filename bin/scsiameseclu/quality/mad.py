@@ -20,7 +20,9 @@ _MADS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
 }
 
 
-def mad_bounds(values: pd.Series[float], n_mads: float, *, log: bool = False) -> tuple[float, float] | None:
+def mad_bounds(
+    values: pd.Series[float], n_mads: float, *, log: bool = False
+) -> tuple[float, float] | None:
     """Return the bounds that lie `n_mads` MADs below and above the median.
 
     The MAD is scaled by 1.4826, so that it is the standard deviation where the values are normal
@@ -33,13 +35,13 @@ def mad_bounds(values: pd.Series[float], n_mads: float, *, log: bool = False) ->
     n_mads
         How many MADs from the median.
     log
-        Measure on log1p(values), for counts and genes, which spread by factors; the bounds are on the scale of the
-        values and rounded inwards to whole numbers.
+        Measure on log1p(values), for counts and genes, which spread by factors; the bounds are on
+        the scale of the values and rounded inwards to whole numbers.
 
     Returns
     -------
-    Lower and upper bound, or None where the MAD says nothing: no value is known, or more than half are the same (MAD
-    0, with which every other barcode would be an outlier).
+    Lower and upper bound, or None where the MAD says nothing: no value is known, or more than half
+    are the same (MAD 0, with which every other barcode would be an outlier).
     """
     known = values.dropna().to_numpy(dtype=np.float64)
     scaled = np.log1p(known) if log else known
@@ -61,7 +63,8 @@ def tighten(
     Parameters
     ----------
     metrics
-        Of the sample, from :func:`~scsiameseclu.quality.cell_metrics`; barcodes without counts are left aside.
+        Of the sample, from :func:`~scsiameseclu.quality.cell_metrics`; barcodes without counts are
+        left aside.
     thresholds
         Rule -> fixed threshold or None.
     mads
@@ -78,14 +81,18 @@ def tighten(
         values = metrics.loc[metrics["total_counts"] > 0, metric]
         bounds = mad_bounds(values, n_mads, log=log)
         if bounds is None:
-            notes.append(f"--{option} is not applied: the metric is unknown or the same in most barcodes.")
+            notes.append(
+                f"--{option} is not applied: the metric is unknown or the same in most barcodes."
+            )
             continue
         form = ",.0f" if log else ".3g"
         for rule in rules:
             bound = bounds[0] if rule.startswith("min") else bounds[1]
             if _is_stricter(rule, bound, applied.get(rule)):
                 applied[rule], options[rule] = bound, option
-                notes.append(f"{rule} is {bound:{form}}: {n_mads:g} MADs from the median of {values.median():{form}}.")
+                notes.append(
+                    f"{rule} is {bound:{form}}: {n_mads:g} MADs from the median of {values.median():{form}}."
+                )
     return applied, options, notes
 
 

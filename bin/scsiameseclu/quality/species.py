@@ -24,19 +24,25 @@ def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
     Parameters
     ----------
     adata
-        Raw counts in ``X`` (barcodes x genes), genes named in ``var['gene_ids']`` and ``var['gene_symbols']``.
+        Raw counts in ``X`` (barcodes x genes), genes named in ``var['gene_ids']`` and
+        ``var['gene_symbols']``.
 
     Returns
     -------
-    One row a barcode, in their order: ``counts_human`` and ``counts_mouse`` (int64) and ``species``: ``human`` or
-    ``mouse`` with at least 90 % of these counts, else ``mixed``; missing without any. None where the genes are not of
-    both species.
+    One row a barcode, in their order: ``counts_human`` and ``counts_mouse`` (int64) and
+    ``species``: ``human`` or ``mouse`` with at least 90 % of these counts, else ``mixed``; missing
+    without any. None where the genes are not of both species.
     """
-    if not {"gene_ids", "gene_symbols"} <= set(adata.var) or infer_organism(adata.var).found != MIXED:
+    if (
+        not {"gene_ids", "gene_symbols"} <= set(adata.var)
+        or infer_organism(adata.var).found != MIXED
+    ):
         return None
     organisms, counts = gene_organisms(adata.var), sparse.csr_matrix(adata.X)
     columns = {
-        f"counts_{organism}": np.asarray(counts[:, organisms == organism].sum(axis=1), dtype=np.int64).ravel()
+        f"counts_{organism}": np.asarray(
+            counts[:, organisms == organism].sum(axis=1), dtype=np.int64
+        ).ravel()
         for organism in ORGANISMS
     }
     table = pd.DataFrame(columns)

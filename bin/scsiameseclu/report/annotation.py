@@ -9,7 +9,17 @@ import pandas as pd
 
 from . import marker_dots, modalities
 from .clustering import MAX_HEATMAPS
-from .content import Column, Section, columns_of, gene_list, heatmap, section, table_section, text, unique_texts
+from .content import (
+    Column,
+    Section,
+    columns_of,
+    gene_list,
+    heatmap,
+    section,
+    table_section,
+    text,
+    unique_texts,
+)
 from .inputs import Group, Run
 
 _MANY_ROWS = 300
@@ -33,18 +43,30 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _shorter(run: Run, name: str) -> dict[str, Column]:
     """Return the columns of a table with a row per cluster."""
-    return {key: of for key, of in columns_of(name).items() if key not in _LONG or run.n_clusters <= _MANY_ROWS}
+    return {
+        key: of
+        for key, of in columns_of(name).items()
+        if key not in _LONG or run.n_clusters <= _MANY_ROWS
+    }
 
 
 def _clusters(run: Run) -> Section:
-    rows = {group.row(name): _cluster_row(group, name) for group in run.finished for name in group.cluster_names}
+    rows = {
+        group.row(name): _cluster_row(group, name)
+        for group in run.finished
+        for name in group.cluster_names
+    }
     placed = any(group.placed for group in run.finished)
     return table_section("clusters", rows, _shorter(run, "clusters"), placed=placed)
 
 
 def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
     cells = group.clusters[group.clusters["cluster"] == cluster]
-    known = group.annotation[group.annotation["cluster"] == cluster] if group.cell_types else group.annotation
+    known = (
+        group.annotation[group.annotation["cluster"] == cluster]
+        if group.cell_types
+        else group.annotation
+    )
     unlike = cells["unlike_known"].astype(str) == "True" if group.placed else None
     return {
         **(known.iloc[0].to_dict() if len(known) else {}),
@@ -58,7 +80,11 @@ def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
 
 
 def _markers(run: Run) -> Iterator[Section]:
-    top_n = _SHOWN_OF_MANY if run.n_clusters > _MANY_ROWS else int(run.parameters.get("top_n_markers", _TOP))
+    top_n = (
+        _SHOWN_OF_MANY
+        if run.n_clusters > _MANY_ROWS
+        else int(run.parameters.get("top_n_markers", _TOP))
+    )
     rows = {
         group.row(cluster): {
             **genes.iloc[0].rename({"pct.1": "pct_1", "pct.2": "pct_2"}).to_dict(),
@@ -77,7 +103,10 @@ def _markers(run: Run) -> Iterator[Section]:
 def _scores(scored: list[Group]) -> Iterator[Section]:
     rows = {
         group.label: {
-            **{f"ari_{key}": of.get("ari") for key, of in (group.metrics.get("comparison") or {}).items()},
+            **{
+                f"ari_{key}": of.get("ari")
+                for key, of in (group.metrics.get("comparison") or {}).items()
+            },
             **{key: group.metrics.get(key) for key in ("acc", "nmi", "ari")},
         }
         for group in scored
@@ -105,5 +134,9 @@ def _contingencies(labelled: list[Group]) -> Iterator[Section]:
         shares = 100.0 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
         shares.index = pd.Index(list(unique_texts(counts.index).values()))
         shares.columns = pd.Index([f"Cluster {text(cluster)}" for cluster in counts.columns])
-        body = heatmap(shares.round(1), labels=("Cluster", "Label", "% of the label"), decimals=0, highest=100)
-        yield section("contingency", body, number=number, of=group.label if len(labelled) > 1 else "")
+        body = heatmap(
+            shares.round(1), labels=("Cluster", "Label", "% of the label"), decimals=0, highest=100
+        )
+        yield section(
+            "contingency", body, number=number, of=group.label if len(labelled) > 1 else ""
+        )

@@ -34,7 +34,8 @@ def sections(run: Run) -> Iterator[Section]:
     n = len(run.finished)
     shown = n if n <= _MANY_GROUPS else _DRAWN_OF_MANY
     parts = {
-        f"{group.label}: {_numbers(group)}": _words(group) + (_picture(run, group) if place < shown else "")
+        f"{group.label}: {_numbers(group)}": _words(group)
+        + (_picture(run, group) if place < shown else "")
         for place, group in enumerate(run.finished)
     }
     some = "" if shown == n else f" Of the {n} groups the first {shown} are drawn here."
@@ -44,14 +45,24 @@ def sections(run: Run) -> Iterator[Section]:
 def _numbers(group: Group) -> str:
     """Return the numbers of clusters in a few words."""
     levels, n = group.summary.get("levels") or {}, len(group.cluster_names)
-    others = [f"{levels[level]} {name}" for level, name in LEVELS.items() if level in levels and level != "cluster"]
-    return "one cluster" if n == 1 else f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
+    others = [
+        f"{levels[level]} {name}"
+        for level, name in LEVELS.items()
+        if level in levels and level != "cluster"
+    ]
+    return (
+        "one cluster" if n == 1 else f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
+    )
 
 
 def _words(group: Group) -> str:
     """Return what was asked for, and what else is to be known."""
     requested = group.summary.get("n_clusters_requested", "auto")
-    words = ["Their number was found from the data." if requested == "auto" else f"{text(requested)} were asked for."]
+    words = [
+        "Their number was found from the data."
+        if requested == "auto"
+        else f"{text(requested)} were asked for."
+    ]
     if group.placed:
         words = []  # its notes tell that they are the base's
     if len(group.cluster_names) == 1:
@@ -94,7 +105,9 @@ def _axis(drawing: Drawing) -> Iterator[str]:
     yield f'<path d="M{_x(drawing, 0)} {y}H{_x(drawing, 1)}" stroke="{_FAINT}"/>'
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = _x(drawing, tick)
-        yield f'<path d="M{x} {y}v4" stroke="{_FAINT}"/>' + _text(x, y + 10, f"{tick:g}", anchor="middle", faint=True)
+        yield f'<path d="M{x} {y}v4" stroke="{_FAINT}"/>' + _text(
+            x, y + 10, f"{tick:g}", anchor="middle", faint=True
+        )
     yield _text(_x(drawing, 1) + 14, y + 10, "share of clusterings in which cells meet", faint=True)
 
 
@@ -104,7 +117,13 @@ def _cuts(drawing: Drawing) -> Iterator[str]:
     for place, (level, name) in enumerate(LEVELS.items()):
         x, y = _x(drawing, drawing.root.cut(level)), 10 + 15 * place
         yield f'<path d="M{_short(x)} {y + 7}V{_short(bottom)}" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
-        yield _text(x, y, f"{name}: {drawing.root.n_clusters(level)}", anchor="middle", bold=level == "cluster")
+        yield _text(
+            x,
+            y,
+            f"{name}: {drawing.root.n_clusters(level)}",
+            anchor="middle",
+            bold=level == "cluster",
+        )
 
 
 def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
@@ -117,7 +136,11 @@ def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
             line = f"M{_short(x)} {_short(y)}V{to[1]}H{to[0]}"
             width = max(_THICKEST * (child.n_cells / total) ** 0.5, 1)
             color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            title = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>" if child.children else ""
+            title = (
+                f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>"
+                if child.children
+                else ""
+            )
             yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{title}</path>'
 
 
@@ -139,12 +162,20 @@ def _default(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> Itera
     largest = max(cluster.n_cells for cluster in clusters.values())
     for name, (first, last) in drawing.spans("cluster").items():
         y, cluster = _y((first + last) / 2), clusters[name]
-        yield _bar(_DEFAULT, _y(first) - 9, 10, _ROW * (last - first) + 18, colors.get(name, UNKNOWN))
+        yield _bar(
+            _DEFAULT, _y(first) - 9, 10, _ROW * (last - first) + 18, colors.get(name, UNKNOWN)
+        )
         yield _text(_DEFAULT + 16, y, text(name), bold=True)
         yield _text(_NAME, y, text(group.cell_types.get(name, ""), length=28))
         yield _bar(_CELLS, y - 5, _BAR * cluster.n_cells / largest, 10, _FAINT)
         yield _text(_CELLS + _BAR + 5, y, f"{cluster.n_cells:,}")
-        yield _bar(_STABILITY, y - 5, _BAR * cluster.stability, 10, _FAINT if cluster.stability >= _SHAKY else WARN)
+        yield _bar(
+            _STABILITY,
+            y - 5,
+            _BAR * cluster.stability,
+            10,
+            _FAINT if cluster.stability >= _SHAKY else WARN,
+        )
         yield _text(_STABILITY + _BAR + 5, y, f"{cluster.stability:.2f}")
 
 
@@ -162,9 +193,13 @@ def _bar(x: float, y: float, width: float, height: float, color: str) -> str:
     return f'<rect x="{x}" y="{_short(y)}" {size} fill="{color}"/>'
 
 
-def _text(x: float, y: float, words: str, *, anchor: str = "", bold: bool = False, faint: bool = False) -> str:
+def _text(
+    x: float, y: float, words: str, *, anchor: str = "", bold: bool = False, faint: bool = False
+) -> str:
     """Return harmless words, centered on a height."""
-    names = " ".join(name for name, on in {anchor: anchor, "bold": bold, "faint": faint}.items() if on)
+    names = " ".join(
+        name for name, on in {anchor: anchor, "bold": bold, "faint": faint}.items() if on
+    )
     looks = f' class="{names}"' if names else ""
     return f'<text x="{_short(x)}" y="{_short(y + 4)}"{looks}>{words}</text>'
 

@@ -10,7 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from . import cluster_tree, umaps
-from .content import Curve, Section, bars, heatmap, lines, section, table_section, text, thin, unique_texts
+from .content import (
+    Curve,
+    Section,
+    bars,
+    heatmap,
+    lines,
+    section,
+    table_section,
+    text,
+    thin,
+    unique_texts,
+)
 from .inputs import Group, Run, counts
 
 TERMS = {
@@ -44,7 +55,9 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections of clustering; none if no group has clusters."""
     if run.finished:
         yield from cluster_tree.sections(run)
-        yield from _training({group.label: group.history for group in run.finished if len(group.history) > 1})
+        yield from _training(
+            {group.label: group.history for group in run.finished if len(group.history) > 1}
+        )
         yield from umaps.sections(run)
         yield from _sizes(run)
         yield from _comparison(run)
@@ -53,17 +66,21 @@ def sections(run: Run) -> Iterator[Section]:
 def convergence(total: NDArray[np.float64]) -> str:
     """Return a verdict on a loss curve, shape (steps,): whether it fell, and whether its last tenth still does.
 
-    The change of the mean from the last tenth but one to the last tenth decides: it counts where it is more than 2 % of
-    the change since the start and more than twice its own standard error, estimated from the steps' differences. A
-    curve that ends higher than it began, flat or not, has not converged.
+    The change of the mean from the last tenth but one to the last tenth decides: it counts where it
+    is more than 2 % of the change since the start and more than twice its own standard error,
+    estimated from the steps' differences. A curve that ends higher than it began, flat or not, has
+    not converged.
     """
     if not np.isfinite(total).all():
         return "Diverged"
     window = max(len(total) // 10, 1)
     if len(total) < 2 * window + 1:
         return "Too short to say"
-    first, before, last = (part.mean() for part in (total[:window], total[-2 * window : -window], total[-window:]))
-    # A difference of neighbouring steps has twice the variance of a step; so has a difference of means over a window.
+    first, before, last = (
+        part.mean() for part in (total[:window], total[-2 * window : -window], total[-window:])
+    )
+    # A difference of neighbouring steps has twice the variance of a step; so has a difference of
+    # means over a window.
     standard_error = np.diff(total).std() / np.sqrt(window)
     is_flat = abs(before - last) <= max(_CONVERGED * abs(first - last), 2 * standard_error)
     if not is_flat and last < before:
@@ -77,9 +94,13 @@ def _training(trained: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
     if not trained:
         return
     curves = loss_curves(trained)
-    drawn = min(1.0, _MAX_LOSSES / sum(len(curve) for some in curves.values() for curve in some.values()))
+    drawn = min(
+        1.0, _MAX_LOSSES / sum(len(curve) for some in curves.values() for curve in some.values())
+    )
     drawn_curves = {
-        name: {label: [curve[row] for row in thin(len(curve), drawn)] for label, curve in some.items()}
+        name: {
+            label: [curve[row] for row in thin(len(curve), drawn)] for label, curve in some.items()
+        }
         for name, some in curves.items()
     }
     every = "" if drawn == 1 else f" Every {1 / drawn:.0f}th step is drawn."
@@ -111,10 +132,15 @@ def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Cu
     curves: dict[str, dict[str, Curve]] = {}
     for label, history in histories.items():
         for name, part in _phases(history).items():
-            curves.setdefault(f"Total, {name}" if name else TERMS["total"], {})[label] = _loss_curve(part, "total")
+            curves.setdefault(f"Total, {name}" if name else TERMS["total"], {})[label] = (
+                _loss_curve(part, "total")
+            )
     for term, name in list(TERMS.items())[1:]:
         curves[name] = {label: _loss_curve(history, term) for label, history in histories.items()}
-    known = {name: {label: curve for label, curve in some.items() if curve} for name, some in curves.items()}
+    known = {
+        name: {label: curve for label, curve in some.items() if curve}
+        for name, some in curves.items()
+    }
     return {name: some for name, some in known.items() if some}
 
 
@@ -124,20 +150,29 @@ def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
         return []
     steps = history.get("step", pd.Series(range(1, len(history) + 1), index=history.index))
     losses = history[term].dropna()
-    return [(int(step), float(f"{loss:.5g}")) for step, loss in zip(steps[losses.index], losses, strict=True)]
+    return [
+        (int(step), float(f"{loss:.5g}"))
+        for step, loss in zip(steps[losses.index], losses, strict=True)
+    ]
 
 
 def _sizes(run: Run) -> Iterator[Section]:
-    keys = {(group, name): _key(group, name) for group in run.finished for name in group.cluster_names}
+    keys = {
+        (group, name): _key(group, name) for group in run.finished for name in group.cluster_names
+    }
     colors = {key: run.cluster_colors[group.id][name] for (group, name), key in keys.items()}
     titles = {key: f"Cluster {text(name)}" for (_, name), key in keys.items()}
     sizes: dict[str, dict[str, dict[str, int]]] = {}
     for (group, name), key in keys.items():
-        sizes.setdefault(group.label, {})[group.titled(name)] = {key: int((group.clusters["cluster"] == name).sum())}
+        sizes.setdefault(group.label, {})[group.titled(name)] = {
+            key: int((group.clusters["cluster"] == name).sum())
+        }
     yield section("cluster_sizes", bars(sizes, colors, label="Cells", names=titles, shares=False))
     types = unique_texts(sorted(run.type_colors))
     colors = {types[name]: run.type_colors[name] for name in types} | colors
-    yield section("composition", bars(_composition(run, types), colors, label="Cells", names=titles))
+    yield section(
+        "composition", bars(_composition(run, types), colors, label="Cells", names=titles)
+    )
 
 
 def _key(group: Group, cluster: str) -> str:
@@ -151,7 +186,9 @@ def _composition(run: Run, types: Mapping[str, str]) -> dict[str, dict[str, dict
     for group in run.finished:
         cells = {run.sample_label(name): own for name, own in group.clusters.groupby("sample")}
         members = [label for name in group.samples if (label := run.sample_label(name)) in cells]
-        datasets["By cell type"] |= {label: counts(cells[label]["cell_type"].map(types)) for label in members}
+        datasets["By cell type"] |= {
+            label: counts(cells[label]["cell_type"].map(types)) for label in members
+        }
         if len(members) > 1:
             keys = {name: _key(group, name) for name in group.cluster_names}
             own = {label: counts(cells[label]["cluster"].map(keys)) for label in members}
@@ -167,7 +204,9 @@ def _comparison(run: Run) -> Iterator[Section]:
     }
     if len(compared) > MAX_HEATMAPS:
         first = METHODS["scsiameseclu"]
-        beside = pd.DataFrame({label: values.loc[first].drop(first) for label, values in compared.items()}).T
+        beside = pd.DataFrame(
+            {label: values.loc[first].drop(first) for label, values in compared.items()}
+        ).T
         compared = {"": beside.rename(columns=lambda name: f"{first} / {name}")}
     for number, (label, values) in enumerate(compared.items(), start=1):
         body = heatmap(values, labels=("Method", "Method" if label else "Group", "ARI"))
@@ -177,4 +216,8 @@ def _comparison(run: Run) -> Iterator[Section]:
 def _agreement(scores: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Return the mutual adjusted Rand indices, methods x methods."""
     methods = {method: name for method, name in METHODS.items() if method in scores}
-    return pd.DataFrame(scores).loc[list(methods), list(methods)].T.rename(index=methods, columns=methods)
+    return (
+        pd.DataFrame(scores)
+        .loc[list(methods), list(methods)]
+        .T.rename(index=methods, columns=methods)
+    )

@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 
 from ..annotation.shares import cells_by_type
-from .content import Clouds, Section, boxes, first_rows, gene_list, pairs, points, section, table_section, text, thin
+from .content import (
+    Clouds,
+    Section,
+    boxes,
+    first_rows,
+    gene_list,
+    pairs,
+    points,
+    section,
+    table_section,
+    text,
+    thin,
+)
 from .inputs import Group, Run
 from .palette import FAIL, SAFEST, UNKNOWN
 
@@ -54,7 +66,9 @@ def sections(run: Run) -> Iterator[Section]:
         _Comparison(group, str(cluster), str(condition), genes)
         for group in run.finished
         if len(group.differential)
-        for (cluster, condition), genes in group.differential.groupby(["cluster", "condition"], sort=False)
+        for (cluster, condition), genes in group.differential.groupby(
+            ["cluster", "condition"], sort=False
+        )
     ]
     yield from _differential(run, made)
     yield from _volcano(made, run.max_points)
@@ -64,13 +78,17 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _differential(run: Run, made: list[_Comparison]) -> Iterator[Section]:
     notes = [
-        f"{group.label}: {text(note, length=200)}" for group in run.finished for note in group.design.get("notes", [])
+        f"{group.label}: {text(note, length=200)}"
+        for group in run.finished
+        for note in group.design.get("notes", [])
     ]
     if not made and not notes:
         return
     formulas = sorted({str(group.design.get("formula", "")) for group in run.finished} - {""})
     models = " ".join(f"Model: <code>{text(formula)}</code>." for formula in formulas)
-    untested = f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}."
+    untested = (
+        f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}."
+    )
     rows = {comparison.row: _differential_row(comparison) for comparison in made}
     yield table_section(
         "differential_expression",
@@ -99,7 +117,11 @@ def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
     if not shown:
         return
     drawn = min(1.0, max_points / sum(len(comparison.genes) for comparison in shown))
-    only = f" Shown are the {len(shown)} of {len(made)} comparisons that found most." if len(made) > len(shown) else ""
+    only = (
+        f" Shown are the {len(shown)} of {len(made)} comparisons that found most."
+        if len(made) > len(shown)
+        else ""
+    )
     datasets = {comparison.title: _clouds(comparison, drawn) for comparison in shown}
     body = points(datasets, x_label="log2 fold change", y_label="-log10 p-value")
     yield section("volcano", body, largest_p=LARGEST_P, named=_NAMED_GENES, only=only)
@@ -117,13 +139,20 @@ def _clouds(comparison: _Comparison, drawn: float) -> Clouds:
     for place, gene in enumerate(differ["gene"].head(_NAMED_GENES)):
         color = FAIL if up.iloc[place] else SAFEST[0]
         parts.append((text(gene, length=30), color, differ.iloc[[place]]))
-    return {name: (color, pairs(some, "log2_fold_change", "surety")) for name, color, some in parts if len(some)}
+    return {
+        name: (color, pairs(some, "log2_fold_change", "surety"))
+        for name, color, some in parts
+        if len(some)
+    }
 
 
 def _surest(made: list[_Comparison]) -> Iterator[Section]:
     rows, cut = first_rows(
         {
-            f"{comparison.row}: {text(gene['gene'], length=30)}": {**gene, "cell_type": comparison.cell_type}
+            f"{comparison.row}: {text(gene['gene'], length=30)}": {
+                **gene,
+                "cell_type": comparison.cell_type,
+            }
             for comparison in made
             for gene in comparison.different.head(_TOP_ROWS).to_dict("records")
         },
@@ -139,7 +168,9 @@ def _composition(run: Run) -> Iterator[Section]:
         return
     rows, cut = first_rows(
         {
-            f"{group.label}, {text(row['cell_type'])}, {text(row['condition'])}": _composition_row(row)
+            f"{group.label}, {text(row['cell_type'])}, {text(row['condition'])}": _composition_row(
+                row
+            )
             for group in tested
             for row in group.composition.to_dict("records")
         },
@@ -165,7 +196,9 @@ def _boxes(group: Group, extras: dict[str, Any]) -> dict[str, list[float]]:
     sizes = group.clusters.groupby(["cluster", "sample"]).size().rename("n_cells").reset_index()
     cells = cells_by_type(sizes, group.cell_types)
     percents = 100.0 * cells.div(cells.sum(axis=1), axis=0)
-    of_samples = pd.Series({name: str(extras.get(name, {}).get(column) or "") for name in percents.index}, dtype=str)
+    of_samples = pd.Series(
+        {name: str(extras.get(name, {}).get(column) or "") for name in percents.index}, dtype=str
+    )
     return {
         f"{text(kind, length=40)}, {text(condition, length=30)}": values.round(2).tolist()
         for kind in percents.mean().sort_values(ascending=False).index

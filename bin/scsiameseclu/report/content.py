@@ -33,10 +33,14 @@ Body = dict[str, Any]
 """MultiQC's ``plot_type``, ``data``, ``pconfig`` and so on, without what the section knows."""
 
 # Plotly knows only numeric entities and a handful of named ones, and fills in %{...}.
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "%": "&#37;"})
+_ENTITIES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "%": "&#37;"}
+)
 _MAX_LEGEND = 60
 _GENES_AT_SIGHT = 10
-_TEXTS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("sections.yml").read_text(encoding="utf-8"))
+_TEXTS: dict[str, Any] = yaml.safe_load(
+    Path(__file__).with_name("sections.yml").read_text(encoding="utf-8")
+)
 _KINDS: dict[str, dict[str, Any]] = {
     "text": {},
     "count": {"format": "{:,d}"},
@@ -63,7 +67,11 @@ def text(value: object, *, length: int = 60) -> Html:
 
 
 def _printable(character: str) -> str:
-    return " " if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d" else character
+    return (
+        " "
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d"
+        else character
+    )
 
 
 def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, Html]:
@@ -87,7 +95,11 @@ def gene_list(genes: Iterable[str]) -> Html:
     """Return names of genes for a table cell: the first at sight, the others on demand."""
     names = [text(gene, length=40) for gene in genes]
     shown, more = ", ".join(names[:_GENES_AT_SIGHT]), ", ".join(names[_GENES_AT_SIGHT:])
-    others = f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>" if more else ""
+    others = (
+        f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>"
+        if more
+        else ""
+    )
     return wrapped(f"{shown}{others}")
 
 
@@ -103,17 +115,26 @@ def thinned(tables: Mapping[Key, pd.DataFrame], most: int) -> tuple[dict[Key, pd
     total = sum(map(len, tables.values()))
     share = min(1.0, most / total)
     drawn = {key: table.iloc[thin(len(table), share)] for key, table in tables.items()}
-    return drawn, f"All {total:,}" if share == 1 else f"{sum(map(len, drawn.values())):,} of {total:,}"
+    return (
+        drawn,
+        f"All {total:,}" if share == 1 else f"{sum(map(len, drawn.values())):,} of {total:,}",
+    )
 
 
 def first_rows(
-    rows: Rows, most: int, which: str = "first", *, by: Callable[[Any], float | None] = lambda _row: 0
+    rows: Rows,
+    most: int,
+    which: str = "first",
+    *,
+    by: Callable[[Any], float | None] = lambda _row: 0,
 ) -> tuple[Rows, str]:
     """Return the `most` rows of the lowest value `by`, and a sentence that says so where there are more."""
     if len(rows) <= most:
         return rows, ""
     values = {name: by(row) for name, row in rows.items()}
-    kept = set(sorted(rows, key=lambda name: np.inf if (value := values[name]) is None else value)[:most])
+    kept = set(
+        sorted(rows, key=lambda name: np.inf if (value := values[name]) is None else value)[:most]
+    )
     told = f" The {most} {which} of {len(rows)} rows are shown."
     return {name: row for name, row in rows.items() if name in kept}, told
 
@@ -183,7 +204,8 @@ class Column:
     factor
         What numbers are multiplied by: 100 for shares that are shown in percent.
     scale, bounds
-        Name of a ColorBrewer scale for bars behind the numbers, False for none; its lowest and highest value.
+        Name of a ColorBrewer scale for bars behind the numbers, False for none; its lowest and
+        highest value.
     rules
         Conditional formatting: a list of comparisons for each of ``pass``, ``warn``, ``fail``.
     length
@@ -244,17 +266,25 @@ class Column:
 def section(name: str, body: Body, *, number: object = "", of: str = "", **facts: Any) -> Section:
     """Return a section of ``sections.yml``.
 
-    `name` is its key there, `number` what its id ends with, where there are several of it, and `of` what its title ends
-    with. `facts` are filled into its sentences: True is the sentence of that name under ``if``, False is nothing.
+    `name` is its key there, `number` what its id ends with, where there are several of it, and `of`
+    what its title ends with. `facts` are filled into its sentences: True is the sentence of that
+    name under ``if``, False is nothing.
     """
     told = _TEXTS[name]
-    facts = {key: told["if"][key] * value if isinstance(value, bool) else value for key, value in facts.items()}
+    facts = {
+        key: told["if"][key] * value if isinstance(value, bool) else value
+        for key, value in facts.items()
+    }
     title = told["title"].format(**facts) + (f": {of}" if of else "")
     key = f"{name}_{number}" if number else name
-    return Section(key, title, told["about"].format(**facts), body, told.get("source", "").format(**facts))
+    return Section(
+        key, title, told["about"].format(**facts), body, told.get("source", "").format(**facts)
+    )
 
 
-def table_section(name: str, rows: Rows, columns: Mapping[str, Column] | None = None, **facts: Any) -> Section:
+def table_section(
+    name: str, rows: Rows, columns: Mapping[str, Column] | None = None, **facts: Any
+) -> Section:
     """Return a section of ``sections.yml`` that is a table, by default with all of its columns."""
     return section(name, table(rows, columns or columns_of(name), _TEXTS[name]["first"]), **facts)
 
@@ -294,15 +324,19 @@ def bars(
 ) -> Body:
     """Return stacked bars, with a switch between counts and shares of each bar if `shares`.
 
-    `datasets` are name -> bar -> category -> value, `colors` of the categories in the order of stacking, `label` the
-    axis' title, `names` what the legend calls the categories.
+    `datasets` are name -> bar -> category -> value, `colors` of the categories in the order of
+    stacking, `label` the axis' title, `names` what the legend calls the categories.
     """
     used = [{category for row in rows.values() for category in row} for rows in datasets.values()]
-    drawn = {key: {"name": (names or {}).get(key, key), "color": color} for key, color in colors.items()}
+    drawn = {
+        key: {"name": (names or {}).get(key, key), "color": color} for key, color in colors.items()
+    }
     return {
         "plot_type": "bargraph",
         "pconfig": _switched(datasets, label) | {"cpswitch": shares, "sort_samples": False},
-        "categories": [{key: about for key, about in drawn.items() if key in some} for some in used],
+        "categories": [
+            {key: about for key, about in drawn.items() if key in some} for some in used
+        ],
         "data": list(datasets.values()),
     }
 
@@ -320,23 +354,29 @@ def lines(
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
     own = {
         "xlab": x_label,
-        "colors": {name: cluster_color(index) for index, name in enumerate(names)} | dict(colors or {}),
+        "colors": {name: cluster_color(index) for index, name in enumerate(names)}
+        | dict(colors or {}),
         "dash_styles": dict.fromkeys(dashed, "dash"),
         "showlegend": len(names) <= _MAX_LEGEND,
     }
     return {
         "plot_type": "linegraph",
         "pconfig": _switched(datasets, y_label) | own | options,
-        # Pairs, not a mapping: JSON would make the keys strings, and MultiQC would sort them as such.
-        "data": [{name: list(map(list, curve)) for name, curve in curves.items()} for curves in datasets.values()],
+        # Pairs, not a mapping: JSON would make the keys strings, and MultiQC would sort them as
+        # such.
+        "data": [
+            {name: list(map(list, curve)) for name, curve in curves.items()}
+            for curves in datasets.values()
+        ],
     }
 
 
 def points(datasets: Mapping[str, Clouds], *, x_label: str, y_label: str) -> Body:
     """Return a scatter plot of named clouds of points.
 
-    MultiQC's own scatter plot draws one trace per point, which browsers do not survive with thousands of cells. Its
-    line graph draws one trace per cloud when the lines have no width; that also gives a legend that hides clouds.
+    MultiQC's own scatter plot draws one trace per point, which browsers do not survive with
+    thousands of cells. Its line graph draws one trace per cloud when the lines have no width; that
+    also gives a legend that hides clouds.
     """
     own = {
         "xlab": x_label,
@@ -344,12 +384,16 @@ def points(datasets: Mapping[str, Clouds], *, x_label: str, y_label: str) -> Bod
         "height": 640,
         "showlegend": True,
         "colors": {_HINT: "rgba(0,0,0,0)"},
-        "extra_series": [[_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()],
+        "extra_series": [
+            [_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()
+        ],
     }
     return {
         "plot_type": "linegraph",
         "pconfig": _switched(datasets, y_label) | own,
-        "data": [{_HINT: {next(iter(clouds.values()))[1][0][0]: None}} for clouds in datasets.values()],
+        "data": [
+            {_HINT: {next(iter(clouds.values()))[1][0][0]: None}} for clouds in datasets.values()
+        ],
     }
 
 
@@ -366,12 +410,15 @@ def boxes(
 ) -> Body:
     """Return a box plot: data set -> box -> its quantiles or values; thresholds are drawn.
 
-    The quantiles' keys are min, q1, median, q3, max and mean. Where the values themselves are given, each is drawn.
+    The quantiles' keys are min, q1, median, q3, max and mean. Where the values themselves are
+    given, each is drawn.
     """
     dashes = {"color": FAIL, "width": 1, "dash": "dash"}
     own: dict[str, Any] = {"xlab": label, "sort_samples": False, "boxpoints": "all"}
     if thresholds:
-        own["x_lines"] = [{"value": value, "label": name, **dashes} for name, value in thresholds.items()]
+        own["x_lines"] = [
+            {"value": value, "label": name, **dashes} for name, value in thresholds.items()
+        ]
     return {
         "plot_type": "boxplot",
         "pconfig": _switched(datasets, None) | own,
@@ -379,13 +426,23 @@ def boxes(
     }
 
 
-def heatmap(values: pd.DataFrame, *, labels: tuple[str, str, str], decimals: int = 2, highest: float = 1) -> Body:
+def heatmap(
+    values: pd.DataFrame, *, labels: tuple[str, str, str], decimals: int = 2, highest: float = 1
+) -> Body:
     """Return a heat map from 0 to `highest` with its numbers, if they are few.
 
-    `values` has harmless HTML for the names of its rows and columns; `labels` are those of columns, rows and values.
+    `values` has harmless HTML for the names of its rows and columns; `labels` are those of columns,
+    rows and values.
     """
     dimensions = dict(zip(("xlab", "ylab", "zlab"), labels, strict=True))
-    as_it_is = ("square", "xcats_samples", "ycats_samples", "cluster_rows", "cluster_cols", "series_label")
+    as_it_is = (
+        "square",
+        "xcats_samples",
+        "ycats_samples",
+        "cluster_rows",
+        "cluster_cols",
+        "series_label",
+    )
     own = {
         "min": 0,
         "max": highest,
@@ -410,11 +467,20 @@ def html(body: str) -> Body:
 
 def folded(parts: Mapping[str, str]) -> Body:
     """Return headings with what is below them; the first one is unfolded."""
-    heads = (f"<details{'' if place else ' open'}><summary>{head}</summary>" for place, head in enumerate(parts))
-    return html("".join(f"{head}{part}</details>" for head, part in zip(heads, parts.values(), strict=True)))
+    heads = (
+        f"<details{'' if place else ' open'}><summary>{head}</summary>"
+        for place, head in enumerate(parts)
+    )
+    return html(
+        "".join(f"{head}{part}</details>" for head, part in zip(heads, parts.values(), strict=True))
+    )
 
 
 def _switched(datasets: Mapping[str, Any], label: str | None) -> dict[str, Any]:
     """Return what all plots have, with a switch where there are several data sets."""
-    names = [{"name": name, **({"ylab": label} if label else {})} for name in datasets] if len(datasets) > 1 else []
+    names = (
+        [{"name": name, **({"ylab": label} if label else {})} for name in datasets]
+        if len(datasets) > 1
+        else []
+    )
     return {"series_label": False, "data_labels": names, **({"ylab": label} if label else {})}

@@ -85,7 +85,9 @@ class Drawing:
     def level(self) -> str:
         """The level whose clusters are the leaves."""
         n_fine = self.root.n_clusters("cluster_fine")
-        return "cluster_fine" if self.root.n_clusters("cluster") < n_fine <= MAX_LEAVES else "cluster"
+        return (
+            "cluster_fine" if self.root.n_clusters("cluster") < n_fine <= MAX_LEAVES else "cluster"
+        )
 
     @cached_property
     def tree(self) -> Branch:
@@ -126,6 +128,9 @@ def read_tree(summary: Mapping[str, Any]) -> Branch | None:
 
 
 def _merged(one: Branch, other: Branch, co_association: float, stability: float) -> Branch:
-    levels = {name: one.levels[name] if one.levels[name] == other.levels[name] else None for name in LEVELS}
+    levels = {
+        name: one.levels[name] if one.levels[name] == other.levels[name] else None
+        for name in LEVELS
+    }
     sides = (one, other) if one.n_cells >= other.n_cells else (other, one)
     return Branch(one.n_cells + other.n_cells, stability, levels, co_association, sides)

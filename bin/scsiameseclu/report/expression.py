@@ -27,7 +27,11 @@ def sections(run: Run) -> Iterator[Section]:
     }
     if rows:
         yield table_section("group_genes", rows)
-    genes = {group.label: group.genes.sort_values("mean", kind="stable") for group in run.finished if len(group.genes)}
+    genes = {
+        group.label: group.genes.sort_values("mean", kind="stable")
+        for group in run.finished
+        if len(group.genes)
+    }
     if genes:
         yield _variable_genes(genes, run.max_points // 3)
 
@@ -42,7 +46,10 @@ def _variable_genes(genes: dict[str, pd.DataFrame], most: int) -> Section:
         }
         for label, table in drawn.items()
     }
-    counts = ", ".join(f"{found['highly_variable'].sum():,} of {len(found):,}" for found in list(genes.values())[:4])
+    counts = ", ".join(
+        f"{found['highly_variable'].sum():,} of {len(found):,}"
+        for found in list(genes.values())[:4]
+    )
     body = points(datasets, x_label="Mean expression", y_label="Normalized dispersion")
     of_first = " of the first groups" if len(genes) > 4 else ""
     return section("variable_genes", body, of_first=of_first, counts=counts, drawn=told)

@@ -41,7 +41,11 @@ def read_failures(directory: Path | None) -> list[Failure]:
     """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
     records = [read_json(path) for path in directory.rglob("*.failure.json")] if directory else []
     found = [
-        Failure(str(record["id"]), str(record["step"]), tuple(Problem(**problem) for problem in record["problems"]))
+        Failure(
+            str(record["id"]),
+            str(record["step"]),
+            tuple(Problem(**problem) for problem in record["problems"]),
+        )
         for record in records
     ]
     return sorted(found, key=lambda failure: (failure.id, failure.step))

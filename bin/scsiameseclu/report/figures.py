@@ -36,7 +36,10 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "scsiameseclu",
 }
-FORMATS: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+FORMATS: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
 """Formats of the figures, and what is kept out of them so that the same figure is the same bytes."""
 
 _LEGEND_ROWS = 20
@@ -61,16 +64,17 @@ def draw_figures(
 ) -> None:
     """Write what the report shows of a group's genes, and draw its figures as PNG and SVG, the same bytes each time.
 
-    Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and the figures, where there is something to show, into
-    ``figures/``. Points of SVG are pictures inside, which keeps the files small.
+    Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and the figures, where there is
+    something to show, into ``figures/``. Points of SVG are pictures inside, which keeps the files
+    small.
 
     Parameters
     ----------
     prefix
         Id of the group.
     adata
-        The group's assembled AnnData: log-normalized X, obs cluster, cluster_confidence, cell_type and sample, obsm
-        X_umap, var highly_variable, means, dispersions_norm.
+        The group's assembled AnnData: log-normalized X, obs cluster, cluster_confidence, cell_type
+        and sample, obsm X_umap, var highly_variable, means, dispersions_norm.
     markers
         Its markers.
     history
@@ -78,15 +82,19 @@ def draw_figures(
     summary
         ``<group>.clustering.json``. Default: no tree of clusters is drawn.
     annotations
-        ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in all of them. Default:
-        only the cell types of `adata` count.
+        ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in
+        all of them. Default: only the cell types of `adata` count.
     """
     with opened(adata) as group:
-        write_profiles(group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix)
+        write_profiles(
+            group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix
+        )
     types = _types(prefix, group, annotations or [])
     Path("figures").mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(group, prefix, history, read_json(summary) if summary else {}, types).items():
+        for name, figure in _figures(
+            group, prefix, history, read_json(summary) if summary else {}, types
+        ).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
                 for form, metadata in FORMATS.items():
@@ -94,32 +102,54 @@ def draw_figures(
 
 
 def _figures(
-    group: ad.AnnData, prefix: str, history: Path, summary: Mapping[str, Any], types: Mapping[str, Mapping[str, str]]
+    group: ad.AnnData,
+    prefix: str,
+    history: Path,
+    summary: Mapping[str, Any],
+    types: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Figure | None]:
-    type_colors = cell_type_colors(name for clusters in types.values() for name in clusters.values())
+    type_colors = cell_type_colors(
+        name for clusters in types.values() for name in clusters.values()
+    )
     colors = cluster_colors(types)[prefix]
     return {
         "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
         "umap_cell_type": umap_figure(group, "cell_type", type_colors),
         "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
-        "umap_confidence": _graded_figure(group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1),
-        **{f"umap_{metric}": _graded_figure(group, metric, label) for metric, label in CELL_METRICS.items()},
+        "umap_confidence": _graded_figure(
+            group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1
+        ),
+        **{
+            f"umap_{metric}": _graded_figure(group, metric, label)
+            for metric, label in CELL_METRICS.items()
+        },
         "cluster_sizes": _sizes_figure(group, colors),
         "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
-        "marker_dotplot": _dotplot_figure(read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})),
+        "marker_dotplot": _dotplot_figure(
+            read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})
+        ),
         "training": _training_figure(read_table(history)),
         "cluster_tree": _tree_figure(summary, types[prefix], colors),
     }
 
 
-def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False) -> Figure:
+def umap_figure(
+    group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False
+) -> Figure:
     """Return the UMAP coloured by a categorical column of obs; `on_data` also writes the names onto the cells."""
     names = _names(group, column)
     figure, axes = _square(legend=len(names))
     places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
     order = np.random.default_rng(0).permutation(len(values))
     known = np.array([colors.get(name, UNKNOWN) for name in values])
-    axes.scatter(places[order, 0], places[order, 1], s=_dot(len(values)), c=known[order], linewidths=0, rasterized=True)
+    axes.scatter(
+        places[order, 0],
+        places[order, 1],
+        s=_dot(len(values)),
+        c=known[order],
+        linewidths=0,
+        rasterized=True,
+    )
     for name in names if on_data else ():
         x, y = np.median(places[values == name], axis=0)
         axes.text(x, y, short(name, 12), **_ON_DATA)
@@ -130,11 +160,17 @@ def umap_figure(group: ad.AnnData, column: str, colors: dict[str, str], *, on_da
 
 
 def _graded_figure(
-    group: ad.AnnData, column: str, label: str, *, limits: tuple[float, float] | None = None, sign: int = 1
+    group: ad.AnnData,
+    column: str,
+    label: str,
+    *,
+    limits: tuple[float, float] | None = None,
+    sign: int = 1,
 ) -> Figure | None:
     """Return the UMAP coloured by a number of obs, high values on top, or low ones if `sign` is -1.
 
-    The colours end at `limits`, by default the 1st and 99th percentile. None where no cell has a value.
+    The colours end at `limits`, by default the 1st and 99th percentile. None where no cell has a
+    value.
     """
     known = group.obs[column].dropna() if column in group.obs else pd.Series(dtype=float)
     if known.empty:
@@ -173,12 +209,21 @@ def _sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
     """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = _names(group, "cluster")
     counts = group.obs["cluster"].astype(str).value_counts()
-    types = group.obs.groupby("cluster", observed=True)["cell_type"].first() if "cell_type" in group.obs else {}
+    types = (
+        group.obs.groupby("cluster", observed=True)["cell_type"].first()
+        if "cell_type" in group.obs
+        else {}
+    )
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
-    bars = axes.barh(range(len(names)), [counts[name] for name in names], color=[colors[name] for name in names])
+    bars = axes.barh(
+        range(len(names)), [counts[name] for name in names], color=[colors[name] for name in names]
+    )
     axes.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
-    axes.set_yticks(range(len(names)), [f"{name}  {short(types[name])}" if name in types else name for name in names])
+    axes.set_yticks(
+        range(len(names)),
+        [f"{name}  {short(types[name])}" if name in types else name for name in names],
+    )
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.12)
     axes.set_xlabel("Cells")
@@ -206,9 +251,17 @@ def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     axes.set_ylim(len(names) - 0.3, -0.7)
     axes.set_ylabel("Cluster")
     figure.colorbar(
-        dots, ax=axes, label="Mean expression,\nrelative to the highest", fraction=0.05, pad=0.02, aspect=12
+        dots,
+        ax=axes,
+        label="Mean expression,\nrelative to the highest",
+        fraction=0.05,
+        pad=0.02,
+        aspect=12,
     )
-    handles = [axes.scatter([], [], s=60 * share, c="#666666", label=f"{share:.0%}") for share in (0.25, 0.5, 1.0)]
+    handles = [
+        axes.scatter([], [], s=60 * share, c="#666666", label=f"{share:.0%}")
+        for share in (0.25, 0.5, 1.0)
+    ]
     axes.legend(handles=handles, title="Cells", loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
@@ -232,7 +285,9 @@ def _training_figure(history: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def _tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]) -> Figure | None:
+def _tree_figure(
+    summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]
+) -> Figure | None:
     """Return the tree of clusters with names, cells and stability of the default ones; None for a single leaf."""
     root = read_tree(summary)
     if root is None:
@@ -252,7 +307,13 @@ def _tree_figure(summary: Mapping[str, Any], types: Mapping[str, str], colors: M
         words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
         axes.plot([1.02, 1.02], [first - 0.35, last + 0.35], color=colors.get(name, UNKNOWN), linewidth=5,
                   solid_capstyle="butt")  # fmt: skip
-        axes.text(1.05, (first + last) / 2, f"{name}  {short(types.get(name, ''))}  ({words})", va="center", fontsize=7)
+        axes.text(
+            1.05,
+            (first + last) / 2,
+            f"{name}  {short(types.get(name, ''))}  ({words})",
+            va="center",
+            fontsize=7,
+        )
     axes.set_xlim(0, 1.04)
     axes.set_ylim(n_rows - 0.4, -3)
     axes.set_yticks([])
@@ -271,21 +332,33 @@ def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> N
             axes.plot([x, x, child.co_association], [y, to, to], color=color, linewidth=width)
 
 
-def _types(prefix: str, group: ad.AnnData, annotations: Sequence[Path]) -> dict[str, dict[str, str]]:
+def _types(
+    prefix: str, group: ad.AnnData, annotations: Sequence[Path]
+) -> dict[str, dict[str, str]]:
     """Return group -> cluster -> cell type of all groups of the run, from which the report's colours follow."""
     types = {}
     for path in annotations:
         table = read_table(path, dtype={"cluster": str})
-        table = table.iloc[sorted(range(len(table)), key=lambda row: natural(table["cluster"].iloc[row]))]
-        types[path.name.removesuffix(".annotation.tsv")] = dict(zip(table["cluster"], table["cell_type"], strict=True))
-    own = group.obs.groupby("cluster", observed=True)["cell_type"].first() if "cell_type" in group.obs else {}
+        table = table.iloc[
+            sorted(range(len(table)), key=lambda row: natural(table["cluster"].iloc[row]))
+        ]
+        types[path.name.removesuffix(".annotation.tsv")] = dict(
+            zip(table["cluster"], table["cell_type"], strict=True)
+        )
+    own = (
+        group.obs.groupby("cluster", observed=True)["cell_type"].first()
+        if "cell_type" in group.obs
+        else {}
+    )
     types[prefix] = {name: own.get(name, "Unknown") for name in _names(group, "cluster")}
     return types
 
 
 def short(name: object, length: int = 28) -> str:
     """Return a name on one line, shortened to `length` characters, without what the font cannot draw."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in str(name)).split())
+    line = " ".join(
+        "".join(character if character.isprintable() else " " for character in str(name)).split()
+    )
     drawn = "".join(character if ord(character) < 0x2190 else "□" for character in line)
     return drawn if len(drawn) <= length else f"{drawn[: length - 1]}…"
 
@@ -300,7 +373,9 @@ def _square(*, legend: int) -> tuple[Figure, Axes]:
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str) -> None:
-    handles = [axes.scatter([], [], s=18, c=color, linewidths=0, label=name) for name, color in entries]
+    handles = [
+        axes.scatter([], [], s=18, c=color, linewidths=0, label=name) for name, color in entries
+    ]
     # A leading underscore would hide an entry when the label is taken from the handle.
     axes.legend(
         handles, [name for name, _ in entries], title=title, loc="upper left", bbox_to_anchor=(1, 1),

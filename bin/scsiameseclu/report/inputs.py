@@ -93,8 +93,12 @@ class Ledger:
         }
         removed = counts(table.loc[~kept, "rule"].fillna("unknown"))
         names = cell_names(table["sample"], table["barcode"])
-        cells = table.set_index(names).loc[kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]]
-        return cls(n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells)
+        cells = table.set_index(names).loc[
+            kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]
+        ]
+        return cls(
+            n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells
+        )
 
 
 def counts(names: pd.Series[str]) -> dict[str, int]:
@@ -106,7 +110,10 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
     values = values.dropna()
     if values.empty:
         return {}
-    return {**{name: float(values.quantile(q)) for name, q in QUANTILES.items()}, "mean": float(values.mean())}
+    return {
+        **{name: float(values.quantile(q)) for name, q in QUANTILES.items()},
+        "mean": float(values.mean()),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,8 +212,8 @@ class Group:
 class Run:
     """Everything that the report is made from.
 
-    `memory` is what the samples were expected to take, `methods` the template of the methods section, `max_points` how
-    many points a plot may have, all groups together.
+    `memory` is what the samples were expected to take, `methods` the template of the methods
+    section, `max_points` how many points a plot may have, all groups together.
     """
 
     samples: list[Sample]
@@ -236,7 +243,9 @@ class Run:
 
     def sample_label(self, name: object) -> str:
         """Return a sample's id as harmless HTML, unique in the report."""
-        return next((sample.label for sample in self.samples if sample.id == name), text(name, length=40))
+        return next(
+            (sample.label for sample in self.samples if sample.id == name), text(name, length=40)
+        )
 
     @cached_property
     def type_colors(self) -> dict[str, str]:
@@ -248,7 +257,10 @@ class Run:
         """Colours of the clusters of each group, by the group's id."""
         names = {group: group.cluster_names for group in self.finished}
         return cluster_colors(
-            {group.id: {name: group.cell_types.get(name, "Unknown") for name in own} for group, own in names.items()}
+            {
+                group.id: {name: group.cell_types.get(name, "Unknown") for name in own}
+                for group, own in names.items()
+            }
         )
 
 
@@ -261,7 +273,10 @@ def read_run(
     known = read_failures(failures)
     names = list(dict.fromkeys(str(row["group"]) for row in settings))
     labels = unique_texts([*(str(row["sample"]) for row in settings), *names])
-    members = {name: tuple(str(row["sample"]) for row in settings if str(row["group"]) == name) for name in names}
+    members = {
+        name: tuple(str(row["sample"]) for row in settings if str(row["group"]) == name)
+        for name in names
+    }
     return Run(
         samples=[_read_sample(row, labels, samples, known) for row in settings],
         groups=[_read_group(name, labels[name], members[name], groups, known) for name in names],
@@ -275,7 +290,9 @@ def read_run(
     )
 
 
-def _read_sample(settings: Record, labels: Mapping[str, str], directory: Path, failures: list[Failure]) -> Sample:
+def _read_sample(
+    settings: Record, labels: Mapping[str, str], directory: Path, failures: list[Failure]
+) -> Sample:
     name = str(settings["sample"])
     ledger = directory / f"{name}.cell_ledger.tsv.gz"
     return Sample(
@@ -283,13 +300,21 @@ def _read_sample(settings: Record, labels: Mapping[str, str], directory: Path, f
         label=labels[name],
         quality=_read(directory / f"{name}.qc.json") or None,
         ledger=Ledger.read(ledger) if ledger.exists() else None,
-        failure=next((failure for failure in failures if failure.of_sample and failure.id == name), None),
+        failure=next(
+            (failure for failure in failures if failure.of_sample and failure.id == name), None
+        ),
     )
 
 
-def _read_group(name: str, label: str, samples: tuple[str, ...], directory: Path, failures: list[Failure]) -> Group:
-    read: dict[str, Any] = {key: _read(directory / f"{name}.{suffix}") for key, suffix in _FILES.items()}
-    failure = next((failure for failure in failures if not failure.of_sample and failure.id == name), None)
+def _read_group(
+    name: str, label: str, samples: tuple[str, ...], directory: Path, failures: list[Failure]
+) -> Group:
+    read: dict[str, Any] = {
+        key: _read(directory / f"{name}.{suffix}") for key, suffix in _FILES.items()
+    }
+    failure = next(
+        (failure for failure in failures if not failure.of_sample and failure.id == name), None
+    )
     return Group(id=name, label=label, samples=samples, failure=failure, **read)
 
 
@@ -297,7 +322,11 @@ def _read(path: Path) -> Any:
     """Read a table or a record; an empty one where the file is missing."""
     if path.suffix == ".json":
         return read_json(path) if path.exists() else {}
-    return read_table(path, dtype=dict.fromkeys(_TEXT.split(), str)) if path.exists() else pd.DataFrame()
+    return (
+        read_table(path, dtype=dict.fromkeys(_TEXT.split(), str))
+        if path.exists()
+        else pd.DataFrame()
+    )
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -20,11 +20,19 @@ _LEFT, _BELOW = 200, 130
 def sections(run: Run) -> Iterator[Section]:
     """Return the dot plots of the groups that have markers, the first one unfolded."""
     marked = {group: _drawable(group.profiles) for group in run.finished if len(group.profiles)}
-    dots = pd.Series({group.label: len(profiles) for group, profiles in marked.items()}, dtype=int).cumsum()
+    dots = pd.Series(
+        {group.label: len(profiles) for group, profiles in marked.items()}, dtype=int
+    ).cumsum()
     pictures = {
-        group.label: _picture(group, profiles) for group, profiles in marked.items() if dots[group.label] <= _MAX_IN_ALL
+        group.label: _picture(group, profiles)
+        for group, profiles in marked.items()
+        if dots[group.label] <= _MAX_IN_ALL
     }
-    shown = "" if len(pictures) == len(marked) else f" Shown are {len(pictures)} of {len(marked)} groups."
+    shown = (
+        ""
+        if len(pictures) == len(marked)
+        else f" Shown are {len(pictures)} of {len(marked)} groups."
+    )
     if pictures:
         yield section("marker_dots", folded(pictures), shown=shown)
 
@@ -38,7 +46,9 @@ def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
     """Return the profiles with means relative to the highest; only the first genes where there were too many dots."""
     most = max(_MAX_OF_GROUP // profiles["cluster"].nunique(), 1)
     rows = profiles[profiles["gene"].isin(profiles["gene"].unique()[:most])]
-    return rows.assign(relative=rows["mean"] / rows.groupby("gene")["mean"].transform("max").clip(lower=1e-9))
+    return rows.assign(
+        relative=rows["mean"] / rows.groupby("gene")["mean"].transform("max").clip(lower=1e-9)
+    )
 
 
 def _picture(group: Group, profiles: pd.DataFrame) -> str:
@@ -53,11 +63,14 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
         for cluster, at in y.items()
     ]
     parts += [
-        f'<text transform="translate({x[gene] - 4} {bottom}) rotate(60)">{name}</text>' for gene, name in genes.items()
+        f'<text transform="translate({x[gene] - 4} {bottom}) rotate(60)">{name}</text>'
+        for gene, name in genes.items()
     ]
     for dot in profiles.to_dict("records"):
         place = f'cx="{x[dot["gene"]]}" cy="{y[dot["cluster"]]}" r="{_LARGEST * dot["share"] ** 0.5:.1f}"'
-        title = f"<title>{100 * dot['share']:.0f} &#37; of the cells, mean {dot['mean']:.2f}</title>"
+        title = (
+            f"<title>{100 * dot['share']:.0f} &#37; of the cells, mean {dot['mean']:.2f}</title>"
+        )
         parts.append(f'<circle {place} fill="{graded(dot["relative"])}">{title}</circle>')
     size = f'width="{_LEFT + _STEP * len(genes) + 100}" height="{bottom + _BELOW}"'
     return f'<div class="marker_dots"><svg {size} role="img">{"".join(parts)}</svg></div>'

@@ -21,7 +21,16 @@ _BOUNDS = {
     "max_pct_mt": "at most {:,g} % mitochondrial counts",
     "max_pct_hb": "at most {:,g} % hemoglobin counts",
 }
-_TOOLS = ("pipeline", "nextflow", "scanpy", "scrublet", "torch", "multiqc", "scikit-learn", "pydeseq2")
+_TOOLS = (
+    "pipeline",
+    "nextflow",
+    "scanpy",
+    "scrublet",
+    "torch",
+    "multiqc",
+    "scikit-learn",
+    "pydeseq2",
+)
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 
 
@@ -29,20 +38,31 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the methods text; none if no group has clusters."""
     if run.finished:
         known = _facts(run) | _comparisons(run)
-        facts = {name: value if isinstance(value, Html) else text(value, length=1500) for name, value in known.items()}
+        facts = {
+            name: value if isinstance(value, Html) else text(value, length=1500)
+            for name, value in known.items()
+        }
         parts = {
             slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
             for slot, name in _sentences(run).items()
         }
         how = Template(run.methods["placement" if run.finished[0].placed else "clustering"])
-        body = Template(run.methods["data"]).substitute(facts, clustering=how.substitute(facts, **parts), **parts)
+        body = Template(run.methods["data"]).substitute(
+            facts, clustering=how.substitute(facts, **parts), **parts
+        )
         yield section("methods", html(body))
 
 
 def _facts(run: Run) -> dict[str, object]:
     """Return the values of the template's placeholders."""
-    found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished]
-    cuts = [cut for group in run.finished if (cut := group.summary.get("cuts", {}).get("cluster")) is not None]
+    found = [
+        int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished
+    ]
+    cuts = [
+        cut
+        for group in run.finished
+        if (cut := group.summary.get("cuts", {}).get("cluster")) is not None
+    ]
     chosen = run.parameters.get("benchmark_methods")
     given = {name: run.parameters.get(name) for name in _PARAMETERS}
     return {
@@ -51,31 +71,50 @@ def _facts(run: Run) -> dict[str, object]:
         "n_barcodes": f"{sum(quality['n_barcodes'] for quality in run.qualities):,}",
         "n_cells": f"{sum(quality['n_kept'] for quality in run.qualities):,}",
         "filters": _filters(run),
-        "called": _number_of(sum(bool(quality.get("cell_calling")) for quality in run.qualities), "sample"),
-        "listed_in": _number_of(sum(bool(sample.settings.get("cells")) for sample in run.samples), "sample"),
-        "forced_in": _number_of(
-            sum("force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples), "sample"
+        "called": _number_of(
+            sum(bool(quality.get("cell_calling")) for quality in run.qualities), "sample"
         ),
-        "hashed": _number_of(sum(bool(quality.get("hashtags")) for quality in run.qualities), "hashed pool"),
+        "listed_in": _number_of(
+            sum(bool(sample.settings.get("cells")) for sample in run.samples), "sample"
+        ),
+        "forced_in": _number_of(
+            sum(
+                "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples
+            ),
+            "sample",
+        ),
+        "hashed": _number_of(
+            sum(bool(quality.get("hashtags")) for quality in run.qualities), "hashed pool"
+        ),
         "min_guide_counts": run.parameters.get("min_guide_counts", 5),
         "groups": _number_of(len(run.finished), "group"),
-        "n_clusters": ", ".join(map(str, found)) if len(found) <= 10 else f"{min(found)} to {max(found)}",
+        "n_clusters": ", ".join(map(str, found))
+        if len(found) <= 10
+        else f"{min(found)} to {max(found)}",
         "cut": f"{cuts[0]:.2f}" if cuts else "",
-        "asked": sum(group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished),
+        "asked": sum(
+            group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished
+        ),
         "by_consensus": sum(group.summary.get("method") == "consensus" for group in run.finished),
         "corrected": _number_of(sum(_corrected(run)), "group"),
         "unlike": f"{sum(group.summary['placement']['n_unlike_known'] for group in run.finished if group.placed):,}",
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
-        "further": f", and through published methods ({chosen}) with the true number" if chosen else "",
+        "further": f", and through published methods ({chosen}) with the true number"
+        if chosen
+        else "",
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
-        **{name: "a default number of" if value is None else value for name, value in given.items()},
+        **{
+            name: "a default number of" if value is None else value for name, value in given.items()
+        },
         **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
     }
 
 
 def _comparisons(run: Run) -> dict[str, object]:
     """Return the values of what was compared with a reference and between conditions."""
-    references = _joined(group.annotation for group in run.finished if "reference_type" in group.annotation)
+    references = _joined(
+        group.annotation for group in run.finished if "reference_type" in group.annotation
+    )
     genes = [group.differential for group in run.finished if len(group.differential)]
     design = next((group.design for group in run.finished if group.design), {})
     shares = _joined(group.composition for group in run.finished)
@@ -88,9 +127,15 @@ def _comparisons(run: Run) -> dict[str, object]:
         "of_clusters": _number_of(len(references), "cluster"),
         "agreed": agreed if len(judged) else "",
         "condition": quoted(design.get("condition")),
-        "model": Html(f" with the model {text(quoted(design['formula']))}") if design.get("formula") else "",
-        "tested": _number_of(sum(len(of[["cluster", "condition"]].drop_duplicates()) for of in genes), "comparison"),
-        "found": _number_of(sum(int((of["p_value_adjusted"] < LARGEST_P).sum()) for of in genes), "gene"),
+        "model": Html(f" with the model {text(quoted(design['formula']))}")
+        if design.get("formula")
+        else "",
+        "tested": _number_of(
+            sum(len(of[["cluster", "condition"]].drop_duplicates()) for of in genes), "comparison"
+        ),
+        "found": _number_of(
+            sum(int((of["p_value_adjusted"] < LARGEST_P).sum()) for of in genes), "gene"
+        ),
         "largest_p": LARGEST_P,
         "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
         "differ": (shares["p_val_adj"] < LARGEST_P).sum() if len(shares) else 0,
@@ -105,12 +150,18 @@ def _sentences(run: Run) -> dict[str, str]:
     shares = _joined(group.composition for group in run.finished)
     placed, corrected = run.finished[0].placed, _corrected(run)
     chosen = {
-        "labels": "labels_consensus" if all(consensus) else "labels_both" if any(consensus) else "labels_network",
+        "labels": "labels_consensus"
+        if all(consensus)
+        else "labels_both"
+        if any(consensus)
+        else "labels_network",
         "cuts": "cut_asked" if all(asked) else "cut_both" if any(asked) else "cut_auto",
         "batches": "batches_corrected" if any(corrected) else "batches_left" if corrected else "",
         "rare": "rare_placed" if placed else "rare",
         "types": "types_placed" if placed else "types",
-        "doublets": "doublets_kept" if run.parameters.get("doublet_action") == "annotate" else "doublets_removed",
+        "doublets": "doublets_kept"
+        if run.parameters.get("doublet_action") == "annotate"
+        else "doublets_removed",
     }
     there = {
         "calling": any(quality.get("cell_calling") for quality in run.qualities),
@@ -120,7 +171,9 @@ def _sentences(run: Run) -> dict[str, str]:
         "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
         "benchmark": bool(_benchmarked(run)),
         "listed": any(sample.settings.get("cells") for sample in run.samples),
-        "forced": any("force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples),
+        "forced": any(
+            "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples
+        ),
         "proteins": any("protein" in (quality.get("captured") or {}) for quality in run.qualities),
         "hashtags": any(quality.get("hashtags") for quality in run.qualities),
         "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),
@@ -135,7 +188,11 @@ def _joined(tables: Iterator[pd.DataFrame]) -> pd.DataFrame:
 
 def _corrected(run: Run) -> list[bool]:
     """Return for each group of several batches whether they were corrected."""
-    return [bool(of["corrected"]) for group in run.finished if (of := group.summary.get("batch_correction"))]
+    return [
+        bool(of["corrected"])
+        for group in run.finished
+        if (of := group.summary.get("batch_correction"))
+    ]
 
 
 def _benchmarked(run: Run) -> list[Group]:
@@ -160,6 +217,14 @@ def _number_of(count: int, noun: str) -> str:
 
 
 def _version(run: Run, name: str) -> str:
-    known = {str(tool).lower(): str(version) for of in run.versions.values() for tool, version in (of or {}).items()}
-    own = next((version for tool, version in known.items() if "siamese" in tool), "") if name == "pipeline" else ""
+    known = {
+        str(tool).lower(): str(version)
+        for of in run.versions.values()
+        for tool, version in (of or {}).items()
+    }
+    own = (
+        next((version for tool, version in known.items() if "siamese" in tool), "")
+        if name == "pipeline"
+        else ""
+    )
     return own or known.get(name, known.get(f"scsiameseclu/{name}", ""))

@@ -50,7 +50,11 @@ class Verdict:
 def judge(sample: Sample, group: Group) -> Verdict:
     """Return the verdict on a sample; `group` is the one that it is clustered in."""
     if sample.failure or sample.quality is None:
-        reason = sample.failure.reason if sample.failure else "No result of quality control was handed over."
+        reason = (
+            sample.failure.reason
+            if sample.failure
+            else "No result of quality control was handed over."
+        )
         return Verdict("FAILED", (reason,))
     if not group.finished:
         reason = group.failure.reason if group.failure else "no clusters were handed over."
@@ -61,7 +65,10 @@ def judge(sample: Sample, group: Group) -> Verdict:
 
 def _verdicts(run: Run) -> dict[Sample, tuple[Group, Verdict]]:
     groups = {group.id: group for group in run.groups}
-    return {sample: (groups[sample.group], judge(sample, groups[sample.group])) for sample in run.samples}
+    return {
+        sample: (groups[sample.group], judge(sample, groups[sample.group]))
+        for sample in run.samples
+    }
 
 
 def _numbers(quality: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +87,10 @@ def _numbers(quality: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_group(group: Group) -> dict[str, Any]:
-    return {"n_clusters": group.metrics.get("n_clusters"), "stability": group.metrics.get("stability_ari")}
+    return {
+        "n_clusters": group.metrics.get("n_clusters"),
+        "stability": group.metrics.get("stability_ari"),
+    }
 
 
 def _warnings(quality: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -103,7 +113,9 @@ def sections(run: Run) -> Iterator[Section]:
     rows = {sample.label: _row(sample, *found) for sample, found in verdicts.items()}
     yield table_section("verdict_table", rows, columns, counted=_counted(verdicts), **values)
     if run.finished:
-        groups = {group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished}
+        groups = {
+            group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished
+        }
         stability = {"stability_ari": columns["stability"]}
         yield table_section("groups", groups, columns_of("groups") | stability)
 
@@ -122,8 +134,14 @@ def _counted(verdicts: Mapping[Sample, tuple[Group, Verdict]]) -> str:
     """Return how many samples have each status, with the names of the first that need a look."""
     counts = []
     for status in ("OK", "WARN", "FAILED"):
-        labels = [sample.label for sample, (_, verdict) in verdicts.items() if verdict.status == status]
-        named = "" if status == "OK" else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
+        labels = [
+            sample.label for sample, (_, verdict) in verdicts.items() if verdict.status == status
+        ]
+        named = (
+            ""
+            if status == "OK"
+            else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
+        )
         counts += [f"{len(labels)} {status}{named}"] if labels else []
     return f"{', '.join(counts)}."
 
@@ -132,13 +150,16 @@ def summary(run: Run) -> str:
     """Return four lines for the console, samples, cells, clusters, how good they are; the pipeline adds a fifth."""
     statuses = [verdict.status for _, verdict in _verdicts(run).values()]
     failed, warned = statuses.count("FAILED"), statuses.count("WARN")
-    kept, came = (sum(quality[key] for quality in run.qualities) for key in ("n_kept", "n_barcodes"))
+    kept, came = (
+        sum(quality[key] for quality in run.qualities) for key in ("n_kept", "n_barcodes")
+    )
     scored = [group for group in run.finished if group.scored]
     lines = [
         f"Samples:  {len(statuses) - failed} of {len(statuses)} ok"
         + (f", {failed} failed" if failed else "")
         + (f", {warned} with warnings" if warned else ""),
-        f"Cells:    {kept:,} kept of {came:,} barcodes" + (f" ({100 * kept / came:.1f} %)" if came else ""),
+        f"Cells:    {kept:,} kept of {came:,} barcodes"
+        + (f" ({100 * kept / came:.1f} %)" if came else ""),
         f"Clusters: {_listed({group.id: str(len(group.cluster_names)) for group in run.finished})}",
         f"Accuracy: {_listed({group.id: _scores(group) for group in scored})}"
         if scored

@@ -30,8 +30,9 @@ def cluster_color(position: int) -> str:
 def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
     """Return a colour per cell type that hangs on its name, not on its order; ``Unknown`` is grey.
 
-    Two names that want the same colour are parted in alphabetical order, so that the same set of names always
-    gets the same colours. Up to seven types share the seven colours that are most distinct.
+    Two names that want the same colour are parted in alphabetical order, so that the same set of
+    names always gets the same colours. Up to seven types share the seven colours that are most
+    distinct.
     """
     colors: dict[str, str] = {}
     taken: set[int] = set()
@@ -39,7 +40,9 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
     slots = next((size for size in (len(SAFEST), len(BASE)) if len(known) <= size), 3 * len(BASE))
     for name in known:
         wanted = zlib.crc32(name.encode("utf-8", "replace")) % min(slots, len(BASE))
-        free = [(wanted + step) % slots for step in range(slots) if (wanted + step) % slots not in taken]
+        free = [
+            (wanted + step) % slots for step in range(slots) if (wanted + step) % slots not in taken
+        ]
         slot = free[0] if free else wanted
         taken.add(slot)
         colors[name] = cluster_color(slot)
@@ -49,8 +52,9 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
 def cluster_colors(types: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """Return a colour per cluster of each group, so that one colour does not mean other cells in the next group.
 
-    A cluster has the colour of its cell type; where several clusters of a group are of one type, they are shades of it.
-    Clusters of no known type take, one after the other over all groups, colours that no cell type has.
+    A cluster has the colour of its cell type; where several clusters of a group are of one type,
+    they are shades of it. Clusters of no known type take, one after the other over all groups,
+    colours that no cell type has.
 
     Parameters
     ----------
@@ -59,14 +63,21 @@ def cluster_colors(types: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str
     """
     of_type = cell_type_colors(name for clusters in types.values() for name in clusters.values())
     used = {color for name, color in of_type.items() if name != "Unknown"}
-    free = cycle([place for place in range(3 * len(BASE)) if BASE[place % len(BASE)] not in used] or range(len(BASE)))
+    free = cycle(
+        [place for place in range(3 * len(BASE)) if BASE[place % len(BASE)] not in used]
+        or range(len(BASE))
+    )
     return {group: _group_colors(types[group], of_type, free) for group in sorted(types)}
 
 
-def _group_colors(types: Mapping[str, str], of_type: Mapping[str, str], free: Iterator[int]) -> dict[str, str]:
+def _group_colors(
+    types: Mapping[str, str], of_type: Mapping[str, str], free: Iterator[int]
+) -> dict[str, str]:
     tints = {name: cycle(_TINTS) for name in types.values()}
     return {
-        cluster: cluster_color(next(free)) if name == "Unknown" else _tinted(of_type[name], next(tints[name]))
+        cluster: cluster_color(next(free))
+        if name == "Unknown"
+        else _tinted(of_type[name], next(tints[name]))
         for cluster, name in types.items()
     }
 
@@ -84,7 +95,9 @@ def graded(share: float) -> str:
 
 
 def _mixed(one: str, other: str, weight: float) -> str:
-    pairs = zip(bytes.fromhex(one.removeprefix("#")), bytes.fromhex(other.removeprefix("#")), strict=True)
+    pairs = zip(
+        bytes.fromhex(one.removeprefix("#")), bytes.fromhex(other.removeprefix("#")), strict=True
+    )
     return "#" + bytes(round((1 - weight) * a + weight * b) for a, b in pairs).hex()
 
 

@@ -20,7 +20,8 @@ _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> None:
     """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
 
-    `group` has log-normalized X, obs cluster, var highly_variable, means and dispersions_norm; `prefix` is its id.
+    `group` has log-normalized X, obs cluster, var highly_variable, means and dispersions_norm;
+    `prefix` is its id.
     """
     genes = top_markers(markers, set(group.var_names))
     write_table(variable_genes(group), f"{prefix}.genes.tsv")
@@ -48,8 +49,8 @@ def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
 
     Returns
     -------
-    Columns cluster, gene, share (0 to 1) and mean (over all cells of the cluster); clusters in natural order, genes in
-    the order given.
+    Columns cluster, gene, share (0 to 1) and mean (over all cells of the cluster); clusters in
+    natural order, genes in the order given.
     """
     clusters = pd.Categorical(group.obs["cluster"].astype(str))
     names = sorted(clusters.categories, key=natural)

@@ -26,8 +26,13 @@ def _samplesheet(run: Run) -> Section:
     names = {key: f"extra_{index}" for index, key in enumerate(extra)}
     rows = {
         sample.label: {
-            **{key: None if value is None else str(value) for key, value in sample.settings.items()},
-            **{names[key]: None if value is None else str(value) for key, value in sample.extra.items()},
+            **{
+                key: None if value is None else str(value) for key, value in sample.settings.items()
+            },
+            **{
+                names[key]: None if value is None else str(value)
+                for key, value in sample.extra.items()
+            },
             "format": (sample.quality or {}).get("format"),
         }
         for sample in run.samples
@@ -55,21 +60,32 @@ def _memory_row(row: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, A
 
 
 def _resources(run: Run) -> Iterator[Section]:
-    rows = {group.label: {**group.metrics, "device": _device(group, run)} for group in run.finished if group.metrics}
+    rows = {
+        group.label: {**group.metrics, "device": _device(group, run)}
+        for group in run.finished
+        if group.metrics
+    }
     if rows:
         yield table_section("resources", rows)
 
 
 def _device(group: Group, run: Run) -> str:
     used = str(group.metrics.get("device", ""))
-    return f"{used} (no GPU was found)" if (used, run.parameters.get("device")) == ("cpu", "auto") else used
+    return (
+        f"{used} (no GPU was found)"
+        if (used, run.parameters.get("device")) == ("cpu", "auto")
+        else used
+    )
 
 
 def _parameters(run: Run) -> Iterator[Section]:
     known = dict(run.schema.get("properties", {}))
     for group in (run.schema.get("$defs") or run.schema.get("definitions") or {}).values():
         known |= group.get("properties", {})
-    rows = {text(f"--{key}"): _parameter_row(value, known.get(key)) for key, value in sorted(run.parameters.items())}
+    rows = {
+        text(f"--{key}"): _parameter_row(value, known.get(key))
+        for key, value in sorted(run.parameters.items())
+    }
     changed = {key: row for key, row in rows.items() if row.get("changed")}
     first = "Those that differ from their defaults come first."
     if rows:
@@ -86,7 +102,13 @@ def _parameter_row(value: Any, known: Mapping[str, Any] | None) -> dict[str, Any
 
 
 def _shown(value: Any) -> str:
-    return "not set" if value is None or value == "" else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        "not set"
+        if value is None or value == ""
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _versions(run: Run) -> Iterator[Section]:

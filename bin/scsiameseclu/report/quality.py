@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from .content import Column, Curve, Section, bars, boxes, columns_of, lines, section, table_section, text
+from .content import (
+    Column,
+    Curve,
+    Section,
+    bars,
+    boxes,
+    columns_of,
+    lines,
+    section,
+    table_section,
+    text,
+)
 from .inputs import METRICS, Ledger, Run, Sample
 from .palette import UNKNOWN, cluster_color, in_order
 
@@ -62,8 +73,16 @@ def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     if not called:
         return
     many = len(called) > _MANY
-    datasets = _common_curves(called) if many else {sample.label: _rank_curves(of) for sample, of in called.items()}
-    dashed = [] if many else [name for curves in datasets.values() for name in curves if name != "Barcodes"]
+    datasets = (
+        _common_curves(called)
+        if many
+        else {sample.label: _rank_curves(of) for sample, of in called.items()}
+    )
+    dashed = (
+        []
+        if many
+        else [name for curves in datasets.values() for name in curves if name != "Barcodes"]
+    )
     body = lines(
         datasets,
         x_label="Rank of the barcode",
@@ -91,7 +110,8 @@ def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
     curve = list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
     ends = curve[0][0], curve[-1][0]
     levels: dict[str, Curve] = {
-        f"{name} {calling[key]:,}": [(rank, calling[key]) for rank in ends] for key, name in _LEVELS.items()
+        f"{name} {calling[key]:,}": [(rank, calling[key]) for rank in ends]
+        for key, name in _LEVELS.items()
     }
     return {"Barcodes": curve, **levels}
 
@@ -100,12 +120,19 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     named = [rule for sample in samples for rule in _of(sample, "removed")]
     found = [rule for ledger in samples.values() for rule in ledger.removed]
     names = {rule: rule_name(rule) for rule in dict.fromkeys([*named, *found]) if rule in found}
-    colors = {rule: UNKNOWN if place > 13 else cluster_color(place) for place, rule in enumerate(["kept", *names])}
+    colors = {
+        rule: UNKNOWN if place > 13 else cluster_color(place)
+        for place, rule in enumerate(["kept", *names])
+    }
     counts = {sample.label: {"kept": of.n_kept, **of.removed} for sample, of in samples.items()}
-    yield section("cell_ledger", bars({"Barcodes": counts}, colors, label="Barcodes", names={"kept": "Kept", **names}))
+    yield section(
+        "cell_ledger",
+        bars({"Barcodes": counts}, colors, label="Barcodes", names={"kept": "Kept", **names}),
+    )
     own = columns_of("ledger_sums")
     removed = {
-        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count") for key, name in names.items()
+        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count")
+        for key, name in names.items()
     }
     rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
     yield table_section("ledger_sums", rows, {"in": own["in"], **removed, **own})
@@ -119,7 +146,12 @@ def rule_name(rule: str) -> str:
 def _sums(sample: Sample, ledger: Ledger) -> dict[str, Any]:
     came_in = (sample.quality or {}).get("n_barcodes", ledger.n_barcodes)
     removed = {f"removed_{rule}": n for rule, n in ledger.removed.items()}
-    return {"in": came_in, **removed, "kept": ledger.n_kept, "sum": came_in - sum(removed.values()) - ledger.n_kept}
+    return {
+        "in": came_in,
+        **removed,
+        "kept": ledger.n_kept,
+        "sum": came_in - sum(removed.values()) - ledger.n_kept,
+    }
 
 
 def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
@@ -133,7 +165,10 @@ def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
 
 def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     rows = {
-        sample.label: {**_of(sample, "thresholds"), "notes": " ".join((sample.quality or {}).get("notes") or [])}
+        sample.label: {
+            **_of(sample, "thresholds"),
+            "notes": " ".join((sample.quality or {}).get("notes") or []),
+        }
         for sample in samples
     }
     found = table_section("thresholds", rows)
@@ -149,7 +184,11 @@ def _distributions(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         limits = _common_limits(samples, metric)
         highest = max(box["max"] for summaries in datasets.values() for box in summaries.values())
         bounds = " and ".join(limits)
-        words = f"Cells must have {bounds} (dashed where it is within the range)." if bounds else _NO_BOUNDS
+        words = (
+            f"Cells must have {bounds} (dashed where it is within the range)."
+            if bounds
+            else _NO_BOUNDS
+        )
         drawn = {at: value for at, value in limits.items() if value <= 1.5 * highest}
         body = boxes(datasets, label=name, thresholds=drawn)
         yield section("distribution", body, number=metric, metric=name, bounds=words)
@@ -164,10 +203,15 @@ def _boxes(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, dict[str,
         if box
     }
     if len(samples) <= _MANY:
-        return {"All": {f"{name}, {when}": box for (name, when), box in found.items()}} if found else {}
+        return (
+            {"All": {f"{name}, {when}": box for (name, when), box in found.items()}}
+            if found
+            else {}
+        )
     switches = {"Kept cells (after)": "after", "All barcodes (before)": "before"}
     datasets = {
-        title: {name: box for (name, at), box in found.items() if at == when} for title, when in switches.items()
+        title: {name: box for (name, at), box in found.items() if at == when}
+        for title, when in switches.items()
     }
     return {title: summaries for title, summaries in datasets.items() if summaries}
 
@@ -184,11 +228,17 @@ def _common_limits(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, f
 
 def _doublets(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     calls = {sample: _of(sample, "doublets") for sample in samples}
-    scored = {sample: doublets for sample, doublets in calls.items() if _drawable(doublets.get("histogram") or {})}
+    scored = {
+        sample: doublets
+        for sample, doublets in calls.items()
+        if _drawable(doublets.get("histogram") or {})
+    }
     if not scored:
         return
     datasets = _score_curves(scored)
-    dashed = [name for curves in datasets.values() for name in curves if name.startswith("Threshold")]
+    dashed = [
+        name for curves in datasets.values() for name in curves if name.startswith("Threshold")
+    ]
     fixed = {name: cluster_color(place) for place, name in enumerate(_SCORES.values())}
     body = lines(
         datasets,
@@ -199,7 +249,9 @@ def _doublets(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         ymin=0,
     )
     yield section("doublet_scores", body)
-    yield table_section("doublet_table", {sample.label: _called(doublets) for sample, doublets in calls.items()})
+    yield table_section(
+        "doublet_table", {sample.label: _called(doublets) for sample, doublets in calls.items()}
+    )
 
 
 def _drawable(histogram: Mapping[str, Any]) -> bool:
@@ -215,11 +267,18 @@ def _called(doublets: Mapping[str, Any]) -> dict[str, Any]:
 def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """Return one data set per sample, or, where there are many, one for observed and one for simulated scores."""
     curves: dict[str, dict[str, Curve]] = {
-        sample.label: {name: _shares(of["histogram"], key) for key, name in _SCORES.items() if of["histogram"].get(key)}
+        sample.label: {
+            name: _shares(of["histogram"], key)
+            for key, name in _SCORES.items()
+            if of["histogram"].get(key)
+        }
         for sample, of in scored.items()
     }
     if len(scored) > _MANY:
-        return {name: {label: of[name] for label, of in curves.items() if name in of} for name in _SCORES.values()}
+        return {
+            name: {label: of[name] for label, of in curves.items() if name in of}
+            for name in _SCORES.values()
+        }
     for sample, doublets in scored.items():
         own, threshold = curves[sample.label], doublets.get("threshold")
         if threshold is not None:
@@ -232,10 +291,13 @@ def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[
 def _shares(histogram: Mapping[str, Any], key: str) -> list[tuple[float, float]]:
     """Return (score, share in percent per bin); bins without any score belong to the scores on their two sides.
 
-    Scrublet's scores take few values, further apart the higher they are: most bins lie between two of them.
+    Scrublet's scores take few values, further apart the higher they are: most bins lie between two
+    of them.
     """
     edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram[key], float)
-    drawn = np.flatnonzero(sum(np.asarray(histogram[name], float) for name in _SCORES if histogram.get(name)))
+    drawn = np.flatnonzero(
+        sum(np.asarray(histogram[name], float) for name in _SCORES if histogram.get(name))
+    )
     ends = (edges[drawn[:-1] + 1] + edges[drawn[1:]]) / 2
     widths = np.diff(np.r_[edges[drawn[0]], ends, edges[drawn[-1] + 1]]) / (edges[1] - edges[0])
     shares = 100 * counts[drawn] / max(counts.sum(), 1) / widths

@@ -38,7 +38,12 @@ _DIVIDER: dict[str, Any] = {
     "width": 1,
     "dash": "dash",
     "showlegend": False,
-    "marker": {"symbol": "circle", "color": "rgba(0,0,0,0)", "line_color": "rgba(0,0,0,0)", "width": 0},
+    "marker": {
+        "symbol": "circle",
+        "color": "rgba(0,0,0,0)",
+        "line_color": "rgba(0,0,0,0)",
+        "width": 0,
+    },
 }
 """A line between the two UMAPs."""
 
@@ -47,7 +52,9 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections on groups of several samples; none if there is no such group."""
     groups = [group for group in run.finished if len(set(group.clusters["sample"])) > 1]
     if groups:
-        limits: Mapping[str, float] = next((of for group in groups if (of := group.summary.get("limits"))), {})
+        limits: Mapping[str, float] = next(
+            (of for group in groups if (of := group.summary.get("limits"))), {}
+        )
         yield _correction(run, groups, limits)
         yield from _mixing(groups)
         yield from _concordance(groups, limits)
@@ -68,9 +75,14 @@ def _agreement(group: Group) -> dict[str, float]:
 
 def _correction(run: Run, groups: list[Group], limits: Mapping[str, float]) -> Section:
     asked = {"need": "need below", "validity": "concordance from", "shared": "shared from"}
-    need, validity, shared = (f" ({words} {limits[name]})" if limits else "" for name, words in asked.items())
+    need, validity, shared = (
+        f" ({words} {limits[name]})" if limits else "" for name, words in asked.items()
+    )
     rows = {group.label: _correction_row(run, group, limits) for group in groups}
-    mixing, distances = any(group.mixing for group in groups), any(len(group.distances) for group in groups)
+    mixing, distances = (
+        any(group.mixing for group in groups),
+        any(len(group.distances) for group in groups),
+    )
     told = {"need": need, "validity": validity, "shared": shared}
     return table_section("batch_correction", rows, None, mixing=mixing, distances=distances, **told)
 
@@ -79,7 +91,9 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
     decision = _decision(group)
     reason = str(decision.get("reason", "the samples are one batch"))
     doubtful = [
-        f"{text(name)} ({text(kind, length=40)})" if (kind := group.cell_types.get(name)) else text(name)
+        f"{text(name)} ({text(kind, length=40)})"
+        if (kind := group.cell_types.get(name))
+        else text(name)
         for name, value in _agreement(group).items()
         if value < limits.get("cluster", 0)
     ]
@@ -100,7 +114,9 @@ def _mixing(groups: list[Group]) -> Iterator[Section]:
         {
             f"{group.label}, {text(record['cell_type'])}": record
             for group in groups
-            for record in sorted(group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"]))
+            for record in sorted(
+                group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"])
+            )
         },
         _MAX_ROWS,
         "lowest",
@@ -128,12 +144,18 @@ def _concordance(groups: list[Group], limits: Mapping[str, float]) -> Iterator[S
 
 def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
     """Yield the UMAPs before and after the correction, side by side, of a fifth of the points of other plots."""
-    corrected = {group.label: _places(run, group) for group in groups if "uncorrected_1" in group.umap}
+    corrected = {
+        group.label: _places(run, group) for group in groups if "uncorrected_1" in group.umap
+    }
     if not corrected:
         return
     shown = dict(list(corrected.items())[:MAX_PICTURES])
     drawn, told = thinned(shown, run.max_points // 5)
-    some = f" Of {len(corrected)} corrected groups the first {len(shown)}." if len(shown) < len(corrected) else ""
+    some = (
+        f" Of {len(corrected)} corrected groups the first {len(shown)}."
+        if len(shown) < len(corrected)
+        else ""
+    )
     body = points(
         {label: _clouds(cells) for label, cells in drawn.items()},
         x_label="before the correction | after the correction",
@@ -147,7 +169,9 @@ def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
 def _places(run: Run, group: Group) -> pd.DataFrame:
     """Return batch and places of the cells before and after the correction, each UMAP from 0 to 1 on either axis."""
     batches = {sample.id: batch_of(sample.settings) for sample in run.samples}
-    cells = group.clusters[["barcode", "sample"]].merge(group.umap, on="barcode", validate="one_to_one")
+    cells = group.clusters[["barcode", "sample"]].merge(
+        group.umap, on="barcode", validate="one_to_one"
+    )
     places = cells[[f"{name}_{axis}" for name in ("uncorrected", "umap") for axis in (1, 2)]]
     places = (places - places.min()) / (places.max() - places.min()).replace(0, 1)
     places["umap_1"] += _GAP
@@ -160,21 +184,31 @@ def _clouds(cells: pd.DataFrame) -> Clouds:
     clouds: Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
-        before, after = (pairs(own, f"{key}_1", f"{key}_2", decimals=3) for key in ("uncorrected", "umap"))
+        before, after = (
+            pairs(own, f"{key}_1", f"{key}_2", decimals=3) for key in ("uncorrected", "umap")
+        )
         clouds[shown[name]] = (colors[name], before + after)
     return clouds
 
 
 def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
     known = [group for group in groups if len(group.distances)]
-    only = f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn." if len(known) > MAX_HEATMAPS else ""
+    only = (
+        f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn."
+        if len(known) > MAX_HEATMAPS
+        else ""
+    )
     for number, group in enumerate(known[:MAX_HEATMAPS], start=1):
         compared = (
             "summed within each cell type that two samples share (10 cells each), and averaged over these"
             if (group.distances["n_cell_types"] > 0).all()
             else "summed over all cells, since two of the samples share no cell type (10 cells each)"
         )
-        values = _alike_together(_square(group)).rename(index=run.sample_label, columns=run.sample_label).round(4)
+        values = (
+            _alike_together(_square(group))
+            .rename(index=run.sample_label, columns=run.sample_label)
+            .round(4)
+        )
         highest = float(values.to_numpy().max()) or 1.0
         body = heatmap(values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest)
         of = group.label if len(known) > 1 else ""
@@ -185,7 +219,9 @@ def _square(group: Group) -> pd.DataFrame:
     """Return the distances of every two samples, samples x samples."""
     long = group.distances[["sample", "other", "distance"]]
     both = pd.concat([long, long.rename(columns={"sample": "other", "other": "sample"})])
-    square: pd.DataFrame = both.pivot_table("distance", index="sample", columns="other", fill_value=0.0)
+    square: pd.DataFrame = both.pivot_table(
+        "distance", index="sample", columns="other", fill_value=0.0
+    )
     names = sorted(square.index, key=natural)
     return pd.DataFrame(square.loc[names, names]).rename_axis(index=None, columns=None)
 

@@ -12,7 +12,16 @@ from . import samples as of_samples
 from .content import Section
 from .inputs import Run, read_run
 
-_MODULES = (overview, quality, expression, of_samples, clustering, annotation, conditions, provenance)
+_MODULES = (
+    overview,
+    quality,
+    expression,
+    of_samples,
+    clustering,
+    annotation,
+    conditions,
+    provenance,
+)
 CHAPTERS = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 """The chapters in their order; each makes its sections in their order."""
 MAX_POINTS = 12_000
@@ -32,7 +41,8 @@ def write_tables(
 ) -> None:
     """Write the report's sections and their order, and what the console shows, into the current directory.
 
-    ``*_mqc.json`` is one file per section, ``section_order.yml`` configures MultiQC, ``summary.txt`` is for people.
+    ``*_mqc.json`` is one file per section, ``section_order.yml`` configures MultiQC,
+    ``summary.txt`` is for people.
 
     Parameters
     ----------
@@ -53,10 +63,15 @@ def write_tables(
     schema
         JSON schema of the parameters; with it, those that differ from their defaults come first.
     max_points
-        Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients take a fifth of it,
-        plots of genes a third.
+        Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients
+        take a fifth of it, plots of genes a third.
     """
-    given = {"samplesheet": samplesheet, "parameters": parameters, "versions": versions, "methods": methods}
+    given = {
+        "samplesheet": samplesheet,
+        "parameters": parameters,
+        "versions": versions,
+        "methods": methods,
+    }
     run = read_run(samples, groups, failures, schema, max_points, **given)
     sections = report_sections(run)
     for chapter, section in sections:
@@ -67,12 +82,16 @@ def write_tables(
 
 def report_sections(run: Run) -> list[tuple[str, Section]]:
     """Return all sections of the report for which there is something to show, in their order."""
-    return [(name, section) for name, chapter in CHAPTERS.items() for section in chapter.sections(run)]
+    return [
+        (name, section) for name, chapter in CHAPTERS.items() for section in chapter.sections(run)
+    ]
 
 
 def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
     """Return MultiQC's settings for chapters and sections in this order; it would sort them by name."""
-    places = {section.id: {"order": 10 * place} for place, (_, section) in enumerate(sections, start=100)}
+    places = {
+        section.id: {"order": 10 * place} for place, (_, section) in enumerate(sections, start=100)
+    }
     chapters = list(dict.fromkeys(chapter for chapter, _ in sections))
     return {"custom_content": {"order": chapters}, "report_section_order": places}
 

@@ -25,10 +25,18 @@ _LOOK = {
     "Coarse cluster": "what the clusters become where the tree is cut nearer to its root.",
     "Fine cluster": "what they become where it is cut nearer to its leaves.",
     "Confidence": "doubt about a cell's cluster belongs at the borders between clusters.",
-    CELL_METRICS["total_counts"]: "should vary within clusters rather than between them, or depth may have made them.",
-    CELL_METRICS["n_genes_by_counts"]: "a cluster of few genes may be debris, one of many may be doublets.",
-    CELL_METRICS["pct_counts_mt"]: "an island of high share often is dying cells rather than a cell type.",
-    CELL_METRICS["doublet_score"]: "doublets left over gather between the clusters of the types that they are made of.",
+    CELL_METRICS[
+        "total_counts"
+    ]: "should vary within clusters rather than between them, or depth may have made them.",
+    CELL_METRICS[
+        "n_genes_by_counts"
+    ]: "a cluster of few genes may be debris, one of many may be doublets.",
+    CELL_METRICS[
+        "pct_counts_mt"
+    ]: "an island of high share often is dying cells rather than a cell type.",
+    CELL_METRICS[
+        "doublet_score"
+    ]: "doublets left over gather between the clusters of the types that they are made of.",
 }
 """What colours the cells, in the order of the switch, and what to look for."""
 
@@ -36,16 +44,21 @@ _LOOK = {
 def sections(run: Run) -> Iterator[Section]:
     """Return the UMAPs: one per group, or, of many groups, one per colouring.
 
-    Each colouring draws `run.max_points` cells, all groups together, or, where it shows a gradient and not single
-    cells, a fifth of that.
+    Each colouring draws `run.max_points` cells, all groups together, or, where it shows a gradient
+    and not single cells, a fifth of that.
     """
     cells = {group: _cells(group, run) for group in run.finished if len(group.umap)}
     if not cells:
         return
     drawn, told = thinned(cells, run.max_points)
     fewer, _ = thinned(cells, run.max_points // 5)
-    edges = {metric: _edges([of[metric] for of in cells.values() if metric in of]) for metric in CELL_METRICS}
-    clouds = {group: _named(run, group, drawn[group]) | _graded(fewer[group], edges) for group in cells}
+    edges = {
+        metric: _edges([of[metric] for of in cells.values() if metric in of])
+        for metric in CELL_METRICS
+    }
+    clouds = {
+        group: _named(run, group, drawn[group]) | _graded(fewer[group], edges) for group in cells
+    }
     if len(cells) <= MAX_PLOTS:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in _LOOK if name in found}
@@ -59,7 +72,9 @@ def sections(run: Run) -> Iterator[Section]:
             yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, told, look=[name])
 
 
-def _section(number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Sequence[str]) -> Section:
+def _section(
+    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Sequence[str]
+) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
     return section("umap", body, number=number, title=title, looks=looks, drawn=told)
@@ -69,7 +84,9 @@ def _cells(group: Group, run: Run) -> pd.DataFrame:
     """Return the cells of a group with clusters, coordinates, condition and metrics of quality control."""
     cells = group.clusters.merge(group.umap, on="barcode", validate="one_to_one")
     members = [sample for sample in run.samples if sample.id in group.samples]
-    conditions = {sample.id: sample.extra.get(str(run.parameters.get("condition"))) for sample in members}
+    conditions = {
+        sample.id: sample.extra.get(str(run.parameters.get("condition"))) for sample in members
+    }
     cells["condition"] = cells["sample"].map(conditions)
     ledgers = [sample.ledger.cells for sample in members if sample.ledger]
     return cells.join(pd.concat(ledgers), on="barcode") if ledgers else cells
@@ -86,7 +103,10 @@ def _named(run: Run, group: Group, cells: pd.DataFrame) -> dict[str, Clouds]:
         if len(names) > (column in ("sample", "condition")) and not same:
             title = {"cluster_coarse": "Coarse cluster", "cluster_fine": "Fine cluster"}.get(column)
             views[title or column.replace("_", " ").capitalize()] = _clouds(
-                cells, column, colors.get(column) or in_order(names), "Cluster " if "cluster" in column else ""
+                cells,
+                column,
+                colors.get(column) or in_order(names),
+                "Cluster " if "cluster" in column else "",
             )
     return views
 
@@ -95,7 +115,10 @@ def _clouds(cells: pd.DataFrame, column: str, colors: Mapping[str, str], prefix:
     """Return a cloud per value of a column."""
     shown = unique_texts(sorted(cells[column].dropna().unique(), key=natural))
     return {
-        prefix + label: (colors.get(name, UNKNOWN), pairs(cells[cells[column] == name], "umap_1", "umap_2"))
+        prefix + label: (
+            colors.get(name, UNKNOWN),
+            pairs(cells[cells[column] == name], "umap_1", "umap_2"),
+        )
         for name, label in shown.items()
     }
 

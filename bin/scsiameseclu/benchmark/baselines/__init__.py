@@ -1,7 +1,7 @@
 """The methods that the paper compares with, and SC3: compact, written from their papers, without a label.
 
-Each module is one method; what is done differently from paper and published code stands in its docstrings. None of
-their libraries is loaded before a fit.
+Each module is one method; what is done differently from paper and published code stands in its
+docstrings. None of their libraries is loaded before a fit.
 """
 
 from __future__ import annotations

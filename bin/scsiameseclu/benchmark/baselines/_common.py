@@ -1,7 +1,8 @@
 """What the baselines share: their input, batches, autoencoder, ZINB head, Student's t head and graph head.
 
-Every training is deterministic for a seed on the CPU, sees minibatches only, and takes as many epochs as its paper
-says, but at most ``MOST_STEPS`` steps: small sets are trained as published, and large ones in bounded time.
+Every training is deterministic for a seed on the CPU, sees minibatches only, and takes as many
+epochs as its paper says, but at most ``MOST_STEPS`` steps: small sets are trained as published, and
+large ones in bounded time.
 """
 
 from __future__ import annotations
@@ -160,7 +161,9 @@ class ZinbHead(nn.Module):
         super().__init__()
         self.mean, self.dispersion, self.dropout = (nn.Linear(n_hidden, n_genes) for _ in range(3))
 
-    def forward(self, hidden: torch.Tensor, size_factors: torch.Tensor, genes: torch.Tensor) -> Zinb:
+    def forward(
+        self, hidden: torch.Tensor, size_factors: torch.Tensor, genes: torch.Tensor
+    ) -> Zinb:
         """Return the distribution's parameters for the genes of index `genes`."""
         mean, dispersion, dropout = (
             functional.linear(hidden, layer.weight[genes], layer.bias[genes])
@@ -189,7 +192,9 @@ class ZinbAutoencoder(Autoencoder):
     def counts_loss(self, cells: Cells, batch: torch.Tensor) -> torch.Tensor:
         """Return the negative log-likelihood of a batch's counts, its expression being seen through noise."""
         x = cells.scaled[batch]
-        return self.zinb.loss(self.decoder(self.encode(x + self.noise * torch.randn_like(x))), cells, batch)
+        return self.zinb.loss(
+            self.decoder(self.encode(x + self.noise * torch.randn_like(x))), cells, batch
+        )
 
 
 class StudentHead(nn.Module):
@@ -221,13 +226,17 @@ def encoded(encode: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> 
     return torch.cat([encode(part) for part in torch.split(x, 4096)])  # type: ignore[no-untyped-call]
 
 
-def kmeans(z: torch.Tensor | NDArray[np.float32], n_clusters: int, seed: int) -> tuple[NDArray[np.int64], torch.Tensor]:
+def kmeans(
+    z: torch.Tensor | NDArray[np.float32], n_clusters: int, seed: int
+) -> tuple[NDArray[np.int64], torch.Tensor]:
     """Return labels and centers of k-means; fewer clusters where fewer cells are distinct."""
     device = z.device if isinstance(z, torch.Tensor) else "cpu"
     points = z.cpu().numpy() if isinstance(z, torch.Tensor) else z
     distinct = len(np.unique(points, axis=0))
     found = KMeans(min(n_clusters, distinct), n_init=STARTS, random_state=seed).fit(points)
-    return found.labels_.astype(np.int64), torch.from_numpy(found.cluster_centers_.astype(np.float32)).to(device)
+    return found.labels_.astype(np.int64), torch.from_numpy(
+        found.cluster_centers_.astype(np.float32)
+    ).to(device)
 
 
 def refine(
@@ -266,7 +275,9 @@ def refine(
         if changed < TOLERANCE or steps >= min(MOST_STEPS, epochs * -(-len(labels) // BATCH)):
             return np.asarray(labels.cpu(), dtype=np.int64)
         target, last = sharpened(log_q), labels
-        train(optimizer, lambda batch, p=target: loss(batch, p[batch]), batches(len(labels), epochs=1))  # type: ignore[misc]
+        train(
+            optimizer, lambda batch, p=target: loss(batch, p[batch]), batches(len(labels), epochs=1)
+        )  # type: ignore[misc]
         steps += -(-len(labels) // BATCH)
 
 
@@ -288,11 +299,15 @@ def neighbor_graph(points: NDArray[np.float32], k: int) -> csr_matrix:
     n = len(points)
     neighbors, _ = knn_indices(points, n_neighbors=k)
     rows = np.repeat(np.arange(n), neighbors.shape[1])
-    graph = csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, neighbors.ravel())), shape=(n, n))
+    graph = csr_matrix(
+        (np.ones(len(rows), dtype=np.float32), (rows, neighbors.ravel())), shape=(n, n)
+    )
     return csr_matrix(graph.maximum(graph.T))
 
 
-def subgraphs(graph: csr_matrix, *, epochs: int, seeds: int = 32) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def subgraphs(
+    graph: csr_matrix, *, epochs: int, seeds: int = 32
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield cells with all their neighbors, and the adjacency among them, loops included, as dense batches.
 
     A graph head thus sees whole neighborhoods of the `seeds`, and never the n x n matrix.
@@ -300,7 +315,10 @@ def subgraphs(graph: csr_matrix, *, epochs: int, seeds: int = 32) -> Iterator[tu
     loops = csr_matrix(graph + identity(graph.shape[0], dtype=np.float32, format="csr"))
     for batch in batches(graph.shape[0], epochs=epochs, size=seeds):
         cells = np.unique(loops[batch.numpy()].indices)
-        yield torch.from_numpy(cells.astype(np.int64)), torch.from_numpy(loops[cells][:, cells].toarray())
+        yield (
+            torch.from_numpy(cells.astype(np.int64)),
+            torch.from_numpy(loops[cells][:, cells].toarray()),
+        )
 
 
 def row_normalized(adjacency: torch.Tensor) -> torch.Tensor:

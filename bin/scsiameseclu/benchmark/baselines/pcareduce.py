@@ -28,19 +28,26 @@ class _Cluster(NamedTuple):
     covariance: Array
 
 
-def pcareduce_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:  # noqa: ARG001
+def pcareduce_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Merge the clusters of k-means one by one, with one component less at each step, down to the number wanted.
 
-    The pair that is merged is the one whose cells are most probable in one normal distribution (eq. 3, method "M").
+    The pair that is merged is the one whose cells are most probable in one normal distribution (eq.
+    3, method "M").
     """
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float64)
     q = min(max(COMPONENTS, n_clusters - 1), scores.shape[1], len(scores) - 1)
-    labels = KMeans(min(q + 1, len(np.unique(scores, axis=0))), n_init=10, random_state=seed).fit_predict(scores[:, :q])
+    labels = KMeans(
+        min(q + 1, len(np.unique(scores, axis=0))), n_init=10, random_state=seed
+    ).fit_predict(scores[:, :q])
     clusters = {int(name): _cluster(scores[labels == name, :q]) for name in np.unique(labels)}
     while len(clusters) > n_clusters:
         d = min(q, len(clusters) - 1)
         pairs = list(itertools.combinations(clusters, 2))
-        kept, gone = max(pairs, key=lambda pair: _log_density(clusters[pair[0]], clusters[pair[1]], d))
+        kept, gone = max(
+            pairs, key=lambda pair: _log_density(clusters[pair[0]], clusters[pair[1]], d)
+        )
         labels[labels == gone] = kept
         del clusters[gone]
         clusters[kept] = _cluster(scores[labels == kept, :q])
@@ -55,13 +62,18 @@ def _cluster(points: Array) -> _Cluster:
 def _log_density(a: _Cluster, b: _Cluster, d: int) -> float:
     """Return the log-density of the cells of both under the normal distribution of their pooled moments.
 
-    Its mean is theirs and its covariance the mean of the two, weighted by their cells, as published; of a cluster of
-    one cell it is the identity.
+    Its mean is theirs and its covariance the mean of the two, weighted by their cells, as
+    published; of a cluster of one cell it is the identity.
     """
     n = a.n + b.n
     mean = (a.n * a.mean[:d] + b.n * b.mean[:d]) / n
-    pooled = sum(c.n / n * (c.covariance[:d, :d] * c.n / (c.n - 1) if c.n > 1 else np.eye(d)) for c in (a, b))
+    pooled = sum(
+        c.n / n * (c.covariance[:d, :d] * c.n / (c.n - 1) if c.n > 1 else np.eye(d)) for c in (a, b)
+    )
     covariance = pooled + RIDGE * np.eye(d)
-    scatter = sum(c.n * (c.covariance[:d, :d] + np.outer(c.mean[:d] - mean, c.mean[:d] - mean)) for c in (a, b))
+    scatter = sum(
+        c.n * (c.covariance[:d, :d] + np.outer(c.mean[:d] - mean, c.mean[:d] - mean))
+        for c in (a, b)
+    )
     _, log_determinant = np.linalg.slogdet(2 * np.pi * covariance)
     return float(-0.5 * (n * log_determinant + np.trace(np.linalg.solve(covariance, scatter))))

@@ -41,11 +41,15 @@ def sc3_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) ->
     labels[chosen] = found
     others = np.setdiff1d(np.arange(len(x)), chosen)
     single = len(np.unique(found)) == 1
-    labels[others] = found[0] if single else SVC(kernel="linear").fit(x[chosen], found).predict(x[others])
+    labels[others] = (
+        found[0] if single else SVC(kernel="linear").fit(x[chosen], found).predict(x[others])
+    )
     return labels
 
 
-def _consensus(x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _consensus(
+    x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Return the cut, by complete linkage, of the share of k-means partitions in which two cells are apart."""
     n = len(x)
     low, high = (max(1, round(share * n)) for share in SHARES)
@@ -55,7 +59,9 @@ def _consensus(x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator
         for vectors in _embeddings(distances, int(numbers[-1])):
             for d in numbers:
                 seed = int(rng.integers(2**31))
-                labels = KMeans(min(n_clusters, n), n_init=1, random_state=seed).fit_predict(vectors[:, :d])
+                labels = KMeans(min(n_clusters, n), n_init=1, random_state=seed).fit_predict(
+                    vectors[:, :d]
+                )
                 together += labels[:, None] == labels
                 partitions += 1
     apart = cdist(together / partitions, together / partitions)
@@ -65,13 +71,19 @@ def _consensus(x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator
 
 def _distances(x: NDArray[np.float32]) -> list[NDArray[np.float64]]:
     """Return the Euclidean, Pearson and Spearman distances of the cells."""
-    return [cdist(x, x), np.nan_to_num(cdist(x, x, "correlation")), np.nan_to_num(1 - np.corrcoef(rankdata(x, axis=1)))]
+    return [
+        cdist(x, x),
+        np.nan_to_num(cdist(x, x, "correlation")),
+        np.nan_to_num(1 - np.corrcoef(rankdata(x, axis=1))),
+    ]
 
 
 def _embeddings(distances: NDArray[np.float64], d: int) -> list[NDArray[np.float64]]:
     """Return the first d principal components of the distances, and eigenvectors of the graph's Laplacian."""
     n = len(distances)
-    centered = (distances - distances.mean(axis=0)) / np.where(distances.std(axis=0) > 0, distances.std(axis=0), 1)
+    centered = (distances - distances.mean(axis=0)) / np.where(
+        distances.std(axis=0) > 0, distances.std(axis=0), 1
+    )
     values, vectors = eigh(centered @ centered.T, subset_by_index=[n - d, n - 1])
     affinity = np.exp(-distances / max(distances.max(), 1e-12))
     scale = 1 / np.sqrt(affinity.sum(axis=1))

@@ -36,11 +36,14 @@ class _Linear(nn.Module):
         self.decode = nn.Sequential(nn.Linear(WIDTHS[1], WIDTHS[0]), nn.Linear(WIDTHS[0], n_genes))
 
 
-def sccdcg_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
+def sccdcg_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Embed by reconstruction, orthogonality and the cut (eqs. 3 to 8), then add optimal transport; labels by k-means.
 
-    Corrected: the divergence is taken of log-probabilities, and the target is renewed throughout. A graph is that of a
-    batch, and the columns of z have length 1 over it. Settings are the same for all data.
+    Corrected: the divergence is taken of log-probabilities, and the target is renewed throughout. A
+    graph is that of a batch, and the columns of z have length 1 over it. Settings are the same for
+    all data.
     """
     with seeded(seed, device) as place:
         cells = cells_of(adata, place)
@@ -74,11 +77,18 @@ def _embedding_loss(model: _Linear, x: torch.Tensor) -> torch.Tensor:
     similarity = rows @ rows.T
     graphs = (FIRST_ORDER, similarity), (1 - FIRST_ORDER, similarity @ similarity.T)
     cut = (
-        -torch.stack([share * torch.trace(z.T @ _normalized(graph) @ z) for share, graph in graphs]).sum() / z.shape[1]
+        -torch.stack(
+            [share * torch.trace(z.T @ _normalized(graph) @ z) for share, graph in graphs]
+        ).sum()
+        / z.shape[1]
     )
     orthogonal = functional.mse_loss(z.T @ z, torch.eye(z.shape[1], device=z.device))
     expression = functional.mse_loss(model.decode(latent), x)
-    return WEIGHTS["expression"] * expression + WEIGHTS["orthogonal"] * orthogonal + WEIGHTS["cut"] * cut
+    return (
+        WEIGHTS["expression"] * expression
+        + WEIGHTS["orthogonal"] * orthogonal
+        + WEIGHTS["cut"] * cut
+    )
 
 
 def _normalized(adjacency: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """scDeepCluster (Tian et al., Nat Mach Intell 1, 191-198, 2019).
 
-scDCC (Tian et al., Nat Commun 12, 1873, 2021) adds constraints between pairs of cells, which come from labels; without
-them its objective is the same, so this is the code of both.
+scDCC (Tian et al., Nat Commun 12, 1873, 2021) adds constraints between pairs of cells, which come
+from labels; without them its objective is the same, so this is the code of both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ._common import StudentHead, ZinbAutoencoder, batches, cells_of, encoded, kmeans, refine, seeded, train
+from ._common import (
+    StudentHead,
+    ZinbAutoencoder,
+    batches,
+    cells_of,
+    encoded,
+    kmeans,
+    refine,
+    seeded,
+    train,
+)
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -22,7 +32,9 @@ NOISE = 2.5
 EPOCHS, MOST_EPOCHS = 300, 300
 
 
-def scdeepcluster_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
+def scdeepcluster_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Pretrain a denoising autoencoder by the ZINB likelihood (eq. 6), then add KL(p || q) with weight 1 (eq. 10).
 
     Adam (AMSGrad, rate .001), then Adadelta (rate 1, decay .95), as published.
@@ -38,6 +50,8 @@ def scdeepcluster_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, devic
             head,
             lambda: encoded(model.encode, cells.scaled),
             torch.optim.Adadelta([*model.parameters(), *head.parameters()], lr=1.0, rho=0.95),
-            lambda b, p: model.counts_loss(cells, b) + head.divergence(model.encode(cells.scaled[b]), p),
+            lambda b, p: (
+                model.counts_loss(cells, b) + head.divergence(model.encode(cells.scaled[b]), p)
+            ),
             epochs=MOST_EPOCHS,
         )

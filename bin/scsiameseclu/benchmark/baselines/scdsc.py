@@ -59,17 +59,22 @@ class _Network(nn.Module):
         """Return the graph network's log-probabilities, its layers mixed with the encoder's (eqs. 8 to 10)."""
         hidden, h = x, self.graph[0](x, adjacency).relu()
         for place, layer in enumerate(self.graph[1:-1]):
-            hidden = self.autoencoder.hidden[2 * place + 1](self.autoencoder.hidden[2 * place](hidden))
+            hidden = self.autoencoder.hidden[2 * place + 1](
+                self.autoencoder.hidden[2 * place](hidden)
+            )
             h = layer((1 - SHARE) * h + SHARE * hidden, adjacency).relu()
         h = self.graph[-1]((1 - SHARE) * h + SHARE * self.autoencoder.latent(hidden), adjacency)
         return torch.log_softmax(h, dim=1)
 
 
-def scdsc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
+def scdsc_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Train a ZINB autoencoder and a graph network together; labels are the graph network's (eq. 10).
 
-    The autoencoder is pretrained by its squared error. The published code takes all cells in each of 300 steps, with
-    rate .0001; here a step sees the neighborhoods of 32 cells, with rate .001. Widths are those of the others.
+    The autoencoder is pretrained by its squared error. The published code takes all cells in each
+    of 300 steps, with rate .0001; here a step sees the neighborhoods of 32 cells, with rate .001.
+    Widths are those of the others.
     """
     with seeded(seed, device) as place:
         cells = cells_of(adata, place)
@@ -90,19 +95,27 @@ def _train(network: _Network, cells: Cells, graph: csr_matrix) -> None:
     for done, (batch, adjacency) in enumerate(subgraphs(graph, epochs=EPOCHS)):
         if done % RENEWED == 0:
             with torch.no_grad():
-                target = sharpened(network.student(encoded(network.autoencoder.encode, cells.scaled)))
+                target = sharpened(
+                    network.student(encoded(network.autoencoder.encode, cells.scaled))
+                )
         rows = row_normalized(adjacency.to(cells.scaled.device))
         step(adam, _loss(network, cells, batch, rows, target[batch]))
 
 
 def _loss(
-    network: _Network, cells: Cells, batch: torch.Tensor, adjacency: torch.Tensor, target: torch.Tensor
+    network: _Network,
+    cells: Cells,
+    batch: torch.Tensor,
+    adjacency: torch.Tensor,
+    target: torch.Tensor,
 ) -> torch.Tensor:
     x, model = cells.scaled[batch], network.autoencoder
     z = model.encode(x)
     hidden = model.decoder(z)
     terms = {
-        "assignment": functional.binary_cross_entropy(network.student(z).exp().clamp(1e-7, 1 - 1e-7), target),
+        "assignment": functional.binary_cross_entropy(
+            network.student(z).exp().clamp(1e-7, 1 - 1e-7), target
+        ),
         "graph": clustering_divergence(target, network.prediction(x, adjacency)),
         "expression": functional.mse_loss(model.output(hidden), x),
         "counts": network.zinb.loss(hidden, cells, batch),

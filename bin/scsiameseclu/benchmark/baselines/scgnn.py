@@ -67,17 +67,22 @@ class _GraphAutoencoder(nn.Module):
         self.first = GraphHead(WIDTHS[1], GRAPH_WIDTHS[0])
         self.mean, self.log_deviation = GraphHead(*GRAPH_WIDTHS), GraphHead(*GRAPH_WIDTHS)
 
-    def forward(self, x: torch.Tensor, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, adjacency: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         hidden = self.first(x, adjacency).relu()
         return self.mean(hidden, adjacency), self.log_deviation(hidden, adjacency)
 
 
-def scgnn_labels(adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: int, device: str) -> NDArray[np.int64]:
+def scgnn_labels(
+    adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: int, device: str
+) -> NDArray[np.int64]:
     """Iterate feature autoencoder, graph autoencoder, clusters and cluster autoencoders until the clusters stay.
 
-    k-means on the graph's embedding; ``auto``: as many clusters as a share of Louvain's (Methods, "Iterative process").
-    Replaced: the regulatory signals of the left-truncated mixture Gaussian model (LTMG), by which eq. 2 weights the
-    squared error, are whether a gene is detected in a cell. The graph autoencoder sees neighborhoods, not all cells.
+    k-means on the graph's embedding; ``auto``: as many clusters as a share of Louvain's (Methods,
+    "Iterative process"). Replaced: the regulatory signals of the left-truncated mixture Gaussian
+    model (LTMG), by which eq. 2 weights the squared error, are whether a gene is detected in a
+    cell. The graph autoencoder sees neighborhoods, not all cells.
     """
     with seeded(seed, device) as place:
         x = cells_of(adata, place).logs
@@ -99,7 +104,12 @@ def scgnn_labels(adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: 
 
 
 def _fit(
-    model: _FeatureAutoencoder, optimizer: torch.optim.Optimizer, x: torch.Tensor, weights: torch.Tensor, *, epochs: int
+    model: _FeatureAutoencoder,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    epochs: int,
 ) -> None:
     """Reconstruct by the weighted squared error with few and small parameters."""
 
@@ -112,7 +122,9 @@ def _fit(
     train(optimizer, loss, batches(len(x), epochs=epochs))
 
 
-def _by_cluster(model: _FeatureAutoencoder, x: torch.Tensor, labels: NDArray[np.int64]) -> torch.Tensor:
+def _by_cluster(
+    model: _FeatureAutoencoder, x: torch.Tensor, labels: NDArray[np.int64]
+) -> torch.Tensor:
     """Return the reconstruction of the cells by an autoencoder of each cluster, which begins as that of all cells."""
     found = torch.empty_like(x)
     for cluster in np.unique(labels):
@@ -131,7 +143,9 @@ def _pruned(z: NDArray[np.float32]) -> csr_matrix:
     neighbors, distances = knn_indices(z, n_neighbors=NEIGHBORS)
     near = distances <= (distances.mean(axis=1) + distances.std(axis=1))[:, None]
     rows = np.broadcast_to(np.arange(len(z))[:, None], near.shape)[near]
-    graph = csr_matrix((np.ones(near.sum(), dtype=np.float32), (rows, neighbors[near])), shape=(len(z), len(z)))
+    graph = csr_matrix(
+        (np.ones(near.sum(), dtype=np.float32), (rows, neighbors[near])), shape=(len(z), len(z))
+    )
     return csr_matrix(graph.maximum(graph.T))
 
 
@@ -148,7 +162,11 @@ def _graph_embedding(z: torch.Tensor, graph: csr_matrix) -> torch.Tensor:
         weight = absent / adjacency.sum()
         logits = drawn @ drawn.T
         error = functional.binary_cross_entropy_with_logits(logits, adjacency, pos_weight=weight)
-        prior = 0.5 * (1 + 2 * log_deviation - mean.square() - (2 * log_deviation).exp()).sum(1).mean() / len(batch)
+        prior = (
+            0.5
+            * (1 + 2 * log_deviation - mean.square() - (2 * log_deviation).exp()).sum(1).mean()
+            / len(batch)
+        )
         step(adam, adjacency.numel() / (2 * absent.clamp_min(1)) * error - prior)
     with torch.no_grad():
         embedding: torch.Tensor = model(features, whole(graph, z.device))[0]

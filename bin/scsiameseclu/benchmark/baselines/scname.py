@@ -57,7 +57,9 @@ class _Network(ZinbAutoencoder):
         return z
 
 
-def scname_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
+def scname_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Pretrain by likelihood and mask estimation (eqs. 2 and 4), then add neighbors and clusters (eqs. 5 to 8).
 
     Adam's rate is .001 (.0001 there, in more steps).
@@ -66,7 +68,9 @@ def scname_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str)
         cells = cells_of(adata, place)
         model = _Network(cells.scaled.shape[1]).to(place)
         adam = torch.optim.Adam(model.parameters(), lr=0.001)
-        train(adam, lambda b: _pretext(model, cells, b)[0], batches(cells.n, epochs=EPOCHS, size=128))
+        train(
+            adam, lambda b: _pretext(model, cells, b)[0], batches(cells.n, epochs=EPOCHS, size=128)
+        )
         bank = encoded(model.encode, cells.scaled)
         labels, centers = kmeans(bank, n_clusters, seed)
         clusters = nn.Parameter(centers)
@@ -76,19 +80,23 @@ def scname_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str)
         for done, batch in enumerate(batches(cells.n, epochs=EPOCHS, size=128), start=1):
             pretext, z, z_masked = _pretext(model, cells, batch)
             bank[batch] = z.detach()
-            terms = WEIGHTS["neighbors"] * _neighbors_loss(z, z_masked, bank) + WEIGHTS["clusters"] * _kmeans(
-                z, clusters
-            )
+            terms = WEIGHTS["neighbors"] * _neighbors_loss(z, z_masked, bank) + WEIGHTS[
+                "clusters"
+            ] * _kmeans(z, clusters)
             step(adam, pretext + terms)
             if done % every == 0:
-                found = torch.cdist(encoded(model.encode, cells.scaled), clusters.detach()).argmin(1)
+                found = torch.cdist(encoded(model.encode, cells.scaled), clusters.detach()).argmin(
+                    1
+                )
                 if (found != last).float().mean() < TOLERANCE:
                     break
                 last = found
         return last.cpu().numpy()
 
 
-def _pretext(model: _Network, cells: Cells, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _pretext(
+    model: _Network, cells: Cells, batch: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return likelihood and mask estimation (eqs. 2 and 4), and the latents of the cells and of the masked cells."""
     x = cells.scaled[batch]
     shuffled = x.gather(0, torch.randint(len(x), x.shape).to(x.device))
@@ -97,9 +105,15 @@ def _pretext(model: _Network, cells: Cells, batch: torch.Tensor) -> tuple[torch.
     genes = some_genes(cells)
     parameters = model.zinb(model.decoder(z), cells.size_factors[batch], genes)
     ridge = RIDGE * parameters.dropout_logit.sigmoid().square().mean()
-    estimated = functional.linear(model.decoder(z_masked), model.mask.weight[genes], model.mask.bias[genes])
+    estimated = functional.linear(
+        model.decoder(z_masked), model.mask.weight[genes], model.mask.bias[genes]
+    )
     mask = functional.binary_cross_entropy_with_logits(estimated, (masked != x)[:, genes].float())
-    return zinb(cells.counts[batch][:, genes], parameters) + ridge + WEIGHTS["mask"] * mask, z, z_masked
+    return (
+        zinb(cells.counts[batch][:, genes], parameters) + ridge + WEIGHTS["mask"] * mask,
+        z,
+        z_masked,
+    )
 
 
 def _neighbors_loss(z: torch.Tensor, z_masked: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:

@@ -19,11 +19,14 @@ DIMENSIONS = (10, 2)
 """Of the first and of the second UMAP."""
 
 
-def suscc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:  # noqa: ARG001
+def suscc_labels(
+    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+) -> NDArray[np.int64]:
     """Apply UMAP twice, cluster half of the cells by k-means and classify the others by their nearest neighbors.
 
-    The first UMAP takes the Spearman correlation of the cells' highly variable genes, the second the Euclidean distance
-    in the first. The paper's numbers of dimensions and neighbors, and its share of cells, were not at hand.
+    The first UMAP takes the Spearman correlation of the cells' highly variable genes, the second
+    the Euclidean distance in the first. The paper's numbers of dimensions and neighbors, and its
+    share of cells, were not at hand.
     """
     from umap import UMAP
 
@@ -32,9 +35,9 @@ def suscc_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) 
     points = _ranks(adata.X[:, genes].toarray())
     for dimensions, metric in zip(DIMENSIONS, ("correlation", "euclidean"), strict=True):
         init = "spectral" if adata.n_obs > dimensions + 1 else "random"
-        points = UMAP(neighbors, dimensions, metric=metric, init=init, random_state=seed, n_jobs=1).fit_transform(
-            points
-        )
+        points = UMAP(
+            neighbors, dimensions, metric=metric, init=init, random_state=seed, n_jobs=1
+        ).fit_transform(points)
     order = np.random.default_rng(seed).permutation(adata.n_obs)
     half = order[: max(n_clusters, round(CLUSTERED * adata.n_obs))]
     found = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points[half])

@@ -43,12 +43,19 @@ Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
 
 
-def without_batches(found: Sequence[Normalization], batches: Integers, *, random_state: int = 0) -> list[Normalization]:
+def without_batches(
+    found: Sequence[Normalization], batches: Integers, *, random_state: int = 0
+) -> list[Normalization]:
     """Return normalizations with corrected components."""
-    return [replace(one, components=corrected(one.components, batches, random_state=random_state)) for one in found]
+    return [
+        replace(one, components=corrected(one.components, batches, random_state=random_state))
+        for one in found
+    ]
 
 
-def corrected(components: NDArray[np.float32], batches: Integers, *, random_state: int = 0) -> NDArray[np.float32]:
+def corrected(
+    components: NDArray[np.float32], batches: Integers, *, random_state: int = 0
+) -> NDArray[np.float32]:
     """Return components without the differences between batches.
 
     Found on a sketch of at most 4,000 cells, and applied to all.
@@ -75,7 +82,9 @@ def corrected(components: NDArray[np.float32], batches: Integers, *, random_stat
     first = np.unique(own, return_index=True)[1]
     shifts = moved[first] - points[first]
     rows = [slice(start, start + BLOCK) for start in range(0, len(components), BLOCK)]
-    return np.concatenate([found.applied(components[i] + shifts[batches[i]], batches[i]) for i in rows])
+    return np.concatenate(
+        [found.applied(components[i] + shifts[batches[i]], batches[i]) for i in rows]
+    )
 
 
 def shifted(points: Floats, batches: Integers, rng: np.random.Generator) -> Floats:
@@ -87,14 +96,21 @@ def shifted(points: Floats, batches: Integers, rng: np.random.Generator) -> Floa
     points = points.copy()
     sizes = np.bincount(batches)
     order = np.argsort(-sizes, kind="stable")
-    sample = np.concatenate([_at_most(MOVED_BY, np.flatnonzero(batches == batch), rng) for batch in order])
+    sample = np.concatenate(
+        [_at_most(MOVED_BY, np.flatnonzero(batches == batch), rng) for batch in order]
+    )
     rank = np.argsort(order)[batches[sample]]
     for step in range(ROUNDS):
         for place in range(1, len(order)):
-            own, others = sample[rank == place], sample[(rank < place) | ((rank > place) & (step > 0))]
+            own, others = (
+                sample[rank == place],
+                sample[(rank < place) | ((rank > place) & (step > 0))],
+            )
             here, there = _mutual_neighbors(unit_rows(points[own]), unit_rows(points[others]))
             if here.size:
-                points[batches == order[place]] += np.median(points[others[there]] - points[own[here]], axis=0)
+                points[batches == order[place]] += np.median(
+                    points[others[there]] - points[own[here]], axis=0
+                )
     return points
 
 
@@ -124,7 +140,8 @@ class Harmony:
     centers
         Of length 1, (k, d).
     wanted
-        Factor of each cluster for cells of each batch, (b, k): below 1 where it has too many of them.
+        Factor of each cluster for cells of each batch, (b, k): below 1 where it has too many of
+        them.
     effects
         Of each batch in each cluster, (b, k, d).
     """
@@ -150,7 +167,9 @@ def harmony(points: Floats, batches: Integers, rng: np.random.Generator) -> tupl
     """
     n = len(points)
     n_clusters = int(np.clip(round(n / CELLS_PER_CLUSTER), 1, MOST_CLUSTERS))
-    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31))).fit(unit_rows(points))
+    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31))).fit(
+        unit_rows(points)
+    )
     shares = _normalized(_likeness(unit_rows(points), unit_rows(kmeans.cluster_centers_)))
     one_hot = np.eye(int(batches.max()) + 1)[batches]
     moved = points
@@ -199,7 +218,9 @@ def _batch_effects(points: Floats, shares: Floats, batches: Integers) -> Floats:
     sums = np.stack([shares[own].T @ points[own] for own in cells])
     sizes = np.stack([shares[own].sum(axis=0) for own in cells])[:, :, None]
     weights = RIDGE / (sizes + RIDGE)
-    mean = (weights * sums).sum(axis=0) / np.maximum((weights * sizes).sum(axis=0), np.finfo(np.float64).tiny)
+    mean = (weights * sums).sum(axis=0) / np.maximum(
+        (weights * sizes).sum(axis=0), np.finfo(np.float64).tiny
+    )
     return np.asarray((sums - sizes * mean) / (sizes + RIDGE))
 
 

@@ -1,9 +1,9 @@
 """Whether batches should be corrected, judged without labels: is it needed, and do clusters stay the same types.
 
-Every correction also joins types that only one batch has. So a corrected clustering is taken only where
-cells of its clusters lay beside their own batch before, and where the raw counts say that its clusters
-are the same types in all batches: they differ from each other in one batch as in another, and batches
-differ in one cluster as in another.
+Every correction also joins types that only one batch has. So a corrected clustering is taken only
+where cells of its clusters lay beside their own batch before, and where the raw counts say that its
+clusters are the same types in all batches: they differ from each other in one batch as in another,
+and batches differ in one cluster as in another.
 """
 
 from __future__ import annotations
@@ -68,11 +68,12 @@ class Agreement:
     Parameters
     ----------
     validity
-        Mean over the pairs of batches of the correlation of what distinguishes the clusters in the one
-        and in the other; 1 is best.
+        Mean over the pairs of batches of the correlation of what distinguishes the clusters in the
+        one and in the other; 1 is best.
     shared
-        How much of the difference between two batches is the same in all clusters, over the pairs; 1 is
-        all of it. Types that are mistaken for each other differ in each cluster by other genes.
+        How much of the difference between two batches is the same in all clusters, over the pairs;
+        1 is all of it. Types that are mistaken for each other differ in each cluster by other
+        genes.
     clusters
         `validity` of each cluster that can be compared.
     """
@@ -83,7 +84,12 @@ class Agreement:
 
 
 def judged(
-    graph: csr_matrix, counts: csr_matrix, labels: Integers, batches: Integers, *, always: bool = False
+    graph: csr_matrix,
+    counts: csr_matrix,
+    labels: Integers,
+    batches: Integers,
+    *,
+    always: bool = False,
 ) -> Judgement:
     """Return whether the corrected clustering `labels` is to be taken.
 
@@ -101,7 +107,9 @@ def judged(
         Take it in any case.
     """
     need, found = mixing(graph, labels, batches), agreement(counts, labels, batches)
-    corrected, reason = (True, "it was asked for") if always else _decision(need, found.validity, found.shared)
+    corrected, reason = (
+        (True, "it was asked for") if always else _decision(need, found.validity, found.shared)
+    )
     return Judgement(corrected, reason, int(batches.max()) + 1, need, found.validity, found.shared)
 
 
@@ -114,7 +122,10 @@ def _decision(need: float | None, validity: float | None, shared: float | None) 
     if validity < VALID:
         return False, "it would join cells that differ: clusters do not agree between batches"
     if shared < SHARED:
-        return False, "it would join cells that differ: batches differ by other genes in each cluster"
+        return (
+            False,
+            "it would join cells that differ: batches differ by other genes in each cluster",
+        )
     return True, "cells lie beside their own batch, and the clusters agree between batches"
 
 
@@ -165,8 +176,12 @@ def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[
     # Every second cell of a batch's cluster is of the other half.
     order = np.lexsort((labels, batches))
     half = np.empty(n, dtype=np.int64)
-    half[order] = (np.arange(n) - np.repeat(np.cumsum(sizes.ravel()) - sizes.ravel(), sizes.ravel())) % 2
-    member = csr_matrix((np.ones(n), ((batches * 2 + half) * k + labels, np.arange(n))), shape=(b * 2 * k, n))
+    half[order] = (
+        np.arange(n) - np.repeat(np.cumsum(sizes.ravel()) - sizes.ravel(), sizes.ravel())
+    ) % 2
+    member = csr_matrix(
+        (np.ones(n), ((batches * 2 + half) * k + labels, np.arange(n))), shape=(b * 2 * k, n)
+    )
     sums = np.asarray((member @ counts).toarray(), dtype=np.float64)
     scaled = np.log1p(sums * (DEPTH / np.maximum(sums.sum(axis=1, keepdims=True), 1)))
     return scaled.reshape(b, 2, k, -1), sizes
@@ -190,10 +205,14 @@ def _differences(between: Floats) -> Floats:
     n = between.shape[1]
     mean = between.mean(axis=0)
     total = mean.sum(axis=0)
-    return np.array([(total @ total - (mean**2).sum()) / (n * (n - 1)), (between[0] * between[1]).sum() / n])
+    return np.array(
+        [(total @ total - (mean**2).sum()) / (n * (n - 1)), (between[0] * between[1]).sum() / n]
+    )
 
 
 def _correlation(products: Floats) -> float:
     """Return the correlation without noise; 0 where halves of a batch do not agree either."""
     between, first, second = products
-    return float(np.clip(between / np.sqrt(first * second), -1, 1)) if min(first, second) > 0 else 0.0
+    return (
+        float(np.clip(between / np.sqrt(first * second), -1, 1)) if min(first, second) > 0 else 0.0
+    )

@@ -99,7 +99,11 @@ def consensus_clustering(
 
 
 def consensus_of(
-    found: Sequence[Normalization], *, n_clusters: NClusters = "auto", detail: float = DETAIL, random_state: int = 0
+    found: Sequence[Normalization],
+    *,
+    n_clusters: NClusters = "auto",
+    detail: float = DETAIL,
+    random_state: int = 0,
 ) -> Consensus:
     """Return the consensus of partitions of these normalizations, see :func:`consensus_clustering`."""
     voted = partitions(found, random_state=random_state)
@@ -126,7 +130,8 @@ def levels(
     cut at detail 0 and the fine one at detail 1, each as far as it nests with the default.
     """
     cut = tree.at(co_association_of(detail)) if n_clusters == "auto" else tree.into(n_clusters)
-    # A node has a higher number than those below it, so the higher of two nested nodes is the larger.
+    # A node has a higher number than those below it, so the higher of two nested nodes is the
+    # larger.
     coarse = np.maximum(cut, tree.at(COARSEST))
     fine = np.minimum(cut, tree.at(FINEST))
     return coarse, cut, fine

@@ -121,7 +121,9 @@ def dendrogram(similarity: Floats, micro: NDArray[np.int64], *, n_clusters: int 
     leaves = np.minimum(fine.at(LEAF), _with_enough_cells(fine, sizes, n_clusters, least))
     leaves = _without_small(np.unique(leaves, return_inverse=True)[1], similarity, sizes, least)
     met, cells = _between(leaves, similarity, sizes)
-    return Dendrogram(average_linkage(met / np.outer(cells, cells), cells), leaves[micro].astype(np.int64))
+    return Dendrogram(
+        average_linkage(met / np.outer(cells, cells), cells), leaves[micro].astype(np.int64)
+    )
 
 
 def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
@@ -158,7 +160,9 @@ def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
     return merges
 
 
-def _with_enough_cells(fine: Dendrogram, sizes: Floats, n_clusters: int, least: float) -> NDArray[np.int64]:
+def _with_enough_cells(
+    fine: Dendrogram, sizes: Floats, n_clusters: int, least: float
+) -> NDArray[np.int64]:
     """Return the coarsest cut of which `n_clusters` have at least `least` cells, else the finest."""
     for wanted in range(n_clusters, fine.n_leaves + 1):
         nodes = fine.into(wanted)

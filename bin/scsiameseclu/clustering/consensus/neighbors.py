@@ -19,7 +19,9 @@ VOTING = 15
 """Nearest cells that decide where another cell is placed."""
 
 
-def knn_indices(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def knn_indices(
+    scores: NDArray[np.float32], *, n_neighbors: int = 15
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the nearest neighbors of each cell, itself excluded, by Euclidean distance: an exact search.
 
     Parameters
@@ -46,8 +48,9 @@ def knn_indices(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> tuple[
 def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> csr_matrix:
     """Return the graph of nearest neighbors, weighted by the Jaccard index of the two cells' neighbor sets.
 
-    A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum. Where all cells
-    are equal there is no edge: which of them are neighbors would be an accident of the search.
+    A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum.
+    Where all cells are equal there is no edge: which of them are neighbors would be an accident of
+    the search.
 
     Parameters
     ----------
@@ -66,7 +69,10 @@ def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15)
     indices, _ = knn_indices(scores, n_neighbors=n_neighbors)
     size = indices.shape[1] + 1
     sets = np.column_stack([np.arange(n), indices]).ravel()
-    member = csr_matrix((np.ones(sets.size, dtype=np.float32), sets, np.arange(0, sets.size + 1, size)), shape=(n, n))
+    member = csr_matrix(
+        (np.ones(sets.size, dtype=np.float32), sets, np.arange(0, sets.size + 1, size)),
+        shape=(n, n),
+    )
     shared = csr_matrix((member @ member.T).multiply(member))
     shared.data /= 2 * size - shared.data
     graph = csr_matrix(shared.maximum(shared.T))
@@ -103,11 +109,16 @@ class Neighbors:
         weights = self._weights()
         weights /= weights.sum(axis=1, keepdims=True)
         n, k = weights.shape
-        shares = csr_matrix((weights.ravel(), self.cells.ravel(), np.arange(0, n * k + 1, k)), shape=(n, len(values)))
+        shares = csr_matrix(
+            (weights.ravel(), self.cells.ravel(), np.arange(0, n * k + 1, k)),
+            shape=(n, len(values)),
+        )
         return np.asarray(shares @ values, dtype=np.float64)
 
     def _weights(self) -> NDArray[np.float64]:
-        return np.asarray(1 / np.maximum(self.distances, np.finfo(np.float32).tiny), dtype=np.float64)
+        return np.asarray(
+            1 / np.maximum(self.distances, np.finfo(np.float32).tiny), dtype=np.float64
+        )
 
     def within(self, same: NDArray[np.bool_]) -> Neighbors:
         """Return the same neighbors, those that are not `same` too far away to count."""

@@ -67,8 +67,8 @@ def normalizations(
     Parameters
     ----------
     counts
-        Raw counts, float32, cells x genes, of all genes found in enough cells: they give the depths.
-        A cell without counts is allowed; its log expression is 0 everywhere.
+        Raw counts, float32, cells x genes, of all genes found in enough cells: they give the
+        depths. A cell without counts is allowed; its log expression is 0 everywhere.
     highly_variable
         Mask over the genes.
     random_state
@@ -81,7 +81,11 @@ def normalizations(
     chosen = csr_matrix(counts[:, np.flatnonzero(highly_variable)])
     median = float(np.median(depths[depths > 0])) if depths.any() else 1.0
     logs = log_normalized(chosen, depths, target=median)
-    found = {"log": _dense(logs), "log_scaled": _scaled(logs), "pearson": _pearson_residuals(chosen)}
+    found = {
+        "log": _dense(logs),
+        "log_scaled": _scaled(logs),
+        "pearson": _pearson_residuals(chosen),
+    }
     n = counts.shape[0]
     return [
         Normalization(name, principal_components(rows, n, n_pcs=n_pcs, random_state=random_state))

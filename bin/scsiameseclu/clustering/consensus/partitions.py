@@ -86,7 +86,9 @@ def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Part
     calls += [partial(kmeans_partitions, each, random_state=random_state) for each in points]
     made = in_parallel(calls) if len(points[0]) >= IN_PARALLEL else [call() for call in calls]
     graphs, by_leiden = zip(*made[: len(found)], strict=True)
-    mean = csr_matrix(sum(graphs, csr_matrix(graphs[0].shape, dtype=np.float32)) * np.float32(1 / len(found)))
+    mean = csr_matrix(
+        sum(graphs, csr_matrix(graphs[0].shape, dtype=np.float32)) * np.float32(1 / len(found))
+    )
     mean.sort_indices()
     return Partitions(
         labels=np.hstack([*by_leiden, *made[len(found) :]]),
@@ -95,7 +97,9 @@ def partitions(found: Sequence[Normalization], *, random_state: int = 0) -> Part
     )
 
 
-def _on_graph(points: NDArray[np.float32], random_state: int) -> tuple[csr_matrix, NDArray[np.int32]]:
+def _on_graph(
+    points: NDArray[np.float32], random_state: int
+) -> tuple[csr_matrix, NDArray[np.int32]]:
     graph = shared_neighbor_graph(points)
     return graph, leiden_partitions(graph, random_state=random_state)
 
@@ -156,14 +160,19 @@ def agreement_of(by_graph: Sequence[NDArray[np.int32]], *, random_state: int = 0
     if n > JUDGED_CELLS:
         cells = np.random.default_rng(random_state).choice(n, JUDGED_CELLS, replace=False)
     return max(
-        _mean_ari([labels[cells, resolution] for labels in by_graph]) for resolution in range(by_graph[0].shape[1])
+        _mean_ari([labels[cells, resolution] for labels in by_graph])
+        for resolution in range(by_graph[0].shape[1])
     )
 
 
 def _mean_ari(labelings: Sequence[Integers]) -> float:
     if any(not np.ptp(labels) for labels in labelings):
         return 0.0
-    return float(np.mean([adjusted_rand_score(first, second) for first, second in combinations(labelings, 2)]))
+    return float(
+        np.mean(
+            [adjusted_rand_score(first, second) for first, second in combinations(labelings, 2)]
+        )
+    )
 
 
 def as_igraph(graph: csr_matrix) -> igraph.Graph:
@@ -197,7 +206,9 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
     if not graph.ecount():
         return np.zeros(graph.vcount(), dtype=np.int32)
     with seeded(random_state):
-        found = graph.community_leiden("modularity", weights="weight", resolution=resolution, n_iterations=2)
+        found = graph.community_leiden(
+            "modularity", weights="weight", resolution=resolution, n_iterations=2
+        )
     return np.asarray(found.membership, dtype=np.int32)
 
 
@@ -233,14 +244,18 @@ def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArr
     codes = codes.ravel().astype(np.int64)
     if len(signatures) <= MAX_SIGNATURES:
         return codes
-    drawn = np.random.default_rng(random_state).choice(len(signatures), MAX_SIGNATURES, replace=False)
+    drawn = np.random.default_rng(random_state).choice(
+        len(signatures), MAX_SIGNATURES, replace=False
+    )
     members = one_hot(signatures)
     landmarks = np.ascontiguousarray(members[np.sort(drawn)].toarray().T)
     nearest = np.empty(len(signatures), dtype=np.int64)
     for block in row_blocks(len(signatures)):
         shared = members[block] @ landmarks
         alone = shared.max(axis=1) < LEAF * labels.shape[1]
-        nearest[block] = np.where(alone, MAX_SIGNATURES + np.arange(len(signatures))[block], shared.argmax(axis=1))
+        nearest[block] = np.where(
+            alone, MAX_SIGNATURES + np.arange(len(signatures))[block], shared.argmax(axis=1)
+        )
     return np.unique(nearest, return_inverse=True)[1][codes].astype(np.int64)
 
 

@@ -16,12 +16,17 @@ OF_EACH_BATCH = 4
 
 
 def sketch(
-    components: NDArray[np.float32], batches: NDArray[np.integer[Any]], max_cells: int, *, random_state: int = 0
+    components: NDArray[np.float32],
+    batches: NDArray[np.integer[Any]],
+    max_cells: int,
+    *,
+    random_state: int = 0,
 ) -> NDArray[np.int64]:
     """Return the cells of a sketch, in their order; all of them where there are no more than `max_cells`.
 
-    Cells are drawn without replacement with their leverage as weight, as in Seurat 5 (Hao et al. 2024):
-    those of a rare type that has a direction of its own are more likely to be drawn, the rarer it is.
+    Cells are drawn without replacement with their leverage as weight, as in Seurat 5 (Hao et al.
+    2024): those of a rare type that has a direction of its own are more likely to be drawn, the
+    rarer it is.
 
     Parameters
     ----------
@@ -37,7 +42,8 @@ def sketch(
     n = len(components)
     if n <= max_cells:
         return np.arange(n)
-    # The smallest of exponential times over weights: a weighted draw without replacement (Efraimidis & Spirakis 2006).
+    # The smallest of exponential times over weights: a weighted draw without replacement
+    # (Efraimidis & Spirakis 2006).
     times = np.random.default_rng(random_state).exponential(size=n) / leverage(components)
     order = np.lexsort((times, batches))
     sizes = np.bincount(batches)

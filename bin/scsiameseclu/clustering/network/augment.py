@@ -1,8 +1,9 @@
 """Dual augmentation: two noisy views of the expression, two views of the cell graph.
 
-The paper perturbs the expression with Gaussian noise and the graph by dropping its weakest edges and by personalised
-PageRank diffusion. Both graphs are applied to the expression scores once, before training, so that the graph branch
-trains on rows, in pure minibatches, and no n x n matrix is ever formed.
+The paper perturbs the expression with Gaussian noise and the graph by dropping its weakest edges
+and by personalised PageRank diffusion. Both graphs are applied to the expression scores once,
+before training, so that the graph branch trains on rows, in pure minibatches, and no n x n matrix
+is ever formed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ def noisy_view(scores: torch.Tensor, *, scale: float, generator: torch.Generator
 
 
 def graph_views(
-    graph: csr_matrix, scores: NDArray[np.float32], *, edge_dropping: bool = True, diffusion: bool = True
+    graph: csr_matrix,
+    scores: NDArray[np.float32],
+    *,
+    edge_dropping: bool = True,
+    diffusion: bool = True,
 ) -> GraphViews:
     """Return the scores propagated over the two augmented graphs.
 
@@ -56,7 +61,8 @@ def graph_views(
     edge_dropping
         Remove the least similar edges for the first view. False: propagate over the graph as it is.
     diffusion
-        Diffuse by personalised PageRank for the second view. False: propagate one step, as in the first view.
+        Diffuse by personalised PageRank for the second view. False: propagate one step, as in the
+        first view.
     """
     one_step = _propagate(graph, scores)
     return GraphViews(
@@ -72,7 +78,8 @@ def _propagate(graph: csr_matrix, scores: NDArray[np.float32]) -> NDArray[np.flo
 def drop_weakest_edges(graph: csr_matrix, *, fraction: float = 0.1) -> csr_matrix:
     """Return the graph without the given fraction of its weakest edges (the paper's edge perturbation).
 
-    Edges are pairs of cells, so the result is symmetric. Of equally weak edges those of lower row and column go first.
+    Edges are pairs of cells, so the result is symmetric. Of equally weak edges those of lower row
+    and column go first.
     """
     upper = coo_matrix(graph)
     above = upper.row < upper.col
@@ -90,7 +97,9 @@ def transition_matrix(graph: csr_matrix) -> csr_matrix:
     Without any edge P is the identity.
     """
     strongest = float(graph.max()) if graph.nnz else 0.0
-    looped = csr_matrix(graph + identity(graph.shape[0], dtype=np.float32) * np.float32(strongest or 1.0))
+    looped = csr_matrix(
+        graph + identity(graph.shape[0], dtype=np.float32) * np.float32(strongest or 1.0)
+    )
     sums = np.asarray(looped.sum(axis=1), dtype=np.float64).ravel()
     return csr_matrix(diags_array((1.0 / sums).astype(np.float32)) @ looped)
 
@@ -100,7 +109,8 @@ def diffuse(
 ) -> NDArray[np.float32]:
     """Return the scores smoothed by truncated personalized PageRank: Y <- (1 - restart) P Y + restart X from Y = X.
 
-    With many steps this is restart (I - (1 - restart) P)^-1 X, the paper's graph diffusion, without the inverse.
+    With many steps this is restart (I - (1 - restart) P)^-1 X, the paper's graph diffusion, without
+    the inverse.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """The terms of the objective, each a function of tensors that returns a scalar.
 
-Siamese fusion: :func:`cell_correlation` (CRR), :func:`latent_correlation` (LRR), :func:`propagation` (PR) and
-:func:`edge_reconstruction` (with the mean squared error, REC). Counts: :func:`zinb`.
+Siamese fusion: :func:`cell_correlation` (CRR), :func:`latent_correlation` (LRR),
+:func:`propagation` (PR) and :func:`edge_reconstruction` (with the mean squared error, REC). Counts:
+:func:`zinb`.
 """
 
 from __future__ import annotations
@@ -17,21 +18,24 @@ if TYPE_CHECKING:
 TINY = 1e-8
 
 
-def cell_correlation(a: torch.Tensor, b: torch.Tensor, memberships: torch.Tensor | None = None) -> torch.Tensor:
+def cell_correlation(
+    a: torch.Tensor, b: torch.Tensor, memberships: torch.Tensor | None = None
+) -> torch.Tensor:
     r"""Return the cell-related correlation refinement (CRR), without forming the n x n correlation matrix.
 
-    With rows of length 1, S = A B' is the cell-by-cell correlation of the two views, and the loss is
-    mean_i (s_ii - 1)^2 + sum_{i != j} (s_ij - t_ij)^2 / (n (n - 1)). The target T is the identity, as in the paper, or
-    the cells' co-association H H', where H holds the cells' `memberships`. Since ||A B'||^2 = <A'A, B'B>,
-    <A B', H H'> = <H'A, H'B> and ||H H'||^2 = ||H'H||^2 the cost is linear in n.
+    With rows of length 1, S = A B' is the cell-by-cell correlation of the two views, and the loss
+    is mean_i (s_ii - 1)^2 + sum_{i != j} (s_ij - t_ij)^2 / (n (n - 1)). The target T is the
+    identity, as in the paper, or the cells' co-association H H', where H holds the cells'
+    `memberships`. Since ||A B'||^2 = <A'A, B'B>, <A B', H H'> = <H'A, H'B> and ||H H'||^2 =
+    ||H'H||^2 the cost is linear in n.
 
     Parameters
     ----------
     a, b
         The two views of the same n cells, shape (n, d).
     memberships
-        H, rows of length 1, shape (n, c): one-hot partitions side by side, divided by the root of their number.
-        Default: none, the identity is the target.
+        H, rows of length 1, shape (n, c): one-hot partitions side by side, divided by the root of
+        their number. Default: none, the identity is the target.
     """
     a, b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
     n = len(a)
@@ -39,7 +43,9 @@ def cell_correlation(a: torch.Tensor, b: torch.Tensor, memberships: torch.Tensor
     others = ((a.T @ a) * (b.T @ b)).sum() - (own**2).sum()
     if memberships is not None:
         meeting = ((memberships.T @ a) * (memberships.T @ b)).sum() - own.sum()
-        gram = memberships @ memberships.T if n < memberships.shape[1] else memberships.T @ memberships
+        gram = (
+            memberships @ memberships.T if n < memberships.shape[1] else memberships.T @ memberships
+        )
         others = others - 2 * meeting + gram.square().sum() - n
     return (own - 1).square().mean() + others / max(n * (n - 1), 1)
 
@@ -47,19 +53,24 @@ def cell_correlation(a: torch.Tensor, b: torch.Tensor, memberships: torch.Tensor
 def latent_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return the latent-related correlation refinement (LRR): the d x d cross-correlation pulled to the identity.
 
-    The loss is mean_i (c_ii - 1)^2 + mean_{i != j} c_ij^2, where c_ij correlates, over the n cells, dimension i of `a`
-    with dimension j of `b`; both have shape (n, d).
+    The loss is mean_i (c_ii - 1)^2 + mean_{i != j} c_ij^2, where c_ij correlates, over the n cells,
+    dimension i of `a` with dimension j of `b`; both have shape (n, d).
     """
     correlation = _standardize(a).T @ _standardize(b) / len(a)
     d = len(correlation)
     own = torch.diagonal(correlation)
-    return (own - 1).square().mean() + (correlation.square().sum() - own.square().sum()) / max(d * (d - 1), 1)
+    return (own - 1).square().mean() + (correlation.square().sum() - own.square().sum()) / max(
+        d * (d - 1), 1
+    )
 
 
-def propagation(z: torch.Tensor, propagated: torch.Tensor, *, temperature: float = 0.1) -> torch.Tensor:
+def propagation(
+    z: torch.Tensor, propagated: torch.Tensor, *, temperature: float = 0.1
+) -> torch.Tensor:
     """Return the propagation regularisation (PR): the Jensen-Shannon divergence of z and its neighbourhood's mean.
 
-    Both, of shape (n, d), become distributions by a softmax over the latent dimensions at `temperature`.
+    Both, of shape (n, d), become distributions by a softmax over the latent dimensions at
+    `temperature`.
     """
     p, q = torch.softmax(z / temperature, dim=1), torch.softmax(propagated / temperature, dim=1)
     return jensen_shannon(p, q).mean()
@@ -76,13 +87,14 @@ def edge_reconstruction(
 ) -> torch.Tensor:
     """Return the adjacency's reconstruction on sampled edges: neighbours must resemble each other, strangers not.
 
-    The cross-entropy of the inner-product decoder: the logit of an edge is the cosine of z_i and z_j less one half,
-    over `temperature`.
+    The cross-entropy of the inner-product decoder: the logit of an edge is the cosine of z_i and
+    z_j less one half, over `temperature`.
 
     Parameters
     ----------
     z, neighbors, strangers
-        Rows of length 1, shape (n, d): cells, one sampled neighbour of each, and one random other cell of each.
+        Rows of length 1, shape (n, d): cells, one sampled neighbour of each, and one random other
+        cell of each.
     """
     present = ((z * neighbors).sum(1) - 0.5) / temperature
     absent = ((z * strangers).sum(1) - 0.5) / temperature

@@ -1,7 +1,7 @@
 """The siamese fusion network: two branches with shared weights over their views, fused by a learned gate.
 
-Every encoder is residual with a last layer of zeros, so that training starts from the geometry of the principal
-components instead of a random one.
+Every encoder is residual with a last layer of zeros, so that training starts from the geometry of
+the principal components instead of a random one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Latents(NamedTuple):
     expression, graph
         Mean latent of the branch over its two views, shape (b, d); the decoders' input.
     fused_a, fused_b
-        The branches fused within the first and within the second views, rows of length 1, shape (b, d).
+        The branches fused within the first and within the second views, rows of length 1, shape (b,
+        d).
     fused
         The branches fused over both views: the embedding z, rows of length 1, shape (b, d).
     """
@@ -91,8 +92,8 @@ class Fusion(nn.Module):
 class ZinbDecoder(nn.Module):
     """Reads a ZINB distribution of raw counts from the embedding.
 
-    The mean is the cell's size factor times an exponential of the decoder's output, so that any subset of genes can
-    be decoded alone; the dispersion is one per gene.
+    The mean is the cell's size factor times an exponential of the decoder's output, so that any
+    subset of genes can be decoded alone; the dispersion is one per gene.
     """
 
     def __init__(self, n_features: int, n_hidden: int, n_genes: int) -> None:
@@ -111,7 +112,9 @@ class ZinbDecoder(nn.Module):
         return Zinb(
             mean=size_factors[:, None] * torch.exp(log_rate.clamp(-15, 15)),
             dispersion=torch.exp(self.log_dispersion[genes].clamp(-10, 10)),
-            dropout_logit=functional.linear(hidden, self.dropout.weight[genes], self.dropout.bias[genes]),
+            dropout_logit=functional.linear(
+                hidden, self.dropout.weight[genes], self.dropout.bias[genes]
+            ),
         )
 
 
@@ -130,17 +133,23 @@ class SiameseNetwork(nn.Module):
         Width of the projection head, on which the siamese losses act instead of on z itself.
     """
 
-    def __init__(self, n_features: int, n_genes: int, *, n_hidden: int = 128, n_projection: int = 64) -> None:
+    def __init__(
+        self, n_features: int, n_genes: int, *, n_hidden: int = 128, n_projection: int = 64
+    ) -> None:
         super().__init__()
         self.expression = Branch(n_features, n_hidden)
         self.graph = Branch(n_features, n_hidden)
         self.fusion = Fusion(n_features)
-        self.head = nn.Sequential(nn.Linear(n_features, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_projection))
+        self.head = nn.Sequential(
+            nn.Linear(n_features, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_projection)
+        )
         self.zinb = ZinbDecoder(n_features, n_hidden, n_genes)
 
     def forward(self, views: Views) -> Latents:
         """Encode the four views and fuse the branches."""
-        expression_a, expression_b = (self.expression.encoder(x) for x in (views.expression_a, views.expression_b))
+        expression_a, expression_b = (
+            self.expression.encoder(x) for x in (views.expression_a, views.expression_b)
+        )
         graph_a, graph_b = (self.graph.encoder(x) for x in (views.graph_a, views.graph_b))
         expression, graph = (expression_a + expression_b) / 2, (graph_a + graph_b) / 2
         return Latents(
@@ -151,7 +160,9 @@ class SiameseNetwork(nn.Module):
             fused=self.fusion(expression, graph),
         )
 
-    def embed(self, expression: torch.Tensor, graph_a: torch.Tensor, graph_b: torch.Tensor) -> torch.Tensor:
+    def embed(
+        self, expression: torch.Tensor, graph_a: torch.Tensor, graph_b: torch.Tensor
+    ) -> torch.Tensor:
         """Return z of cells as they are, without noise, shape (b, d)."""
         fused: torch.Tensor = self(Views(expression, expression, graph_a, graph_b)).fused
         return fused

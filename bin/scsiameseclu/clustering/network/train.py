@@ -1,7 +1,8 @@
 """Trains the siamese network in minibatches: a fixed number of steps, whatever the number of cells.
 
-The consensus teaches: its co-association is what the cell-related refinement pulls the two views' correlation to, its
-clusters give the centroids, and its cluster sizes are the marginals of the optimal transport. No label is known here.
+The consensus teaches: its co-association is what the cell-related refinement pulls the two views'
+correlation to, its clusters give the centroids, and its cluster sizes are the marginals of the
+optimal transport. No label is known here.
 """
 
 from __future__ import annotations
@@ -45,16 +46,20 @@ class Components:
     sfm
         The siamese fusion's losses (CRR, LRR, PR, REC) as a whole.
     crr, lrr, pr, rec
-        Cell-related and latent-related correlation refinement, propagation regularisation, reconstruction.
+        Cell-related and latent-related correlation refinement, propagation regularisation,
+        reconstruction.
     zinb
         The ZINB likelihood of the raw counts.
     otc
-        Optimal-transport clustering. Without it the labels are those of the nearest consensus centroid in z.
+        Optimal-transport clustering. Without it the labels are those of the nearest consensus
+        centroid in z.
     noise, edge_dropping, diffusion
-        The augmentations: Gaussian noise on the expression, the weakest edges dropped, diffusion over the graph.
+        The augmentations: Gaussian noise on the expression, the weakest edges dropped, diffusion
+        over the graph.
     cell_target
-        What CRR takes for the true correlation of two cells: their ``co-association`` in the consensus, or the
-        ``identity``, as in the paper, which takes cells of one type for strangers.
+        What CRR takes for the true correlation of two cells: their ``co-association`` in the
+        consensus, or the ``identity``, as in the paper, which takes cells of one type for
+        strangers.
     sizes
         Marginals of the transport: ``estimated`` from the consensus, or ``equal``, as in the paper.
     """
@@ -101,7 +106,8 @@ class Training:
     epsilon
         Entropic regularisation of the transport: below 1 the target is sharper than Q.
     teaching
-        Weight of the consensus in the transport's target and in the final assignment, beside Q's weight of 1 / epsilon.
+        Weight of the consensus in the transport's target and in the final assignment, beside Q's
+        weight of 1 / epsilon.
     crr, lrr, pr, rec, zinb, otc
         Weights of the terms.
     """
@@ -169,7 +175,8 @@ class Assignment:
     scale
         Squared distance at which the similarity with a centroid is halved.
     potentials
-        What is added to the log-probability of each cluster so that its size is as wanted, float32 (k,).
+        What is added to the log-probability of each cluster so that its size is as wanted, float32
+        (k,).
     """
 
     network: SiameseNetwork
@@ -197,10 +204,16 @@ class Assignment:
             Weights of embedding and consensus.
         """
         with reproducible("cpu"):
-            z = self.network.embed(*(torch.from_numpy(np.ascontiguousarray(x)) for x in (scores, *views)))
+            z = self.network.embed(
+                *(torch.from_numpy(np.ascontiguousarray(x)) for x in (scores, *views))
+            )
             log_q = log_student_t(z, torch.from_numpy(self.centroids), scale=self.scale)
-            logits = log_q / training.epsilon + training.teaching * torch.log(torch.from_numpy(met).clamp_min(1e-3))
-            return z.numpy(), torch.softmax(logits + torch.from_numpy(self.potentials), dim=1).numpy()
+            logits = log_q / training.epsilon + training.teaching * torch.log(
+                torch.from_numpy(met).clamp_min(1e-3)
+            )
+            return z.numpy(), torch.softmax(
+                logits + torch.from_numpy(self.potentials), dim=1
+            ).numpy()
 
 
 @dataclass(frozen=True)
@@ -216,7 +229,8 @@ class Trained:
     soft_assignments
         Probabilities of the clusters, float32 (n, k), rows sum to 1.
     history
-        One row a step: ``step``, ``phase``, one column for each term (empty where it is off), ``total``.
+        One row a step: ``step``, ``phase``, one column for each term (empty where it is off),
+        ``total``.
     """
 
     assignment: Assignment
@@ -236,8 +250,9 @@ def train(
 ) -> Trained:
     """Train the network and assign the cells.
 
-    On the CPU the result is the same, bit for bit, for the same input and seed, whatever the number of threads; the
-    global random state is neither read nor changed. All random numbers are drawn on the CPU, also for a GPU.
+    On the CPU the result is the same, bit for bit, for the same input and seed, whatever the number
+    of threads; the global random state is neither read nor changed. All random numbers are drawn on
+    the CPU, also for a GPU.
 
     Parameters
     ----------
@@ -268,7 +283,8 @@ def reproducible(device: torch.device | str) -> Iterator[None]:
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     on_cpu = torch.device(device).type == "cpu"
     try:
-        # A sum that is split over threads is rounded differently; batches are too small for threads to pay.
+        # A sum that is split over threads is rounded differently; batches are too small for threads
+        # to pay.
         torch.set_num_threads(1 if on_cpu else threads)
         # use_deterministic_algorithms would do the same after seconds of imports for its compiler.
         torch.set_deterministic_debug_mode("error" if on_cpu else "default")
@@ -293,12 +309,15 @@ class _Trainer:
         self.generator = torch.Generator().manual_seed(random_state)
         self.n, n_features = data.scores.shape
         self.k = int(data.labels.max()) + 1
-        self.network = _seeded_network(n_features, data.counts, data.size_factors, training, self.generator).to(device)
+        self.network = _seeded_network(
+            n_features, data.counts, data.size_factors, training, self.generator
+        ).to(device)
         self.centroids = torch.nn.Parameter(torch.zeros(self.k, n_features, device=device))
         parameters = [*self.network.parameters(), self.centroids]
         self.optimizer = _Adam(parameters, learning_rate=training.learning_rate)
         self.scores, self.perturbed, self.diffused = (
-            torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (data.scores, *data.graph_views)
+            torch.from_numpy(np.ascontiguousarray(x)).to(device)
+            for x in (data.scores, *data.graph_views)
         )
         self.labels = torch.from_numpy(data.labels).to(device)
         self.sizes: torch.Tensor = torch.bincount(self.labels, minlength=self.k).float() / self.n
@@ -320,17 +339,26 @@ class _Trainer:
         if total is not None:
             total.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-        values = {name: float(terms[name].detach()) if name in terms else math.nan for name in TERMS}
+        values = {
+            name: float(terms[name].detach()) if name in terms else math.nan for name in TERMS
+        }
         phase = "clustering" if clustering else "warmup"
         self.history.append(
-            {"step": step + 1, "phase": phase, **values, "total": float(total.detach()) if total is not None else 0.0}
+            {
+                "step": step + 1,
+                "phase": phase,
+                **values,
+                "total": float(total.detach()) if total is not None else 0.0,
+            }
         )
 
     def objective(self, *, clustering: bool) -> dict[str, torch.Tensor]:
         """Return the terms that are on, for the next batch."""
         cells = self.next_batch()
         x, perturbed, diffused = self.scores[cells], self.perturbed[cells], self.diffused[cells]
-        latents = self.network(Views(self.noisy(x), self.noisy(x), self.noisy(perturbed), self.noisy(diffused)))
+        latents = self.network(
+            Views(self.noisy(x), self.noisy(x), self.noisy(perturbed), self.noisy(diffused))
+        )
         on = self.components.terms()
         terms: dict[str, torch.Tensor] = {}
         if "crr" in on or "lrr" in on:
@@ -340,7 +368,9 @@ class _Trainer:
             if "lrr" in on:
                 terms["lrr"] = losses.latent_correlation(a, b)
         if "pr" in on or "rec" in on:
-            around = self.embed(self.neighbors.sample(cells, self.training.n_neighbors, self.generator))
+            around = self.embed(
+                self.neighbors.sample(cells, self.training.n_neighbors, self.generator)
+            )
             if "pr" in on:
                 mean = torch.cat([latents.fused[:, None], around], dim=1).mean(1)
                 terms["pr"] = losses.propagation(latents.fused, functional.normalize(mean, dim=1))
@@ -348,7 +378,9 @@ class _Trainer:
                 terms["rec"] = (
                     functional.mse_loss(self.network.expression.decoder(latents.expression), x)
                     + functional.mse_loss(self.network.graph.decoder(latents.graph), diffused)
-                    + losses.edge_reconstruction(latents.fused, around[:, 0], latents.fused.roll(1, dims=0))
+                    + losses.edge_reconstruction(
+                        latents.fused, around[:, 0], latents.fused.roll(1, dims=0)
+                    )
                 )
         if "zinb" in on:
             terms["zinb"] = self.zinb(cells, latents.fused)
@@ -358,7 +390,9 @@ class _Trainer:
 
     def zinb(self, cells: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the ZINB term for a random subset of the genes."""
-        genes = torch.randperm(self.data.counts.shape[1], generator=self.generator)[: self.training.n_genes]
+        genes = torch.randperm(self.data.counts.shape[1], generator=self.generator)[
+            : self.training.n_genes
+        ]
         counts = self.data.counts[cells.numpy()][:, genes.numpy()].toarray().astype(np.float32)
         factors = torch.from_numpy(self.data.size_factors[cells.numpy()]).to(self.device)
         parameters = self.network.zinb(z, factors, genes.to(self.device))
@@ -376,7 +410,8 @@ class _Trainer:
             return torch.full((self.k,), 1 / self.k, device=self.device)
         if cells is None:
             return self.sizes
-        # A share of the overall sizes: a cluster that is absent from the batch has a mass all the same.
+        # A share of the overall sizes: a cluster that is absent from the batch has a mass all the
+        # same.
         within: torch.Tensor = torch.bincount(self.labels[cells], minlength=self.k) / len(cells)
         return 0.9 * within + 0.1 * self.sizes
 
@@ -422,7 +457,9 @@ class _Trainer:
     @torch.no_grad()
     def embed_all(self) -> torch.Tensor:
         """Return z of all cells, in chunks."""
-        return torch.cat([self.embed(torch.arange(i, min(i + CHUNK, self.n))) for i in range(0, self.n, CHUNK)])
+        return torch.cat(
+            [self.embed(torch.arange(i, min(i + CHUNK, self.n))) for i in range(0, self.n, CHUNK)]
+        )
 
     @torch.no_grad()
     def result(self) -> Trained:
@@ -430,8 +467,11 @@ class _Trainer:
         if not self.components.otc or not self.training.clustering_steps:
             self.place_centroids()
         z = self.embed_all()
-        logits = self.logits(log_student_t(z, self.centroids, scale=self.scale), torch.arange(self.n))
-        # The assignment is the transport's plan for all cells, so that no small cluster is lost to a large one.
+        logits = self.logits(
+            log_student_t(z, self.centroids, scale=self.scale), torch.arange(self.n)
+        )
+        # The assignment is the transport's plan for all cells, so that no small cluster is lost to
+        # a large one.
         potentials = torch.zeros(self.k, device=self.device)
         if self.components.otc:
             potentials = cluster_potentials(logits, self.marginals(), n_iterations=200)
@@ -463,7 +503,9 @@ class _Adam:
         """Move the parameters that have a gradient, and take it from them."""
         state = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
         moved = [(value, value.grad, *rest) for value, *rest in state if value.grad is not None]
-        values, gradients, means, squares, steps = (list(column) for column in zip(*moved, strict=True))
+        values, gradients, means, squares, steps = (
+            list(column) for column in zip(*moved, strict=True)
+        )
         adam(
             values,
             gradients,
@@ -491,7 +533,9 @@ class _NeighborSampler:
         self.cumulative = np.concatenate([[0.0], np.cumsum(graph.data, dtype=np.float64)])
         self.starts = np.asarray(graph.indptr)
 
-    def sample(self, cells: torch.Tensor, n_samples: int, generator: torch.Generator) -> torch.Tensor:
+    def sample(
+        self, cells: torch.Tensor, n_samples: int, generator: torch.Generator
+    ) -> torch.Tensor:
         """Return `n_samples` neighbours of each cell, shape (len(cells), n_samples)."""
         rows = cells.numpy()
         first, last = self.starts[rows], self.starts[rows + 1]
@@ -517,9 +561,14 @@ def _seeded_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         network = SiameseNetwork(
-            n_features, counts.shape[1], n_hidden=training.n_hidden, n_projection=training.n_projection
+            n_features,
+            counts.shape[1],
+            n_hidden=training.n_hidden,
+            n_projection=training.n_projection,
         )
-    rates = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel() / max(float(size_factors.sum()), 1e-12)
+    rates = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel() / max(
+        float(size_factors.sum()), 1e-12
+    )
     with torch.no_grad():
         network.zinb.rate.bias.copy_(torch.from_numpy(np.log(np.maximum(rates, 1e-6))))
     return network

@@ -7,7 +7,9 @@ import math
 import torch
 
 
-def log_student_t(z: torch.Tensor, centroids: torch.Tensor, *, scale: torch.Tensor | float = 1.0) -> torch.Tensor:
+def log_student_t(
+    z: torch.Tensor, centroids: torch.Tensor, *, scale: torch.Tensor | float = 1.0
+) -> torch.Tensor:
     """Return log Q, the soft assignments: q_ij proportional to 1 / (1 + ||z_i - mu_j||^2 / scale).
 
     Parameters
@@ -29,8 +31,9 @@ def sinkhorn(
 ) -> torch.Tensor:
     """Return the assignment nearest to `scores` whose clusters have the given sizes (entropic optimal transport).
 
-    Sinkhorn-Knopp in the log domain: P = diag(u) exp(scores / epsilon) diag(v), where each cell has mass 1 and cluster
-    j has n sizes_j. The last step fits the rows, which are thus exact. No gradient: the result is a target.
+    Sinkhorn-Knopp in the log domain: P = diag(u) exp(scores / epsilon) diag(v), where each cell has
+    mass 1 and cluster j has n sizes_j. The last step fits the rows, which are thus exact. No
+    gradient: the result is a target.
 
     Parameters
     ----------

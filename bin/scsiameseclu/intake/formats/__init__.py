@@ -1,6 +1,7 @@
 """One module per family of formats, behind one registry.
 
-A new format is one new module with ``NAME``, ``recognizes`` and ``read``, and its place in :data:`READERS`.
+A new format is one new module with ``NAME``, ``recognizes`` and ``read``, and its place in
+:data:`READERS`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def read_matrix(path: Path) -> Counts:
 
     Returns
     -------
-    The counts as they are in the input, not yet held to the contract (:func:`~scsiameseclu.intake.check_counts`).
+    The counts as they are in the input, not yet held to the contract
+    (:func:`~scsiameseclu.intake.check_counts`).
 
     Raises
     ------
@@ -72,7 +74,9 @@ def read_matrix(path: Path) -> Counts:
     """
     _check_access(path)
     try:
-        with warnings.catch_warnings():  # old versions of formats are read all the same: nothing for the user to do
+        with (
+            warnings.catch_warnings()
+        ):  # old versions of formats are read all the same: nothing for the user to do
             warnings.simplefilter("ignore")
             _check_packing(path)
             reader = next((reader for reader in READERS if reader.recognizes(path)), None)
@@ -85,7 +89,10 @@ def read_matrix(path: Path) -> Counts:
     except (InputError, MemoryError, NameError, ImportError):  # the last two are ours
         raise
     except Exception as error:  # on a user's bytes, the libraries fail in any way they like; all of them mean the same
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):  # no room to unpack it
+        if isinstance(error, OSError) and error.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+        ):  # no room to unpack it
             raise
         raise InputError.of(
             what=f"The input is damaged or incomplete: {type(error).__name__}: {quoted(error, length=200)}.",
@@ -97,16 +104,22 @@ def read_matrix(path: Path) -> Counts:
 def _check_access(path: Path) -> None:
     try:
         status = path.stat()
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a pipe would wait for ever
+        if not (
+            stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        ):  # opening a pipe would wait for ever
             raise InputError.of(
-                what="The input is neither a file nor a folder.", where=path, remedy="Give a file or folder."
+                what="The input is neither a file nor a folder.",
+                where=path,
+                remedy="Give a file or folder.",
             )
         with os.scandir(path) if path.is_dir() else path.open("rb"):
             pass
     except (OSError, ValueError) as error:
         raise _no_access(path, error) from error
     if path.is_file() and status.st_size == 0:
-        raise InputError.of(what="The file is empty (0 bytes).", where=path, remedy="Copy or download it again.")
+        raise InputError.of(
+            what="The file is empty (0 bytes).", where=path, remedy="Copy or download it again."
+        )
 
 
 def _no_access(path: Path, error: OSError | ValueError) -> InputError:
@@ -118,11 +131,15 @@ def _no_access(path: Path, error: OSError | ValueError) -> InputError:
         errno.EPERM: "You have no permission to read it.",
         errno.ENAMETOOLONG: "No file can have a name of this length.",
     }
-    remedies = {errno.EACCES: "Give read permission (chmod -R u+rX) to the user who runs the pipeline."}
+    remedies = {
+        errno.EACCES: "Give read permission (chmod -R u+rX) to the user who runs the pipeline."
+    }
     return InputError.of(
         what=reasons.get(code or 0, f"The input cannot be opened: {quoted(error, length=200)}."),
         where=quoted(path, length=300),
-        remedy=remedies.get(code or 0, "Correct the path in the samplesheet; relative paths start from its folder."),
+        remedy=remedies.get(
+            code or 0, "Correct the path in the samplesheet; relative paths start from its folder."
+        ),
     )
 
 
@@ -151,7 +168,9 @@ def _note_presence(counts: Counts) -> None:
     """Note that a matrix holds 0 and 1 only: boolean values and patterns are counts of 1."""
     data = counts.matrix.data
     if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
-        counts.notes.append("No count is larger than 1: if the matrix says whether a gene was found, give its counts.")
+        counts.notes.append(
+            "No count is larger than 1: if the matrix says whether a gene was found, give its counts."
+        )
 
 
 def _unknown(path: Path) -> InputError:

@@ -43,7 +43,9 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
         (words[1], counts.gene_symbols, _odd_genes(counts.gene_ids) if upright else []),
     ):
         if found:
-            raise _no_counts(word, [names[place] for place in found], "named unlike the others", path)
+            raise _no_counts(
+                word, [names[place] for place in found], "named unlike the others", path
+            )
     for axis, word, names, is_known in (
         (0, words[0], counts.barcodes, BARCODE.match),
         (1, words[1], counts.gene_symbols, is_known_gene),

@@ -59,7 +59,9 @@ def words_of(block: pd.DataFrame, columns: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(words, index=block.index, dtype=object)
 
 
-def numbers_of(block: pd.DataFrame, columns: Sequence[int], path: Path, layout: Layout) -> np.ndarray:
+def numbers_of(
+    block: pd.DataFrame, columns: Sequence[int], path: Path, layout: Layout
+) -> np.ndarray:
     """Return columns of numbers as an array.
 
     Raises

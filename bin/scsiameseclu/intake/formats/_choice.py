@@ -45,7 +45,8 @@ class Candidates:
     label
         What users call a layer.
     is_alevin
-        Whether alevin-fry counted: unspliced counts are left out then, as of its Matrix Market. Default: False.
+        Whether alevin-fry counted: unspliced counts are left out then, as of its Matrix Market.
+        Default: False.
     """
 
     main: Mapping[str, Any]
@@ -63,8 +64,8 @@ class Candidates:
     def choose(self, path: Path) -> tuple[sparse.csr_matrix, str, list[str]]:
         """Return the raw counts as they are stored, what they are called, and notes for the user.
 
-        The first is taken that holds non-negative whole numbers only, and not just 0 and 1; else the first of all, for
-        the check of counts to refuse.
+        The first is taken that holds non-negative whole numbers only, and not just 0 and 1; else
+        the first of all, for the check of counts to refuse.
 
         Raises
         ------
@@ -93,10 +94,17 @@ class Candidates:
     def _in_order(self) -> dict[str, Any]:
         """Return all matrices but the parts, by what users call them, preferred ones first."""
         known = {key(name): name for name in self.layers}
-        first, raw = ([known[key(name)] for name in names if key(name) in known] for names in (_FIRST, (*_RAW, _WHOLE)))
+        first, raw = (
+            [known[key(name)] for name in names if key(name) in known]
+            for names in (_FIRST, (*_RAW, _WHOLE))
+        )
         others = [name for name in self.layers if name not in (*first, *raw, *self.parts.values())]
         named = {self.label(name): self.layers[name] for name in first}
-        return named | dict(self.main) | {self.label(name): self.layers[name] for name in (*raw, *others)}
+        return (
+            named
+            | dict(self.main)
+            | {self.label(name): self.layers[name] for name in (*raw, *others)}
+        )
 
     def _parts(self) -> dict[str, str]:
         """Return the layers that add up to the counts by their usual names; {} of fewer than 2."""
@@ -107,7 +115,11 @@ class Candidates:
 
     def _is_named(self, name: str | None) -> bool:
         """Return whether a matrix is called the raw counts."""
-        names = [layer for layer in self.layers if key(layer) in {key(known) for known in (*_FIRST, *_RAW, _WHOLE)}]
+        names = [
+            layer
+            for layer in self.layers
+            if key(layer) in {key(known) for known in (*_FIRST, *_RAW, _WHOLE)}
+        ]
         return name in [self.label(layer) for layer in names]
 
     def _count(self, name: str, item: Any) -> float | None:
@@ -128,17 +140,29 @@ class Candidates:
 
     def _presence(self, items: Mapping[str, Any]) -> str | None:
         """Return the matrix of 0 and 1 to take where no other is of whole numbers: no mask beside the values."""
-        names = [name for name in items if name in self.main or self._is_named(name) or not self.main]
+        names = [
+            name for name in items if name in self.main or self._is_named(name) or not self.main
+        ]
         return next((name for name in names if self._count(name, items[name]) is not None), None)
 
     def _whole(self) -> str | None:
         """Return the layer that holds the sum of the parts, if one does."""
         whole = next((name for name in self.layers if key(name) == _WHOLE), None)
-        return whole if whole and (self._count(self.label(whole), self.layers[whole]) or 0) > 1 else None
+        return (
+            whole
+            if whole and (self._count(self.label(whole), self.layers[whole]) or 0) > 1
+            else None
+        )
 
-    def _sum_of_parts(self, path: Path, chosen: str | None) -> tuple[sparse.csr_matrix, str, list[str]]:
+    def _sum_of_parts(
+        self, path: Path, chosen: str | None
+    ) -> tuple[sparse.csr_matrix, str, list[str]]:
         whole = self._whole()
-        why = f"{chosen} holds one part of them only" if chosen in self.main else "no other matrix holds whole numbers"
+        why = (
+            f"{chosen} holds one part of them only"
+            if chosen in self.main
+            else "no other matrix holds whole numbers"
+        )
         if whole is not None and not self.is_alevin:
             note = f"Raw counts were taken from {self.label(whole)} ({why})."
             return any_matrix(self.layers[whole]), self.label(whole), [note]
@@ -184,7 +208,9 @@ class Candidates:
         notes = [f"Raw counts were taken from {chosen}{f' ({rejected})' if rejected else ''}."]
         if "unspliced" in self.parts:
             layer = self.layers[self.parts["unspliced"]]
-            if largest_count(layer) is not None and _same(any_matrix(items[chosen]), self._all_parts()):
+            if largest_count(layer) is not None and _same(
+                any_matrix(items[chosen]), self._all_parts()
+            ):
                 notes.append(f"They include unspliced counts: {total(any_matrix(layer)):,.0f}.")
         return notes
 

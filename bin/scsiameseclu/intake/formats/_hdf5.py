@@ -32,7 +32,9 @@ def is_hdf5(path: Path) -> bool:
         start = file.read(len(SIGNATURE))
     if start == SIGNATURE or start.startswith(b"PK"):
         return start == SIGNATURE
-    return bool(h5py.is_hdf5(path)) and not is_tar(path)  # its signature may lie at byte 512, behind a header of tar
+    return bool(h5py.is_hdf5(path)) and not is_tar(
+        path
+    )  # its signature may lie at byte 512, behind a header of tar
 
 
 @contextmanager
@@ -146,7 +148,10 @@ def _check_written(dataset: h5py.Dataset) -> None:
     """Refuse names and sparse counts of which a part was never written: HDF5 gives zeros."""
     if not dataset.size:
         return
-    parts = [-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)]
+    parts = [
+        -(-size // chunk)
+        for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)
+    ]
     written = dataset.id.get_num_chunks() if dataset.chunks else dataset.id.get_storage_size()
     if written < (math.prod(parts) if dataset.chunks else 1):
         raise damaged(Path(dataset.file.filename), f"parts of {dataset.name} were never written")
@@ -165,7 +170,9 @@ def vector(dataset: h5py.Dataset) -> np.ndarray:
     return _usable(dataset[:] if dataset.shape is not None else np.zeros(0, dataset.dtype))
 
 
-def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int, int]) -> sparse.csr_matrix:
+def compressed(
+    group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int, int]
+) -> sparse.csr_matrix:
     """Read ``data``, ``indices`` and ``indptr`` as CSR, checked to be one.
 
     Parameters
@@ -189,7 +196,9 @@ def compressed(group: h5py.Group | Mapping[str, h5py.Dataset], shape: tuple[int,
     # Out of range becomes the limit, which the check finds.
     indices = np.asarray(stored.astype(wide)[:]) if stored.shape is not None else np.zeros(0, wide)
     try:
-        matrix = sparse.csr_matrix((vector(group["data"]), indices, vector(group["indptr"])), shape=shape)
+        matrix = sparse.csr_matrix(
+            (vector(group["data"]), indices, vector(group["indptr"])), shape=shape
+        )
         matrix.check_format(full_check=True)
     except ValueError as error:
         raise InputError.of(

@@ -78,7 +78,9 @@ def find_layout(path: Path) -> Layout:
     return _with_header(path, delimiter, top, rows, n_skipped)
 
 
-def _with_header(path: Path, delimiter: str, top: list[str], rows: list[list[str]], n_skipped: int) -> Layout:
+def _with_header(
+    path: Path, delimiter: str, top: list[str], rows: list[list[str]], n_skipped: int
+) -> Layout:
     if (len(rows[0]) if rows else len(top)) == 1:
         raise no_table(path, "it has one column only")
     if not rows:
@@ -103,7 +105,8 @@ def find_columns(layout: Layout) -> Columns:
     if "names" not in roles and not numbered_rows:
         roles[0] = "names"
     of_role = {
-        role: [column for column, its in enumerate(roles) if its == role] for role in ("names", "beside", "counts")
+        role: [column for column, its in enumerate(roles) if its == role]
+        for role in ("names", "beside", "counts")
     }
     return Columns(**of_role)
 
@@ -127,7 +130,8 @@ def _role(layout: Layout, column: int) -> str:
 def _is_text(values: Iterable[str]) -> bool:
     """Return whether all values of a column are words, and none a count that was spoilt."""
     return all(
-        any(map(str.isalpha, value)) and value.lower() not in _MISSING and not is_number(value) for value in values
+        any(map(str.isalpha, value)) and value.lower() not in _MISSING and not is_number(value)
+        for value in values
     )
 
 

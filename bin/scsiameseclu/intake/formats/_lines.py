@@ -41,7 +41,9 @@ def read_long(path: Path, layout: Layout) -> Counts:
         words = words_of(block, [*genes, *cells])
         barcodes = words[cells].agg("_".join, axis=1) if len(cells) > 1 else words[cells[0]]
         values = numbers_of(block, [counts], path, layout)[:, 0]
-        parts.append((values, _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1])))
+        parts.append(
+            (values, _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1]))
+        )
         symbols |= dict(zip(words[genes[0]], words[genes[-1]], strict=True))
     if not parts:
         raise no_table(path, "there is a first line only")
@@ -69,7 +71,9 @@ def _counts(
     found = Counts(compact(matrix), barcodes, genes, list(genes), NAME, source="the table")
     repeated = len(values) - matrix.nnz
     if repeated:
-        found.notes.append(f"Counts of a gene and barcode that were there before: {repeated}; they were added up.")
+        found.notes.append(
+            f"Counts of a gene and barcode that were there before: {repeated}; they were added up."
+        )
     return found
 
 

@@ -45,7 +45,8 @@ class Names:
     rows
         The fields of each line.
     header
-        Those of a first line that names the columns, which `rows` lacks then. Default: there is none.
+        Those of a first line that names the columns, which `rows` lacks then. Default: there is
+        none.
     """
 
     path: Path
@@ -70,7 +71,9 @@ class Names:
         header, rows = self.rows[0], self.rows[1:]
         if len(header) == len(rows[0]) - 1:  # R's write.table names no column for the names of rows
             header = ["", *header]
-        if header[0] == "" and [row[0] for row in rows] == [str(number + 1) for number in range(len(rows))]:
+        if header[0] == "" and [row[0] for row in rows] == [
+            str(number + 1) for number in range(len(rows))
+        ]:
             header, rows = header[1:], [row[1:] for row in rows]
         yield Names(self.path, rows, tuple(header))
 
@@ -79,7 +82,8 @@ class Names:
         if key(first) in _HEADERS:
             return True
         return any(
-            not kind.fullmatch(first) and sum(kind.fullmatch(name) is not None for name in others) > 0.9 * len(others)
+            not kind.fullmatch(first)
+            and sum(kind.fullmatch(name) is not None for name in others) > 0.9 * len(others)
             for kind in (BARCODE, GENE_ID)
         )
 
@@ -98,10 +102,19 @@ class Names:
                 remedy="Copy or download it again.",
             )
         width = min(max(map(len, self.rows)), max(_COLUMNS, len(self.header)))
-        short = [number for number, row in enumerate(self.rows, start=1) if len(row) < min(width, _COLUMNS)]
+        short = [
+            number
+            for number, row in enumerate(self.rows, start=1)
+            if len(row) < min(width, _COLUMNS)
+        ]
         if short and (width >= _COLUMNS or short == [len(self.rows)]):
-            raise damaged(self.path, f"line {short[0]} has not as many columns as the others, {width}")
-        return [[row[column] if column < len(row) else "" for row in self.rows] for column in range(width)]
+            raise damaged(
+                self.path, f"line {short[0]} has not as many columns as the others, {width}"
+            )
+        return [
+            [row[column] if column < len(row) else "" for row in self.rows]
+            for column in range(width)
+        ]
 
     def by_name(self) -> dict[str, list[str]]:
         """Return the columns by the names in the header."""
@@ -114,7 +127,9 @@ class Names:
     def types(self) -> Sequence[str]:
         """Return the feature types; () if there are none."""
         if self.header:
-            return next((values for name, values in self.by_name().items() if key(name) in _TYPES), ())
+            return next(
+                (values for name, values in self.by_name().items() if key(name) in _TYPES), ()
+            )
         columns = self.columns()
         return columns[_COLUMNS - 1] if len(columns) >= _COLUMNS else ()
 

@@ -33,7 +33,9 @@ def survives(path: Path) -> bool:
 
 @lru_cache(maxsize=256)
 def _survives(path: str, size: int, _changed: int) -> bool:
-    process = get_context("fork").Process(target=_walk, args=(path, SECONDS + size // BYTES_A_SECOND))
+    process = get_context("fork").Process(
+        target=_walk, args=(path, SECONDS + size // BYTES_A_SECOND)
+    )
     process.start()
     process.join()
     if process.exitcode == -signal.SIGKILL:
@@ -44,7 +46,8 @@ def _survives(path: str, size: int, _changed: int) -> bool:
 def _walk(path: str, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    # What the library reports is reported when the file is read; what is in other files is not looked at.
+    # What the library reports is reported when the file is read; what is in other files is not
+    # looked at.
     with suppress(Exception), h5py.File(path, "r") as file:
         if not other_files(file):
             _touch("", file)
@@ -54,7 +57,9 @@ def _walk(path: str, seconds: int) -> None:
 def other_files(file: h5py.File) -> list[str]:
     """Return what a file takes from others: links out of it, datasets stored elsewhere."""
     found: list[str] = []
-    file.visititems_links(lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None)
+    file.visititems_links(
+        lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None
+    )
     file.visititems(lambda name, item: found.append(name) if _is_elsewhere(item) else None)
     return found
 
@@ -73,7 +78,9 @@ def _touch(_name: str, item: h5py.Group | h5py.Dataset) -> None:
         if not isinstance(item, h5py.Dataset) or not item.size:
             return
         limit = unpacked_limit(item.id.get_storage_size())
-        if not missing_filter(item) and limit > max(item.nbytes, math.prod(item.chunks or (0,)) * item.dtype.itemsize):
+        if not missing_filter(item) and limit > max(
+            item.nbytes, math.prod(item.chunks or (0,)) * item.dtype.itemsize
+        ):
             _ = item[()] if item.dtype.kind in "OSV" else item[(0,) * item.ndim]
 
 

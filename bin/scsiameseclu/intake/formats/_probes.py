@@ -14,8 +14,12 @@ def add_up_probes(counts: Counts) -> None:
     found = [PROBE.match(name) for name in counts.gene_ids]
     if sum(match is not None for match in found) <= len(found) / 2:
         return
-    counts.gene_ids = [match[1] if match else name for match, name in zip(found, counts.gene_ids, strict=True)]
-    counts.gene_symbols = [match[2] if match else name for match, name in zip(found, counts.gene_symbols, strict=True)]
+    counts.gene_ids = [
+        match[1] if match else name for match, name in zip(found, counts.gene_ids, strict=True)
+    ]
+    counts.gene_symbols = [
+        match[2] if match else name for match, name in zip(found, counts.gene_symbols, strict=True)
+    ]
     add_up_genes(counts)
 
 
@@ -30,4 +34,6 @@ def add_up_genes(counts: Counts) -> None:
     symbols = dict(zip(reversed(ids), reversed(counts.gene_symbols), strict=True))
     counts.matrix = counts.matrix @ of_gene
     counts.gene_ids, counts.gene_symbols = list(places), [symbols[name] for name in places]
-    counts.notes.append(f"The features are {shape[0]} probes: their counts were added up for {shape[1]} genes.")
+    counts.notes.append(
+        f"The features are {shape[0]} probes: their counts were added up for {shape[1]} genes."
+    )

@@ -1,7 +1,8 @@
 """Alevin's own binary matrix, ``quants_mat.gz``: per cell a bit for each gene, then a number for each bit that is set.
 
-As salmon documents it (since 0.14): ceil(genes / 8) bytes, the highest bit first, then one little-endian float32 for
-each gene found; the barcodes stand in ``quants_mat_rows.txt``, the genes in ``quants_mat_cols.txt``.
+As salmon documents it (since 0.14): ceil(genes / 8) bytes, the highest bit first, then one
+little-endian float32 for each gene found; the barcodes stand in ``quants_mat_rows.txt``, the genes
+in ``quants_mat_cols.txt``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def names(path: Path) -> tuple[list[str], list[str]]:
 
 def _beside(path: Path, axis: str) -> Path:
     name = f"quants_mat_{axis}.txt"
-    found = [folder / name for folder in (path.parent, path.resolve().parent) if (folder / name).is_file()]
+    found = [
+        folder / name
+        for folder in (path.parent, path.resolve().parent)
+        if (folder / name).is_file()
+    ]
     if not found:
         raise InputError.of(
             what=f"There is no {name} beside alevin's matrix.",
@@ -63,7 +68,9 @@ def _read_cells(stream: BinaryIO, n_cells: int, n_genes: int) -> sparse.csr_matr
     """Read cell after cell; ValueError if the stream does not hold just so many."""
     indices, values = [], []
     for _ in range(n_cells):
-        found = np.flatnonzero(np.unpackbits(np.frombuffer(_exactly(stream, -(-n_genes // 8)), dtype=np.uint8)))
+        found = np.flatnonzero(
+            np.unpackbits(np.frombuffer(_exactly(stream, -(-n_genes // 8)), dtype=np.uint8))
+        )
         if len(found) and found[-1] >= n_genes:
             raise ValueError("a cell has counts of more genes than quants_mat_cols.txt lists")
         indices.append(found.astype(np.int32))

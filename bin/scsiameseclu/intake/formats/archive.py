@@ -46,7 +46,11 @@ def read(path: Path) -> Counts:
             counts = read_matrix(target)
         except InputError as error:
             raise _of_archive(path, error) from error
-    left_out = f" Links and other things in it that are no files were left out: {n_left_out}." if n_left_out else ""
+    left_out = (
+        f" Links and other things in it that are no files were left out: {n_left_out}."
+        if n_left_out
+        else ""
+    )
     counts.notes.insert(0, f"The archive was unpacked.{left_out}")
     return counts
 
@@ -64,7 +68,9 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     target = folder
     while target.is_dir() and len(inside := list(target.iterdir())) == 1:
         target = inside[0]
-    archives = [quoted(item.name) for item in ([target] if target.is_file() else inside) if recognizes(item)]
+    archives = [
+        quoted(item.name) for item in ([target] if target.is_file() else inside) if recognizes(item)
+    ]
     if len(archives) == len(inside):  # or an archive made to hold itself would never end
         raise InputError.of(
             what=f"The archive holds an archive: {', '.join(archives[:12])}.",

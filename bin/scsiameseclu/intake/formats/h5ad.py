@@ -44,7 +44,9 @@ def read_group(group: h5py.Group, path: Path) -> Counts:
         {"raw.X": group.get("raw/X", group.get("raw.X")), "X": group.get("X")},
         layers,
         lambda name: f"layers[{quoted(name)}]",
-        is_alevin=any(name in _ALEVIN or "simpleaf" in name for name in _names_in(group.get("uns"))),
+        is_alevin=any(
+            name in _ALEVIN or "simpleaf" in name for name in _names_in(group.get("uns"))
+        ),
     )
     matrix, name, notes = candidates.choose(path)
     var = _genes(group, is_raw=name == "raw.X")
@@ -69,7 +71,8 @@ def text_columns(table: pd.DataFrame) -> dict[str, list[str]]:
 def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
     """Return what var and raw.var say of the genes of the matrix, joined by their names.
 
-    raw is as a rule a copy of the object as it was before symbols were looked up, or genes left out.
+    raw is as a rule a copy of the object as it was before symbols were looked up, or genes left
+    out.
     """
     raw, var = group.get("raw/var", group.get("raw.var")), group.get("var")
     mine, other = (raw, var) if is_raw and raw is not None else (var, raw)
@@ -77,7 +80,9 @@ def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
     if other is None:
         return frame
     found = _frame(other)
-    if are_numbers(list(frame.index)) and len(found) != len(frame):  # each table numbers its own genes
+    if are_numbers(list(frame.index)) and len(found) != len(
+        frame
+    ):  # each table numbers its own genes
         return frame
     found = found[~found.index.duplicated()].reindex(frame.index)
     return frame.join(found[[column for column in found if column not in frame]])
@@ -89,7 +94,9 @@ def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
         records = pd.DataFrame.from_records(item[()]).map(_decoded)
         frame = records.set_index(records.columns[0])
     else:
-        item.visititems(lambda _, inner: check_size(inner) if isinstance(inner, h5py.Dataset) else None)
+        item.visititems(
+            lambda _, inner: check_size(inner) if isinstance(inner, h5py.Dataset) else None
+        )
         frame = _table(item)
     frame.index = pd.Index([str(_decoded(value)) for value in frame.index], dtype=object)
     return frame
@@ -97,7 +104,9 @@ def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
 
 def _table(group: h5py.Group) -> pd.DataFrame:
     if _decoded(group.attrs.get("encoding-type")) == "dataframe":
-        with suppress(Exception):  # a column of a kind that anndata does not know yet; names are read all the same
+        with suppress(
+            Exception
+        ):  # a column of a kind that anndata does not know yet; names are read all the same
             return pd.DataFrame(read_elem(group))
     return _bare_frame(group)
 
@@ -106,14 +115,20 @@ def _bare_frame(group: h5py.Group) -> pd.DataFrame:
     """Read a table without anndata's marks, as SeuratDisk writes it."""
     found = items(group)
     index = next(
-        (name for name in (_decoded(group.attrs.get("_index")), "_index", "index") if name in found),
+        (
+            name
+            for name in (_decoded(group.attrs.get("_index")), "_index", "index")
+            if name in found
+        ),
         None,
     )
     if index is None:
         raise damaged(Path(group.file.filename), f"{group.name} holds no names")
     names = strings(found.pop(index))
     columns = {name: _column(item) for name, item in found.items() if not name.startswith("__")}
-    return pd.DataFrame({name: values for name, values in columns.items() if len(values) == len(names)}, index=names)
+    return pd.DataFrame(
+        {name: values for name, values in columns.items() if len(values) == len(names)}, index=names
+    )
 
 
 def _column(item: h5py.Group | h5py.Dataset) -> Any:

@@ -13,7 +13,16 @@ from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells
 from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
 
 NAME = "HDF5 with X"
-_GENES = ("gene_names", "var_names", "genes", "gene_name", "gene_symbols", "features", "gene_ids", "gene")
+_GENES = (
+    "gene_names",
+    "var_names",
+    "genes",
+    "gene_name",
+    "gene_symbols",
+    "features",
+    "gene_ids",
+    "gene",
+)
 _CELL_KEYS, _GENE_KEYS = frozenset(map(key, CELL_COLUMNS)), frozenset(map(key, _GENES))
 
 
@@ -33,7 +42,9 @@ def read(path: Path) -> Counts:
         vectors = {
             name: strings(value)
             for name, value in items(file).items()
-            if name != "X" and isinstance(value, h5py.Dataset) and value.shape in ((n_rows,), (n_columns,), (n_rows, 1))
+            if name != "X"
+            and isinstance(value, h5py.Dataset)
+            and value.shape in ((n_rows,), (n_columns,), (n_rows, 1))
         }
         matrix = any_matrix(item)
     upright = _rows_are_cells(vectors, n_rows, n_columns)
@@ -44,15 +55,21 @@ def read(path: Path) -> Counts:
     names = first_of(_GENES, genes) or []
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
     barcodes = first_of(CELL_COLUMNS, cells) or []
-    columns = pd.DataFrame({name: values for name, values in cells.items() if key(name) not in _CELL_KEYS | _GENE_KEYS})
-    notes = [f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} cells, {n_genes} genes."]
+    columns = pd.DataFrame(
+        {name: values for name, values in cells.items() if key(name) not in _CELL_KEYS | _GENE_KEYS}
+    )
+    notes = [
+        f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} cells, {n_genes} genes."
+    ]
     return Counts(matrix, barcodes, ids, symbols, NAME, source="X", columns=columns, notes=notes)
 
 
 def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) -> bool:
     if n_rows == n_columns:
         return True
-    cells = [len(values) for name, values in vectors.items() if name == "Y" or key(name) in _CELL_KEYS]
+    cells = [
+        len(values) for name, values in vectors.items() if name == "Y" or key(name) in _CELL_KEYS
+    ]
     genes = [len(values) for name, values in vectors.items() if key(name) in _GENE_KEYS]
     if cells or genes:
         return n_rows in cells or n_columns in genes

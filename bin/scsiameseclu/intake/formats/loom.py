@@ -35,25 +35,37 @@ def read(path: Path) -> Counts:
     """Read the matrix, or the layers that hold the raw counts (:class:`Candidates`)."""
     with opened(path) as file:
         layers = items(file["layers"]) if "layers" in file else {}
-        candidates = Candidates({"the matrix": file["matrix"]}, layers, lambda name: f"layer {quoted(name)}")
+        candidates = Candidates(
+            {"the matrix": file["matrix"]}, layers, lambda name: f"layer {quoted(name)}"
+        )
         stored, name, notes = candidates.choose(path)
         matrix = stored.T.tocsr()
         cells = _attributes(path, file["col_attrs"], matrix.shape[0], names=CELL_COLUMNS)
         genes = _attributes(path, file["row_attrs"], matrix.shape[1], names=_GENES)
     barcodes = first_of(CELL_COLUMNS, cells) or only_unique_text(cells)
-    names = first_of(_GENES, genes) or ([] if first_of(ID_COLUMNS, genes) else only_unique_text(genes))
+    names = first_of(_GENES, genes) or (
+        [] if first_of(ID_COLUMNS, genes) else only_unique_text(genes)
+    )
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
-    notes += _unnamed("cells", cells, named=bool(barcodes)) + _unnamed("genes", genes, named=bool(names))
-    return Counts(matrix, barcodes, ids, symbols, NAME, source=name, columns=pd.DataFrame(cells), notes=notes)
+    notes += _unnamed("cells", cells, named=bool(barcodes)) + _unnamed(
+        "genes", genes, named=bool(names)
+    )
+    return Counts(
+        matrix, barcodes, ids, symbols, NAME, source=name, columns=pd.DataFrame(cells), notes=notes
+    )
 
 
 def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> list[str]:
     if named or not attributes:
         return []
-    return [f"None of the attributes of the {kind} is known to name them: {', '.join(map(quoted, attributes))}."]
+    return [
+        f"None of the attributes of the {kind} is known to name them: {', '.join(map(quoted, attributes))}."
+    ]
 
 
-def _attributes(path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]) -> dict[str, list[str]]:
+def _attributes(
+    path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]
+) -> dict[str, list[str]]:
     """Return the attributes with `size` values; those called `names` must have so many."""
     known = {key(name) for name in names}
     found = {}

@@ -1,7 +1,8 @@
 """Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin(-fry).
 
-The matrix is known by its content. Which file beside it lists barcodes and which genes can be known by their names
-only; the number of their lines must fit the matrix, and shows whether it is genes x cells or, as of kb, cells x genes.
+The matrix is known by its content. Which file beside it lists barcodes and which genes can be known
+by their names only; the number of their lines must fit the matrix, and shows whether it is genes x
+cells or, as of kb, cells x genes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ _ROLES = {
 _SUMS = ({"total"}, {"cell", "nucleus"})
 """What kb's ``--sum`` calls the matrix that it adds up from those of ``--workflow nac``: the one that was asked for."""
 _PARTS = {"mature", "nascent", "ambiguous"}
-_PARSE = {"cell_metadata": "barcodes", "all_genes": "genes", "count_matrix": "matrix", "dge.mtx": "matrix.mtx"}
+_PARSE = {
+    "cell_metadata": "barcodes",
+    "all_genes": "genes",
+    "count_matrix": "matrix",
+    "dge.mtx": "matrix.mtx",
+}
 """What Parse Biosciences' split-pipe calls the three files."""
 _PACKED = (".gz", ".bz2", ".xz")
 _ENDINGS = {"gz", "bz2", "xz", "tsv", "txt", "csv", "mtx"}
@@ -56,7 +62,11 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read a matrix file, or the one matrix in a folder (or kb's three parts of it), with the names beside it."""
     (matrix, *parts), others = find_matrices(path) if path.is_dir() else ([path], 0)
-    counts = _read_with_names(matrix) if _is_matrix_market(matrix) or _is_named(matrix) else _read_other(matrix)
+    counts = (
+        _read_with_names(matrix)
+        if _is_matrix_market(matrix) or _is_named(matrix)
+        else _read_other(matrix)
+    )
     if path.is_dir() and (others or matrix.parent != path):
         read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
         counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
@@ -100,7 +110,9 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
 
 
 def _matrices(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder, onerror=_refuse):  # does not follow links, which may lead in a circle
+    for where, folders, files in os.walk(
+        folder, onerror=_refuse
+    ):  # does not follow links, which may lead in a circle
         depth = len(Path(where).relative_to(folder).parts)
         stores = [name for name in sorted(folders) if zarr_store.recognizes(Path(where, name))]
         yield from (Path(where, name) for name in stores)
@@ -108,7 +120,11 @@ def _matrices(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             path = Path(where, name)
             # One that is damaged shall be reported as such.
-            if path.is_file() and not name.startswith("._") and (_is_named(path) or _is_some_matrix(path)):
+            if (
+                path.is_file()
+                and not name.startswith("._")
+                and (_is_named(path) or _is_some_matrix(path))
+            ):
                 yield path
 
 
@@ -180,7 +196,9 @@ def _is_of_genes(path: Path) -> bool:
 
 def _is_filtered(folder: Path) -> Callable[[Path], bool]:
     # What the folders above are called does not count.
-    return lambda path: any("filtered" in part and "unfiltered" not in part for part in path.relative_to(folder).parts)
+    return lambda path: any(
+        "filtered" in part and "unfiltered" not in part for part in path.relative_to(folder).parts
+    )
 
 
 def _kb_kind(path: Path) -> str:
@@ -229,14 +247,18 @@ def _read_with_names(path: Path) -> Counts:
     genes, gene_note = _companion(path, "genes", stored.shape)
     cells, features = _fitting(path, stored.shape, Names.of(barcodes), Names.of(genes))
     n_cells, n_genes = len(cells), len(features)
-    cells_first = stored.shape == (n_cells, n_genes) and (n_cells != n_genes or _is_cells_first(barcodes))
+    cells_first = stored.shape == (n_cells, n_genes) and (
+        n_cells != n_genes or _is_cells_first(barcodes)
+    )
     notes = [note for note in (barcode_note, gene_note, cells.note(), features.note()) if note]
     if cells_first:
         notes.append("The matrix is cells x genes, as kb and alevin-fry write it.")
     matrix = _to_csr(stored if cells_first else stored.T, path, notes)
     ids, symbols = _ids_and_symbols(features)
     names, *_ = cells.columns()
-    counts = Counts(matrix, names, ids, symbols, NAME, source=path.name, columns=cells.table(), notes=notes)
+    counts = Counts(
+        matrix, names, ids, symbols, NAME, source=path.name, columns=cells.table(), notes=notes
+    )
     types = features.types()
     if types:
         counts.keep_genes(types, path)
@@ -256,9 +278,7 @@ def _fitting(path: Path, shape: tuple[int, int], cells: Names, genes: Names) -> 
     for names in (cells, genes):
         if len(names) - 1 in shape and len(names) not in shape:
             first = quoted(" ".join(names.rows[0]))
-            remedy = (
-                f"If the first line of {quoted(names.path.name)} ({first}) is a header, take it out. Else: {remedy}"
-            )
+            remedy = f"If the first line of {quoted(names.path.name)} ({first}) is a header, take it out. Else: {remedy}"
     raise InputError.of(
         what=f"The matrix is {shape[0]} x {shape[1]}, but {quoted(genes.path.name)} lists {len(genes)} genes "
         f"and {quoted(cells.path.name)} {len(cells)} barcodes.",
@@ -287,7 +307,11 @@ def _add_up_splicing(counts: Counts) -> None:
     """Make one gene of each three that alevin-fry's USA mode writes (spliced, unspliced ``-U``, ambiguous ``-A``)."""
     n_genes, rest = divmod(len(counts.gene_ids), 3)
     names = counts.gene_ids[:n_genes]
-    if rest or not names or counts.gene_ids[n_genes:] != [f"{name}{end}" for end in ("-U", "-A") for name in names]:
+    if (
+        rest
+        or not names
+        or counts.gene_ids[n_genes:] != [f"{name}{end}" for end in ("-U", "-A") for name in names]
+    ):
         return
     unspliced = total(counts.matrix[:, n_genes : 2 * n_genes])
     counts.matrix = counts.matrix[:, :n_genes] + counts.matrix[:, 2 * n_genes :]
@@ -298,7 +322,8 @@ def _add_up_splicing(counts: Counts) -> None:
 
 
 def _is_cells_first(barcodes: Path) -> bool:
-    # As many cells as genes: only kb and alevin-fry write cells x genes, and they have file names of their own.
+    # As many cells as genes: only kb and alevin-fry write cells x genes, and they have file names
+    # of their own.
     return barcodes.name.removesuffix(".gz").endswith(("barcodes.txt", "rows.txt"))
 
 
@@ -345,7 +370,9 @@ def _key(name: str) -> tuple[str, ...]:
     roles = set.union(*_ROLES.values())
     if name.removesuffix(".gz").endswith(".mtx"):
         roles = _ROLES["matrix"]
-    last = next((place for place in reversed(range(len(words))) if words[place] in roles), len(words))
+    last = next(
+        (place for place in reversed(range(len(words))) if words[place] in roles), len(words)
+    )
     return tuple(words[:last] + words[last + 1 :])
 
 
@@ -353,15 +380,25 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
     """Find the list of barcodes or genes that belongs to a matrix, and the note on the choice."""
     folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    found = [path for path in files if _role(path.name) == role and _is_list(path) and not _has_twin(path)]
+    found = [
+        path
+        for path in files
+        if _role(path.name) == role and _is_list(path) and not _has_twin(path)
+    ]
     same_prefix = [path for path in found if _key(path.name) == _key(matrix.name)]
     same_words = [path for path in found if set(_words(path.name)) == set(_words(matrix.name))]
     for chosen in (same_prefix, same_words, found):
         fitting = _as_long_as(chosen, shape)
         if len({path.name for path in fitting}) == 1:
-            note = "" if chosen is same_prefix else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
+            note = (
+                ""
+                if chosen is same_prefix
+                else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
+            )
             return fitting[0], note
-        if len(fitting) > 1 and chosen is same_prefix and role == "genes":  # genes.tsv and features.tsv: the newer
+        if (
+            len(fitting) > 1 and chosen is same_prefix and role == "genes"
+        ):  # genes.tsv and features.tsv: the newer
             newer = [path for path in fitting if "features" in _words(path.name)]
             if newer:
                 return newer[0], f"Genes were taken from {quoted(newer[0].name)}."
@@ -370,7 +407,11 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
 
 def _is_list(path: Path) -> bool:
     others = (".mtx", ".h5ad", ".h5mu", ".h5", ".loom", ".bam")
-    return not (path.name.startswith("._") or "names" in _words(path.name) or _unpacked_name(path).endswith(others))
+    return not (
+        path.name.startswith("._")
+        or "names" in _words(path.name)
+        or _unpacked_name(path).endswith(others)
+    )
 
 
 def _as_long_as(chosen: list[Path], shape: tuple[int, ...]) -> list[Path]:
@@ -421,7 +462,8 @@ def _entries(path: Path) -> sparse.coo_matrix:
 class _Quiet:
     """A stream that ends where it cannot be read, and with the end of a line.
 
-    An exception in the middle of compiled code aborts Python, and so does a last line with anything after its number.
+    An exception in the middle of compiled code aborts Python, and so does a last line with anything
+    after its number.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -463,9 +505,13 @@ def _check_header(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         room = max(RATIO * size, _ROOM) if packing(file.read(8)) else size
-    limit = room // (2 if "array" in banner else 4)  # a line is "0" or, of a pattern, "1 1" at least
+    limit = room // (
+        2 if "array" in banner else 4
+    )  # a line is "0" or, of a pattern, "1 1" at least
     numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
-    stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)  # a dense matrix writes every entry
+    stored = (
+        numbers[2] if len(numbers) == 3 else math.prod(numbers)
+    )  # a dense matrix writes every entry
     if len(numbers) not in (2, 3) or stored > limit:
         raise InputError.of(
             what=f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold.",
@@ -476,12 +522,21 @@ def _check_header(path: Path) -> None:
 
 
 def _size_line(text: str) -> list[str]:
-    return next((line.split() for line in text.splitlines()[1:] if line.strip() and not line.startswith("%")), [])
+    return next(
+        (
+            line.split()
+            for line in text.splitlines()[1:]
+            if line.strip() and not line.startswith("%")
+        ),
+        [],
+    )
 
 
 def sizes(path: Path) -> tuple[int, int, int]:
     """Return barcodes, genes and stored counts by a matrix' header; its name shows whether kb or alevin wrote it."""
-    n_rows, n_columns, n_stored = (int(size) for size in _size_line(head(path).decode(errors="replace")))
+    n_rows, n_columns, n_stored = (
+        int(size) for size in _size_line(head(path).decode(errors="replace"))
+    )
     cells_first = {"cells", "quants"} & set(_words(path.name))
     return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)
 

@@ -23,7 +23,9 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read the modality of gene expression, and note the others."""
     with opened(path) as file:
-        modalities = {name: item for name, item in items(file["mod"]).items() if isinstance(item, h5py.Group)}
+        modalities = {
+            name: item for name, item in items(file["mod"]).items() if isinstance(item, h5py.Group)
+        }
         name = _expression(list(modalities), path)
         counts = read_group(modalities[name], path)
     counts.format, counts.source = NAME, f"mod/{name}: {counts.source}"

@@ -32,7 +32,11 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read all genomes; of the features keep those of type Gene Expression."""
     with opened(path) as file:
-        groups = [item for item in items(file).values() if isinstance(item, h5py.Group) and "barcodes" in item]
+        groups = [
+            item
+            for item in items(file).values()
+            if isinstance(item, h5py.Group) and "barcodes" in item
+        ]
         for group in groups:
             _check_complete(group, path)
         if "features" in groups[0]:
@@ -42,7 +46,9 @@ def read(path: Path) -> Counts:
     counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
     if len(parts) > 1:
         names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
-        counts.notes.append(f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side.")
+        counts.notes.append(
+            f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side."
+        )
     return counts
 
 
@@ -84,7 +90,11 @@ def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> spa
 
 def _read_version_3(group: h5py.Group, path: Path) -> Counts:
     features = group["features"]
-    ids, symbols, barcodes = strings(features["id"]), strings(features["name"]), strings(group["barcodes"])
+    ids, symbols, barcodes = (
+        strings(features["id"]),
+        strings(features["name"]),
+        strings(group["barcodes"]),
+    )
     matrix = _matrix(group, path, len(ids), len(barcodes))
     counts = Counts(matrix, barcodes, ids, symbols, f"{NAME} v3", source=group.name)
     _add_up_probes(counts, features)
@@ -97,7 +107,9 @@ def _add_up_probes(counts: Counts, features: h5py.Group) -> None:
     """Make one gene of the probes for it, where features are the probes of 10x Flex and Visium."""
     size = (len(counts.gene_ids),)
     columns = [features[name] for name in ("gene_id", "gene_name") if name in features]
-    if len(columns) == 2 and all(isinstance(item, h5py.Dataset) and item.shape == size for item in columns):
+    if len(columns) == 2 and all(
+        isinstance(item, h5py.Dataset) and item.shape == size for item in columns
+    ):
         genes, names = map(strings, columns)
         counts.gene_ids = fill_missing(genes, counts.gene_ids)
         counts.gene_symbols = fill_missing(names, counts.gene_symbols)
@@ -108,7 +120,12 @@ def _read_genome(group: h5py.Group, path: Path) -> Counts:
     ids, barcodes = strings(group["genes"]), strings(group["barcodes"])
     symbols = strings(group["gene_names"]) if "gene_names" in group else list(ids)
     return Counts(
-        _matrix(group, path, len(ids), len(barcodes)), barcodes, ids, symbols, f"{NAME} v2", source=group.name
+        _matrix(group, path, len(ids), len(barcodes)),
+        barcodes,
+        ids,
+        symbols,
+        f"{NAME} v2",
+        source=group.name,
     )
 
 
@@ -122,7 +139,10 @@ def _side_by_side(parts: list[Counts]) -> Counts:
             remedy="Give a file with one genome.",
         )
     rows = pd.Index(barcodes)
-    aligned = [_rows_at(part.matrix, rows.get_indexer(pd.Index(part.barcodes)), len(barcodes)) for part in parts]
+    aligned = [
+        _rows_at(part.matrix, rows.get_indexer(pd.Index(part.barcodes)), len(barcodes))
+        for part in parts
+    ]
     return Counts(
         sparse.hstack(aligned, format="csr"),
         barcodes,

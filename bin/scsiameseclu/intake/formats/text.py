@@ -47,11 +47,17 @@ class _Table:
     @property
     def above(self) -> list[str]:
         """Names of the columns of counts."""
-        return [self.layout.name(column) for column in self.columns.counts] if self.layout.header else []
+        return (
+            [self.layout.name(column) for column in self.columns.counts]
+            if self.layout.header
+            else []
+        )
 
     def is_numeric(self, column: int) -> bool:
         """Return whether names are numbers, by the first rows."""
-        return all(is_number(row[column]) for row in self.layout.sample if len(row) == self.layout.n_fields)
+        return all(
+            is_number(row[column]) for row in self.layout.sample if len(row) == self.layout.n_fields
+        )
 
 
 def recognizes(path: Path) -> bool:
@@ -65,9 +71,9 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read a table of genes and cells, or of one count per line; all of it is accounted for.
 
-    Whether cells are the rows is decided by names, else by the shape, and noted. What holds no counts
-    by its name or for its words is left out and noted (of cells, it is kept as ``columns``); what
-    holds none by its values is refused.
+    Whether cells are the rows is decided by names, else by the shape, and noted. What holds no
+    counts by its name or for its words is left out and noted (of cells, it is kept as ``columns``);
+    what holds none by its values is refused.
     """
     try:
         layout = find_layout(path)
@@ -124,10 +130,14 @@ def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
         )
     found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
     if found:
-        raise no_table(path, f"column {quoted(found[0])} is of one sample's expression, not of cells")
+        raise no_table(
+            path, f"column {quoted(found[0])} is of one sample's expression, not of cells"
+        )
 
 
-def _read_rows(path: Path, layout: Layout, columns: Columns) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+def _read_rows(
+    path: Path, layout: Layout, columns: Columns
+) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     parts, words = [], []
     aside = [*columns.names, *columns.beside]
     for block in blocks(path, layout, words=aside):
@@ -169,7 +179,9 @@ def _cells(table: _Table) -> tuple[Counts, set[int]]:
     """Return the counts of a table with a row for each cell, and the columns that name them."""
     used = _columns_of_cells(table)
     genes = table.above
-    counts = Counts(table.matrix, _joined(table.words, used), genes, list(genes), NAME, source="the table")
+    counts = Counts(
+        table.matrix, _joined(table.words, used), genes, list(genes), NAME, source="the table"
+    )
     others = sorted({*table.columns.names, *table.columns.beside} - set(used))
     columns = table.words[others].rename(columns=table.layout.name)
     counts.columns = columns.loc[:, ~columns.columns.duplicated()]

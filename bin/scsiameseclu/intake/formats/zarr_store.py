@@ -1,6 +1,7 @@
 """Zarr stores, version 2 and 3: copied into HDF5, whose readers know the layouts.
 
-AnnData, MuData and SpatialData write such folders, and Xenium the matrix of its cells, features x cells.
+AnnData, MuData and SpatialData write such folders, and Xenium the matrix of its cells, features x
+cells.
 """
 
 from __future__ import annotations
@@ -112,7 +113,9 @@ def _only_table(path: Path, tables: Any) -> Any:
 
 
 def _copy_group(path: Path, group: Any, target: h5py.Group) -> list[str]:
-    target.attrs.update({name: value for name, value in group.attrs.items() if isinstance(value, str | int | list)})
+    target.attrs.update(
+        {name: value for name, value in group.attrs.items() if isinstance(value, str | int | list)}
+    )
     missing = []
     for name, item in group.arrays():
         _copy_array(path, item, target, name)
@@ -136,7 +139,9 @@ def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
         dataset = target.create_dataset(name, shape=array.shape, dtype=array.dtype)
         for part in _parts(array):
             dataset[part] = array[part]
-    dataset.attrs.update({key: value for key, value in array.attrs.items() if isinstance(value, str | int)})
+    dataset.attrs.update(
+        {key: value for key, value in array.attrs.items() if isinstance(value, str | int)}
+    )
 
 
 def _check_complete(path: Path, array: Any) -> None:
@@ -198,5 +203,10 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
 
 def _xenium_cell(identifier: np.ndarray) -> str:
     """Return a cell's name as Xenium writes it: hexadecimal digits as a to p, and a number."""
-    prefix, suffix = np.atleast_1d(identifier).tolist() if np.ndim(identifier) else (int(identifier), 1)
-    return f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop")) + f"-{suffix}"
+    prefix, suffix = (
+        np.atleast_1d(identifier).tolist() if np.ndim(identifier) else (int(identifier), 1)
+    )
+    return (
+        f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
+        + f"-{suffix}"
+    )
