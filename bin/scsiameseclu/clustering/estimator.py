@@ -300,7 +300,10 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit_predict(
-        self, adata: ad.AnnData | Counts, y: object = None, **kwargs: object
+        self,
+        adata: ad.AnnData | Counts,
+        y: object = None,  # noqa: ARG002
+        **kwargs: object,  # noqa: ARG002
     ) -> NDArray[np.int64]:
         """Cluster the cells and return `labels_`."""
         labels: NDArray[np.int64] = self.fit(adata).labels_

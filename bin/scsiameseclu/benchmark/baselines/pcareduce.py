@@ -29,7 +29,11 @@ class _Cluster(NamedTuple):
 
 
 def pcareduce_labels(
-    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+    adata: ad.AnnData,
+    *,
+    n_clusters: int,
+    seed: int,
+    device: str,  # noqa: ARG001
 ) -> NDArray[np.int64]:
     """Merge the clusters of k-means one by one, with one component less at each step, down to the number wanted.
 

@@ -20,7 +20,11 @@ DIMENSIONS = (10, 2)
 
 
 def suscc_labels(
-    adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
+    adata: ad.AnnData,
+    *,
+    n_clusters: int,
+    seed: int,
+    device: str,  # noqa: ARG001
 ) -> NDArray[np.int64]:
     """Apply UMAP twice, cluster half of the cells by k-means and classify the others by their nearest neighbors.
 
