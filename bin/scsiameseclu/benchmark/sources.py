@@ -128,12 +128,10 @@ def _is_text(statement: ast.stmt) -> bool:
 
 def _module_or_name(origin: str, name: str, module: str) -> Name:
     """Return what ``from origin import name`` in a module of the package stands for."""
-    inside = f"{origin}.{name}"
-    if (
-        origin.partition(".")[0] == module.partition(".")[0]
-        and find_spec(origin).submodule_search_locations
-    ):  # type: ignore[union-attr]
-        return (inside, "") if find_spec(inside) else (origin, name)
+    if origin.partition(".")[0] == module.partition(".")[0]:
+        spec = find_spec(origin)
+        if spec and spec.submodule_search_locations and find_spec(f"{origin}.{name}"):
+            return f"{origin}.{name}", ""
     return origin, name
 
 

@@ -276,8 +276,10 @@ def refine(
             return np.asarray(labels.cpu(), dtype=np.int64)
         target, last = sharpened(log_q), labels
         train(
-            optimizer, lambda batch, p=target: loss(batch, p[batch]), batches(len(labels), epochs=1)
-        )  # type: ignore[misc]
+            optimizer,
+            lambda batch, p=target: loss(batch, p[batch]),  # type: ignore[misc]
+            batches(len(labels), epochs=1),
+        )
         steps += -(-len(labels) // BATCH)
 
 
