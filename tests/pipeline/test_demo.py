@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
@@ -210,6 +211,8 @@ def test_every_file_that_the_report_names_is_in_the_results(demo: Run) -> None:
 
 def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
     assert {path.name for path in demo.results.iterdir()} == {
+        "README.html",
+        "checksums.sha256",
         "groups",
         "multiqc",
         "pipeline_info",
@@ -222,6 +225,22 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
             "contingency.tsv", "clustering.json", "training_history.tsv", "model.safetensors",
             "figures", *({"mixing.json", "sample_distances.tsv"} if group == "blood" else ()),
         }  # fmt: skip
+
+
+def test_every_published_file_is_described_and_has_its_checksum(demo: Run) -> None:
+    lines = (demo.results / "checksums.sha256").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    published = {
+        str(path.relative_to(demo.results))
+        for place in ("groups", "multiqc", "samples")
+        for path in (demo.results / place).rglob("*")
+        if path.is_file()
+    }
+    assert {name for name in sums if not name.startswith("pipeline_info/")} == published
+    for name, digest in sums.items():
+        assert sha256((demo.results / name).read_bytes()).hexdigest() == digest, name
+    page = (demo.results / "README.html").read_text()
+    assert set(re.findall(r'href="([^"]+)"', page)) == set(sums)
 
 
 def test_a_resumed_run_computes_nothing(demo: Run) -> None:

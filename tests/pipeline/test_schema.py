@@ -41,6 +41,18 @@ def test_the_page_on_running_has_every_parameter_and_column() -> None:
 
 
 @pytest.mark.pipeline
+def test_the_page_on_output_describes_files_as_their_list_does() -> None:
+    page = (ROOT / "docs" / "output.md").read_text()
+    page = re.sub(r"\[(.*?)\]\(.*?\)|`", r"\1", page)
+    for row in (ROOT / "assets" / "published_files.tsv").read_text().splitlines()[1:]:
+        pattern, content = row.split("\t")
+        name = pattern.rpartition("/")[2].lstrip("*")
+        if not pattern.startswith(("multiqc/", "benchmark/")):
+            assert re.search(rf"^\|.*{re.escape(name)}.*\| {re.escape(content)} \|$", page, re.M), (
+                row
+            )
+
+
 def test_parameters_of_schema_and_configuration_agree() -> None:
     configured = {
         key.removeprefix("params."): value.strip("'")

@@ -1,14 +1,20 @@
-// What is said when a run is over: on the console, and where asked for by mail and to a webhook.
+// What is said when a run is over: on the console, in the results, and where asked for by mail and to
+// a webhook.
+
+include { deliver } from './delivery'
 
 def completion(run) {
     def message = closingMessage(run)
     log.info("\n" + message)
+    if (reportFile().exists() && !run.errorMessage) {
+        attempt('README.html could not be written') { deliver(run) }
+    }
     def recipients = params.email ?: (run.success ? null : params.email_on_fail)
     if (recipients) {
-        attempt("The mail to ${recipients}") { sendMail(mail(run, message, recipients)) }
+        attempt("The mail to ${recipients} could not be sent") { sendMail(mail(run, message, recipients)) }
     }
     if (params.hook_url) {
-        attempt("The message to the webhook") { post(params.hook_url, notice(run, message)) }
+        attempt("The message to the webhook could not be sent") { post(params.hook_url, notice(run, message)) }
     }
 }
 
@@ -33,13 +39,13 @@ def closingMessage(run) {
     ([summary.text.trim(), "Report:   ${reportPath()}"] + (run.success ? [] : [failed])).join('\n')
 }
 
-// Sending may fail; the run is not the worse for it.
+// This may fail; the run is not the worse for it.
 def attempt(what, action) {
     try {
         action.call()
     }
     catch (Exception problem) {
-        log.warn("${what} could not be sent: ${problem.message}. The results are not affected.")
+        log.warn("${what}: ${(problem.cause ?: problem).message}. The results are not affected.")
     }
 }
 

@@ -1,0 +1,88 @@
+// What a project is delivered with: a page that says what each file of the results is, and the
+// checksums of the files.
+
+// Written when all files are published. The results of earlier runs there are delivered, too.
+def deliver(run) {
+    def folder = file(params.outdir, glob: false)
+    def found = publishedFiles(folder)
+    def local = folder.scheme == 'file'
+    if (local) { // elsewhere, every file would have to be downloaded
+        def lines = found.collect { entry -> "${sha256(entry.path)}  ${entry.name}\n" }
+        folder.resolve('checksums.sha256').text = lines.join()
+    }
+    folder.resolve('README.html').text = readme(run, found, local)
+}
+
+// [path, name, content] of each file that assets/published_files.tsv describes, in its order; a file
+// that several rows describe is there once, by the first.
+def publishedFiles(folder) {
+    def described = file("${projectDir}/assets/published_files.tsv").readLines().tail()*.tokenize('\t')
+    def names = described
+        .collect { pattern, _content -> folder.resolve(pattern.tokenize('/').first()) }
+        .unique()
+        .findAll { place -> place.isDirectory() }
+        .collectMany { place -> filesIn(place) }
+        .collect { path -> folder.relativize(path).toString() }
+    described
+        .collectMany { pattern, content ->
+            def matcher = java.nio.file.FileSystems.default.getPathMatcher("glob:${pattern}")
+            names
+                .findAll { name -> matcher.matches(java.nio.file.Path.of(name)) }
+                .sort()
+                .collect { name -> [path: folder.resolve(name), name: name, content: content] }
+        }
+        .unique { entry -> entry.name }
+}
+
+def filesIn(place) {
+    def found = []
+    place.eachFileRecurse(groovy.io.FileType.FILES) { path -> found << path }
+    found
+}
+
+def sha256(path) {
+    def digest = java.security.MessageDigest.getInstance('SHA-256')
+    path.withInputStream { stream ->
+        stream.eachByte(1 << 20) { bytes, length -> digest.update(bytes, 0, length) }
+    }
+    digest.digest().encodeHex().toString()
+}
+
+def readme(run, found, local) {
+    def checked = '<p>Whether all files arrived as they were sent: <code>sha256sum -c checksums.sha256</code></p>'
+    def text = file("${projectDir}/assets/readme_template.html").text
+    def facts = [
+        title: escaped(params.report_title ?: 'Results of scSiameseClu'),
+        checksums: local ? checked : '',
+        tables: tables(found),
+        facts: escaped("${run.manifest.name} ${run.manifest.version}, run ${run.runName}, ${run.complete}"),
+    ]
+    new groovy.text.GStringTemplateEngine().createTemplate(text).make(facts).toString()
+}
+
+// A table for each sample, each group, and each other folder.
+def tables(found) {
+    def placeOf = { name -> name.tokenize('/').take(name ==~ '(samples|groups)/.*' ? 2 : 1).join('/') }
+    found
+        .groupBy { entry -> placeOf(entry.name) }
+        .collect { place, entries ->
+            def rows = entries.collect { entry ->
+                "<tr><td><a href=\"${address(entry.name)}\">${escaped(entry.name - "${place}/")}</a></td>" +
+                    "<td class=\"size\">${size(entry.path)}</td><td>${escaped(entry.content)}</td></tr>"
+            }
+            "<table><caption>${escaped(place)}</caption>\n${rows.join('\n')}\n</table>"
+        }
+        .join('\n')
+}
+
+def size(path) {
+    new nextflow.util.MemoryUnit(path.size()).toString()
+}
+
+def address(name) {
+    name.tokenize('/').collect { part -> java.net.URLEncoder.encode(part, 'UTF-8').replace('+', '%20') }.join('/')
+}
+
+def escaped(text) {
+    groovy.xml.XmlUtil.escapeXml(text.toString())
+}
