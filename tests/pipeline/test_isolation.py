@@ -7,7 +7,9 @@ import http.server
 import os
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,8 @@ NAMES = [
     "`touch evil`;touch evil;#~.csv",
     "${x:=$(touch evil)}${x@P}.csv",
 ]
+LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path d="M0 0h9v9z"/></svg>'
+CONTACT = "A. <b>Core</b> & Co, core@example.org; $(touch evil) `touch evil`"
 
 
 def write_sheet(path: Path, header: str, rows: Sequence[Sequence[str]]) -> Path:
@@ -48,7 +52,12 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     for number, name in enumerate([*NAMES, "x1.csv"]):
         (sheet.parent / name).write_text(f"gene,c1,c2\nA,1,-{number + 100}\nB,2,3\n")
-    return run_pipeline(folder, "--input", sheet, variables={"TMPDIR": str(folder / "temporary")})
+    logo = sheet.parent / 'lo\'go $(touch evil) "1".svg'
+    logo.write_text(LOGO)
+    return run_pipeline(
+        folder, "--input", sheet, "--report_logo", logo, "--report_contact", CONTACT,
+        "--report_project", "P'1 $(touch evil)", variables={"TMPDIR": str(folder / "temporary")},
+    )  # fmt: skip
 
 
 def test_each_file_is_read_whatever_its_name(named: Run) -> None:
@@ -64,6 +73,16 @@ def test_each_file_is_read_whatever_its_name(named: Run) -> None:
     for number, name in enumerate(NAMES):
         assert f"-{number + 100}" in problems[f"s{number}"].what
         assert problems[f"s{number}"].where == name
+
+
+def test_the_report_names_project_and_contact_beside_the_logo(named: Run) -> None:
+    report = (named.results / "multiqc" / "multiqc_report.html").read_text()
+    assert b64encode(LOGO.encode()).decode() in report
+    assert escape(CONTACT) in report
+    assert CONTACT not in report
+    assert escape("P'1 $(touch evil)") in report
+    page = (named.results / "README.html").read_text()
+    assert escape(CONTACT, quote=False) in page
 
 
 def script(path: Path) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..files import write_json
+from ..files import unwrapped, write_json
 from ..steps import Step
 from . import annotation, clustering, conditions, expression, overview, provenance, quality
 from . import samples as of_samples
@@ -37,6 +40,7 @@ def write_tables(
     methods: Path,
     failures: Path | None = None,
     schema: Path | None = None,
+    logo: Path | None = None,
     max_points: int = MAX_POINTS,
 ) -> None:
     """Write the report's sections and their order, and what the console shows, into the current directory.
@@ -62,6 +66,8 @@ def write_tables(
         Folder with ``*.failure.json``. Default: nothing failed.
     schema
         JSON schema of the parameters; with it, those that differ from their defaults come first.
+    logo
+        Picture of the user, which becomes ``custom_logo.*``; its kind is that of `parameters`.
     max_points
         Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients
         take a fifth of it, plots of genes a third.
@@ -76,7 +82,10 @@ def write_tables(
     sections = report_sections(run)
     for chapter, section in sections:
         section.write(Path(), chapter)
-    write_json(section_order(sections), Path("section_order.yml"))  # JSON is YAML
+    settings = section_order(sections) | head_of_report(run.parameters)
+    if logo:
+        shutil.copyfile(unwrapped(logo), settings["custom_logo"])
+    write_json(settings, Path("section_order.yml"))  # JSON is YAML
     Path("summary.txt").write_text(overview.summary(run), encoding="utf-8")
 
 
@@ -94,6 +103,20 @@ def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
     }
     chapters = list(dict.fromkeys(chapter for chapter, _ in sections))
     return {"custom_content": {"order": chapters}, "report_section_order": places}
+
+
+def head_of_report(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MultiQC's settings for the logo, project and contact that the user gave, as HTML."""
+    named = {
+        "Project": parameters.get("report_project"),
+        "Contact": parameters.get("report_contact"),
+    }
+    settings: dict[str, Any] = {
+        "report_header_info": [{name: escape(text)} for name, text in named.items() if text]
+    }
+    if logo := parameters.get("report_logo"):
+        settings["custom_logo"] = f"custom_logo{PurePosixPath(logo).suffix.lower()}"
+    return settings
 
 
 STEP = Step(write_tables)

@@ -2,6 +2,7 @@
 
 include { codeOf          } from '../utils/code'
 include { announce ; killedRecords } from '../utils/failures'
+include { given           } from '../utils/files'
 include { parametersJson  } from '../utils/parameters'
 include { cellsInWords    } from '../utils/sizes'
 include { versionsFile    } from '../utils/versions'
@@ -57,13 +58,16 @@ workflow REPORT {
         file("${projectDir}/nextflow_schema.json"),
         versionsFile(versions, pipeline_info),
         file("${projectDir}/assets/methods_description_template.yml"),
+        given(params.report_logo),
         code,
     )
     def multiqc_config = file("${projectDir}/assets/multiqc_config.yml")
     REPORT_MULTIQC(
         REPORT_TABLES.out.sections,
         REPORT_TABLES.out.order.map { order -> [multiqc_config, order] },
-        files("${projectDir}/assets/{logo.svg,multiqc.css}"),
+        REPORT_TABLES.out.logo
+            .toList()
+            .map { logo -> files("${projectDir}/assets/{logo.svg,multiqc.css}") + logo },
     )
     REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report, code)
 

@@ -51,8 +51,11 @@ def sha256(path) {
 def readme(run, found, local) {
     def checked = '<p>Whether all files arrived as they were sent: <code>sha256sum -c checksums.sha256</code></p>'
     def text = file("${projectDir}/assets/readme_template.html").text
+    def lines = [Project: params.report_project, Contact: params.report_contact]
     def facts = [
         title: escaped(params.report_title ?: 'Results of scSiameseClu'),
+        project: lines.findAll { _name, value -> value }
+            .collect { name, value -> "<p>${name}: ${escaped(value)}</p>" }.join('\n'),
         checksums: local ? checked : '',
         tables: tables(found),
         facts: escaped("${run.manifest.name} ${run.manifest.version}, run ${run.runName}, ${run.complete}"),

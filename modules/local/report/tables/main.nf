@@ -12,15 +12,17 @@ process REPORT_TABLES {
     path schema
     path versions
     path methods
+    path logo, stageAs: 'given/logo'
     val code
 
     output:
     path('*_mqc.*'),           emit: sections
     path('section_order.yml'), emit: order
     path('summary.txt'),       emit: summary
+    path('custom_logo.*'),     emit: logo, optional: true
 
     script:
-    def args = task.ext.args ?: ''
+    def args = (logo ? '--logo given/logo ' : '') + (task.ext.args ?: '')
     """
     mkdir -p samples groups failures
     scsiameseclu_step report tables \\
