@@ -65,7 +65,11 @@ workflow REPORT {
         REPORT_TABLES.out.order.map { order -> [multiqc_config, order] },
         files("${projectDir}/assets/{logo.svg,multiqc.css}"),
     )
-    REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report, code)
+    REPORT_VERDICT(
+        collected_failures.filter { records -> records },
+        REPORT_MULTIQC.out.report,
+        code,
+    )
 
     emit:
     report = REPORT_MULTIQC.out.report
