@@ -9,45 +9,56 @@ SAMPLES     ?= 24
 CELLS       ?= 3000 10000 30000
 REGISTRY    ?= scsiameseclu
 VERSION     := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bin/scsiameseclu/_version.py)
+BENCHMARK   := PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark
+OUTPUT      := --output docs/benchmarks
+NEEDS_DATA   = test -n "$(DATA)" || { \
+  echo "Say where the labelled data sets are: make $@ DATA=folder" >&2; exit 2; }
 export PYTHON
 
-.PHONY: help setup demo benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch benchmark-steps benchmark-batches test test-fast docs lint format lock images clean
+.PHONY: help setup demo test test-fast docs lint format lock images clean \
+  benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch \
+  benchmark-steps benchmark-batches
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | \
+	  column -t -s '|'
 
 setup: ## the Python environment that the venv profile runs in
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
 
 demo: setup ## run the pipeline on the bundled data and print where the report is
-	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work $(if $(wildcard $(DEMO)/work),-resume)
+	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work \
+	  $(if $(wildcard $(DEMO)/work),-resume)
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
-benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5 (BENCHMARK_OPTIONS=--ablate: without each part); writes docs/benchmarks.md
-	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark DATA=folder" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark --data "$(DATA)" --seeds $(SEEDS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5
+	@$(NEEDS_DATA)
+	$(BENCHMARK) --data "$(DATA)" --seeds $(SEEDS) $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-network: setup ## what the network is for: calibration, cells held out, embedding, on DATA=folder; writes its part of docs/benchmarks.md
-	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-network DATA=folder" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.network --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
+benchmark-network: setup ## what the network adds, on DATA=folder
+	@$(NEEDS_DATA)
+	$(BENCHMARK).network --data "$(DATA)" $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-published: setup ## time scSiameseClu on DATA=labelled.h5ad beside the published code, PUBLISHED=checkout NAME=data-set-there; writes its part of docs/benchmarks.md
-	@test -n "$(DATA)" && test -n "$(PUBLISHED)" && test -n "$(NAME)" || { echo "Say where the published code is, the data set's name there, and its file: make benchmark-published PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.published --code "$(PUBLISHED)" --name "$(NAME)" --data "$(DATA)" --output docs/benchmarks
+benchmark-published: setup ## time beside the PUBLISHED=checkout, its NAME=data-set, DATA=file
+	@test -n "$(DATA)" && test -n "$(PUBLISHED)" && test -n "$(NAME)" || { \
+	  echo "Say where the published code is, the data set's name there, and its file:" \
+	    "make $@ PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }
+	$(BENCHMARK).published --code "$(PUBLISHED)" --name "$(NAME)" --data "$(DATA)" $(OUTPUT)
 
-benchmark-markers: setup ## time the marker test on DATA=labelled.h5ad beside Seurat's and scanpy's; writes its part of docs/benchmarks.md
-	@test -n "$(DATA)" || { echo "Say what the labelled data set is: make benchmark-markers DATA=file.h5ad" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.markers --data "$(DATA)" --output docs/benchmarks
+benchmark-markers: setup ## time the marker test beside Seurat's and scanpy's, DATA=file
+	@test -n "$(DATA)" || { \
+	  echo "Say what the labelled data set is: make $@ DATA=file.h5ad" >&2; exit 2; }
+	$(BENCHMARK).markers --data "$(DATA)" $(OUTPUT)
 
-benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two cores; writes its part of docs/benchmarks.md
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch --samples $(SAMPLES) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two cores
+	$(BENCHMARK).batch --samples $(SAMPLES) $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-steps: setup ## time and memory of every step on simulated groups of CELLS="3000 10000 30000", beside scanpy; writes its part of docs/benchmarks.md
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.steps --cells $(CELLS) --output docs/benchmarks $(BENCHMARK_OPTIONS)
+benchmark-steps: setup ## time and memory of every step, CELLS="3000 10000 30000"
+	$(BENCHMARK).steps --cells $(CELLS) $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-batches: setup ## clusters with and without batch correction on DATA=folder, real batches and controls; writes its part of docs/benchmarks.md
-	@test -n "$(DATA)" || { echo "Say where the labelled data sets are: make benchmark-batches DATA=folder" >&2; exit 2; }
-	PYTHONPATH=bin $(BIN)/python -m scsiameseclu.benchmark.batch_correction --data "$(DATA)" --output docs/benchmarks $(BENCHMARK_OPTIONS)
+benchmark-batches: setup ## with and without batch correction, on DATA=folder
+	@$(NEEDS_DATA)
+	$(BENCHMARK).batch_correction --data "$(DATA)" $(OUTPUT) $(BENCHMARK_OPTIONS)
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
@@ -66,7 +77,8 @@ lint: ## style, types, workflow files and parameter schema
 	$(BIN)/ruff check bin tests
 	$(BIN)/ruff format --check bin tests
 	$(BIN)/mypy bin/scsiameseclu
-	@# Nextflow's linter does not know the variables that closures of directives see, of which these two files are made.
+	@# Nextflow's linter does not know the variables that closures of directives see, of which
+	@# these two files are made.
 	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config,conf/base.config .
 	$(BIN)/python -m pytest -q tests/pipeline/test_schema.py -m "not pipeline"
 
@@ -79,7 +91,8 @@ lock: ## compile containers/*/requirements.in to hashed locks
 
 images: ## build the container images
 	for family in core scsiameseclu report; do \
-	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg FAMILY=$$family --build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
+	  docker build $(DOCKER_BUILD_OPTIONS) --build-arg FAMILY=$$family \
+	    --build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
 	done
 
 clean: ## remove what runs leave behind in this folder (not .venv)

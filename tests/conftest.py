@@ -23,7 +23,7 @@ def reads_demo(path: str) -> bool:
 
 
 class ByFile(LoadFileScheduling):
-    """The tests of a file share a process, and so do those that read the run of the bundled data: it is made once."""
+    """Schedule a file's tests in one process, and likewise all readers of the demo's run."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = super()._split_scope(nodeid)
@@ -35,7 +35,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the runs of the pipeline come first, for they take longest; of these, those that read the bundled data's."""
+    """Run the pipeline's tests first, as they take longest; of these, the demo run's."""
     items.sort(
         key=lambda item: (
             not reads_demo(item.nodeid.split("::")[0]),
@@ -45,5 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a file's bytes by its argument: the processes must agree on the names, and a gzip header holds the time."""
+    """Name a file's bytes by its argument.
+
+    Processes must agree on names, and a gzip header holds the time.
+    """
     return argname if isinstance(val, bytes) else None

@@ -1,4 +1,4 @@
-"""Honest, deterministic deep clustering of single-cell RNA counts, and the steps of the pipeline around it."""
+"""scSiameseClu, deep clustering of single-cell RNA counts, and the steps of its pipeline."""
 
 from __future__ import annotations
 

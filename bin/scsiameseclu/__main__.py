@@ -1,4 +1,4 @@
-"""``scsiameseclu``: what users call by hand; the steps of the pipeline are commands of their own."""
+"""``scsiameseclu``: the commands that users call by hand."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The pipeline's version, the same as manifest.version in nextflow.config (a test holds them together)."""
+"""The pipeline's version, equal to manifest.version in nextflow.config (a test compares them)."""
 
 __version__ = "0.1.0"

@@ -18,19 +18,20 @@ CELLS = 5_000
 CHUNK = 65_536
 """Values of a matrix that are compressed together."""
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
-"""What every reader of HDF5 knows, R's too. Of 12 million values (indices, counts, logarithms) writing took 1.6 s at
-level 1, integers shuffled, and 5.2 s at level 4 as anndata has it; lzf 1.9 s for twice the
-bytes."""
+"""What every reader of HDF5 knows, R's too. Of 12 million values (indices, counts, logarithms)
+writing took 1.6 s at level 1, integers shuffled, and 5.2 s at level 4 as anndata has it; lzf 1.9 s
+for twice the bytes."""
 ROOT = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
 TABLES = ("obs", "var", "obsm", "varm", "obsp", "varp", "uns")
 
 Matrix = Any
-"""Cells x genes: a sparse matrix or an array, in memory or on disk (h5py, anndata's sparse dataset)."""
+"""Cells x genes: a sparse matrix or an array, in memory or on disk (h5py, anndata's sparse
+dataset)."""
 
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[ad.AnnData]:
-    """Open an ``.h5ad``: its tables are read, ``X`` and ``layers`` stay on disk until they are sliced.
+    """Open an ``.h5ad``: tables are read, ``X`` and ``layers`` stay on disk until sliced.
 
     Parameters
     ----------
@@ -63,7 +64,9 @@ def row_blocks(matrix: Matrix, n_cells: int = CELLS) -> Iterator[tuple[slice, sp
 
 
 def columns_of(matrix: Matrix, kept: np.ndarray | None = None) -> sparse.csc_matrix:
-    """Return a matrix by genes (CSC), which takes hardly more memory than its values; stored zeros are left out.
+    """Return a matrix by genes (CSC) in hardly more memory than its values.
+
+    Stored zeros are left out.
 
     Parameters
     ----------
@@ -174,7 +177,10 @@ def _append(item: h5py.Dataset, values: np.ndarray) -> None:
 
 
 def write_matrix(file: h5py.File, key: str, matrix: Matrix, kept: np.ndarray | None = None) -> None:
-    """Write a sparse matrix some rows at a time, or whatever else anndata can write; of `kept` rows only these."""
+    """Write a sparse matrix in blocks of rows, or anything anndata can write.
+
+    With `kept`, only these rows.
+    """
     if not sparse.issparse(matrix) and not hasattr(matrix, "to_memory"):
         write_elem(file, key, matrix if kept is None else matrix[kept], dataset_kwargs=GZIP)
         return

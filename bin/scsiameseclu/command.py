@@ -1,4 +1,4 @@
-"""Runs a step of the pipeline as a command: options from a function's signature, failures in the user's terms."""
+"""Run a step as a command: options from a signature, failures in the user's terms."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ EXIT_INTERNAL = 70
 EXIT_IO = 74
 """Exit status for a file that could not be read or written (EX_IOERR)."""
 EXIT_MEMORY = 137
-"""Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with more."""
+"""Exit status for lack of memory, the one with which a scheduler kills: the pipeline retries with
+more."""
 
 
 def run_step() -> None:
@@ -82,7 +83,8 @@ def run_step() -> None:
     )
     if step is None:
         sys.exit(
-            f"usage: {program} STAGE STEP --options, STEP being a module of the stage that declares one"
+            f"usage: {program} STAGE STEP --options, STEP being a module of the "
+            "stage that declares one"
         )
     sys.argv[0] = f"{program} {stage} {name}"
     run(step.function, isolate=step.isolate, arguments=arguments)
@@ -131,7 +133,7 @@ def run_app(
     versions: Path | None = None,
     arguments: list[str] | None = None,
 ) -> None:
-    """Run the step that the command line chooses of an app's, and exit; other parameters as of :func:`run`."""
+    """Run the step that the command line chooses, and exit; parameters as of :func:`run`."""
     step, bound, _ = app.parse_args(arguments)
     try:
         with _private_temporary_folder():
@@ -154,7 +156,7 @@ def run_app(
 
 
 def write_versions(path: Path) -> None:
-    """Write a line ``name: version`` for Python and for each of :data:`PACKAGES` that this process has loaded."""
+    """Write ``name: version`` lines for Python and for those of :data:`PACKAGES` loaded."""
     loaded = [name for name in PACKAGES if _MODULES.get(name, name) in sys.modules]
     versions = {"python": platform.python_version()} | {name: version(name) for name in loaded}
     path.write_text(
@@ -164,7 +166,7 @@ def write_versions(path: Path) -> None:
 
 @contextmanager
 def _private_temporary_folder() -> Iterator[None]:
-    """Let whatever is unpacked lie where only this user may enter, and be gone when the step ends."""
+    """Set a temporary folder that only this user may enter and that ends with the step."""
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory(prefix="scsiameseclu.", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -181,7 +183,7 @@ def _status_of(
     *,
     isolate: bool,
 ) -> int:
-    """Run the command, report what is wrong with the input or with us, and return the exit status."""
+    """Run the command, report what is wrong with the input or with us, return the status."""
     try:
         command()
     except (MemoryError, OSError):
@@ -199,25 +201,27 @@ def _unwritable(error: OSError) -> Problem:
     return Problem(
         what=f"a file could not be read or written: {error}",
         where=os.environ.get("PWD", "."),  # the system is not asked: the folder itself may be gone
-        remedy="check that the disk is not full and the file may be read, then repeat the command with -resume",
+        remedy="check that the disk is not full and the file may be read, then repeat the "
+        "command with -resume",
     )
 
 
 def _defect(error: Exception, step: Callable[..., None]) -> Problem:
-    """Return the report of an exception that is our fault; its traceback goes into the task's folder."""
+    """Return the report of a defect of ours; write its traceback into the task's folder."""
     place = Path("traceback.txt")
     place.write_text(traceback.format_exc())
     return Problem(
         what=f"a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}",
         where=str(place.absolute()),
-        remedy="please report it with that file and the command line; the input itself was not found faulty",
+        remedy="please report it with that file and the command line; the input itself "
+        "was not found faulty",
     )
 
 
 def record_failure(
     step: Callable[..., None], options: dict[str, Any], problems: list[Problem]
 ) -> None:
-    """Write ``<prefix>.<stage>.<step>.failure.json``, from which the report says why a sample or group is missing."""
+    """Write ``<prefix>.<stage>.<step>.failure.json``, the report's reason for what is missing."""
     write_failure(
         name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems
     )

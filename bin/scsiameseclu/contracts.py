@@ -18,9 +18,11 @@ CORRECTED_PCA = "X_pca_corrected"
 """Key of ``obsm`` that is there where batches were corrected."""
 
 CAPTURED = "captured"
-"""Key of ``obsm`` (counts, CSR) and ``uns`` (table of name, id and kind) of what was counted beside genes."""
+"""Key of ``obsm`` (counts, CSR) and ``uns`` (table of name, id and kind) of what was counted beside
+genes."""
 PROTEIN, HASHTAG, GUIDE = "protein", "hashtag", "guide"
-"""Kinds of what is counted beside genes; keys of ``obsm`` with a table of counts once cells are known."""
+"""Kinds of what is counted beside genes; keys of ``obsm`` with a table of counts once cells are
+known."""
 LISTED = "listed"
 """Column of ``obs`` that is there where a list of cells was given: which barcodes are on it."""
 
@@ -48,16 +50,20 @@ OBS_COLUMNS = frozenset(
         *("consensus", "cell_type", "label", "unlike_known"),
     }
 )
-"""What the pipeline writes of each cell beside the samplesheet's columns: none of those may have such a name."""
+"""What the pipeline writes of each cell beside the samplesheet's columns: none of those may have
+such a name."""
 
 
 def cell_names(sample: str | Names, barcodes: Names) -> Names:
-    """Return the names of cells in a group, ``<sample>_<barcode>``; `sample` is one for all, or one of each."""
+    """Return cells' names in a group, ``<sample>_<barcode>``.
+
+    `sample` is one for all, or one for each.
+    """
     return sample + "_" + barcodes
 
 
 def batch_of(sample: Mapping[str, Any]) -> str:
-    """Return the batch of a sample, given its settings: the samplesheet's, by default the sample."""
+    """Return a sample's batch from its settings: the samplesheet's, by default the sample."""
     return str((sample.get("extra") or {}).get(BATCH) or sample["sample"])
 
 
@@ -73,7 +79,10 @@ class ProblemRecord(TypedDict):
 
 
 class FailureRecord(TypedDict):
-    """``<id>.<step>.failure.json``: why a sample or group is missing; `step` is ``<stage>.<step>``."""
+    """``<id>.<step>.failure.json``: why a sample or group is missing.
+
+    `step` is ``<stage>.<step>``.
+    """
 
     id: str
     step: str
@@ -233,7 +242,7 @@ class ExpressionSummary(TypedDict):
 
 
 class BatchDecision(TypedDict):
-    """Whether batches were corrected and why; see :class:`.clustering.consensus.guard.Judgement`."""
+    """Whether batches were corrected and why: :class:`.clustering.consensus.guard.Judgement`."""
 
     requested: str
     corrected: bool
@@ -309,14 +318,14 @@ class Scores(TypedDict):
 
 
 class ClusterMarkers(TypedDict):
-    """The gold type of a cluster, and the share of the cluster's markers that are among the type's."""
+    """The gold type of a cluster, and the share of its markers that are among the type's."""
 
     label: str | None
     share: float | None
 
 
 class MarkerAgreement(TypedDict):
-    """How far the markers of the clusters are those of their gold types; see :mod:`.evaluation.scores`."""
+    """How far clusters' markers are those of their gold types; see :mod:`.evaluation.scores`."""
 
     top_n: int
     mean: float | None

@@ -1,4 +1,4 @@
-"""Cells of different depth made comparable: the logarithm of counts per cell, at the precision that each step needs."""
+"""Depth normalization: the logarithm of counts per cell, at the precision that a step needs."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class InputError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def renamed(self, names: Mapping[str, str]) -> InputError:
-        """Return the same error with each key of `names`, a path in the task, under the user's own name for it."""
+        """Return the error with the keys of `names`, paths in the task, under the user's names."""
         return InputError(_renamed(problem, names) for problem in self.problems)
 
     @classmethod
@@ -72,12 +72,15 @@ def _inside_quotes(text: str) -> str:
 
 
 def listed(values: Sequence[object], *, n: int = 10) -> str:
-    """Return users' values for a message: the first `n`, each quoted, and how many more there are."""
+    """Return users' values for a message: the first `n`, quoted, and how many more there are."""
     more = f" and {len(values) - n} more" if len(values) > n else ""
     return ", ".join(map(quoted, values[:n])) + more
 
 
 def quoted(value: object, *, length: int = 80) -> str:
-    """Return a user's value for a message: quoted, on one line, control characters escaped, shortened to `length`."""
+    """Return a user's value for a message.
+
+    It is quoted, on one line, escaped, and cut to `length` characters.
+    """
     text = repr(str(value))
     return text if len(text) <= length else f"{text[: length - 2]}…{text[-1]}"

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from .errors import Problem
 
 SETTINGS = "settings"
-"""Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or group."""
+"""Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or
+group."""
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
-    """Write a table as TSV without its index; gzipped, with a fixed time stamp, if the name ends in ``.gz``."""
+    """Write a table as TSV without its index.
+
+    It is gzipped with a fixed time stamp if the name ends in ``.gz``.
+    """
     text = table.to_csv(sep="\t", index=False, lineterminator="\n").encode()
     if str(path).endswith(".gz"):
         text = gzip.compress(text, mtime=0)
@@ -55,7 +59,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
 
 
 def unwrapped(staged: Path) -> Path:
-    """Return what a task was given: the staged file or folder, or what the link ``.given`` in it leads to.
+    """Return the staged file or folder of a task, or the target of the link ``.given`` in it.
 
     The pipeline puts such a link where the user's path cannot go through a shell.
     """
@@ -93,13 +97,16 @@ def settings(adata: ad.AnnData) -> dict[str, Any]:
 
 
 def overridden(adata: ad.AnnData, **parameters: Any) -> dict[str, Any]:
-    """Return `parameters` with the samplesheet's own values for this sample in place of the run's."""
+    """Return `parameters`, overridden by the samplesheet's values for this sample."""
     own = settings(adata).get("overrides", {})
     return parameters | {name: own[name] for name in parameters if name in own}
 
 
 def set_settings(adata: ad.AnnData, value: Mapping[str, Any]) -> None:
-    """Keep `value` in ``uns['settings']`` as JSON text: users' keys may hold characters that HDF5 cannot."""
+    """Keep `value` in ``uns['settings']`` as JSON text.
+
+    Users' keys may hold characters that HDF5 cannot.
+    """
     adata.uns[SETTINGS] = json.dumps(_plain(value), ensure_ascii=False)
 
 
@@ -110,7 +117,7 @@ def write_h5ad(
     kept: NDArray[np.bool_] | None = None,
     tables: ad.AnnData | None = None,
 ) -> None:
-    """Write an AnnData compressed, its matrices some cells at a time, with strings as categories or plain text.
+    """Write an AnnData compressed, in blocks, with strings as categories or plain text.
 
     Parameters
     ----------
@@ -144,7 +151,7 @@ def write_h5ad(
 
 
 def make_plain(adata: ad.AnnData) -> None:
-    """Turn all text of an AnnData into categories or plain text, which every reader of ``.h5ad`` knows.
+    """Turn all text of an AnnData into categories or plain text, which any reader knows.
 
     pandas' own text type is written as a nullable-string-array by anndata 0.12 and later where that
     is allowed, which cellxgene, Seurat and older versions of anndata cannot read.
@@ -162,7 +169,7 @@ def make_plain(adata: ad.AnnData) -> None:
 
 
 def _plain_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn pandas' text type into plain text, in a table, its index and its categories; return the table."""
+    """Turn pandas' text type into plain text in a table, its index and categories; return it."""
     for column in table.columns:
         values = table[column]
         if hasattr(values, "cat") and _is_text(values.cat.categories):
@@ -196,7 +203,7 @@ def write_size(
 
 
 def write_failure(*, name: str, step: str, problems: Iterable[Problem]) -> None:
-    """Write ``<name>.<step>.failure.json``: why the sample or group `name` is missing in the report."""
+    """Write ``<name>.<step>.failure.json``: why the sample or group `name` is missing."""
     record: FailureRecord = {
         "id": name,
         "step": step,

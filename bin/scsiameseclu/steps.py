@@ -1,4 +1,4 @@
-"""What a step of the pipeline is; imports nothing, so that a module that declares one stays light."""
+"""What a pipeline step is; imports nothing, so that a module that declares one is light."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """A function that a process runs by ``scsiameseclu_step STAGE STEP``: the ``STEP`` of the module of that name.
+    """A function that a process runs by ``scsiameseclu_step STAGE STEP``.
+
+    It is the ``STEP`` of the module of that name.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def n_threads() -> int:
 
 
 def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return the results of calls, in their order, made in as many processes as there may be threads.
+    """Return the results of calls, in order, made in as many processes as threads allow.
 
     Processes, each of one thread, give the same bytes whatever their number.
 
@@ -49,7 +49,10 @@ def _on_one_thread(call: Callable[[], Any]) -> Any:
 
 
 def cap_threads() -> None:
-    """Cap the pools of numpy, numba and torch, before they start, at SCSIAMESECLU_THREADS (default 1)."""
+    """Cap the pools of numpy, numba and torch at SCSIAMESECLU_THREADS (default 1).
+
+    To be called before they start.
+    """
     for variable in THREAD_POOLS:
         os.environ.setdefault(variable, os.environ.get(VARIABLE, "1"))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads that spin stall torch

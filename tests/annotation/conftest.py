@@ -1,4 +1,4 @@
-"""A small simulated group: T cells, B cells and monocytes of two samples, as the steps before annotation leave it."""
+"""A small simulated group of two samples (T cells, B cells, monocytes), ready to annotate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N_GENES = 500
 
 
 def simulate(sizes: tuple[int, ...] = (100, 60, 50), seed: int = 0) -> ad.AnnData:
-    """Return log-normalized expression with the clusters 0, 1 and 2: T cells, B cells and monocytes."""
+    """Return log-normalized expression with clusters 0, 1, 2: T cells, B cells, monocytes."""
     rng = np.random.default_rng(seed)
     symbols = [gene for genes in TYPES.values() for gene in genes]
     genes = symbols + [f"GENE{i}" for i in range(N_GENES - len(symbols))]

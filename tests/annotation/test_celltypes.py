@@ -78,7 +78,7 @@ def test_subtype_only_when_its_own_markers_tell(blood):
 
 
 def halves(share: float):
-    """Return T cells and B cells, the T cells in two clusters: of one kind, and with a share of another in it."""
+    """Return T cells and B cells, the T cells in two clusters: pure, and with another's share."""
     adata = simulate((200, 60, 50))
     genes = [*TYPES["T cell"], "CD8A", "CD8B", "GZMK", "GZMH", "CD4", "IL7R", "CCR7", "LEF1"]
     symbols = adata.var["gene_symbols"].to_numpy().copy()

@@ -1,4 +1,4 @@
-"""Two conditions and three donors: what was planted is found, with and without the donors, and nothing else."""
+"""Two conditions and three donors: planted effects are found, with and without donors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ UNPAIRED, PAIRED = Design("condition"), Design("condition", ("donor",))
 def planted(
     *, seed: int = 1, effect: float = 4.0, halved: float = 0.5, donors: float = 0.3
 ) -> ad.AnnData:
-    """Return 6 samples of 6 types: in type 0 of the treated 20 genes are changed, and type 3 is halved there."""
+    """Return 6 samples of 6 types.
+
+    In the treated, 20 genes of type 0 are changed and type 3 is halved.
+    """
     rng = np.random.default_rng(seed)
     rates = np.exp(rng.normal(0, 1, (6, N_GENES)))
     rates[0, :20] = 2.0

@@ -1,4 +1,4 @@
-"""Cell types of the pipeline's own clusters on labelled data beside the checkout: no label is seen, defaults only."""
+"""Cell types of the pipeline's clusters on labelled data, with defaults and no labels."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ RIGHT: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.AnnData]:
-    """Return a data set beside the checkout and its expression, or skip the test where it is not there."""
+    """Return a data set beside the checkout and its expression, or skip the test without it."""
     path = DATASETS / f"{name}.h5ad"
     if not path.is_file():
         pytest.skip(f"{name}.h5ad is not beside the checkout")
@@ -104,7 +104,8 @@ def test_share_of_cells_that_are_named_rightly(
     record_property("share", round(float(right), 4))
     shared = marker_agreement(adata, dataset.gold)["mean"]
     print(
-        f"{name}: {right:.3f} of the cells are named rightly; {shared:.2f} of the markers are the gold type's"
+        f"{name}: {right:.3f} of the cells are named rightly; {shared:.2f} of the "
+        "markers are the gold type's"
     )
     assert right >= share
     assert shared >= 0.6  # docs/method.md says where and why it is low

@@ -20,7 +20,7 @@ PLANTED = [f"GENE{i}" for i in range(100, 110)]
 
 
 def treated(samples: dict[str, str]):
-    """Return a group of samples with conditions; in cluster 0 some genes are five times higher in the treated."""
+    """Return samples with conditions; in cluster 0 some genes are 5 times higher in treated."""
     adata = simulate((160, 120, 40))
     names = np.array(sorted(samples))[np.arange(adata.n_obs) % len(samples)]
     adata.obs["sample"] = names

@@ -23,7 +23,7 @@ def cells(counts: np.ndarray, samples: list[str]) -> ad.AnnData:
 
 
 def of_types(n: int, *, shifted: str = "") -> tuple[ad.AnnData, np.ndarray]:
-    """Return `n` cells of each of the samples a, b and c and the types T and B; the genes of `shifted` are others."""
+    """Return `n` cells per sample (a, b, c) and type (T, B); genes of `shifted` differ."""
     rng = np.random.default_rng(0)
     rates = {"T": rng.gamma(1, 5, 60), "B": rng.gamma(1, 5, 60)}
     rows, samples, types = [], [], []

@@ -56,7 +56,7 @@ def test_markers_equal_those_of_seurat(expression, table, options):
 
 
 def test_the_pipelines_way_to_the_markers_keeps_seurats_numbers(expression, counts):
-    """From raw counts by the step of expression, which keeps single precision, to the step of markers."""
+    """Expression keeps single precision on the way from raw counts to markers."""
     adata = normalize(counts, min_cells_per_gene=0)
     adata.obs["cluster"] = expression.obs["cluster"]
     expected = pd.read_csv(

@@ -1,4 +1,4 @@
-"""Proteins, hashtags and guides of a group: joined over panels, normalized, and compared between clusters."""
+"""Proteins, hashtags and guides of a group: joined, normalized, compared by cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PANELS = {"one": ["CD3", "CD19", "IgG"], "two.x": ["CD3", "CD14"]}
 
 @pytest.fixture
 def cells(adata, tmp_path) -> list[Path]:
-    """Write the cells of two samples, where CD3 is of cluster 0, CD19 of 1, CD14 of 2, and IgG of none."""
+    """Write cells of two samples: CD3 is of cluster 0, CD19 of 1, CD14 of 2, IgG of none."""
     rng = np.random.default_rng(0)
     own = {"CD3": "0", "CD19": "1", "CD14": "2", "IgG": "none"}
     paths = []

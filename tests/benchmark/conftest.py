@@ -14,7 +14,10 @@ from tests.clustering.simulated_counts import simulated
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three labelled files (one with an empty cell and a cell without a label), one without labels, one damaged."""
+    """Three labelled files, one without labels, one damaged.
+
+    One of the three has an empty cell and a cell without a label.
+    """
     data = tmp_path / "data"
     data.mkdir()
     labelled = simulated()
@@ -52,7 +55,10 @@ def measured(
 
 @pytest.fixture
 def results():
-    """Three sets, one of which shaped the defaults, x two seeds x all methods, checked by hand: 10 points apart."""
+    """Three sets x two seeds x all methods, checked by hand: 10 points apart.
+
+    One of the sets shaped the defaults.
+    """
     sets = (("kang8.h5ad", 200, 0.8), ("large.h5ad", 1000, 0.6), ("third.h5ad", 500, 0.7))
     rows = [
         measured(dataset, cells, method.name, k_mode, seed, best - 0.1 * place + 0.02 * seed)

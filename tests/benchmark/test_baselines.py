@@ -1,4 +1,4 @@
-"""The methods of the paper: each finds planted types, sees no label, and gives the same bytes for the same seed."""
+"""The methods of the paper find planted types, see no label and are deterministic."""
 
 from __future__ import annotations
 

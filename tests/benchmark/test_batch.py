@@ -1,4 +1,4 @@
-"""The benchmark of many samples: its sheet, what it makes of a run, its part of the page and nothing else of it."""
+"""The benchmark of many samples: its sheet, its measurements, and its part of the page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ sleep 1
 
 @pytest.fixture
 def launcher(tmp_path, monkeypatch):
-    """Put a script in the place of Nextflow that leaves results behind; its path. The cores of this process stay."""
+    """Put a script in Nextflow's place that leaves results; return its path.
+
+    The cores of this process stay.
+    """
     (tmp_path / "nextflow").write_text(NEXTFLOW)
     (tmp_path / "nextflow").chmod(0o755)
     monkeypatch.setattr(module, "ROOT", tmp_path)

@@ -1,4 +1,4 @@
-"""The methods of the paper on the page: ranks, what failed, what is not finished, the paper's own figures."""
+"""The paper's methods on the page: ranks, failures, missing fits, the paper's figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .conftest import measured
 
 @pytest.fixture
 def found(results):
-    """Return the results with DEC on three sets (best on one, failed on another), and scDSC on one only."""
+    """Return results with DEC on three sets (one best, one failed) and scDSC on one only."""
     rows = [measured(name, cells, "dec", "true", 0, ari) for name, cells, ari in SETS]
     failure = {
         "acc": None,

@@ -45,7 +45,8 @@ def test_the_page_leads_with_the_difference_to_leiden_apart_for_the_sets_that_sh
 @pytest.mark.parametrize(
     "line",
     [
-        "| k-means | 90.0 | 50.0 | 31.0 | 26.0 | 41.0 | 1.4 | +40.0 (+40.0 to +40.0) | +40.0 (+40.0 to +40.0) |",
+        "| k-means | 90.0 | 50.0 | 31.0 | 26.0 | 41.0 | 1.4 | +40.0 (+40.0 to +40.0) | "
+        "+40.0 (+40.0 to +40.0) |",
         "| scSiameseClu | 90.0 | 50.0 | 71.0 | 66.0 | 81.0 | 1.4 | – | – |",
         "| large.h5ad | 1000 | 4 | 61.0 (6) | 51.0 (6) | 41.0 (6) | 31.0 (6) |",
         "| kang8.h5ad * | 200 | 4 | 81.0 | 71.0 | 61.0 | 41.0 |",

@@ -1,4 +1,4 @@
-"""The benchmark beside the published code: driven with a small stand-in for that code, which is not ours to keep."""
+"""The benchmark beside the published code, driven with a small stand-in for that code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def sinkhorn(pred, power, row, col):
 def train(model, X, y, A, A_norm, Ad, scale_factor):
     assert model.n == len(X) == len(A) == len(scale_factor) and not y.any()
     assert opt.args.n_clusters == 2 and opt.args.beta_value == 2 and opt.args.lambda_value == 10
-    assert A.sum() == 10 * len(A) and open("scSiameseClu/model_pretrain/Known_pretrain.pkl").read() == "weights"
+    assert A.sum() == 10 * len(A)
+    assert open("scSiameseClu/model_pretrain/Known_pretrain.pkl").read() == "weights"
     sinkhorn(X, 1, [1], [1])
     x(), utils.eva(y, y)
 """,

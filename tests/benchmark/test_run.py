@@ -1,4 +1,4 @@
-"""Runs: each fit once, results kept as they are found, interrupted runs going on, failures recorded."""
+"""Runs: each fit once, results kept at once, interrupted runs resumed, failures recorded."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def shared(x):
 def unrelated(x):
     return other
 ''',
-    "lazy/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .inner import late\n",
+    "lazy/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from "
+    ".inner import late\n",
     "lazy/inner.py": "def late(x):\n    return x\n",
     "whole.py": "def used():\n    return 1\n\ndef unused():\n    return 2\n\nprint\n",
 }
@@ -50,7 +51,7 @@ def unrelated(x):
 
 @pytest.fixture
 def digests(tmp_path, monkeypatch):
-    """Write a small package, and return the digests of its two methods after changes of its files."""
+    """Write a small package; return digests of its two methods after changes of its files."""
     folder = tmp_path / "little"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every step by the size of a group: what the trace says becomes a table and its part of the page."""
+"""Every step by group size: the trace becomes a table and its part of the page."""
 
 from __future__ import annotations
 

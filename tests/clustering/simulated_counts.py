@@ -29,7 +29,7 @@ def simulated(*, sizes: tuple[int, ...] = SIZES, n_genes: int = 120, seed: int =
 
 
 def with_components(adata: ad.AnnData, *, n_pcs: int = 10) -> ad.AnnData:
-    """Return the AnnData with obsm['X_pca'] and var['highly_variable'], as the expression stage hands it on."""
+    """Return AnnData with obsm['X_pca'] and var['highly_variable'], as expression does."""
     counts = adata.X.toarray().astype(np.float64)
     depth = np.maximum(counts.sum(1, keepdims=True), 1)
     logs = np.log1p(counts / depth * 1e4)

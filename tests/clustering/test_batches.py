@@ -24,7 +24,7 @@ N_GENES = 300
 
 
 def in_batches(sizes: list[list[int]], *, effect: float, seed: int = 0) -> ad.AnnData:
-    """Return counts of `sizes[batch][type]` cells; `effect` is the deviation of genes' log factors in a batch."""
+    """Return counts of `sizes[batch][type]` cells; `effect` is the SD of log batch factors."""
     rng = np.random.default_rng(seed)
     rates = rng.gamma(0.6, 2.0, size=N_GENES) * np.exp(
         rng.normal(0, 1.0, size=(len(sizes[0]), N_GENES))
@@ -90,7 +90,7 @@ def test_the_network_learns_from_corrected_components(apart, model):
 
 
 def distance_of_batches(cells: ad.AnnData, components: np.ndarray) -> float:
-    """Return the distance between the means of two batches' cells of one type, over the components' spread."""
+    """Return the distance of two batches' means of one type, over the components' spread."""
     of_type = cells.obs["label"] == 0
     first, second = (
         components[of_type & (cells.obs["batch"] == name)].mean(axis=0) for name in ("b0", "b1")
@@ -219,7 +219,7 @@ def test_agreement_is_one_for_the_same_types_and_low_for_others():
 
 
 def test_similar_types_taken_for_each_other_are_told_from_batches():
-    """Two subtypes of each type, one in each batch: clusters agree well, but no effect is common to them."""
+    """Two subtypes per type, one in each batch: no effect is common to the clusters."""
     rng = np.random.default_rng(0)
     types = np.tile(np.repeat(np.arange(4), 40), 2)
     batches = np.repeat([0, 1], 160)

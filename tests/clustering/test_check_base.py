@@ -1,4 +1,4 @@
-"""An earlier result into which the samples cannot be placed is found from its own names and genes."""
+"""An earlier result that cannot take the samples is recognised by its names and genes."""
 
 from __future__ import annotations
 

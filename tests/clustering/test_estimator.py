@@ -1,4 +1,4 @@
-"""The estimator: conventions of scikit-learn and AnnData, cuts, no label leak, degenerate input, files."""
+"""The estimator: conventions, cuts, no label leak, degenerate input, files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ def state(fitted: ScSiameseClu) -> bytes:
 
 
 # --- what fit gives
-# -----------------------------------------------------------------------------------------------
 
 
 def test_attributes_have_the_promised_shapes(adata, fitted):
@@ -149,12 +148,11 @@ def test_the_number_of_clusters_can_be_found(adata):
 
 
 # --- levels and cuts
-# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def trained_auto() -> tuple[ad.AnnData, ScSiameseClu]:
-    """Return cells of types that resemble each other, and a model that training has moved cells of."""
+    """Return cells of types that resemble each other, and a model that has moved cells."""
     cells = simulated(sizes=(70, 60, 40, 30), n_genes=40, seed=2)
     return cells, model(n_clusters="auto").fit(with_components(cells))
 
@@ -233,7 +231,6 @@ def test_cuts_that_make_no_sense_are_refused(fitted, options, message):
 
 
 # --- no leak, no chance
-# -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["absent", "permuted", "adversarial"])
@@ -337,7 +334,6 @@ def test_a_backed_layer_and_its_components_are_read(adata, fitted, tmp_path):
 
 
 # --- scikit-learn
-# -------------------------------------------------------------------------------------------------
 
 
 def test_parameters_can_be_read_set_and_cloned():
@@ -368,7 +364,6 @@ def test_all_terms_off_leave_the_consensus(adata, fitted):
 
 
 # --- input that does not fit
-# --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [0, -3, 2.5, "three", True, None])
@@ -478,7 +473,6 @@ def test_missing_values_in_the_components_are_refused(adata):
 
 
 # --- degenerate input
-# ---------------------------------------------------------------------------------------------
 
 
 def degenerate(name: str) -> tuple[ad.AnnData, int | str]:
@@ -545,7 +539,6 @@ def test_degenerate_input_gives_a_sensible_result(name):
 
 
 # --- evidence
-# -----------------------------------------------------------------------------------------------------
 
 
 def test_stability_is_high_for_planted_types_and_low_for_noise(adata, fitted):
@@ -585,7 +578,6 @@ def test_progress_estimates_the_time_left(capsys, monkeypatch):
 
 
 # --- files
-# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["scsiameseclu", "consensus"])

@@ -1,4 +1,4 @@
-"""The consensus and its levels: planted clusters, noise, odd input; nested coarse, default and fine clusters."""
+"""The consensus and its levels: planted clusters, noise, odd input, nested levels."""
 
 from __future__ import annotations
 

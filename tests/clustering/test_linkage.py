@@ -1,4 +1,4 @@
-"""The linkage against scipy's, the dendrogram's cuts, leaves and stability against their definitions."""
+"""The linkage against scipy's; the dendrogram's cuts, leaves and stability by definition."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_the_same_leaves_give_the_same_dendrogram():
 
 
 def planted(sizes, *, within=0.9, between=0.1):
-    """Return the co-association of micro-clusters of those sizes, and the micro-cluster of each cell."""
+    """Return the co-association of micro-clusters of those sizes, and each cell's one."""
     similarity = np.full((len(sizes), len(sizes)), between)
     np.fill_diagonal(similarity, within)
     return similarity, np.repeat(np.arange(len(sizes)), sizes)

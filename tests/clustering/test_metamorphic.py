@@ -1,4 +1,4 @@
-"""What must not change the clusters: order and names of cells and genes, empty genes, half the depth.
+"""Clusters must not change with order and names of cells and genes, empty genes, half depth.
 
 Changes that keep every count give the same clusters but for rounding; of the others the planted
 types are found all the same.

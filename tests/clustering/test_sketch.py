@@ -51,7 +51,6 @@ def one_batch(cells: np.ndarray) -> np.ndarray:
 
 
 # --- which cells
-# --------------------------------------------------------------------------------------------------
 
 
 def test_a_sketch_has_as_many_cells_as_wanted_in_their_order():
@@ -94,7 +93,6 @@ def test_leverage_is_that_of_a_regression():
 
 
 # --- clusters of all cells
-# ----------------------------------------------------------------------------------------
 
 
 def test_all_cells_get_a_cluster_levels_and_a_confidence(adata, fitted):
@@ -176,7 +174,6 @@ def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
 
 
 # --- batches
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_what_was_found_on_a_sketch_corrects_all_cells_alike(monkeypatch):
@@ -205,7 +202,6 @@ def test_correction_found_on_few_of_few_cells(monkeypatch, sizes):
 
 
 # --- rare types
-# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(1800)

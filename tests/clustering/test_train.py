@@ -1,4 +1,4 @@
-"""The training: switches, determinism, marginals, sampling; on simulated cells whose truth it never sees."""
+"""Training on simulated cells: switches, determinism, marginals, sampling."""
 
 from __future__ import annotations
 

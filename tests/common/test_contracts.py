@@ -1,4 +1,4 @@
-"""The records that stages hand to each other: what is written, simulated and read in Groovy has their fields."""
+"""Records between stages: written, simulated and read (in Groovy) with the same fields."""
 
 from __future__ import annotations
 

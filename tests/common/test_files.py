@@ -1,4 +1,4 @@
-"""What is written can be read by older programs: no nullable strings, whatever type the text has."""
+"""What is written can be read by older programs: no nullable strings of any type."""
 
 from __future__ import annotations
 

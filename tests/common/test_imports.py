@@ -1,4 +1,4 @@
-"""What a step loads before its work begins: every task is a process of its own and pays for each import."""
+"""What a step imports before its work begins, which every task pays for."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ MAY_LOAD = {
     "evaluation comparison": SCANPY,
     "evaluation scores": ANNOTATED | {"sklearn"},
 }
-"""Step -> the heavy modules that it may have loaded when its function is called; of the others none is asked."""
+"""Step -> the heavy modules that it may have loaded when its function is called; of the others none
+is asked."""
 PROBE = """
 import json, sys
 import scsiameseclu.command as command

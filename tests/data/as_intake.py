@@ -67,7 +67,7 @@ def _drawn(name: str) -> make_demo.Drawn:
 
 
 def demo_sample(name: str) -> tuple[ad.AnnData, pd.DataFrame]:
-    """Return a demo sample as the intake stage hands it on, and the truth about its barcodes (indexed by barcode)."""
+    """Return a demo sample as intake hands it on, and the truth, indexed by barcode."""
     symbols, ids = make_demo.gene_names()
     drawn = _drawn(name)
     adata = as_intake(

@@ -1,4 +1,4 @@
-"""Make the demo data: three small samples from a documented generative model, with the truth beside them.
+"""Make the demo data: three small samples from a documented model, with their truth.
 
     python tests/data/make_demo.py [FOLDER]
 
@@ -57,7 +57,7 @@ pancreas,pancreas.h5ad,pancreas,human,pancreas,pancreas.labels.csv,D3
 
 @dataclass(frozen=True)
 class CellType:
-    """A planted type: its share of the cells, its lineage, and the share of its counts per marker (in per mille)."""
+    """A planted type: share of the cells, lineage, and per-mille counts of each marker."""
 
     share: float
     lineage: str
@@ -89,7 +89,7 @@ class Drawn:
 
 
 def levels(**symbols: str) -> dict[str, float]:
-    """Return per-mille shares by strength: ``strong="A B"`` gives A and B 10 per mille, medium 4, weak 1.5, huge 70."""
+    """Return per-mille shares by strength: ``"A B"`` strong 10, medium 4, weak 1.5, huge 70."""
     strength = {"huge": 70.0, "strong": 10.0, "medium": 4.0, "weak": 1.5}
     return {symbol: strength[level] for level, names in symbols.items() for symbol in names.split()}
 
@@ -187,7 +187,7 @@ SAMPLES = {
 
 
 def gene_names() -> tuple[list[str], list[str]]:
-    """Return the symbols and ids of all genes, the same in every sample, in an order that tells nothing."""
+    """Return symbols and ids of all genes, in an uninformative order, equal in all samples."""
     markers = [
         symbol for types in (BLOOD, PANCREAS) for kind in types.values() for symbol in kind.markers
     ]
@@ -202,7 +202,7 @@ def gene_names() -> tuple[list[str], list[str]]:
 
 
 def base_profile(symbols: list[str], rng: np.random.Generator) -> np.ndarray:
-    """Return the expression that all types have in common (genes,): 0 for markers and mitochondrial genes."""
+    """Return the expression common to all types (genes,): 0 for markers and mitochondria."""
     ribosomal, housekeeping, families = set(RIBOSOMAL), set(HOUSEKEEPING), set(FAMILIES)
     centre = [
         2.9 if s in ribosomal else 1.2 if s in housekeeping else -1.0 if s in families else -np.inf
@@ -220,7 +220,7 @@ def program(rng: np.random.Generator, *, share: float, sd: float) -> np.ndarray:
 def profiles(
     symbols: list[str], types: dict[str, CellType], mitochondrial_share: float
 ) -> np.ndarray:
-    """Return the profile of each type (types x genes; rows sum to 1), the same in all samples of a tissue."""
+    """Return each type's profile (types x genes, rows sum to 1), for all samples of a tissue."""
     rng = np.random.default_rng(100)
     base = base_profile(symbols, rng)
     lineages = {
@@ -267,7 +267,7 @@ def draw(symbols: list[str], sample: Sample) -> Drawn:
 def plan(
     sample: Sample, shares: np.ndarray, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return the truth table and the indices of each barcode's type and of a doublet's second type."""
+    """Return the truth table, and each barcode's type and second type (of doublets)."""
     states = {
         "singlet": sample.n_singlets,
         "doublet": sample.n_doublets,
@@ -285,7 +285,7 @@ def plan(
 
 
 def starve(expected: np.ndarray, symbols: list[str], rng: np.random.Generator) -> np.ndarray:
-    """Return the profiles of dying cells: cytoplasmic RNA has leaked out, mitochondrial RNA has stayed."""
+    """Return profiles of dying cells: cytoplasmic RNA is lost, mitochondrial RNA stays."""
     mitochondrial = np.isin(symbols, list(MITOCHONDRIAL))
     share = rng.uniform(0.35, 0.65, len(expected))[:, None]
     before = expected[:, mitochondrial].sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Make two small samples with proteins, hashtags and guides beside the genes, with the truth beside them.
+"""Make two small samples with proteins, hashtags and guides, and their truth.
 
     python tests/data/make_multimodal.py FOLDER
 

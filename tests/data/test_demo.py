@@ -1,4 +1,4 @@
-"""The demo data are what their script makes, and readers that are not ours find in them what was drawn."""
+"""The demo data equal their script's output, and independent readers find the truth."""
 
 from __future__ import annotations
 

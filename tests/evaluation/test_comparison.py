@@ -77,7 +77,7 @@ def test_kmeans_of_equal_cells_is_one_cluster():
 
 
 def test_the_standard_graph_is_built_beyond_the_exact_search():
-    """Above 8,192 cells scanpy asks pynndescent for the neighbors; their versions have to understand each other."""
+    """Above 8,192 cells scanpy asks pynndescent for neighbors; the versions must fit."""
     scores = np.random.default_rng(0).normal(size=(8200, 5)).astype(np.float32)
     graph = standard_graph(scores)
     assert graph.shape == (8200, 8200)

@@ -74,7 +74,10 @@ def test_only_common_genes_are_kept_and_told() -> None:
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == GENES[2:6]
     assert (merged[4:].X != b[:, GENES[2:6]].X).nnz == 0
-    told = "The samples have 4 genes in common, of up to 6 in one sample; the others are left out: 2 of 'a', 2 of 'b'."
+    told = (
+        "The samples have 4 genes in common, of up to 6 in one sample; the others are left "
+        "out: 2 of 'a', 2 of 'b'."
+    )
     assert notes(merged) == [told]
 
 

@@ -1,4 +1,4 @@
-"""Normalization, variable genes and principal components equal scanpy's and plain numpy's, and survive odd input."""
+"""Normalization, variable genes and components equal scanpy's and numpy's; odd input."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_a_group_that_is_too_small_leaves_no_file(
 def test_blocks_change_nothing(
     counts: ad.AnnData, expression: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Written and summed up 50 cells at a time, the components from the covariance, beside all at once in memory."""
+    """Blocks of 50 cells and the covariance give what one pass in memory gives."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(blocks.row_blocks, "__defaults__", (50,))
     monkeypatch.setattr(module, "LARGE", 100)

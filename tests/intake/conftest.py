@@ -1,4 +1,4 @@
-"""A small matrix of counts, and one function a format that writes it to disk without any code of ours."""
+"""A small matrix of counts, and a function per format that writes it without our code."""
 
 from __future__ import annotations
 

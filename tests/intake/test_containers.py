@@ -1,4 +1,4 @@
-"""Containers and folders of many programs: which matrix is taken, which names, and what is noted."""
+"""Containers and folders of many programs: the matrix taken, its names, and notes."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ def test_two_parts_are_added_up_too(example, parts, tmp_path):
 
 
 def test_a_sum_that_was_asked_for_is_kept(example, parts, tmp_path):
-    """X of kb --sum=cell is mature and ambiguous counts; X of Cell Ranger beside velocyto's layers is none of these."""
+    """X of kb --sum=cell is mature and ambiguous counts.
+
+    X of Cell Ranger beside velocyto's layers is none of these.
+    """
     for name, x in (("cell", parts[0] + parts[2]), ("other", example.dense + 1)):
         layered(example, x, **velocity(parts, NAC)).write_h5ad(tmp_path / name)
         adata = read(tmp_path / name)
@@ -301,7 +304,7 @@ def test_symbols_that_only_one_of_var_and_raw_has(example, tmp_path, lacking):
 
 
 def test_numbers_of_two_tables_are_not_the_same_genes(example, tmp_path):
-    """raw.var numbers all genes, var those that were kept: the symbols of var say nothing of raw.X."""
+    """raw.var numbers all genes, var the kept ones: var's symbols say nothing of raw.X."""
     adata = example.adata()
     adata.var = pd.DataFrame(index=list(map(str, range(7))))
     adata.raw = adata.copy()
@@ -812,7 +815,7 @@ def test_filter_that_nobody_has(example, tmp_path):
 
 
 def test_bd_rhapsody_archive(example, write_mtx, tmp_path):
-    """Features are named by symbols twice, cells by numbers, and there are proteins among the features."""
+    """Features are named by symbols twice, cells by numbers, and some are proteins."""
     example.barcodes = [str(7000313 + number) for number in range(12)]
     example.ids = list(example.symbols)
     folder = write_mtx(tmp_path / "mex", types=["Gene Expression"] * 6 + ["Antibody Capture"])

@@ -32,7 +32,7 @@ def runs(tmp_path) -> Path:
 
 @pytest.fixture
 def found(runs, tmp_path):
-    """Return what is found: the rows that the samplesheet's reader gets, by sample, and the listing."""
+    """Return what is found: rows for the samplesheet's reader, by sample, and the listing."""
 
     def find(folder: Path = runs) -> tuple[dict[str, dict], str]:
         text, listing = find_samples(folder, schema=SCHEMA)

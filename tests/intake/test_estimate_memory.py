@@ -85,7 +85,10 @@ def test_of_an_unfiltered_matrix_the_filter_sees_barcodes_and_doublets_are_sough
 
 @pytest.fixture
 def write_headers(tmp_path, monkeypatch):
-    """Return a function that estimates samples (id, group, barcodes, counts), of which only headers are there."""
+    """Return a function that estimates samples of headers alone.
+
+    A sample is (id, group, barcodes, counts).
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("scsiameseclu.intake.estimate_memory.RATES", RATES)
 
@@ -95,7 +98,8 @@ def write_headers(tmp_path, monkeypatch):
                 (tmp_path / f"in/{number}").mkdir(parents=True)
                 with gzip.open(tmp_path / f"in/{number}/a b.mtx.gz", "wt") as file:
                     file.write(
-                        f"%%MatrixMarket matrix coordinate integer general\n%\n30000 {n_barcodes} {n_stored}\n"
+                        "%%MatrixMarket matrix coordinate integer general\n%\n30000 "
+                        f"{n_barcodes} {n_stored}\n"
                     )
         given = [{"id": sample, "group": group, "n_bytes": 1} for sample, group, *_ in samples]
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))

@@ -138,9 +138,8 @@ def test_truncated(sources, example, tmp_path, data):
     if adata is None:
         return
     n_cells, n_genes = adata.shape
-    if (
-        kind == "csv"
-    ):  # cut between two rows, a table is one of fewer rows; cut within its last number, one of another
+    # Cut between two rows, a table has fewer rows; cut within its last number, another number.
+    if kind == "csv":
         n_cells -= 1
     elif n_genes < example.dense.shape[1]:  # the last feature's type was cut
         assert "left out" in adata.uns["intake"]
@@ -174,7 +173,7 @@ def test_bits_flipped(sources, example, tmp_path, data):
 @fuzz(max_examples=60)
 @given(data=st.data())
 def test_lines_of_text(sources, example, tmp_path, data):
-    """Lines left out, given twice, swapped or made longer: either refused, or every count is where its names say."""
+    """Lines dropped, repeated, swapped or lengthened: refused, or every count is in place."""
     kind = data.draw(st.sampled_from(["mtx", "kb", "csv", "alevin"]))
     files = [file for file in copy(sources[kind], tmp_path / "x") if file.suffix != ".gz"]
     file = data.draw(st.sampled_from(files))

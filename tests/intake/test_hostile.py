@@ -1,4 +1,4 @@
-"""Archives, packed files and HDF5 made to harm: one clear refusal each, within bounds of disk and memory."""
+"""Hostile archives, packed files and HDF5: one clear refusal, bounded disk and memory."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def counts(example):
 
 
 def test_nothing_is_written_outside_by_links(counts, example, tmp_path):
-    """Neither through links to folders, hard links, nor names so long that a check of the path gives up."""
+    """Neither by links to folders, hard links, nor names too long for a path check."""
     (tmp_path / "victim").write_text("untouched")
     deep = "/".join("d" * 247 + str(number) for number in range(16))
     steps = "/".join(["l" * 254] * 1)
@@ -253,7 +253,7 @@ def test_packed_twice_or_broken(example, tmp_path, packer):
 
 
 def fill(group, example, **replaced):
-    """Write a matrix in Cell Ranger's layout, with some datasets replaced by what a function makes of the group."""
+    """Write Cell Ranger's layout, with datasets replaced by what a function makes of it."""
     columns = sparse.csc_matrix(example.sparse.T)
     content = {
         "data": columns.data,
@@ -311,7 +311,7 @@ def test_h5ad_with_an_external_link_anywhere(example, secret, tmp_path):
 
 
 def huge(dtype, *, shape=(2**33,), chunks=(2**20,)):
-    """Return what makes a dataset of this shape without content, which takes no room in the file."""
+    """Return what makes a dataset of this shape without content, which takes no space."""
     return lambda group, name: group.create_dataset(
         name, shape, dtype, chunks=chunks, maxshape=(None,), compression="gzip"
     )
@@ -434,7 +434,7 @@ CONTROLS = ["\r", "\n", "\r\n", "\t", "\x07", "\x1b", "\x85", "\u2028", "\v", "\
 @pytest.mark.parametrize("control", CONTROLS)
 @pytest.mark.parametrize("kind", ["h5ad", "10x", "loom", "hdf5", "zarr", "h5mu"])
 def test_control_characters_in_names(example, write_zarr, tmp_path, control, kind):
-    """At the end they are left out, within a name one stands for each; every table has one line a cell from here on."""
+    """At the end they are dropped, within a name each is replaced; tables keep their lines."""
     plain, path = list(example.barcodes), tmp_path / "x"
     example.barcodes = [plain[0] + control, plain[1][:4] + control + plain[1][4:], *plain[2:]]
     if kind in ("h5ad", "zarr"):

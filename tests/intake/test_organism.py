@@ -106,7 +106,8 @@ def test_organism_of_each_gene():
         (
             MOUSE,
             "human",
-            "look like those of mouse (100 of 100 genes, by id), but the organism is given as human",
+            "look like those of mouse (100 of 100 genes, by id), but the "
+            "organism is given as human",
         ),
         (TITLE, "human", "by upper and lower case"),
         (FISH, "mouse", "not of mouse"),

@@ -93,7 +93,10 @@ def test_values_and_defaults(tmp_path):
 
 
 def test_overrides_are_typed_and_no_extra_columns(tmp_path):
-    head = "sample,counts,min_genes,max_pct_mt,mad_genes,cell_calling,round_counts,doublet_action,donor"
+    head = (
+        "sample,counts,min_genes,max_pct_mt,mad_genes,cell_calling,round_counts,"
+        "doublet_action,donor"
+    )
     first, second = read(tmp_path, f"{head}\na,x,300,7.5,5,none,TRUE,annotate,D1\nb,y,,,,,,,\n")
     assert first["overrides"] == {
         "min_genes": 300,

@@ -1,4 +1,4 @@
-"""Every row and column of a table is accounted for: it is read, noted as left out, or named by a refusal."""
+"""Every row and column of a table is read, noted as left out, or named by a refusal."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def check(adata, *, cells=CELLS, genes=GENES, ids=None, left_out=()):
 
 
 def beside(*names):
-    """Return rows of one gene more each, as counting programs write them, with 9000 reads in each cell."""
+    """Return rows of one gene more each, as counting programs do, with 9000 reads a cell."""
     return [[name, *[9000] * 6] for name in names]
 
 

@@ -50,7 +50,7 @@ def pipeline_command(
     root: Path = ROOT,
     name: str = "results",
 ) -> list[str]:
-    """Return the command that runs the pipeline of the checkout `root` with results in ``folder/name``."""
+    """Return the command of the pipeline at `root` with results in ``folder/name``."""
     command = [str(root / "nextflow"), "run", str(root), "-profile", profile, "-ansi-log", "false"]
     return [*command, "--outdir", str(folder / name), *map(str, arguments)]
 
@@ -85,7 +85,7 @@ def run_pipeline(
 
 
 def assert_same_clusters(run: Run, demo: Run) -> None:
-    """Fail unless `run` ended well with the bundled data's clusters, byte for byte those of `demo`."""
+    """Fail unless `run` ended well with the demo's clusters, byte for byte those of `demo`."""
     assert run.status == 0, run.output
     for group in ["blood", "pancreas"]:
         path = Path("groups") / group / "clusters.tsv"

@@ -47,8 +47,9 @@ def test_wrong_parameters_are_all_told_at_once(tmp_path: Path) -> None:
 def test_what_is_given_for_the_annotation_is_checked_first_and_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("cell_type,gene,colour\nA,CD3D,red\n")
     run = run_pipeline(
-        tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv", "--condition", "treatment",
-        "--reference", DEMO / "pancreas.h5ad", "--reference_label", "kind", "--formula", "~ batch_no + treatment",
+        tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv",
+        "--condition", "treatment", "--formula", "~ batch_no + treatment",
+        "--reference", DEMO / "pancreas.h5ad", "--reference_label", "kind",
     )  # fmt: skip
     assert_told(
         run, "unknown column 'colour'", "mine.csv, line 1", "no column 'treatment'", "'donor'"

@@ -1,4 +1,4 @@
-"""A batch of which a part is bad: the good finish, the bad are told, and mending one runs only what is needed.
+"""A partly bad batch: the good finish, the bad are reported, mending reruns little.
 
 Starting the pipeline is dear, so that one run answers for bad samples, for the samplesheet's
 bounds, for conditions and for genes that differ between samples.
@@ -57,7 +57,7 @@ BAD = [
 
 
 def write_good(folder: Path) -> None:
-    """Write four thinned copies of a sample, two a condition, and a fifth whose genes are its own."""
+    """Write four thinned copies of a sample, two per condition, and a fifth of other genes."""
     shutil.copy(GOOD, folder / "a good [file].h5ad")
     whole = ad.read_h5ad(GOOD)
     for number, name in enumerate([*(row[0] for row in LEFT), "odd"]):
@@ -86,7 +86,10 @@ def write_bad(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run the batch: `left` has conditions and an odd sample; of `right` one is broken and one loses its cells."""
+    """Run the batch: `left` has an odd sample, of `right` one is broken and one loses its cells.
+
+    `left` has conditions, too.
+    """
     folder = tmp_path_factory.mktemp("batch")
     write_good(folder)
     write_bad(folder)
@@ -173,7 +176,10 @@ def test_a_paired_design_and_a_sample_of_other_genes(first: Run) -> None:
 
 
 def test_a_sample_that_is_mended_or_added_runs_only_what_is_needed(first: Run) -> None:
-    """The other samples, and every step on the other group but its figures, in which all groups' cell types are."""
+    """Other samples and the other group's steps are cached.
+
+    Only its figures run again, as they show all groups' cell types.
+    """
     shutil.copy(GOOD, first.folder / "broken.h5ad")
     later = "later,a good [file].h5ad,right,,,,"
     (first.folder / "sheet.csv").write_text(HEADER + "\n".join([later, *ROWS]) + "\n")

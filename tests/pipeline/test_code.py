@@ -21,7 +21,7 @@ DECLARED = ROOT / "subworkflows" / "local" / "utils" / "code.nf"
 
 
 def imported(file: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the dotted names, without the package's, of what a module of the package imports from it."""
+    """Yield dotted names, without the package's, of what a module imports from the package."""
     inside = file.relative_to(PACKAGE.parent).with_suffix("").parts
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -69,7 +69,7 @@ def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
 
 
 def test_what_all_stages_share_imports_from_none_of_them() -> None:
-    """Nor from ``__main__``, which users call by hand: it is left out of the checksums, and may import any stage."""
+    """Nor from ``__main__``, which is left out of the checksums and may import any stage."""
     shared = [path for path in PACKAGE.glob("*.py") if path.name != "__main__.py"]
     assert not any(
         re.search(rf"(?m)^from \.({'|'.join(STAGES)})\b", path.read_text()) for path in shared
@@ -130,7 +130,7 @@ def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
 
 
 def rerun(checkout: Path) -> dict[str, set[str]]:
-    """Run the stub of the checkout, and return how the tasks of each stage ended; nothing for the first run."""
+    """Run the checkout's stub; return how each stage's tasks ended, nothing for the first run."""
     first = not (checkout / "results").exists()
     resume = [] if first else ["-resume"]
     run = run_pipeline(checkout, "-stub", *resume, "--input", checkout / "sheet.csv", root=checkout)

@@ -40,7 +40,7 @@ class Told:
 
 @contextmanager
 def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Start a server on this machine that answers `status`; its address, and the messages that it got."""
+    """Start a local server that answers `status`; return its address and its messages."""
     messages: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def told(
     folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0, profile: str = "venv"
 ) -> Told:
-    """Run the pipeline with a webhook that `answers`, and a sendmail that keeps the mail and ends with a status."""
+    """Run with a webhook that `answers` and a sendmail that keeps the mail and its status."""
     program = folder / "bin" / "sendmail"
     program.parent.mkdir()
     program.write_text(SENDMAIL)
@@ -90,7 +90,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Run the stub of every step."""
     return told(
         tmp_path_factory.mktemp("finished"), "-stub", "--device", "cuda", "--condition", "donor",
-        "--benchmark", "--benchmark_seeds", 1, "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
+        "--benchmark", "--benchmark_seeds", 1,
+        "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
         "--report_title", "Plate 7", profile="test,venv",
     )  # fmt: skip

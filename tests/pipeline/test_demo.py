@@ -1,4 +1,4 @@
-"""The demonstration run keeps every promise that docs/output.md makes: checked by reading the files."""
+"""The demonstration run keeps every promise of docs/output.md, by reading the files."""
 
 from __future__ import annotations
 
@@ -221,9 +221,10 @@ def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
     for group in GROUPS:
         names = {path.name for path in (demo.results / "groups" / group).iterdir()}
         assert names == {
-            f"{group}.h5ad", "clusters.tsv", "composition.tsv", "markers.tsv", "annotation.tsv", "metrics.json",
-            "contingency.tsv", "clustering.json", "training_history.tsv", "model.safetensors",
-            "figures", *({"mixing.json", "sample_distances.tsv"} if group == "blood" else ()),
+            f"{group}.h5ad", "clusters.tsv", "composition.tsv", "markers.tsv", "annotation.tsv",
+            "metrics.json", "contingency.tsv", "clustering.json", "training_history.tsv",
+            "model.safetensors", "figures",
+            *({"mixing.json", "sample_distances.tsv"} if group == "blood" else ()),
         }  # fmt: skip
 
 

@@ -63,6 +63,7 @@ def test_images_are_what_a_cloud_can_start(engine: None, image: str) -> None:
     assert config["Labels"]["org.opencontainers.image.version"] == scsiameseclu.__version__
     assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT"
     assert config["Labels"]["org.opencontainers.image.title"] == image.rsplit(":", 1)[0]
-    tools = subprocess.run(["docker", "run", "--rm", image, "bash", "-c", "ps -e >/dev/null && command -v python3"],
+    tools = subprocess.run(["docker", "run", "--rm", image, "bash", "-c", "ps -e >/dev/null && "
+                                                                          "command -v python3"],
                            capture_output=True, text=True, check=True)  # fmt: skip
     assert tools.stdout.strip() == "/opt/venv/bin/python3"

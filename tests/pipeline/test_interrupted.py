@@ -1,4 +1,4 @@
-"""A run that is cut off, however rudely, is finished by -resume: nothing twice, nothing by halves."""
+"""An interrupted run is finished by -resume: nothing twice, nothing by halves."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def sheet(tmp_path: Path) -> Path:
 
 def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        pipeline_command(folder, *arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ | {"NXF_ANSI_LOG": "false"},
+        pipeline_command(folder, *arguments), cwd=folder,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True, env=os.environ | {"NXF_ANSI_LOG": "false"},
     )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def assert_nothing_by_halves(run: Run) -> None:
 
 
 def test_a_run_that_is_killed_again_and_again_is_resumed(tmp_path: Path, sheet: Path) -> None:
-    """Its launcher is asked to end, then killed; then the task itself is killed, and tried again."""
+    """The launcher is asked to end, then killed; then the task is killed and retried."""
     done: set[str] = set()
     for number, death in enumerate([signal.SIGTERM, signal.SIGKILL]):
         process = start(tmp_path, *["-resume"][:number], "--input", sheet, *QUICK)

@@ -1,4 +1,4 @@
-"""Nothing that a user writes is executed, asked for on the network, or takes the others down with it."""
+"""Nothing that a user writes is executed, fetched from the network, or breaks others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def write_sheet(path: Path, header: str, rows: Sequence[Sequence[str]]) -> Path:
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run on files with names that a shell would change; in each stands one negative number, minus its row's."""
+    """Run on files with names that a shell would change.
+
+    In each stands one negative number, minus its row's.
+    """
     folder = tmp_path_factory.mktemp("named")
     (folder / "temporary").mkdir()
     sheet = write_sheet(
@@ -158,14 +161,15 @@ RECORD = (
     "cat > foo.clustering.benchmark.compare.failure.json <<< "
     """'{"id": "g", "step": "benchmark.compare", "problems": []}'"""
 )
+DIES = """'export PATH="%s/.venv/bin:$PATH"; ' + (meta.id == 'x' ? 'exit %d' : '')"""
 CONFIG = f"""
 process.resourceLimits = [cpus: 1, memory: 2.GB]
 process {{
     withName: QUALITY_FILTER {{
-        beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (meta.id == 'x' ? 'exit 137' : '') }}
+        beforeScript = {{ {DIES % (ROOT, 137)} }}
     }}
     withName: EXPRESSION_NORMALIZE {{
-        beforeScript = {{ 'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (meta.id == 'x' ? 'exit 140' : '') }}
+        beforeScript = {{ {DIES % (ROOT, 140)} }}
     }}
     withName: BENCHMARK_COMPARE {{
         beforeScript = '''export PATH="{ROOT}/.venv/bin:$PATH"; {RECORD}'''
@@ -176,7 +180,10 @@ process {{
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a stub in which sample x is killed for memory, group x runs out of time, and two seeds fail with one name."""
+    """Run a stub with failures.
+
+    Sample x is killed for memory, group x runs out of time, and two seeds fail with one name.
+    """
     folder = tmp_path_factory.mktemp("killed")
     (folder / "killed.config").write_text(CONFIG)
     good = str(DEMO / "pancreas.h5ad")

@@ -1,4 +1,4 @@
-"""Proteins, hashtags and guides of two simulated samples, from 10x files to the group's h5ad and the report."""
+"""Proteins, hashtags and guides of two samples, from 10x files to h5ad and report."""
 
 from __future__ import annotations
 

@@ -15,18 +15,28 @@ GPU = "process.'withLabel:process_gpu'"
 ON, OFF = "true", "false"
 # A start of Nextflow each: profiles that combine are tried together.
 PROFILES: dict[str, dict[str, str]] = {
-    "venv,test": {"docker.enabled": OFF, "params.input": f"'{ROOT}/tests/data/demo/samplesheet.csv'"},
+    "venv,test": {
+        "docker.enabled": OFF, "params.input": f"'{ROOT}/tests/data/demo/samplesheet.csv'",
+    },
     "docker,test_full,debug": {"docker.enabled": ON, "params.strict": ON, "dumpHashes": ON},
     "docker,gpu,arm": {
         "params.device": "'cuda'", f"{GPU}.accelerator": "1", f"{GPU}.maxForks": "1",
         "docker.runOptions": "'-u $(id -u):$(id -g) --platform linux/arm64'",
     },
     "podman": {"podman.enabled": ON, "podman.runOptions": "'--userns=keep-id'"},
-    "singularity,gpu,slurm": {"singularity.enabled": ON, "process.executor": "'slurm'", f"{GPU}.maxForks": "0"},
-    "apptainer,lsf,gpu": {"apptainer.enabled": ON, "process.executor": "'lsf'", f"{GPU}.maxForks": "0"},
-    "charliecloud,sge": {"charliecloud.enabled": ON, "charliecloud.writeFake": OFF, "process.executor": "'sge'"},
+    "singularity,gpu,slurm": {
+        "singularity.enabled": ON, "process.executor": "'slurm'", f"{GPU}.maxForks": "0",
+    },
+    "apptainer,lsf,gpu": {
+        "apptainer.enabled": ON, "process.executor": "'lsf'", f"{GPU}.maxForks": "0",
+    },
+    "charliecloud,sge": {
+        "charliecloud.enabled": ON, "charliecloud.writeFake": OFF, "process.executor": "'sge'",
+    },
     "conda": {"conda.enabled": ON},
-    "awsbatch,gpu": {"process.executor": "'awsbatch'", "docker.enabled": ON, f"{GPU}.accelerator": "1"},
+    "awsbatch,gpu": {
+        "process.executor": "'awsbatch'", "docker.enabled": ON, f"{GPU}.accelerator": "1",
+    },
     "googlebatch": {"process.executor": "'google-batch'", "docker.enabled": ON},
     "k8s": {"process.executor": "'k8s'"},
 }  # fmt: skip

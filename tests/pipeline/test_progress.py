@@ -1,4 +1,4 @@
-"""While a run goes on the console says what runs, how many cells that has, and about how long it takes."""
+"""During a run the console says what runs, on how many cells, and how long it may take."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def test_the_time_expected_is_rounded_up(tmp_path: Path) -> None:
     )
     script = tmp_path / "main.nf"
     script.write_text(
-        f"include {{ expectedTime }} from '{ROOT}/subworkflows/local/clustering'\nworkflow {{\n{calls}\n}}\n"
+        "include { expectedTime } from "
+        f"'{ROOT}/subworkflows/local/clustering'\nworkflow {{\n{calls}\n}}\n"
     )
     command = [str(ROOT / "nextflow"), "-q", "run", str(script), "-ansi-log", "false"]
     done = subprocess.run(

@@ -26,15 +26,22 @@ OLD = {
     "0.10.0": ["numpy<2", "pandas<2.2", "scipy<1.13"],
     "0.8.0": ["numpy<1.25", "pandas<2.1", "scipy<1.11"],
 }
-"""The oldest anndata that the package takes, and the first one of the present file format; with numpy of their time."""
+"""The oldest anndata that the package takes, and the first one of the present file format; with
+numpy of their time."""
 READ = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import anndata
 adata = anndata.read_h5ad(sys.argv[1])
-json.dump({"version": anndata.__version__, "counts": int(adata.layers["counts"].sum()), "x": float(adata.X.sum()),
-           "umap": adata.obsm["X_umap"][0].tolist(), "clusters": adata.obs["cluster"].astype(str).tolist(),
-           "uns": sorted(adata.uns["scsiameseclu"])}, sys.stdout)
+found = {
+    "version": anndata.__version__,
+    "counts": int(adata.layers["counts"].sum()),
+    "x": float(adata.X.sum()),
+    "umap": adata.obsm["X_umap"][0].tolist(),
+    "clusters": adata.obs["cluster"].astype(str).tolist(),
+    "uns": sorted(adata.uns["scsiameseclu"]),
+}
+json.dump(found, sys.stdout)
 """
 
 
@@ -78,7 +85,8 @@ def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
         'told("x", sum(Seurat::GetAssayData(seurat, "data")))\n'
         'told("umap", seurat[["umap"]]@cell.embeddings[2, ])\n'
         "cells <- data.frame(colnames(seurat), seurat$cluster, seurat$cell_type)\n"
-        'write.table(cells, file.path(commandArgs(TRUE), "cells.tsv"), sep = "\\t", row.names = FALSE, quote = FALSE)\n'
+        'path <- file.path(commandArgs(TRUE), "cells.tsv")\n'
+        'write.table(cells, path, sep = "\\t", row.names = FALSE, quote = FALSE)\n'
     )
     script = tmp_path / "open.R"
     script.write_text(f'pdf(file.path(commandArgs(TRUE), "plot.pdf"))\n{recipe("Seurat")}{tell}')
@@ -154,7 +162,7 @@ def test_it_follows_the_conventions_of_cellxgene(demo: Run, blood: ad.AnnData) -
 
 @pytest.mark.parametrize("group", ["blood", "pancreas"])
 def test_it_holds_no_type_that_only_some_readers_know(demo: Run, group: str) -> None:
-    """Nullable columns, records and None came late to the format, and the recipe for Seurat reads these very fields."""
+    """Nullable columns, records and None came late; the recipe for Seurat reads these fields."""
     kinds = set()
     with h5py.File(demo.results / "groups" / group / f"{group}.h5ad") as file:
         file.visititems(lambda _name, item: kinds.add(item.attrs.get("encoding-type", "")))

@@ -17,7 +17,7 @@ UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
 
 
 def memory(task: dict[str, str], field: str = "memory") -> float:
-    """Return the memory that a task of the trace asked for, or took by another `field`, in bytes."""
+    """Return the bytes that a task of the trace requested, or took by another `field`."""
     number, unit = task[field].split()
     return float(number) * UNITS[unit]
 
@@ -28,12 +28,16 @@ def tasks(run: Run, process: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a stub on a large file and two small ones; the filter of each is killed, in two ways, when first tried."""
+    """Run a stub on a large and two small files; each filter is killed when first tried.
+
+    They are killed in two ways.
+    """
     folder = tmp_path_factory.mktemp("stub")
     with (folder / "large.h5").open("wb") as file:
         file.truncate(UNITS["GB"] // 6)
     (folder / "sheet.csv").write_text(
-        f"sample,counts\nlarge,large.h5\nexits,{DEMO / 'pancreas.h5ad'}\nkilled,{DEMO / 'pancreas.h5ad'}\n"
+        "sample,counts\nlarge,large.h5\n"
+        f"exits,{DEMO / 'pancreas.h5ad'}\nkilled,{DEMO / 'pancreas.h5ad'}\n"
     )
     (folder / "death.config").write_text(
         f"""process {{ withName: QUALITY_FILTER {{

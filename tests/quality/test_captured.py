@@ -1,4 +1,4 @@
-"""Proteins, hashtags and guides in quality control: which is which, whose cells are whose, and the fate of each."""
+"""Proteins, hashtags and guides in quality control: kinds, origin and fate of each."""
 
 from __future__ import annotations
 

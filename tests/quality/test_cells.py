@@ -41,7 +41,10 @@ N_EMPTY, N_BIG, N_SMALL = 4000, 150, 60
 
 @cache
 def droplets() -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Return counts of empty droplets, of cells with about 2,000 counts and of some with 400; and which are cells."""
+    """Return counts of empty droplets, cells of about 2,000 counts and some of 400.
+
+    Also returns which are cells.
+    """
     rng = np.random.default_rng(1)
     types = rng.dirichlet(np.full(1000, 0.2), 6)
     ambient = 0.7 * types.mean(axis=0) + 0.3 * rng.dirichlet(np.full(1000, 0.5))

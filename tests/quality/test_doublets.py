@@ -1,4 +1,4 @@
-"""Planted doublets are found, removed or annotated, and every way of choosing the threshold is told."""
+"""Planted doublets are found, removed or annotated, and each threshold is reported."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_the_samplesheet_wins_over_the_parameters() -> None:
 
 @pytest.mark.shared
 def test_scores_are_at_least_as_good_as_those_of_plain_scrublet() -> None:
-    """The same 2,000 cells, hashed doublets as the truth, the package's defaults, three seeds each."""
+    """The same 2,000 cells, hashed doublets as truth, default settings, three seeds each."""
     if not HASHED.exists():
         pytest.skip("the shared data sets are not beside the checkout")
     scrublet = pytest.importorskip("scrublet")

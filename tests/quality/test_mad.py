@@ -30,7 +30,7 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counts() -> NDArray[np.int64]:
-    """Return 200 cells of which the first two are outliers, with 1 % of mitochondrial counts on average."""
+    """Return 200 cells, the first two outliers, with 1 % mitochondrial counts on average."""
     rng = np.random.default_rng(0)
     rates = np.r_[10, 0.0, np.full(300, 3.0)] * rng.lognormal(0, 0.2, (200, 1))
     matrix = rng.poisson(rates)

@@ -1,4 +1,4 @@
-"""What must not change the calls of quality control: order and names of cells and genes, empty genes."""
+"""Calls must not change with order and names of cells and genes, or empty genes."""
 
 from __future__ import annotations
 

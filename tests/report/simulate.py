@@ -1,4 +1,4 @@
-"""A plausible full set of the report's inputs, for any number of samples and groups, without running the pipeline."""
+"""A plausible full set of the report's inputs, for any number of samples and groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a browser makes of the report: nothing fails, nothing is asked of a server, everything is there and works."""
+"""The report in a browser: no errors, no requests, everything is there and works."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ PLANS = {
 }
 WIDTHS = (1280, 1600)
 PATIENCE = 60_000
-"""Milliseconds after which a page that does not get there has failed: many, for machines under load."""
+"""Milliseconds after which a page that does not get there has failed: many, for machines under
+load."""
 SHOWN = ("verdict_table", "barcode_rank", "cell_ledger", "variable_genes", "clusters")
 SHOWN += ("cluster_tree", "marker_dots", "markers")
 
@@ -124,9 +125,11 @@ def test_every_section_has_content(opened):
     sections = page.evaluate(
         """() => [...document.querySelectorAll('[id^="mqc-section-wrapper-"]')].map(section => ({
             id: section.id.replace('mqc-section-wrapper-', ''),
-            traces: [...section.querySelectorAll('.hc-plot.js-plotly-plot')].map(plot => plot.data.length),
+            traces: [...section.querySelectorAll('.hc-plot.js-plotly-plot')]
+                .map(plot => plot.data.length),
             marks: section.querySelectorAll(
-                '.trace path, .trace .point, .points path, .bars path, .hm image, .heatmaplayer image').length,
+                '.trace path, .trace .point, .points path, .bars path, .hm image, ' +
+                '.heatmaplayer image').length,
             rows: section.querySelectorAll('tbody tr').length,
             words: section.innerText.length,
             height: section.getBoundingClientRect().height,
@@ -148,7 +151,8 @@ def test_the_verdict_comes_first_and_nothing_is_wider_than_the_page(opened):
     headings = report.page.locator("h3").all_inner_texts()
     assert headings[0].strip() == "Verdict per sample"
     wide = report.page.evaluate(
-        """() => [...document.querySelectorAll('.mqc-section, .hc-plot-wrapper, .mqc-section-description')]
+        """() => [...document.querySelectorAll(
+                '.mqc-section, .hc-plot-wrapper, .mqc-section-description')]
             .filter(part => part.getBoundingClientRect().right > innerWidth).map(part => part.id)"""
     )
     assert wide == []
@@ -157,7 +161,8 @@ def test_the_verdict_comes_first_and_nothing_is_wider_than_the_page(opened):
 def test_headings_of_the_verdict_stand_on_one_line(opened):
     headings = opened[2].page.locator("#verdict_table_table_table thead th")
     lowest = headings.evaluate_all(
-        "headings => headings.map(h => (h.querySelector('.mqc_table_tooltip') ?? h).getBoundingClientRect().bottom)"
+        "headings => headings.map(h => (h.querySelector('.mqc_table_tooltip') ?? "
+        "h).getBoundingClientRect().bottom)"
     )
     assert max(lowest) - min(lowest) < 10
 
@@ -166,9 +171,13 @@ def test_legends_and_labels_are_not_cut(opened):
     cut = opened[2].page.evaluate(
         """() => [...document.querySelectorAll('.hc-plot.js-plotly-plot')].flatMap(plot => {
             const box = plot.getBoundingClientRect();
-            return [...plot.querySelectorAll('.legendtext, .xtick text, .ytick text, .g-gtitle text')]
-                .filter(text => {const its = text.getBoundingClientRect();
-                                 return its.width > 0 && (its.right > box.right + 1 || its.left < box.left - 1)})
+            const texts = '.legendtext, .xtick text, .ytick text, .g-gtitle text';
+            return [...plot.querySelectorAll(texts)]
+                .filter(text => {
+                    const its = text.getBoundingClientRect();
+                    return its.width > 0
+                        && (its.right > box.right + 1 || its.left < box.left - 1);
+                })
                 .map(text => plot.id + ': ' + text.textContent);
         })"""
     )
@@ -244,7 +253,7 @@ def test_a_click_in_the_legend_hides_a_cloud(three):
 
 
 def click_until(header, order):
-    """Click until the table is sorted so: on a busy machine a click while it is being sorted is lost."""
+    """Click until the table is sorted so; a click during sorting is lost on a busy machine."""
     for _ in range(5):
         header.click()
         with contextlib.suppress(AssertionError):

@@ -30,7 +30,7 @@ def record(
 
 @pytest.fixture
 def tree() -> Branch:
-    """Two coarse clusters; three default ones, of which the first is two fine ones; and a leaf without cells."""
+    """Two coarse clusters; three default ones, the first of two fine ones; an empty leaf."""
     leaves = [leaf(10, 0, 0, 1), leaf(30, 0, 0, 0), leaf(20, 0, 1, 2), leaf(5, 1, 2, 3)]
     tree = read_tree(record(leaves, [(0, 1, 0.5), (4, 2, 0.3), (5, 3, 0.1)]))
     assert tree is not None

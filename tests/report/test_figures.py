@@ -1,4 +1,4 @@
-"""Static figures: all there, the same bytes each time, whatever the names and however many clusters."""
+"""Static figures: complete, deterministic, for any names and number of clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proteins, hashtags and guides in the report: their numbers are those of the files, and their names harmless."""
+"""Proteins, hashtags and guides in the report: right numbers and harmless names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = f"CD3 {HOSTILE}"
 
 
 def add_captured(folder: Path) -> None:
-    """Write what a hashed pool with proteins and guides leaves beside the other tables of sample and group 1."""
+    """Write what a hashed pool with proteins and guides adds to sample and group 1."""
     path = folder / "samples" / "sample_1.qc.json"
     numbers = {"none": 3, "one": 190, "several": 7}
     captured = {

@@ -100,7 +100,7 @@ def test_numbers_in_cells_are_formatted(report):
 
 
 def cpu_seconds() -> float:
-    """Return what this process and those that it waited for have spent: other processes do not count."""
+    """Return CPU seconds of this process and its waited children; others do not count."""
     return sum(
         sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )

@@ -224,8 +224,9 @@ def test_a_sample_without_a_cell_is_in_the_ledger_and_reconciles(tmp_path, monke
     ledger = ledger.assign(sample="sample_3", kept=False, step="filter", rule="min_genes")
     write_table(ledger, paths["samples"] / "sample_3.cell_ledger.tsv.gz")
     account = {
-        "sample": "sample_3", "group": "group_1", "status": "failed", "format": "h5ad", "n_barcodes": 120, "n_kept": 0,
-        "removed": {"empty": 0, "min_genes": 120}, "cell_calling": None, "thresholds": {"min_genes": 9000}, "notes": [],
+        "sample": "sample_3", "group": "group_1", "status": "failed", "format": "h5ad",
+        "n_barcodes": 120, "n_kept": 0, "removed": {"empty": 0, "min_genes": 120},
+        "cell_calling": None, "thresholds": {"min_genes": 9000}, "notes": [],
     }  # fmt: skip
     write_json(account, paths["samples"] / "sample_3.qc.json")
     monkeypatch.chdir(tmp_path)
@@ -247,7 +248,10 @@ def test_species_are_shown_where_there_are_two(three):
 def test_genes_of_another_organism_are_a_warning(tmp_path, monkeypatch):
     paths = simulate(tmp_path / "in", Plan())
     summary = paths["samples"] / "sample_1.qc.json"
-    warning = "The genes look like those of mouse (20 of 20 genes, by id), but the organism is given as human."
+    warning = (
+        "The genes look like those of mouse (20 of 20 genes, by id), but the "
+        "organism is given as human."
+    )
     summary.write_text(json.dumps(read_json(summary) | {"organism": {"warning": warning}}))
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
@@ -402,7 +406,8 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
         (("auto", "auto"), "cut at a mean co-association of 0.44."),
         (
             ("auto", 5),
-            "co-association of 0.44, in 1 of 2 groups into the number of clusters that was asked for.",
+            "co-association of 0.44, in 1 of 2 groups into the number of "
+            "clusters that was asked for.",
         ),
         ((4, 5), "cut into the number of clusters that was asked for."),
     ],
@@ -709,8 +714,8 @@ def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch)
     assert "Conditions (column &#39;donor&#39; of the samplesheet)" in methods
     assert (
-        "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 comparisons with 8 genes"
-        in methods
+        "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 "
+        "comparisons with 8 genes" in methods
     )
     assert "adjusted p-value below 0.05. Of the comparisons 2 could not be made." in methods
     assert "Love et al." in methods

@@ -1,1 +1,1 @@
-"""Annotation: coordinates, marker genes, cell types, differences, and the annotated data of a group."""
+"""Annotation: coordinates, markers, cell types, differences, and the annotated data of a group."""

@@ -8,7 +8,10 @@ UNKNOWN = "Unknown"
 
 
 def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of cell types with the reference's columns and ``reference_agrees``: yes, no, or nothing."""
+    """Return the table of cell types with the reference's columns and ``reference_agrees``.
+
+    That is yes, no, or empty.
+    """
     joined = annotation.merge(
         transferred.astype({"cluster": str}), on="cluster", how="left", validate="1:1"
     )
@@ -19,7 +22,10 @@ def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.Da
 
 
 def _agreement(one: str, other: str) -> str:
-    """Return whether two names may be those of one type: all words of one are in the other, or begin alike."""
+    """Return whether two names may mean one type.
+
+    They do if all words of one are in the other, or if they begin alike.
+    """
     if UNKNOWN in (one, other):
         return ""
     words, others = sorted((_words(one), _words(other)), key=len)

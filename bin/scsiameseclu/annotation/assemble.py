@@ -1,4 +1,4 @@
-"""The annotated data of a group: everything that the steps found, in one AnnData that other tools open as it is."""
+"""The annotated data of a group: all results in one AnnData that other tools can open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from .shares import apart
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
 LEVELS = ("cluster_coarse", "cluster_fine")
-"""Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within them."""
+"""Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within
+them."""
 UNCORRECTED, UNCORRECTED_PICTURE = "cluster_uncorrected", "X_umap_uncorrected"
 """Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
 RUN = "scsiameseclu"
@@ -91,7 +92,7 @@ def assemble(
 
 
 def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
-    """Write an AnnData with the matrices of the expression, which are copied as they are, compressed."""
+    """Write an AnnData compressed, with the matrices of the expression copied as they are."""
     make_plain(adata)
     shutil.copyfile(expression, path)
     with h5py.File(path, "r+") as file:
@@ -99,7 +100,7 @@ def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
 
 
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
-    """Write how far the samples are from each other and how well the batches mix, where there are several."""
+    """Write distances between samples and mixing of batches, where there are several."""
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
     of_cells = (
         adata.obs[CLUSTER]
@@ -116,7 +117,7 @@ def _write_samples(adata: ad.AnnData, prefix: str) -> None:
 def annotated_data(
     adata: ad.AnnData, *, umap: pd.DataFrame, annotation: pd.DataFrame
 ) -> ad.AnnData:
-    """Return `adata` with coordinates and cell types, all of it in types that any reader of ``.h5ad`` knows.
+    """Return `adata` with coordinates and cell types, in types that any reader of ``.h5ad`` knows.
 
     Parameters
     ----------
@@ -164,7 +165,10 @@ def annotated_data(
 
 
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
-    """Return barcode, sample, cluster, confidence (4 decimals, as text), cell_type and `LEVELS` of every cell.
+    """Return the table of every cell's cluster.
+
+    Its columns are barcode, sample, cluster, confidence (4 decimals, as text), cell_type and
+    `LEVELS`.
 
     Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of
     placed cells.
@@ -191,7 +195,10 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
 
 
 def composition(adata: ad.AnnData) -> pd.DataFrame:
-    """Return cluster, cell_type, sample, n_cells and share_of_sample (of the sample's cells) of every pair."""
+    """Return the cells of each cluster and cell type by sample.
+
+    The columns are cluster, cell_type, sample, n_cells and share_of_sample (of the sample's cells).
+    """
     samples = adata.obs["sample"].astype(str)
     pairs = [
         adata.obs[CLUSTER],
@@ -209,7 +216,10 @@ def composition(adata: ad.AnnData) -> pd.DataFrame:
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers as numpy's, text as categories or strings: pandas' own nullable types are not known everywhere."""
+    """Return numbers as numpy's, text as categories or strings.
+
+    Not every reader knows pandas' own nullable types.
+    """
     return table.apply(_plain_column)
 
 
@@ -226,7 +236,7 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 
 def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is worth keeping of ``uns``: the run, as a dict, and what scanpy needs of the earlier steps."""
+    """Return the part of ``uns`` that is kept: the run, as a dict, and what scanpy needs."""
     kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.

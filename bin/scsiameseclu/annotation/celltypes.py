@@ -1,4 +1,6 @@
-"""Cell types of clusters from marker sets, with score, margin, runner-up and evidence, and Unknown where that is thin.
+"""Cell types of clusters from marker sets, ``Unknown`` where the evidence is thin.
+
+Each has a score, a margin, a runner-up and evidence.
 
 The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the
 marker's contrast: +1 where the cluster expresses it most, -1 where it expresses it least of all
@@ -39,10 +41,11 @@ if TYPE_CHECKING:
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
 FEWEST_MARKERS = 2
-"""A cell type is considered if at least this many of its markers are among the genes, counted by Kish's effective
-number: one of large weight does not stand for several."""
+"""A cell type is considered if at least this many of its markers are among the genes, counted by
+Kish's effective number: one of large weight does not stand for several."""
 NOISE = 0.5
-"""Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise and ambient RNA."""
+"""Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise
+and ambient RNA."""
 
 PRIOR_CELLS = 5
 """Cells of average expression added to each cluster, so that tiny clusters do not set the scale."""
@@ -54,13 +57,14 @@ SMALLEST_MARGIN = 0.1
 SUBTYPE_MARGIN = 0.2
 """A subtype must lead the others of its parent by this much, else the parent is named."""
 LARGEST_SPREAD = 0.5
-"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up to which one of
-them is named: at most a fifth of the cells are of the other."""
+"""Spread of a cluster's cells between two subtypes, as a share of the distance between clusters, up
+to which one of them is named: at most a fifth of the cells are of the other."""
 EVIDENCE_CONTRAST = 0.5
 EVIDENCE_GENES = 8
 PERMUTATIONS, FEWEST_PERMUTATIONS = 1999, 199
 MANY_CELLS = 20_000
-"""Of more cells than this, clusters are drawn fewer times in proportion, for each draw takes time in theirs."""
+"""Of more cells than this, clusters are drawn fewer times in proportion, for each draw takes time
+in theirs."""
 EXPRESSION_BINS = 20
 
 Array = np.ndarray[Any, Any]
@@ -75,7 +79,9 @@ def celltypes(
     reference: Path | None = None,
     seed: int = 0,
 ) -> None:
-    """Write ``<prefix>.annotation.tsv``: cluster n_cells cell_type score margin runner_up evidence p_value.
+    """Write ``<prefix>.annotation.tsv``.
+
+    Its columns are cluster, n_cells, cell_type, score, margin, runner_up, evidence and p_value.
 
     With a reference also reference_type, reference_score, reference_similarity and
     reference_agrees. Cells that were placed into an earlier result keep its cell types.
@@ -199,11 +205,14 @@ class _Panel:
         return [t for t, above in enumerate(self.parents) if above == parent]
 
     def scores(self, contrasts: Array) -> Array:
-        """Return judged types x clusters: the score of each type with its ancestors, from markers x clusters."""
+        """Return the score of each type with its ancestors, from markers x clusters.
+
+        Shape: judged types x clusters.
+        """
         return np.asarray((self.path @ self.weights)[self.judged] @ contrasts)
 
     def best_below(self, along: Array, ancestor: int) -> int:
-        """Return the judged type with the best score along its path among `ancestor` and its descendants."""
+        """Return the best judged type, by its path, among `ancestor` and its descendants."""
         below = [
             t
             for t in range(len(self.names))
@@ -213,7 +222,10 @@ class _Panel:
 
 
 def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
-    """Match markers to genes without regard to capitals; drop types with too few of them unless they are ancestors."""
+    """Match markers to genes, whatever their case; drop types with too few markers.
+
+    Ancestors of other types stay.
+    """
     where = pd.Series(range(len(symbols)), index=symbols.str.upper())
     where = where[~where.index.duplicated()]
     found = {
@@ -274,7 +286,10 @@ def _path(parents: list[int], t: int) -> list[int]:
 
 
 def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, sparse.csr_matrix]:
-    """Return the sums of all genes (clusters x genes), and the expression of `genes` (cells x genes), in float64."""
+    """Return sums of all genes (clusters x genes) and expression of `genes` (cells x genes).
+
+    Both are float64.
+    """
     n_clusters = codes.max() + 1
     sums, some = np.zeros((n_clusters, X.shape[1])), []
     for cells, block in row_blocks(X):
@@ -304,7 +319,10 @@ def _drawn_means(sums: Array, sizes: Array) -> Array:
 
 
 def _contrasts(means: Array, scale: Array) -> Array:
-    """Return genes x clusters: -1 at the lowest mean of `scale` to +1 at the highest, near 0 if these hardly differ.
+    """Return contrasts, genes x clusters.
+
+    They range from -1 at the lowest mean of `scale` to +1 at the highest, and are near 0 if these
+    hardly differ.
 
     The square root puts the zero at a quarter of the range: a marker at half of its highest level
     speaks for the type, since the highest level may be that of a subtype, or of the deepest cells,
@@ -324,7 +342,7 @@ def _gene_bins(sums: Array) -> Array:
 def _p_values_of_genes(
     panel: _Panel, contrasts: Array, bins: Array, rng: np.random.Generator
 ) -> Array:
-    """Return, per cluster, how likely random genes of the same expression, in place of the markers, score as high."""
+    """Return, per cluster, how likely random genes of the same expression score as high."""
     alike = [np.flatnonzero(bins == bin_) for bin_ in bins[panel.genes]]
     draws = np.column_stack([rng.choice(genes, PERMUTATIONS) for genes in alike])
     null = np.stack([panel.scores(contrasts[draw]) for draw in draws])
@@ -334,7 +352,10 @@ def _p_values_of_genes(
 def _p_values_of_cells(
     panel: _Panel, markers: sparse.csr_matrix, codes: Array, means: Array, rng: np.random.Generator
 ) -> Array:
-    """Return, per cluster, how likely random clusters of its size score as high, on the scale of the real ones."""
+    """Return, per cluster, how likely random clusters of its size score as high.
+
+    They are on the scale of the real clusters.
+    """
 
     def scores(some_means: Array) -> Array:
         return panel.scores(_contrasts(some_means, means))
@@ -370,7 +391,9 @@ def _p_values(null: Array, observed: Array) -> Array:
 
 
 def _mixed(panel: _Panel, markers: sparse.csr_matrix, codes: Array) -> Array:
-    """Return types x clusters: whether many cells of the cluster lean to another child of the type's parent.
+    """Return whether many cells of a cluster lean to another child of the type's parent.
+
+    Shape: types x clusters.
 
     A cell's lean towards a type over another is its weighted expression of the one's markers less
     that of the other's. In a cluster of one kind of cells markers vary independently of each other;
@@ -439,7 +462,10 @@ def _verdict(
 def _leading_child(
     panel: _Panel, scores: Array, parent: int, mixed: Array
 ) -> tuple[int, float, int] | None:
-    """Return the child that leads the others by enough in most cells, its lead and the second; None if none does."""
+    """Return the leading child, its lead and the second; None if none leads.
+
+    A child leads if it is ahead of the others by enough in most cells.
+    """
     children = sorted(
         (t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t])
     )
@@ -494,7 +520,7 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
 
 
 def _of_base(adata: ad.AnnData) -> pd.DataFrame:
-    """Return the table of cells placed into an earlier result: its cell types, which are not judged again."""
+    """Return the table of cells placed into an earlier result, with that result's cell types."""
     table = _unknown(adata, CLUSTER, "as in the base, into which the cells were placed")
     types = adata.obs.groupby(CLUSTER, observed=True)[PLACED_TYPE].first()
     return table.assign(cell_type=table["cluster"].map(types).astype(str))

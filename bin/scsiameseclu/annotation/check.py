@@ -1,4 +1,4 @@
-"""The early check of what the user gave for the annotation: marker sets, reference, design; all mistakes at once."""
+"""The early check of marker sets, reference and design; all mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def check(
     design: Path | None = None,
     names: Path | None = None,
 ) -> None:
-    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form; report all that is wrong with any.
+    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form.
+
+    Raises one error with all that is wrong.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def _check_reference(labelled: Path | None, column: str | None, name: str | None
         raise InputError.of(
             what=f"{given} is given without {missing}",
             where="the command line",
-            remedy="give both: an .h5ad with raw counts, and the column of its obs that holds the cell types",
+            remedy="give both: an .h5ad with raw counts, and the column of its obs that "
+            "holds the cell types",
         )
     with own_name(labelled, name) as path:
         write_h5ad(checked_reference(path, column), "reference.h5ad")

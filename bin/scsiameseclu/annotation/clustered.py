@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
 PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
-"""Columns of ``obs`` that only cells placed into an earlier result have, before they are annotated."""
+"""Columns of ``obs`` that only cells placed into an earlier result have, before they are
+annotated."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
 UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
@@ -44,7 +45,8 @@ def clustered(expression: Path, clustering: Path) -> Iterator[ad.AnnData]:
     with opened(expression) as adata:
         if not np.array_equal(adata.obs_names, clusters.obs_names):
             raise ValueError(
-                f"{expression.name} and {clustering.name} are not of the same cells in the same order"
+                f"{expression.name} and {clustering.name} are not of the same "
+                "cells in the same order"
             )
         for column in clusters.obs:
             adata.obs[column] = clusters.obs[column]

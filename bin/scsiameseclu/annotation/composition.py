@@ -79,7 +79,7 @@ def compare_composition(*, prefix: str, pseudobulk: Path, annotation: Path, desi
 
 
 def composition_test(cells: pd.DataFrame, samples: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """Return, for each cell type and condition, whether its share differs from that at the baseline.
+    """Test each cell type's share under each condition against that at the baseline.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _low_power(sizes: dict[str, int]) -> str:
 
 
 def _logits(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return the logit of each cell type's share in each sample, finite where a sample has none of a type."""
+    """Return the logit of each type's share in each sample, finite where a sample has none."""
     shares = counts + _PSEUDOCOUNT
     shares = shares.div(shares.sum(axis=1), axis=0)
     return pd.DataFrame(np.log(shares / (1 - shares)))
@@ -182,7 +182,10 @@ def moderated(values: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def squeezed(variances: NDArray[Any], df: int) -> tuple[NDArray[Any], float]:
-    """Return variances shrunk towards their common prior, and their degrees of freedom (Smyth 2004, section 6.2)."""
+    """Return variances shrunk towards their common prior, and their degrees of freedom.
+
+    Source: Smyth (2004), section 6.2.
+    """
     variances = np.maximum(
         variances, max(_SMALLEST_VARIANCE * float(np.median(variances)), np.finfo(float).tiny)
     )

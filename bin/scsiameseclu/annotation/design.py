@@ -50,7 +50,9 @@ class Design:
 
 
 def read_design(path: Path) -> Design | None:
-    """Return the design that ``design.json`` names (``condition``, ``formula``); None where it names no condition.
+    """Return the design that ``design.json`` names; None where it names no condition.
+
+    The keys are ``condition`` and ``formula``.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
 
 
 def _reasons(samples: pd.DataFrame, design: Design) -> Iterable[str]:
-    """Return, for each comparison with replicates in a group, why the model cannot be fitted, or an empty text."""
+    """Return, per comparison with replicates, why the model cannot be fitted, or an empty text."""
     baseline, others = conditions(samples, design)
     compared = [samples[samples[design.condition].isin([baseline, other])] for other in others]
     return [
@@ -147,13 +149,16 @@ def without_values(rows: Iterable[Mapping[str, Any]], design: Design) -> list[st
 
 
 def conditions(samples: pd.DataFrame, design: Design) -> tuple[str, list[str]]:
-    """Return the baseline (the first condition by name) and the conditions that are compared with it."""
+    """Return the baseline (the first condition by name) and the conditions compared with it."""
     names = sorted(set(samples[design.condition]))
     return (names[0], names[1:]) if names else ("", [])
 
 
 def design_matrix(samples: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """Return the model of two conditions: the intercept first; last a column that is 0 at the baseline, else 1."""
+    """Return the design matrix of two conditions.
+
+    The intercept is first; the last column is 0 at the baseline, else 1.
+    """
     baseline, _ = conditions(samples, design)
     parts = [pd.DataFrame({"intercept": 1.0}, index=samples.index)]
     for number, covariate in enumerate(design.covariates):
@@ -177,12 +182,15 @@ def too_few(
 
 
 def unfit(samples: pd.DataFrame, design: Design) -> str:
-    """Return why the model of two conditions cannot be fitted to these samples, or an empty text."""
+    """Return why the model of two conditions cannot be fitted to the samples, or an empty text."""
     matrix = design_matrix(samples, design).to_numpy()
     rank, alone = (int(np.linalg.matrix_rank(part)) for part in (matrix, matrix[:, :-1]))
     covariates = ", ".join(map(quoted, design.covariates))
     if rank == alone:
-        return f"the design is rank-deficient: {covariates} cannot be separated from {quoted(design.condition)}"
+        return (
+            f"the design is rank-deficient: {covariates} cannot be separated from "
+            f"{quoted(design.condition)}"
+        )
     if rank < matrix.shape[1]:
         return f"the design is rank-deficient: {covariates} say the same of the samples"
     if rank == len(matrix):
@@ -200,5 +208,6 @@ def _no_column(column: str, known: list[str], design: Design) -> Problem:
     return Problem(
         what=f"the samplesheet has no column {quoted(column)}",
         where="--condition" if column == design.condition else "--formula",
-        remedy=f"name one of its own columns: {', '.join(map(quoted, known)) or 'it has none; add one'}",
+        remedy="name one of its own columns: "
+        f"{', '.join(map(quoted, known)) or 'it has none; add one'}",
     )

@@ -1,4 +1,6 @@
-"""Differential expression between conditions within each cluster: counts summed by sample, tested by DESeq2's method.
+"""Differential expression between conditions within each cluster.
+
+Counts are summed by sample and tested by DESeq2's method.
 
 Samples, not cells, are the replicates (Squair et al. 2021); the test is that of DESeq2 (Love et al.
 2014) as pydeseq2 (Muzellec et al. 2023) has it.
@@ -51,7 +53,7 @@ FEWEST_COUNTS = 10
 
 
 def differential(*, prefix: str, expression: Path, clustering: Path, design: Path) -> None:
-    """Write the differences between conditions, what was not tested and why, and the sums that were compared.
+    """Write differences between conditions, what was not tested and why, and the summed counts.
 
     These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json``
     and ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
@@ -99,7 +101,7 @@ def differential_expression(
     groupby: str = CLUSTER,
     sample: str = "sample",
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the genes that differ between conditions in each cluster, and what was not tested and why.
+    """Return genes that differ between conditions in each cluster, and what was not tested and why.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
 
 
 def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return samples x genes of a cluster, of the samples that take part and have enough cells in it."""
+    """Return samples x genes of a cluster, for the tested samples with enough cells in it."""
     inside = (bulk.obs["cluster"] == cluster) & (bulk.obs["n_cells"] >= FEWEST_CELLS)
     part = bulk[(inside & bulk.obs["sample"].isin(samples.index)).to_numpy()]
     return pd.DataFrame(
@@ -197,7 +199,7 @@ def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFra
 
 
 def _deseq2(counts: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
-    """Return DESeq2's numbers of the last coefficient for every gene with enough counts, by p-value."""
+    """Return DESeq2's results of the last coefficient, for genes with enough counts, by p-value."""
     # Here, not above: the package takes seconds to import, and only this step needs it.
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats

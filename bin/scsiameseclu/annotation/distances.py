@@ -59,7 +59,10 @@ def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFr
 def _distances(
     adata: ad.AnnData, types: NDArray[np.object_], samples: pd.Index, *, fewest: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean distance between each two samples, and the number of types compared; both samples x samples."""
+    """Return the mean distance between samples, and the number of types compared.
+
+    Both have the shape samples x samples.
+    """
     cells = ad.AnnData(
         obs=pd.DataFrame(
             {"type": pd.Categorical(types), "sample": adata.obs["sample"].astype(str)}

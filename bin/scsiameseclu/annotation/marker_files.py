@@ -1,4 +1,4 @@
-"""Files of marker sets as they are written by users: TSV, CSV, GMT or YAML, read into one kind of table.
+"""Files of marker sets that users write (TSV, CSV, GMT, YAML), read into one kind of table.
 
 Only the form is looked at here; what the sets say is checked in
 :mod:`~scsiameseclu.annotation.marker_sets`.
@@ -26,7 +26,9 @@ Row = tuple[int, dict[str, str]]
 
 
 def read_fields(path: Path) -> pd.DataFrame:
-    """Return the fields of a file of marker sets as text without spaces round it; the index is the line number.
+    """Return the fields of a file of marker sets as stripped text.
+
+    The index is the line number.
 
     Parameters
     ----------
@@ -65,7 +67,8 @@ def _unreadable(path: Path, where: str) -> InputError:
     return InputError.of(
         what="the marker sets cannot be read",
         where=where,
-        remedy=f"give a TSV or CSV file in UTF-8 with the columns {', '.join(COLUMNS)}, or a GMT or YAML file"
+        remedy=f"give a TSV or CSV file in UTF-8 with the columns {', '.join(COLUMNS)}, "
+        "or a GMT or YAML file"
         + (
             ""
             if path.suffix.lower() in SUFFIXES
@@ -123,7 +126,10 @@ def _gmt_rows(text: str, path: Path) -> Iterator[Row]:
 
 
 _GMT = "write the name, a description and the genes of a set on one line, with tabs between them"
-_YAML = "give each cell type a list of genes, a mapping of genes to weights, or a mapping with the key 'genes'"
+_YAML = (
+    "give each cell type a list of genes, a mapping of genes to weights, or a mapping "
+    "with the key 'genes'"
+)
 
 
 def _form(what: str, where: str, remedy: str) -> InputError:

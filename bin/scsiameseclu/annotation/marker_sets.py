@@ -1,4 +1,4 @@
-"""Sets of marker genes by tissue, organism and cell type: ours in assets/markers, or the user's own."""
+"""Marker gene sets by tissue, organism and cell type: those in assets/markers or the user's."""
 
 from __future__ import annotations
 
@@ -120,9 +120,11 @@ def check_organism(sets: pd.DataFrame, organism: str, path: Path) -> None:
     organisms = sorted(set(sets["organism"].str.casefold()))
     if "" not in organisms and organism.casefold() not in organisms:
         raise InputError.of(
-            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism is {quoted(organism)}",
+            what=f"the marker sets are for {', '.join(map(quoted, organisms))}, but the organism "
+            f"is {quoted(organism)}",
             where=f"{path.name}, column 'organism'",
-            remedy="give marker sets for the organism, leave their column 'organism' empty, or correct the samplesheet",
+            remedy="give marker sets for the organism, leave their column 'organism' empty, or "
+            "correct the samplesheet",
         )
 
 
@@ -169,7 +171,7 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 
 def _check_columns(table: pd.DataFrame, path: Path) -> None:
-    """Raise unless the columns are ours, each once, the required ones among them, and there are rows."""
+    """Raise unless the columns are known, unique and complete, and there are rows."""
     columns = list(table.columns)
     remedy = f"the columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are needed"
     problems = [
@@ -235,7 +237,10 @@ def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
         ):
             known = parents.setdefault(cell_type, parent)
             if parent != known:
-                what = f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} and {quoted(parent)}"
+                what = (
+                    f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} "
+                    f"and {quoted(parent)}"
+                )
                 yield Problem(
                     what,
                     f"{path.name}, line {line}, column 'parent'",

@@ -1,4 +1,6 @@
-"""Marker genes of each cluster: the Wilcoxon rank-sum test of one cluster against the rest, as Seurat's FindAllMarkers.
+"""Marker genes of each cluster, as Seurat's FindAllMarkers finds them.
+
+The test is the Wilcoxon rank-sum test of one cluster against the rest.
 
 Written from the statistics: ranks over all cells per gene, the zeros being one block of ties;
 normal approximation with corrections for ties and continuity, as in R's ``wilcox.test``.
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 
 COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
 FEWEST_CELLS = 3
-"""Seurat's ``min.cells.group``: a cluster smaller than this, or with a rest smaller than this, is not tested."""
+"""Seurat's ``min.cells.group``: a cluster smaller than this, or with a rest smaller than this, is
+not tested."""
 LARGEST_P_VALUE = 0.01
 """Seurat's ``return.thresh``."""
 BLOCK = 100_000
-"""Non-zero values that a thread handles at once, which bounds the memory; results do not depend on the threads."""
+"""Non-zero values that a thread handles at once, which bounds the memory; results do not depend on
+the threads."""
 
 _AT_ONCE = 10_000_000  # values of which a sum makes wider copies
 
@@ -274,7 +278,7 @@ def _block_statistics(
 
 
 def _ranks(values: Array, genes: Array, zeros: Array, indptr: Array) -> tuple[Array, Array]:
-    """Return the mid-ranks of the non-zero values, sorted within each gene above its zeros, and each gene's ties."""
+    """Return mid-ranks of non-zero values, sorted within each gene above its zeros, and ties."""
     if not len(values):
         return values, zeros.astype(np.float64) ** 3 - zeros
     first = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (genes[1:] != genes[:-1])])
@@ -325,7 +329,10 @@ def _table(
 
 
 def _rounded(share: Array) -> Array:
-    """Round to 3 decimals as R does since version 4: to the nearer decimal, at equal distance to the even digit."""
+    """Round to 3 decimals as R does since version 4.
+
+    It rounds to the nearer decimal, at equal distance to the even digit.
+    """
     digits = np.floor(share * 1000)
     low, high = digits / 1000, np.ceil(share * 1000) / 1000
     up = (high - share < share - low) | ((high - share == share - low) & (digits % 2 == 1))

@@ -1,4 +1,6 @@
-"""How well batches mix among a cell's neighbors, and how well cell types stay apart: LISI (Korsunsky et al. 2019).
+"""Mixing of batches and separation of cell types among neighbors: LISI.
+
+Source: Korsunsky et al. 2019.
 
 LISI is the effective number of labels in a neighborhood, whose cells are weighted by their
 distance. As in scIB (Luecken et al. 2022) it is scaled to 0 .. 1 with 1 best: iLISI of the batches,
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     import anndata as ad
 
 SPACES = {"before": "X_pca", "after": CORRECTED_PCA}
-"""Keys of ``obsm`` in which neighbors are sought; the second is there where batches were corrected."""
+"""Keys of ``obsm`` in which neighbors are sought; the second is there where batches were
+corrected."""
 NEIGHBORS, PERPLEXITY = 90, 30.0
 """The defaults of LISI; of fewer cells all are neighbors, and the perplexity is a third of them."""
 MOST_CELLS, MOST_OF_TYPE = 5_000, 2_000
@@ -41,7 +44,7 @@ class Neighborhood(NamedTuple):
 
 
 def mixing(adata: ad.AnnData, types: Names) -> MixingSummary:
-    """Return how well the batches mix and the cell types stay apart, before and after the correction.
+    """Return how well batches mix and cell types stay apart, before and after the correction.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ def _in_space(
 
 
 def _within_type(points: Floats, of_type: NDArray[np.bool_], batches: Names) -> dict[str, Any]:
-    """Return iLISI and ``over_expected`` among the cells of a type; nothing where fewer than two batches count."""
+    """Return iLISI and ``over_expected`` within a type; empty if fewer than two batches count."""
     cells, counting = _counting(of_type, batches)
     if len(counting) < 2:
         return {}
@@ -122,7 +125,7 @@ def _within_type(points: Floats, of_type: NDArray[np.bool_], batches: Names) -> 
 
 
 def _counting(of_type: NDArray[np.bool_], batches: Names) -> tuple[Integers, Names]:
-    """Return the cells of a type that are looked at, those of the batches that count; and these batches."""
+    """Return the cells of a type that are examined, and the batches that count."""
     cells: Integers = np.flatnonzero(of_type)
     cells = evenly(cells[np.argsort(batches[cells].astype(str), kind="stable")], MOST_OF_TYPE)
     names, sizes = np.unique(batches[cells], return_counts=True)
@@ -149,7 +152,9 @@ def neighborhood(points: Floats) -> Neighborhood:
 
 
 def _weights(distances: Floats, perplexity: float) -> Floats:
-    """Return exp(-distance x beta), normalized, with each row's beta such that its perplexity is the given one.
+    """Return exp(-distance x beta), normalized by row.
+
+    Each row's beta gives it the wanted perplexity.
 
     Of neighbors that are all as far away each weighs the same.
     """
@@ -168,12 +173,15 @@ def _weights(distances: Floats, perplexity: float) -> Floats:
 
 
 def lisi(labels: Names, near: Neighborhood) -> Floats:
-    """Return the effective number of labels in each neighborhood: 1 if all are alike; the inverse Simpson's index."""
+    """Return the effective number of labels in each neighborhood; 1 if all are alike.
+
+    It is the inverse Simpson's index.
+    """
     return np.asarray(1 / (_shares(labels, near)[1] ** 2).sum(axis=1))
 
 
 def over_expected(batches: Names, near: Neighborhood) -> float:
-    """Return the weight of neighbors from other batches, over its expectation where batches are random."""
+    """Return the weight of neighbors from other batches, over its expectation at random."""
     codes, shares = _shares(batches, near)
     n = len(codes)
     others = 1 - shares[np.arange(n), codes]

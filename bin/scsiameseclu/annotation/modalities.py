@@ -1,4 +1,7 @@
-"""What was counted beside genes, by group: proteins normalized and compared between clusters, hashtags, guides."""
+"""Proteins, hashtags and guides by group.
+
+Proteins are normalized and compared between clusters.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ def clr(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def join_tables(tables: Sequence[pd.DataFrame], cells: pd.Index) -> pd.DataFrame:
-    """Return `cells` of all tables over the columns that any has, NaN where a sample was not measured for one.
+    """Return `cells` of all tables over the union of columns, NaN where not measured.
 
     Columns with NaN are float32, others as they were.
     """
@@ -99,7 +102,7 @@ def join_tables(tables: Sequence[pd.DataFrame], cells: pd.Index) -> pd.DataFrame
 
 
 def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
-    """Return the proteins of each cluster by the test that finds its marker genes (:func:`.markers.find_markers`).
+    """Return the proteins of each cluster, by the test of :func:`.markers.find_markers`.
 
     Parameters
     ----------
@@ -127,7 +130,9 @@ def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
 
 
 def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:
-    """Return ``cluster protein share mean`` of every pair, from ``obsm['protein_clr']`` and ``obs['cluster']``.
+    """Return ``cluster protein share mean`` of every pair.
+
+    Reads ``obsm['protein_clr']`` and ``obs['cluster']``.
 
     ``mean`` is over the cells of the cluster that were measured, ``share`` that of these above the
     protein's mean over all cells.
@@ -148,7 +153,7 @@ def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:
 def cells_by_cluster(
     tables: Sequence[pd.DataFrame], clusters: pd.Series, column: str
 ) -> pd.DataFrame:
-    """Return ``cluster``, that column of ``obs`` and ``n_cells`` of every pair; empty where no sample has it."""
+    """Return ``cluster``, that column of ``obs`` and ``n_cells`` per pair; empty without it."""
     found = [table[column].astype(object) for table in tables if column in table]
     if not found:
         return pd.DataFrame()
@@ -180,8 +185,8 @@ def _absent(kind: str, found: dict[str, pd.DataFrame], samples: Sequence[str]) -
         for sample in samples
     }
     return [
-        f"Sample {sample} was not measured for {len(names)} of {len(every)} {kind} features ({listed(names, n=5)}): "
-        "they are missing values there, no zeros."
+        f"Sample {sample} was not measured for {len(names)} of {len(every)} {kind} features "
+        f"({listed(names, n=5)}): they are missing values there, no zeros."
         for sample, names in lacking.items()
         if names
     ]

@@ -1,4 +1,7 @@
-"""Counts summed by cluster and sample: samples, not cells, are the replicates (Squair et al. 2021)."""
+"""Counts summed by cluster and sample.
+
+Samples, not cells, are the replicates (Squair et al. 2021).
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
 
 
 def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: Design) -> None:
-    """Give the rows of `bulk` the design's columns of the samplesheet, under names that HDF5 can hold."""
+    """Add the design's columns of the samplesheet to `bulk`, under names that HDF5 can hold."""
     taken = set(bulk.obs)
     for column in design.columns:
         of_samples = {

@@ -1,4 +1,6 @@
-"""Cell types from a labelled reference, beside those from markers: logistic regression in the reference's components.
+"""Cell types from a labelled reference, beside those from markers.
+
+The model is logistic regression in the reference's principal components.
 
 The group's cells are projected onto the principal components of the reference (over the genes that
 both have); a multinomial logistic regression there, with its probabilities calibrated by
@@ -50,7 +52,8 @@ FEWEST_GENES = 50
 SMALLEST_SCORE = 0.5
 """Mean probability below which a cluster stays unknown."""
 SMALLEST_SIMILARITY = 0.3
-"""Correlation with the label's mean profile below which a cluster stays unknown: its type is not in the reference."""
+"""Correlation with the label's mean profile below which a cluster stays unknown: its type is not in
+the reference."""
 LARGEST = 10.0
 """Standard deviations that a gene counts at most, as in Seurat and scanpy."""
 MOST_CELLS = 1000
@@ -63,7 +66,9 @@ N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 def reference(
     *, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0
 ) -> None:
-    """Write ``<prefix>.reference.tsv``: cluster reference_type reference_score reference_similarity.
+    """Write ``<prefix>.reference.tsv``.
+
+    Its columns are cluster, reference_type, reference_score and reference_similarity.
 
     Parameters
     ----------
@@ -84,7 +89,9 @@ def reference(
 
 
 def checked_reference(path: Path, column: str) -> ad.AnnData:
-    """Return raw counts and labels of a reference, without unlabelled cells and labels of fewer than 10 cells.
+    """Return raw counts and labels of a reference.
+
+    Cells without a label and labels of fewer than 10 cells are left out.
 
     Of a label with more than 1,000 cells so many are taken, evenly spaced.
 
@@ -233,10 +240,13 @@ def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64],
     genes = most.index.intersection(theirs.index).sort_values()
     if len(genes) < FEWEST_GENES:
         raise InputError.of(
-            what=f"the reference and the group share {len(genes)} genes, and at least {FEWEST_GENES} are needed",
-            where=f"genes of the reference, such as {', '.join(map(quoted, labelled.var_names[:3]))}; "
-            f"of the group, such as {', '.join(map(quoted, adata.var_names[:3]))}",
-            remedy="give a reference of the same organism, with gene symbols or Ensembl ids as the names of its genes",
+            what=f"the reference and the group share {len(genes)} genes, and at least "
+            f"{FEWEST_GENES} are needed",
+            where="genes of the reference, such as "
+            f"{', '.join(map(quoted, labelled.var_names[:3]))}; of the group, such as "
+            f"{', '.join(map(quoted, adata.var_names[:3]))}",
+            remedy="give a reference of the same organism, with gene symbols or Ensembl ids as "
+            "the names of its genes",
         )
     return np.asarray(most[genes], dtype=np.int64), np.asarray(theirs[genes], dtype=np.int64)
 
@@ -255,7 +265,7 @@ def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 
 @dataclass(frozen=True)
 class _Space:
-    """Variable genes of the reference, their means and standard deviations there, and its principal components."""
+    """Variable genes of the reference, their means and deviations, and its components."""
 
     genes: NDArray[np.int64]
     mean: NDArray[np.float64]
@@ -303,7 +313,7 @@ class _Space:
     def place(
         self, counts: Matrix, genes: NDArray[np.int64], codes: NDArray[np.int_]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the components of cells and the mean profiles of clusters, as differences from that of the reference.
+        """Return cells' components, and clusters' mean profiles minus that of the reference.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Two coordinates per cell, for pictures: UMAP of the embedding in which the clusters were found."""
+"""Two coordinates per cell for plots: UMAP of the embedding in which clusters were found."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from ..steps import Step
 from .clustered import EMBEDDING, UNCORRECTED_UMAP, clustered
 
 FEWEST_CELLS = 15
-"""Below this, neighborhoods would be the whole data set: the first two principal components serve instead."""
+"""Below this, neighborhoods would be the whole data set: the first two principal components serve
+instead."""
 NEIGHBORS = 15
 LAID_OUT = 50_000
-"""Cells that are laid out; of more a random sample is, and each other cell lies among its nearest ones in it."""
+"""Cells that are laid out; of more a random sample is, and each other cell lies among its nearest
+ones in it."""
 INITIAL_RANGE = 10.0
 """Largest absolute coordinate at the start, as in umap-learn's own initialization."""
 
@@ -107,12 +109,15 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
 
 
 def _jitter(shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
-    """Return small noise, as umap-learn adds to its own start: cells alike must not start at one point."""
+    """Return small noise, as umap-learn adds to its start; equal cells must start apart."""
     return np.random.default_rng(seed).normal(scale=1e-4, size=shape).astype(np.float32)
 
 
 def _principal_components(embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the first two components (zeros where there are none), scaled, their signs fixed; float32."""
+    """Return the first two components, scaled, with fixed signs, float32.
+
+    They are zeros where there are none.
+    """
     centered = np.asarray(embedding, dtype=np.float64)
     centered = centered - centered.mean(axis=0)
     _, axes = np.linalg.eigh(centered.T @ centered)

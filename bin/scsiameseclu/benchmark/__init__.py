@@ -1,4 +1,4 @@
-"""The benchmark behind docs/benchmarks.md: labelled data sets x methods x seeds, one command for all of it."""
+"""The benchmark behind docs/benchmarks.md: labelled data sets x methods x seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times a samplesheet of many samples on few cores, and watches its memory: ``python -m`` this module."""
+"""Time many samples on few cores and record memory; runs by ``python -m`` this module."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GROUPS = {"each": "a group each", "one": "one group"}
 
 @dataclass(frozen=True)
 class Watched:
-    """What a run took: seconds, and the largest resident memory, in MB, of everything and of Nextflow alone."""
+    """What a run took: seconds, and peak resident MB of all processes and of Nextflow alone."""
 
     seconds: float
     peak_mb: float
@@ -100,7 +100,7 @@ def benchmark_batch(
 
 
 def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
-    """Write copies of the bundled samples, in turn, each with a seeded share of the counts, and their samplesheet."""
+    """Write seeded thinned copies of the bundled samples, in turn, and their samplesheet."""
     sheet.parent.mkdir(parents=True, exist_ok=True)
     demo = pd.read_csv(DEMO)
     rows = []
@@ -123,7 +123,7 @@ def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
 
 
 def thinned(path: Path, *, seed: int) -> ad.AnnData:
-    """Return the counts of a sample, of which each single one is kept with the probability ``SHARE``."""
+    """Return the counts of a sample, each single count kept with probability ``SHARE``."""
     adata, _ = read_sample(path, settings={})
     adata.X.data = (
         np.random.default_rng(seed)
@@ -135,7 +135,9 @@ def thinned(path: Path, *, seed: int) -> ad.AnnData:
 
 
 def run_pipeline(sheet: Path) -> Watched:
-    """Run the pipeline beside the sheet, results in ``results``, and watch it; raises InputError if the run fails.
+    """Run the pipeline beside the sheet, results in ``results``, and record its cost.
+
+    Raises InputError if the run fails.
 
     What was watched of an interrupted run is kept in ``watched.json`` and counts.
     """
@@ -183,7 +185,10 @@ def run_pipeline(sheet: Path) -> Watched:
 
 
 def resident_mb(root: int) -> dict[int, float]:
-    """Return the resident memory, in MB, of a process and all that descend from it. What they share counts for each."""
+    """Return the resident MB of a process and its descendants.
+
+    Shared memory counts for each of them.
+    """
     parents, sizes = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

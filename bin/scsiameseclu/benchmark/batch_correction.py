@@ -1,4 +1,4 @@
-"""What batch correction does to real batches and to controls, and what is decided: ``python -m`` this module."""
+"""Effect of batch correction on real batches and on controls; runs by ``python -m``."""
 
 from __future__ import annotations
 

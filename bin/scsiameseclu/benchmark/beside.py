@@ -1,4 +1,4 @@
-"""The parts of the page about the methods that the paper compares with: ranks, scores, and the paper's own figures."""
+"""The parts of the page about the paper's methods: ranks, scores, the paper's own figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ PAPER: dict[str, dict[str, tuple[float, float, float]]] = {
     },
     "human_kidney_counts_top2000.h5": {"scsiameseclu": (86.08, 80.86, 74.23)},
 }
-"""ACC, NMI and ARI of the paper's table 2 (arXiv 2505.12626), for the data sets that are at hand."""
+"""ACC, NMI and ARI of the paper's table 2 (arXiv 2505.12626), for the data sets that are at
+hand."""
 SCORES = ("acc", "nmi", "ari")
 
 
@@ -35,7 +36,7 @@ def measured_sets(found: pd.DataFrame) -> dict[str, int]:
 
 
 def beside_results(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the results to compare: those of the baselines measured on most data sets, and of what is beside them.
+    """Return results of the baselines measured on most data sets, and of the compared methods.
 
     Over the data sets and seeds that all of these have; none where no baseline has any.
     """
@@ -48,7 +49,7 @@ def beside_results(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
-    """Return each method's rank by ARI, the mean over the data sets, with its 95 % interval; the best first.
+    """Return each method's mean rank by ARI over the data sets, with 95 % interval; best first.
 
     Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Of equal methods each has the
     mean rank.
@@ -67,8 +68,8 @@ def ranking(results: pd.DataFrame) -> str:
     told = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
     sets = results["dataset"].nunique()
     return (
-        f"With the true number of clusters given, the mean rank by ARI of {len(ranks)} methods over {sets} data sets "
-        f"(95 % interval): **{told}**."
+        f"With the true number of clusters given, the mean rank by ARI of {len(ranks)} methods "
+        f"over {sets} data sets (95 % interval): **{told}**."
     )
 
 
@@ -79,7 +80,7 @@ def _with_interval(row: pd.Series) -> str:
 
 
 def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return scores, ranks and cost of each method, with what failed and what is not counted yet."""
+    """Return scores, ranks and cost of each method, what failed and what is not counted yet."""
     tables, ranks = {score: per_set(results, score) for score in SCORES}, mean_ranks(results)
     ari = tables["ari"]
     rows: dict[str, dict[str, object]] = {}
@@ -96,7 +97,8 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
         }
     lines = [markdown(pd.DataFrame.from_dict(rows, orient="index").astype(object), first="method")]
     lines += [
-        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, seed {row['seed']} ({row['error']})."
+        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, seed "
+        f"{row['seed']} ({row['error']})."
         for row in results[results["error"].notna()].to_dict("records")
         if row["method"] not in {method.name for method in COMPARED}
     ]
@@ -120,7 +122,10 @@ def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_table(found: pd.DataFrame) -> str:
-    """Return the paper's figures beside those measured here without labels, true number of clusters given."""
+    """Return the paper's figures beside those measured here.
+
+    Ours see no labels; the true number of clusters is given.
+    """
     mine = found[(found["k_mode"] == K_MODE) & found["error"].isna()]
     lines = []
     for dataset, methods in PAPER.items():

@@ -27,7 +27,9 @@ def compare_methods(
     seed: int = 0,
     threads: int = 1,
 ) -> None:
-    """Cluster a labelled group by every method; writes ``<prefix>.<seed>.results.tsv``, one row a fit.
+    """Cluster a labelled group by every method.
+
+    Writes ``<prefix>.<seed>.results.tsv`` with one row per fit.
 
     Parameters
     ----------
@@ -54,9 +56,12 @@ def compare_methods(
     gold = read_labels(labels, adata.obs_names)
     if gold is None or gold.isna().all():
         raise InputError.of(
-            what="No cell that passed quality control has a label, so the methods cannot be compared.",
-            where=f"labels of the group's samples ({', '.join(sorted(path.name for path in labels)) or 'none'})",
-            remedy="Check that the labels' barcodes are those of the counts, or run without --benchmark.",
+            what="No cell that passed quality control has a label, so the "
+            "methods cannot be compared.",
+            where="labels of the group's samples "
+            f"({', '.join(sorted(path.name for path in labels)) or 'none'})",
+            remedy="Check that the labels' barcodes are those of the counts, or run "
+            "without --benchmark.",
         )
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
     digest = content_digest(adata, gold)

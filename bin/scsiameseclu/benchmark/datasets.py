@@ -1,4 +1,4 @@
-"""The data sets of the benchmark, brought by the pipeline's own functions to where the clustering begins.
+"""The benchmark's data sets, prepared for clustering by the pipeline's own functions.
 
 Labels part from the counts here: the expression that a method reads has none.
 """
@@ -44,7 +44,8 @@ DEVELOPMENT = frozenset(
         *("worm_neuron_cell", "zebrafish_blood", "zeisel550"),
     }
 )
-"""Data sets, by their files' names without endings, that shaped the defaults: reported apart from the others."""
+"""Data sets, by their files' names without endings, that shaped the defaults: reported apart from
+the others."""
 NO_TYPES = frozenset({"hashed_doublets_chcl"})
 """Files whose labels are no cell types."""
 LABELS = {".h5ad": "label", ".h5": "Y"}
@@ -101,7 +102,7 @@ class Dataset:
 def labelled_datasets(
     folder: Path, *, scratch: Path, only: Collection[str] = (), leave_out: Collection[str] = ()
 ) -> list[Dataset]:
-    """Prepare the labelled data sets of a folder, the smallest first; those left out are named on stderr.
+    """Prepare the labelled data sets of a folder, smallest first; name those left out on stderr.
 
     Parameters
     ----------
@@ -140,7 +141,8 @@ def labelled_datasets(
         raise InputError.of(
             what="there is no labelled data set here",
             where=folder,
-            remedy="give a folder with .h5ad files that have obs['label'], or .h5 files with X and Y",
+            remedy="give a folder with .h5ad files that have obs['label'], or "
+            ".h5 files with X and Y",
         )
     return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
 
@@ -164,7 +166,7 @@ def read_dataset(path: Path, *, scratch: Path) -> Dataset | None:
 
 
 def prepare(adata: ad.AnnData, gold: pd.Series[str], *, name: str, scratch: Path) -> Dataset:
-    """Drop the empty cells, normalize the rest and write ``<name>.expression.h5ad`` into `scratch`."""
+    """Drop empty cells, normalize, and write ``<name>.expression.h5ad`` into `scratch`."""
     metrics = cell_metrics(adata)
     kept = apply_rules(name, metrics, choose_rules(metrics))["kept"].to_numpy(dtype=bool)
     expression = normalize(adata[kept].copy())
@@ -211,7 +213,10 @@ def simulated_dataset(n_cells: int, *, scratch: Path, seed: int = 0) -> Dataset:
 def simulated_profiles(
     rng: np.random.Generator, *, n_genes: int, depth: float
 ) -> NDArray[np.float64]:
-    """Return the mean counts of types x genes, `depth` in all, where a tenth of the genes differs in each type."""
+    """Return mean counts, types x genes, `depth` in all.
+
+    A tenth of the genes differs in each type.
+    """
     base = rng.lognormal(0, 1.5, n_genes)
     changed = rng.random((SIMULATED_TYPES, n_genes)) < 0.1
     profiles = base * np.exp(changed * rng.normal(0, 1.2, changed.shape))
@@ -221,7 +226,10 @@ def simulated_profiles(
 def simulated_cells(
     profiles: NDArray[np.float64], n_cells: int, rng: np.random.Generator
 ) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
-    """Return counts of cells around these profiles (types x genes), the first types more frequent, and their types."""
+    """Return counts of cells around these profiles, and their types.
+
+    The profiles are types x genes; the first types are more frequent.
+    """
     sizes = 0.75 ** np.arange(len(profiles))
     types = rng.choice(len(profiles), n_cells, p=sizes / sizes.sum())
     blocks = [
@@ -249,7 +257,8 @@ def _files(folder: Path, named: Collection[str]) -> list[Path]:
         raise InputError.of(
             what=f"there is no data set {quoted(unknown[0])}",
             where=folder,
-            remedy=f"name files as they are there: {', '.join(path.name for path in files) or 'none'}",
+            remedy="name files as they are there: "
+            f"{', '.join(path.name for path in files) or 'none'}",
         )
     return files
 

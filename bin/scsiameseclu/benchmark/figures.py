@@ -1,4 +1,4 @@
-"""The figures of docs/benchmarks.md: as many methods as there are, told apart without color vision, too."""
+"""The figures of docs/benchmarks.md, for any number of methods and any colour vision."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODES = {"auto": "its own number of clusters", "true": "the true number of clust
 
 
 def look(name: str) -> dict[str, Any]:
-    """Return color and marker of a method, the same in all figures; however many methods there are."""
+    """Return color and marker of a method, the same in all figures, for any number of them."""
     place = list(METHODS).index(name)
     return {"color": cluster_color(place), "marker": MARKERS[place % len(MARKERS)]}
 
@@ -38,7 +38,7 @@ def draw_figures(
     timed: pd.DataFrame,
     beside: pd.DataFrame,
 ) -> None:
-    """Draw ``ranks``, ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG), as far as there are results."""
+    """Draw ``ranks``, ``difference``, ``ari``, ``cost`` and ``scaling`` (PNG), where measured."""
     figures = {
         "ranks": (ranks, beside),
         "difference": (differences_to_leiden, results),
@@ -64,13 +64,17 @@ def ranks(results: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(found)), [METHODS[str(name)].title for name in found.index])
     axes.grid(axis="x", color="#dddddd", linewidth=0.5)
     axes.set(
-        xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 % interval; 1 is best"
+        xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 "
+        "% interval; 1 is best"
     )
     return figure
 
 
 def differences_to_leiden(results: pd.DataFrame) -> Figure:
-    """Return, set by set and sorted, ARI points of scSiameseClu above Leiden; filled: sets that shaped no default."""
+    """Return the figure of scSiameseClu's ARI points above Leiden, set by set and sorted.
+
+    Filled marks are sets that shaped no default.
+    """
     figure, panels = _panels(results)
     for axes, k_mode in zip(panels, MODES, strict=True):
         ari = per_set(results[results["k_mode"] == k_mode])

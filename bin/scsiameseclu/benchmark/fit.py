@@ -1,4 +1,7 @@
-"""Fits of one kind of method on one data set in a process of their own: no other's libraries, memory or crashes."""
+"""Fits of one method on one data set in a process of their own, isolated from others.
+
+No other fit's libraries, memory or crashes matter.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from .methods import METHODS, Method, NumberOfClusters
 from .process import Record, cpu_seconds, peak_rss_mb, report, reset_peak_rss
 
 WARM_UP = 100
-"""Cells of a first fit, into one cluster, that is not timed: it loads libraries and compiles what they compile."""
+"""Cells of a first fit, into one cluster, that is not timed: it loads libraries and compiles what
+they compile."""
 
 
 def fit(*, expression: Path, jobs: str) -> None:

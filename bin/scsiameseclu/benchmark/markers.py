@@ -1,4 +1,7 @@
-"""Times the marker test beside Seurat's FindAllMarkers and scanpy's rank_genes_groups: ``python -m`` this module."""
+"""Time the marker test beside Seurat's FindAllMarkers and scanpy's rank_genes_groups.
+
+Runs by ``python -m`` this module.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ Seconds = dict[str, float]
 def benchmark_markers(
     *, data: Path, output: Path = Path("docs/benchmarks"), repeats: int = 3
 ) -> None:
-    """Time the three on one data set, its labels as clusters, and write OUTPUT/markers.tsv and OUTPUT.md.
+    """Time the three on one data set, its labels as clusters.
+
+    Writes OUTPUT/markers.tsv and OUTPUT.md.
 
     Parameters
     ----------
@@ -75,7 +80,10 @@ def benchmark_markers(
 
 
 def labelled_expression(path: Path) -> ad.AnnData:
-    """Return log-normalised ``X`` (float64 CSR) of the labelled cells and all genes, clusters in ``obs['cluster']``."""
+    """Return log-normalised ``X`` (float64 CSR) of labelled cells and all genes.
+
+    The clusters are in ``obs['cluster']``.
+    """
     adata = ad.read_h5ad(path)
     if LABEL not in adata.obs:
         raise InputError.of(
@@ -134,7 +142,7 @@ def seurat_reason() -> str:
 
 
 def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, float, str] | None:
-    """Return the table, seconds and version of the real Seurat's FindAllMarkers; None where it is not installed.
+    """Return table, seconds and version of Seurat's FindAllMarkers; None if not installed.
 
     Parameters
     ----------
@@ -163,7 +171,7 @@ def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, floa
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
-    """Return how far two marker tables are apart: rows, order, and the largest differences of each number."""
+    """Return how far two marker tables differ: rows, order, largest difference of each number."""
     keys = [table[["cluster", "gene"]].to_numpy(dtype=str).tolist() for table in (ours, theirs)]
     same = keys[0] == keys[1]
     told: dict[str, Any] = {"rows": len(theirs), "same_rows": same}

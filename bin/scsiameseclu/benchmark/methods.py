@@ -1,4 +1,7 @@
-"""The methods that are compared, each a small class with a name and ``fit``; a further one is a line in ``METHODS``."""
+"""The methods that are compared.
+
+Each is a small class with a name and ``fit``; a further one is a line in ``METHODS``.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,7 @@ class Ours(Method):
 
 
 class Leiden(Method):
-    """Leiden on scanpy's standard graph: at resolution 1.0, or at the one that gives the number of clusters."""
+    """Leiden on scanpy's standard graph, at resolution 1.0 or for the number of clusters."""
 
     name, title, modes = "leiden", "Leiden", ("true", "auto")
 
@@ -132,7 +135,7 @@ class KMeans(Method):
 
 
 class ScanpyPath(Method):
-    """scanpy's standard path from normalized expression on, whose seconds are the measure of ours."""
+    """scanpy's standard path from normalized expression on; its seconds are the yardstick."""
 
     name, title, modes = "scanpy", "scanpy: PCA, neighbors, Leiden", ("auto",)
 
@@ -210,7 +213,10 @@ def seurat_graph(scores: NDArray[np.float32]) -> csr_matrix:
 
 
 def louvain_labels(graph: csr_matrix, *, random_state: int = 0) -> NDArray[np.int64]:
-    """Return the best by modularity of 10 Louvain partitions (Blondel et al. 2008), as Seurat's ``FindClusters``."""
+    """Return the best by modularity of 10 Louvain partitions, as Seurat's ``FindClusters``.
+
+    Source: Blondel et al. 2008.
+    """
     from ..clustering.consensus.levels import by_falling_size
     from ..clustering.consensus.partitions import as_igraph, seeded
 

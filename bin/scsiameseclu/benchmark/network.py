@@ -1,4 +1,6 @@
-"""What the network is for: its labels, confidence, placing of new cells and embedding, beside those of its start.
+"""What the network adds to its start.
+
+Compared are labels, confidence, placement of new cells, and the embedding.
 
 ``python -m`` this module. Every number is of the estimator as users have it, with its own number of
 clusters.
@@ -85,7 +87,9 @@ def benchmark_network(
     only: list[str] | None = None,
     leave_out: list[str] | None = None,
 ) -> None:
-    """Measure network and consensus on every labelled data set; write OUTPUT/network.tsv and the page OUTPUT.md.
+    """Measure network and consensus on every labelled data set.
+
+    Writes OUTPUT/network.tsv and the page OUTPUT.md.
 
     Results are kept as they are found and found anew only where data, code or a library have
     changed.
@@ -199,7 +203,7 @@ def calibration(labels: NDArray[Any], confidence: NDArray[Any], truth: NDArray[A
 
 
 def placed_ari(adata: ad.AnnData, gold: pd.Series[str], *, method: str, seed: int = 0) -> float:
-    """Return the ARI of the labels of a fifth of the cells that the fit never saw, and that were placed afterwards."""
+    """Return the ARI of a fifth of the cells that the fit never saw and that were placed later."""
     held = np.zeros(adata.n_obs, dtype=bool)
     held[np.random.default_rng(seed).permutation(adata.n_obs)[: round(HELD_OUT * adata.n_obs)]] = (
         True
@@ -216,7 +220,7 @@ def _counts(adata: ad.AnnData, cells: NDArray[np.bool_]) -> ad.AnnData:
 
 
 def projected(cells: ad.AnnData, seen: ad.AnnData) -> NDArray[np.float32]:
-    """Return new cells' scores on the principal components of those seen, normalized as they were."""
+    """Return new cells' scores on the components of the seen cells, normalized alike."""
     new = cells[:, cells.var_names.isin(seen.var_names)].copy()
     new.X = new.X.astype(np.float32)
     log_normalize(new)
@@ -226,7 +230,9 @@ def projected(cells: ad.AnnData, seen: ad.AnnData) -> NDArray[np.float32]:
 
 
 def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return clusters of new cells: by the model if it can, else those of most of their 15 nearest cells in the PCA.
+    """Return clusters of new cells.
+
+    They come from the model if it can place, else from their 15 nearest cells in the PCA.
 
     This is where a network that places cells comes in: its ``place`` takes principal component
     scores.
@@ -254,7 +260,7 @@ def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int 
 
 
 def classified(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -> Scores:
-    """Return ``accuracy`` and ``macro_f1`` of a logistic regression that learns the types of half of the cells.
+    """Return ``accuracy`` and ``macro_f1`` of logistic regression trained on half of the cells.
 
     Both are of the other half; a type that no learned cell has counts as wrong.
     """

@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md: the template ``page.md``, with the tables that are there in its places."""
+"""Write docs/benchmarks.md: the template ``page.md`` with the tables that exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .tables import complete, is_development, markdown, per_set, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 TEXTS = ("notes", "leaks")
-"""Texts beside the tables that go into the page as they are: about these runs, and about published code."""
+"""Texts beside the tables that go into the page as they are: about these runs, and about published
+code."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
@@ -53,7 +54,7 @@ def write_page(output: Path) -> None:
 
 
 def filled(template: str, blocks: dict[str, str]) -> str:
-    """Return the template with a block in each place, without the sections of which no place has one."""
+    """Return the template with its blocks, without sections of which no place has one."""
     title, _, rest = template.partition("\n")
     sections = re.split(r"^(?=##+ )", rest, flags=re.MULTILINE)
     kept = [
@@ -82,7 +83,7 @@ def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, s
 
 
 def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
-    """Return the parts of the page about the methods that the paper compares with; none where none was measured."""
+    """Return the parts of the page about the paper's methods; none if none was measured."""
     if not len(beside):
         return {}
     sets = _by_set(beside, beside_sets(beside))
@@ -95,12 +96,18 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
 
 
 def headline(results: pd.DataFrame) -> str:
-    """Return the sentence that the page begins with: scSiameseClu against Leiden on the sets that shaped no default."""
+    """Return the page's first sentence.
+
+    It compares scSiameseClu with Leiden on the sets that shaped no default.
+    """
     told = [
         _against_leiden(per_set(results[results["k_mode"] == k_mode]), words)
         for k_mode, words in MODES.items()
     ]
-    return f"ARI points of scSiameseClu above Leiden, mean and 95 % interval over data sets: {'; '.join(told)}."
+    return (
+        "ARI points of scSiameseClu above Leiden, mean and 95 % interval over data "
+        f"sets: {'; '.join(told)}."
+    )
 
 
 def _against_leiden(ari: pd.DataFrame, words: str) -> str:
@@ -130,8 +137,8 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
     )
     failed = results[results["error"].notna()]
     lines += [
-        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, seed {row['seed']} "
-        f"({row['error']})."
+        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, "
+        f"seed {row['seed']} ({row['error']})."
         for row in failed.to_dict("records")
     ]
     compared = found[
@@ -158,7 +165,7 @@ def _shown(k_mode: str) -> list[Method]:
 
 
 def means_table(results: pd.DataFrame, k_mode: str) -> str:
-    """Return the means over the data sets, one line a method, and how far scSiameseClu is above each."""
+    """Return means over data sets, one line per method, and how far scSiameseClu is above each."""
     ari, spread = per_set(results), per_set(results, spread=True)
     shaped = is_development(ari.index)
     rows: dict[str, dict[str, object]] = {}
@@ -182,7 +189,7 @@ def means_table(results: pd.DataFrame, k_mode: str) -> str:
 
 
 def sets_table(results: pd.DataFrame, k_mode: str) -> str:
-    """Return ARI (and clusters found) of each method on each data set; ``*`` marks those that shaped the defaults."""
+    """Return ARI (and clusters) of each method on each set; ``*`` marks those of the defaults."""
     ari, clusters = per_set(results), per_set(results, "n_clusters")
     columns = {
         method.title: ari[method.name].map("{:.1f}".format)
@@ -202,7 +209,10 @@ def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def cost_table(found: pd.DataFrame) -> str:
-    """Return seconds beside scanpy's standard path, which was timed in the same runs, with own number of clusters."""
+    """Return seconds relative to scanpy's standard path, for each method's own k.
+
+    Both were timed in the same runs.
+    """
     mine = found[(found["k_mode"] == "auto") & found["seconds"].notna()]
     seconds = per_set(mine, "seconds")
     timed = [method for method in (*_shown("auto"), SCANPY) if method.name in seconds]
@@ -215,7 +225,7 @@ def cost_table(found: pd.DataFrame) -> str:
 
 
 def ablation_results(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the results of the data sets and seeds that all ablations have, at the true number of clusters."""
+    """Return results of data sets and seeds that all ablations have, at the true k."""
     return complete(found, [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)])
 
 
@@ -236,11 +246,12 @@ def ablation_table(results: pd.DataFrame) -> str:
         }
     seeds = results["seed"].nunique()
     text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
-    return f"{text}\n\n{markdown(pd.DataFrame.from_dict(rows, orient='index').astype(object), first='variant')}"
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(object)
+    return f"{text}\n\n{markdown(table, first='variant')}"
 
 
 def sketch_table(found: pd.DataFrame) -> str:
-    """Return the ARI with a sketch of 1,000 cells beside that of all cells, set by set, and the mean difference."""
+    """Return the ARI of a 1,000-cell sketch beside that of all cells, and the mean difference."""
     columns: dict[str, pd.Series[float]] = {}
     lines: list[str] = []
     for k_mode, words in MODES.items():

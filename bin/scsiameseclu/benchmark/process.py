@@ -71,7 +71,7 @@ def records(
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Return this process's environment, with the threads wanted and the package found where it is here."""
+    """Return the environment with the wanted threads and the package on the Python path."""
     path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
@@ -81,7 +81,7 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def report(found: Callable[[], Iterator[Record]]) -> None:
-    """Print records on stdout for :func:`records`; what anything else prints meanwhile goes to stderr."""
+    """Print records on stdout for :func:`records`; redirect all other output to stderr."""
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
         for record in found():

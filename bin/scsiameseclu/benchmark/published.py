@@ -38,7 +38,7 @@ NEIGHBORS = 10
 def benchmark_published(
     *, code: Path, name: str, data: Path, output: Path = Path("docs/benchmarks"), threads: int = 1
 ) -> None:
-    """Time both on the same cells, one after the other, and write OUTPUT/published.tsv and OUTPUT.md.
+    """Time both on the same cells, one after the other; write OUTPUT/published.tsv and OUTPUT.md.
 
     What the table has of other data sets stays.
 
@@ -61,7 +61,8 @@ def benchmark_published(
             raise InputError.of(
                 what=f"the published code has no {part_of_it} here",
                 where=code,
-                remedy="give a checkout of its repository, and the name of a data set with weights there",
+                remedy="give a checkout of its repository, and the name of a data "
+                "set with weights there",
             )
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -82,7 +83,7 @@ def benchmark_published(
 
 
 def ours(dataset: Dataset, scratch: Path, threads: int) -> dict[str, Any]:
-    """Return the seconds, from principal components to labels, and the peak memory of this pipeline's method."""
+    """Return seconds from principal components to labels, and peak memory, of this pipeline."""
     job = Job(dataset, OURS, "true", 0)
     return _row(dataset, MINE, threads, run_fits([job], scratch=scratch, threads=threads))
 

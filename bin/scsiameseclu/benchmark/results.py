@@ -1,4 +1,4 @@
-"""Tables of results on disk, one row a measurement: kept as they are found, and as long as they are current."""
+"""Tables of results on disk, one row per measurement, written at once and kept while current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark's command: which fits there are, which are still to be made, and what is made of them."""
+"""The benchmark's command: finds missing fits, makes them, and writes the results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _code(name: str) -> Reached:
 
 
 def code_of(method: Method) -> Reached:
-    """Return the code that a method's results depend on: its own, the stage before it, and the scores."""
+    """Return the code that results depend on: the method's, the stage's before it, the scores'."""
     found = Reached(type(method), normalize, score_clusters, without=getattr(method, "without", ()))
     found.texts["", "parameters"] = repr(vars(method))
     return found
@@ -77,7 +77,9 @@ def benchmark(
     scaling: list[int] | None = None,
     threads: int = 1,
 ) -> None:
-    """Run every labelled data set of a folder by every method and write tables, figures and the page OUTPUT.md.
+    """Run every labelled data set of a folder by every method.
+
+    Writes tables, figures and the page OUTPUT.md.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: in
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
-    """Return the methods of these names, or all that are compared, and scanpy's path once, for its time.
+    """Return the methods of these names, or all that are compared, and scanpy's path for its time.
 
     Raises
     ------
@@ -216,7 +218,7 @@ def scaling_jobs(datasets: Sequence[Dataset]) -> list[Job]:
 
 
 def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1) -> int:
-    """Make the fits that `table` has no current result of, adding each as it is found, and return how many failed.
+    """Make the missing fits of `table`, adding each as it is found; return how many failed.
 
     A fit that fails has a row, too: with an ``error``, and without scores.
     """
@@ -237,7 +239,7 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
 
 
 def _found(jobs: Sequence[Job], *, scratch: Path, threads: int) -> Iterator[tuple[Job, Record]]:
-    """Make fits, those of one kind of method on one data set in one process; where that dies, the next goes on."""
+    """Make the fits of one method on one data set in one process; replace it if it dies."""
     for _, together in itertools.groupby(
         jobs, key=lambda job: (job.dataset.name, type(job.method))
     ):

@@ -1,4 +1,7 @@
-"""scanpy's standard path on one group in a process of its own, step by step: seconds and peak memory of each."""
+"""scanpy's standard path on one group, step by step, in a process of its own.
+
+Measures seconds and peak memory.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ STEPS: dict[str, Callable[[ad.AnnData], object]] = {
 
 
 def time_scanpy(*, group: Path) -> None:
-    """Print a line of JSON for each step: ``step``, ``seconds``, ``cpu_seconds``, ``peak_mb`` (of the process).
+    """Print a line of JSON per step.
+
+    Its keys are ``step``, ``seconds``, ``cpu_seconds`` and ``peak_mb`` (of the process).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sections of docs/benchmarks.md that other commands measure: each from its table, ``OUTPUT/<name>.tsv``."""
+"""Sections of docs/benchmarks.md that other commands measure, from ``OUTPUT/<name>.tsv``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .tables import is_development, markdown, per_set, with_interval
 THEIRS, MINE = "the published code", "this pipeline"
 """Whose code, in the table of ``make benchmark-published``."""
 SMALLEST_COMPARED = 1e-300
-"""p-values below this are left out of the comparison: they are near the smallest number there is."""
+"""p-values below this are left out of the comparison: they are near the smallest number there
+is."""
 MEASURES = {
     "ari": ("ARI of the labels", CONSENSUS.name),
     "placed_ari": ("ARI of cells placed afterwards", CONSENSUS.name),
@@ -58,7 +59,10 @@ def markers(table: pd.DataFrame) -> str:
         },
         index=table["method"],
     )
-    about = f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} genes; one thread each."
+    about = (
+        f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} "
+        "genes; one thread each."
+    )
     text = f"{about}\n\n{markdown(times, first='method')}"
     compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
     return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
@@ -68,9 +72,10 @@ def _agreement(row: pd.Series[Any]) -> str:
     if str(row["same_rows"]) != "True":
         return f"The rows of {row['method']} and ours are **not** the same."
     return (
-        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest differences: "
-        f"avg_log2FC {row['largest_difference_log2fc']:.1e}, pct {row['largest_difference_pct']:.1g}, "
-        f"p_val {row['largest_relative_difference_p']:.1e} (relative, above {SMALLEST_COMPARED:.0e})."
+        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest "
+        f"differences: avg_log2FC {row['largest_difference_log2fc']:.1e}, pct "
+        f"{row['largest_difference_pct']:.1g}, p_val {row['largest_relative_difference_p']:.1e} "
+        f"(relative, above {SMALLEST_COMPARED:.0e})."
     )
 
 
@@ -95,7 +100,7 @@ def batch(table: pd.DataFrame) -> str:
 
 
 def steps(table: pd.DataFrame) -> str:
-    """Return seconds and peak memory of every step by the size of the group, and how the seconds grow."""
+    """Return seconds and peak memory of every step by group size, and how the seconds grow."""
     groups = table.drop_duplicates(["cells", "samples"]).sort_values(["cells", "samples"])
     names = groups["cells"].map("{:,} cells, ".format) + groups["samples"].map("{} samples".format)
     order = list(dict.fromkeys(table.sort_values("cells", ascending=False, kind="stable")["step"]))
@@ -123,7 +128,7 @@ def steps(table: pd.DataFrame) -> str:
 
 
 def network(table: pd.DataFrame) -> str:
-    """Return what the network adds to the consensus, and its embedding to the principal components."""
+    """Return what the network adds to the consensus, and its embedding to the components."""
     failed = table[table["error"].notna()].drop_duplicates("dataset")
     lines = [
         f"**Failed** on {row['dataset']}, which is left out: {row['error']}."
@@ -187,4 +192,5 @@ SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "steps": steps,
     "batch_correction": batch_correction,
 }
-"""The sections by their names, which are those of their tables and of their places in the template."""
+"""The sections by their names, which are those of their tables and of their places in the
+template."""

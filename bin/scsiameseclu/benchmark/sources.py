@@ -1,4 +1,7 @@
-"""The code that a result depends on: the definitions that are reached from its method, by a reading of the sources."""
+"""The code that a result depends on: the definitions that its method reaches.
+
+They are found by reading the sources.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ Name = tuple[str, str]
 
 
 class Reached:
-    """All definitions of the package that some functions or classes of it reach, and the libraries that these use.
+    """The package's definitions that some functions or classes reach, and the libraries used.
 
     Followed are the names that a definition uses, imports inside functions included; a module taken
     as a whole counts in full. The package's version does not count: a release is no change.
@@ -78,7 +81,7 @@ class Reached:
 
 
 def _module_of(root: Any) -> str:
-    """Return the module's name, of a module that runs as a program the one by which it is imported."""
+    """Return the module's importable name, also of a module that runs as a program."""
     if root.__module__ != "__main__":
         return str(root.__module__)
     spec = sys.modules["__main__"].__spec__
@@ -88,7 +91,9 @@ def _module_of(root: Any) -> str:
 
 @cache
 def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]]:
-    """Return a module's statements by the names that they bind, and what its imports, wherever they are, stand for.
+    """Return a module's statements by the names that they bind, and its imports' meaning.
+
+    Imports count wherever they are.
 
     Statements that bind no name, and so run with the module, are under the empty name; docstrings
     are left out.

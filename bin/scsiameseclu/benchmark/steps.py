@@ -1,4 +1,7 @@
-"""Times every step of the pipeline on simulated groups of growing size, beside scanpy: ``python -m`` this module."""
+"""Time every step on simulated groups of growing size, beside scanpy.
+
+Runs by ``python -m`` this module.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def benchmark_steps(
     scanpy: bool = True,
     runs: Path | None = None,
 ) -> None:
-    """Run simulated groups through the pipeline, and scanpy's standard path; write OUTPUT/steps.tsv and OUTPUT.md.
+    """Run simulated groups through the pipeline and through scanpy's standard path.
+
+    Writes OUTPUT/steps.tsv and OUTPUT.md.
 
     Parameters
     ----------
@@ -108,7 +113,7 @@ def write_group(folder: Path, n_cells: int, of_sample: int) -> None:
 
 
 def step_costs(trace: Path) -> list[dict[str, Any]]:
-    """Return what each process took, in the order in which they ended: tasks, their seconds, the largest memory."""
+    """Return each process's tasks, seconds and peak memory, in the order in which they ended."""
     tasks = pd.read_csv(trace, sep="\t", na_values=["-"])
     process = tasks["name"].str.partition(" ")[0].str.split(":").str[-1]
     return [

@@ -1,4 +1,4 @@
-"""From single results to the numbers that decide: means over seeds and sets, and intervals; scores in percent.
+"""Means over seeds and sets, and intervals, from single results; scores in percent.
 
 Every mean is over the same data sets and seeds for all methods. A fit that failed scores 0.
 """
@@ -32,7 +32,7 @@ RESAMPLES = 10_000
 
 
 def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Return the results of those data sets and seeds for which each (method, k_mode) wanted has one.
+    """Return results of the data sets and seeds that have every wanted (method, k_mode).
 
     So that every mean over sets is over the same sets, whatever an interrupted run has left; for
     that same reason the scores of a fit that failed become 0.
@@ -48,7 +48,7 @@ def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.Dat
 def with_rows(
     path: Path, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str], order: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the table of `path`, if there is one, with further rows in the place of those that have the same `key`.
+    """Return the table of `path`, if any, with `rows` replacing those of the same `key`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def with_rows(
 
 
 def per_set(results: pd.DataFrame, column: str = "ari", *, spread: bool = False) -> pd.DataFrame:
-    """Return the mean of a column over the seeds (or its standard deviation), data sets by size x methods.
+    """Return a column's mean (or SD) over the seeds: data sets by size x methods.
 
     Scores are in percent. The standard deviation is that of a sample (n - 1), missing for a single
     seed.
@@ -86,7 +86,9 @@ def is_development(names: pd.Index) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def interval(differences: pd.Series[float]) -> tuple[float, float, float]:
-    """Return the mean over the data sets and its 95 % bootstrap interval, the data sets drawn with replacement.
+    """Return the mean over data sets and its 95 % bootstrap interval.
+
+    The data sets are drawn with replacement.
 
     One difference a set: pairs are drawn together. Missing for a single set.
     """
@@ -109,7 +111,10 @@ def with_interval(differences: pd.Series[float], digits: int = 1) -> str:
 
 
 def markdown(table: pd.DataFrame, *, first: str) -> str:
-    """Return a Markdown table of text; the index becomes the column `first`, numbers get one decimal, gaps a dash."""
+    """Return a Markdown table.
+
+    The index becomes the column `first`; numbers get one decimal, gaps a dash.
+    """
     head = [first, *map(str, table.columns)]
     rows = [
         [str(name), *map(cell, row)]

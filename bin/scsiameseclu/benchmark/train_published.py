@@ -22,7 +22,8 @@ from ..command import run
 from .process import Record, peak_rss_mb, report
 
 PACKAGE, WEIGHTS = "scSiameseClu", "model_pretrain"
-"""Folder, below the working one, in which the published code looks for its files, and that of the weights in it."""
+"""Folder, below the working one, in which the published code looks for its files, and that of the
+weights in it."""
 
 
 def train_published(*, code: Path, name: str, data: Path) -> None:

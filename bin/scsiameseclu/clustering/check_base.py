@@ -18,7 +18,7 @@ COLUMNS = ("cluster", "cell_type")
 
 
 def check(*, base: Path, samples: Path) -> None:
-    """Fail, while the samples are still being read, unless they can be placed into an earlier result.
+    """Fail early unless the samples can be placed into an earlier result.
 
     Whether the samples have its genes is known only when their counts are read.
 
@@ -63,7 +63,7 @@ def open_base(path: Path) -> ad.AnnData:
 
 
 def check_base(base: ad.AnnData) -> None:
-    """Raise InputError if this is no result of the pipeline: if anything that placement needs is not there."""
+    """Raise InputError if a file is no result of the pipeline that cells can be placed into."""
     absent = [
         f"obs[{name!r}]" for name in COLUMNS if name not in base.obs or base.obs[name].isna().any()
     ]
@@ -79,7 +79,7 @@ def check_base(base: ad.AnnData) -> None:
 
 
 def base_organism(var: pd.DataFrame) -> Organism:
-    """Return the organism of a result, by its genes: rows named by their symbols, ids in ``gene_ids``."""
+    """Return the organism of a result by its genes: symbols as row names, ids in ``gene_ids``."""
     symbols = var.index.astype(str)
     ids = var["gene_ids"].astype(str).to_numpy() if "gene_ids" in var else symbols
     return infer_organism(pd.DataFrame({"gene_ids": ids, "gene_symbols": symbols}))
@@ -96,9 +96,11 @@ def _no_base(why: str) -> InputError:
 def _of_another_organism(organism: Organism, samples: list[str]) -> Problem:
     name = organism.name or organism.found
     return Problem(
-        what=f"the base is of another organism ({name}: {organism.evidence}) than samples {listed(samples)}",
+        what=f"the base is of another organism ({name}: {organism.evidence}) than "
+        f"samples {listed(samples)}",
         where="--base",
-        remedy="give a base of the samples' organism, or set the right --organism (or column organism)",
+        remedy="give a base of the samples' organism, or set the right --organism "
+        "(or column organism)",
     )
 
 

@@ -1,4 +1,4 @@
-"""The consensus of a group's cells with its batches corrected, where they are to be (docs/method.md)."""
+"""The consensus of a group's cells, with batches corrected where needed (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def cluster_batches(
     if correction == "none":
         return Clustered(plain, Judgement(False, "it was switched off", n_batches))
     if correction == "auto" and _same(batches, conditions):
-        reason = "each condition is one batch, so that what a batch does cannot be told from what the condition does"
+        reason = (
+            "each condition is one batch, so that what a batch does cannot be told from "
+            "what the condition does"
+        )
         return Clustered(plain, Judgement(False, reason, n_batches))
     found = without_batches(found, batches, random_state=random_state)
     moved = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)

@@ -1,4 +1,4 @@
-"""scSiameseClu as a scikit-learn estimator over AnnData: raw counts in, clusters, embedding and evidence out."""
+"""scSiameseClu as a scikit-learn estimator over AnnData."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ class _Result:
 
 
 class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Deep clustering of single cells: a training-free consensus, refined by a siamese network and optimal transport.
+    """Deep clustering of single cells.
+
+    A training-free consensus, refined by a siamese network and optimal transport.
 
     Follows Xu et al., scSiameseClu (IJCAI 2025, arXiv 2505.12626), without any access to labels and
     without n x n matrices. The same seed gives the same bytes on the CPU.
@@ -244,7 +246,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, adata: ad.AnnData | Counts, y: object = None) -> ScSiameseClu:  # noqa: ARG002
-        """Cluster the cells; `adata` is not changed, and nothing in ``obs`` is read but batch and condition.
+        """Cluster the cells; `adata` is unchanged; of ``obs`` only batch and condition are read.
 
         Parameters
         ----------
@@ -340,9 +342,11 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         _check_n_clusters(n_clusters)
         if n_clusters > self.dendrogram_.n_leaves:
             raise InputError.of(
-                what=f"{n_clusters} clusters were asked for, and the dendrogram has {self.dendrogram_.n_leaves}.",
+                what=f"{n_clusters} clusters were asked for, and the dendrogram has "
+                f"{self.dendrogram_.n_leaves}.",
                 where="ScSiameseClu.cut",
-                remedy=f"Ask for at most {self.dendrogram_.n_leaves}, or fit with n_clusters={n_clusters}.",
+                remedy=f"Ask for at most {self.dendrogram_.n_leaves}, or fit with "
+                f"n_clusters={n_clusters}.",
             )
         return by_falling_size(self.dendrogram_.into(n_clusters))
 
@@ -357,7 +361,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         if adata.n_obs != len(self.labels_):
             raise InputError.of(
-                what=f"The model was fitted on {len(self.labels_)} cells and cannot annotate {adata.n_obs}.",
+                what=f"The model was fitted on {len(self.labels_)} cells and cannot "
+                f"annotate {adata.n_obs}.",
                 where="ScSiameseClu.annotate",
                 remedy="Pass the AnnData that was fitted, or fit the model on this one.",
             )
@@ -381,7 +386,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         }
 
     def description(self) -> dict[str, Any]:
-        """Return parameters, seed, versions and the method whose labels these are, ready for JSON."""
+        """Return parameters, seed, versions and the method behind the labels, ready for JSON."""
         parameters = self.get_params()
         parameters["training"] = asdict(self.training or Training())
         versions = {name: importlib.metadata.version(name) for name in VERSIONED}
@@ -396,7 +401,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         }
 
     def save(self, path: Path | str) -> None:
-        """Save the fitted model as safetensors with JSON metadata; the same model gives the same bytes."""
+        """Save the fitted model as safetensors with JSON metadata; same model, same bytes."""
         storage.save(self, path)
 
     @classmethod
@@ -415,7 +420,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 raise InputError.of(
                     what=f"{self.n_clusters} clusters cannot be made of {n_cells} cells.",
                     where="n_clusters",
-                    remedy=f"Ask for at most {n_cells} clusters, or for 'auto'; or filter fewer cells.",
+                    remedy=f"Ask for at most {n_cells} clusters, or for 'auto'; "
+                    "or filter fewer cells.",
                 )
         _check_detail(self.detail)
         seed = self.random_state
@@ -479,7 +485,10 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         if n < MIN_CELLS:
             return f"{n} cells are too few to train on (at least {MIN_CELLS})"
         if 2 * consensus.n_clusters > n:
-            return f"{consensus.n_clusters} clusters of {n} cells leave fewer than two cells each to learn from"
+            return (
+                f"{consensus.n_clusters} clusters of {n} cells leave fewer than two "
+                "cells each to learn from"
+            )
         return ""
 
     def _keep(
@@ -581,7 +590,8 @@ def as_anndata(counts: ad.AnnData | Counts) -> ad.AnnData:
         raise InputError.of(
             what=f"Counts are a {type(counts).__name__} that is no matrix.",
             where="ScSiameseClu.fit",
-            remedy="Give an AnnData, or raw counts as an array, sparse matrix or DataFrame of cells x genes.",
+            remedy="Give an AnnData, or raw counts as an array, sparse matrix or "
+            "DataFrame of cells x genes.",
         )
     return ad.AnnData(csr_matrix(matrix) if issparse(matrix) else matrix)
 
@@ -598,7 +608,7 @@ def _matrix(counts: Counts) -> np.ndarray[Any, Any] | csr_matrix:
 
 
 def column_codes(adata: ad.AnnData, column: str | None) -> NDArray[np.int64]:
-    """Return the values of a column of ``obs`` as numbers 0, 1 ... by name; 0 for all if there is no column.
+    """Return the values of a column of ``obs`` as codes 0, 1, ... by name; all 0 without it.
 
     Raises
     ------
@@ -653,7 +663,7 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
 def prepare_expression(
     adata: ad.AnnData, counts: csr_matrix, *, random_state: int = 0
 ) -> Expression:
-    """Return counts, highly variable genes and principal components: those of `adata`, else computed.
+    """Return counts, variable genes and components: those of `adata`, else computed ones.
 
     Nothing of ``obs`` is passed on to the functions that compute them.
     """
@@ -672,7 +682,8 @@ def prepare_expression(
         raise InputError.of(
             what="The principal components hold missing or infinite values.",
             where="obsm['X_pca']",
-            remedy="Delete obsm['X_pca'] to have them computed, or compute them without such values.",
+            remedy="Delete obsm['X_pca'] to have them computed, or compute them "
+            "without such values.",
         )
     return Expression(counts, np.asarray(adata.var["highly_variable"], dtype=bool), scores)
 
@@ -693,7 +704,8 @@ def resolve_device(device: str) -> str:
         raise InputError.of(
             what="A GPU was asked for, and torch finds none.",
             where="device 'cuda'",
-            remedy="Use device 'auto' or 'cpu'; or install a torch with CUDA and check that nvidia-smi lists a GPU.",
+            remedy="Use device 'auto' or 'cpu'; or install a torch with CUDA and check that "
+            "nvidia-smi lists a GPU.",
         )
     return "cuda"
 

@@ -1,4 +1,7 @@
-"""From the cells of a sketch to all: each other cell is placed by its nearest sketch cells and the network."""
+"""From a sketch to all cells.
+
+Each other cell is placed by its nearest sketch cells and the network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New cells placed into an earlier result, the base, which is not clustered again (docs/method.md)."""
+"""New cells placed into an earlier result, the base, without reclustering (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ def _summary(placed: Placement, requested: int | str, correction: Correction) ->
     if placed.n_shared < placed.n_genes:
         missing = placed.n_genes - placed.n_shared
         notes.append(
-            f"{missing} of the base's {placed.n_genes} variable genes were not measured and are left out."
+            f"{missing} of the base's {placed.n_genes} variable genes were not "
+            "measured and are left out."
         )
     if requested != "auto":
         notes.append(
@@ -182,7 +183,7 @@ def read_base(path: Path) -> ad.AnnData:
 
 
 def _some_of_each(clusters: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Return which cells are used: all of a cluster, or evenly spaced ones where it has very many."""
+    """Return which cells are used: all of a cluster, or evenly spaced ones of a very large one."""
     groups = clusters.astype(str)
     place_ = groups.groupby(groups).cumcount().to_numpy()
     size = groups.groupby(groups).transform("size").to_numpy()
@@ -239,7 +240,8 @@ def _placed(
     n_genes, n_shared = int(variable.sum()), int(variable[here].sum())
     if n_shared < FEWEST_GENES * n_genes:
         raise InputError.of(
-            what=f"the cells have {n_shared} of the {n_genes} variable genes of the base, fewer than half",
+            what=f"the cells have {n_shared} of the {n_genes} variable genes of the "
+            "base, fewer than half",
             where="--base",
             remedy="give a base of the same organism whose genes are named as in the samples",
         )
@@ -292,7 +294,7 @@ def matching_genes(base: pd.DataFrame, new: pd.DataFrame) -> tuple[Integers, Int
 
 
 def _projected(counts: csr_matrix, n: int, loadings: Floats) -> NDArray[np.float64]:
-    """Return scores on the base's components over the genes at hand, their mean in the base's `n` cells 0."""
+    """Return scores on the base's components over shared genes, centred on its `n` cells."""
     cells = ad.AnnData(counts.astype(np.float32))
     log_normalize(cells)
     scores = np.asarray(cells.X @ loadings, dtype=np.float64)
@@ -310,7 +312,7 @@ def _without_batches(
     correction: Correction,
     random_state: int,
 ) -> tuple[NDArray[np.float64], Judgement]:
-    """Return the scores, with the new batches corrected towards the base where that is to be, and why.
+    """Return scores, with new batches corrected towards the base where that is due, and why.
 
     Whether they lie apart is seen in the joint components: what only a batch has is hardly in the
     base's.
@@ -342,7 +344,7 @@ def _joint_components(counts: csr_matrix, random_state: int) -> NDArray[np.float
 def _unlike(
     joint: NDArray[np.float64], n: int, clusters: NDArray[Any], placed: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """Return which new cells are farther from the base's `n` cells than these, in their cluster, from each other."""
+    """Return which new cells are farther from the base than most of its cells in their cluster."""
     scale = joint[:n].std(axis=0)
     points = unit_rows(joint / np.where(scale > 0, scale, 1))
     own = Neighbors.of(points[:n]).distances.mean(axis=1)
@@ -354,7 +356,7 @@ def _unlike(
 def _observations(
     base: ad.AnnData, names: pd.Index, near: Neighbors, cluster: NDArray[Any]
 ) -> pd.DataFrame:
-    """Return clusters and cell types, categories in the base's order as far as any cell was placed there."""
+    """Return clusters and cell types, categories in the base's order where any cell was placed."""
     known = base.obs.astype(str)
     found = {"cluster": cluster}
     for column in PER_CLUSTER:

@@ -1,4 +1,4 @@
-"""The pipeline's clustering step: a thin command over :class:`~scsiameseclu.clustering.estimator.ScSiameseClu`."""
+"""The pipeline's clustering step, a command over :class:`.estimator.ScSiameseClu`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cluster(
     method: Literal["scsiameseclu", "consensus"] = "scsiameseclu",
     stability_resamples: int = 3,
 ) -> None:
-    """Cluster a group's cells with scSiameseClu; the number of clusters is that of the group's settings.
+    """Cluster a group's cells with scSiameseClu, into the group's number of clusters.
 
     Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_coarse, cluster_fine,
     cluster_confidence, consensus; obsm X_scsiameseclu; uns scsiameseclu; where batches were
@@ -106,7 +106,7 @@ def cluster(
 
 
 def _of_samples(adata: ad.AnnData, column: str) -> pd.Series:
-    """Return what the samplesheet says of each cell's sample in that column; empty text where it says nothing."""
+    """Return the samplesheet's value of a column for each cell's sample; empty where missing."""
     values = {
         str(row["sample"]): str(row["extra"].get(column) or "")
         for row in settings(adata)["samples"]
@@ -134,12 +134,14 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
     if model.sketch_ is not None:
         n_sketch, n = int(model.sketch_.sum()), len(model.sketch_)
         notes.append(
-            f"{n_sketch:,} of the {n:,} cells were clustered; the others were placed by their nearest ones."
+            f"{n_sketch:,} of the {n:,} cells were clustered; the others were placed "
+            "by their nearest ones."
         )
     notes += _batch_notes(model)
     if stability is None:
         notes.append(
-            "Stability under resampling was not measured: one cluster, too few cells, or not asked for."
+            "Stability under resampling was not measured: one cluster, too few "
+            "cells, or not asked for."
         )
     return {
         "n_clusters": model.n_clusters_,
@@ -187,13 +189,15 @@ def _batch_notes(model: ScSiameseClu) -> list[str]:
     ]
     numbers = ", ".join(f"{name} {value:.2f}" for name, value in measured if value is not None)
     notes = [
-        f"The {judgement.n_batches} batches {done}: {judgement.reason}{numbers and f' ({numbers})'}."
+        f"The {judgement.n_batches} batches {done}: "
+        f"{judgement.reason}{numbers and f' ({numbers})'}."
     ]
     if doubtful := [
         str(cluster) for cluster, value in model.batch_agreement_.items() if value < DOUBTFUL
     ]:
         notes.append(
-            f"Clusters that agree poorly between batches, and may join different cells: {', '.join(doubtful)}."
+            "Clusters that agree poorly between batches, and may join different cells: "
+            f"{', '.join(doubtful)}."
         )
     return notes
 

@@ -1,4 +1,4 @@
-"""How far the clusters survive a change of cells: the consensus on resamples against the reported labels."""
+"""Stability of clusters: the consensus on resampled cells against the reported labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def resampling_stability(
     random_state: int = 0,
     batches: NDArray[np.int64] | None = None,
 ) -> float | None:
-    """Return the mean ARI of `labels` with clusterings of random subsets of the cells (Hennig 2007; Lange et al. 2004).
+    """Return the mean ARI of `labels` with clusterings of random subsets of the cells.
+
+    Sources: Hennig 2007; Lange et al. 2004.
 
     Each subset, drawn without replacement, is normalized, reduced and clustered afresh by the
     consensus at the same number of clusters, and compared with `labels` on its cells. No gold

@@ -1,4 +1,4 @@
-"""Fitted models on disk: arrays as safetensors, the rest as JSON in its metadata. No pickle, nothing executable."""
+"""Fitted models on disk: arrays as safetensors, the rest as JSON metadata, no pickle."""
 
 from __future__ import annotations
 

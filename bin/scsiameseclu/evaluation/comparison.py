@@ -1,4 +1,4 @@
-"""The methods that users know, run beside scSiameseClu: Leiden and k-means on the standard PCA (docs/method.md)."""
+"""Leiden and k-means on the standard PCA, run beside scSiameseClu (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -
     barcodes, scores = _read_pca(expression)
     if not found.index.equals(barcodes):
         raise InputError.of(
-            what=f"the cells of {quoted(clustering.name)} are not those of {quoted(expression.name)}",
+            what=f"the cells of {quoted(clustering.name)} are not those of "
+            f"{quoted(expression.name)}",
             where=clustering,
             remedy="give the clustering that was made from this expression file",
         )
@@ -97,7 +98,7 @@ def comparison_labels(
 
 
 def standard_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr_matrix:
-    """Return the connectivities of ``scanpy.pp.neighbors`` with 15 neighbors; no edges for fewer than 3 cells."""
+    """Return connectivities of ``scanpy.pp.neighbors`` (15 neighbors); none below 3 cells."""
     n = scores.shape[0]
     if n < 3:
         return csr_matrix((n, n), dtype=np.float32)
@@ -120,7 +121,7 @@ def leiden_labels(
 def matched_leiden_labels(
     graph: csr_matrix, *, n_clusters: int, random_state: int = 0
 ) -> NDArray[np.int64]:
-    """Return Leiden's partition at the resolution that gives `n_clusters`, found by bisection of its logarithm.
+    """Return Leiden's partition with `n_clusters`, by bisection of the log resolution.
 
     Where no resolution tried gives exactly as many, the partition that comes nearest; the first of
     several.
@@ -144,7 +145,7 @@ def matched_leiden_labels(
 def kmeans_labels(
     scores: NDArray[np.float32], *, n_clusters: int, random_state: int = 0
 ) -> NDArray[np.int64]:
-    """Return the labels of k-means, the best of 10 starts; fewer clusters where fewer cells are distinct."""
+    """Return k-means labels, best of 10 starts; fewer clusters if fewer cells are distinct."""
     distinct = len(np.unique(scores, axis=0))
     kmeans = KMeans(min(n_clusters, distinct), n_init=10, random_state=random_state)
     return by_falling_size(kmeans.fit_predict(scores))

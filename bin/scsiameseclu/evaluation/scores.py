@@ -1,4 +1,4 @@
-"""Scores of clusters: how well they separate, how stable they are, and, with a gold standard, how right they are."""
+"""Scores of clusters: separation, stability, and agreement with a gold standard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ..steps import Step
 
 METHOD = "scsiameseclu"
 MOST_CELLS = 10_000
-"""Above this, the silhouette is that of a sample of this many cells: it needs all pairs of distances."""
+"""Above this, the silhouette is that of a sample of this many cells: it needs all pairs of
+distances."""
 
 Array = np.ndarray[Any, Any]
 
@@ -80,7 +81,7 @@ def _metrics(
 
 
 def score_clusters(clusters: pd.Series, embedding: Array, gold: pd.Series | None) -> Scores:
-    """Return ``n_clusters``, ``silhouette`` and, with a gold standard, ``acc``, ``nmi`` and ``ari``.
+    """Return ``n_clusters``, ``silhouette`` and, with a gold standard, ``acc nmi ari``.
 
     Parameters
     ----------
@@ -169,14 +170,16 @@ def _top(markers: pd.DataFrame, top_n: int) -> dict[str | None, set[str]]:
 
 
 def accuracy(truth: Array, found: Array) -> float:
-    """Return the share of cells that are right when each cluster stands for one label, in the best way of pairing."""
+    """Return the share of right cells under the best one-to-one match of clusters and labels."""
     table = pd.crosstab(truth, found).to_numpy()
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / len(truth))
 
 
 def silhouette(clusters: Array, embedding: Array) -> float | None:
-    """Return the mean silhouette, or None unless there are at least two clusters and fewer clusters than cells.
+    """Return the mean silhouette.
+
+    None unless there are at least two clusters and fewer clusters than cells.
 
     Of more than 10,000 cells a fixed sample is used.
     """
@@ -198,7 +201,7 @@ def agreement(methods: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def contingency(gold: pd.Series, clusters: pd.Series) -> pd.DataFrame:
-    """Return the cells of each label (rows, column ``label``) in each cluster (columns in the categories' order)."""
+    """Return cells of each label (rows, column ``label``) in each cluster, by category order."""
     labelled = gold.notna().to_numpy()
     found = pd.Categorical(clusters[labelled], categories=clusters.cat.categories)
     table = pd.crosstab(gold[labelled].to_numpy(dtype=str), found, dropna=False)

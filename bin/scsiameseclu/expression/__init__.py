@@ -1,1 +1,1 @@
-"""Expression of a group: its samples joined, normalized, with variable genes and principal components."""
+"""Expression of a group: joined samples, normalized, variable genes and components."""

@@ -1,4 +1,4 @@
-"""Join the samples of a group into one matrix of raw counts over the genes that all, or any, of them have."""
+"""Join a group's samples into one matrix of raw counts over shared, or all, genes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 Genes = Literal["inner", "outer"]
 MEASURED = "in_all_samples"
-"""Column of ``var`` where genes of any sample are joined: whether every sample was measured for the gene."""
+"""Column of ``var`` where genes of any sample are joined: whether every sample was measured for the
+gene."""
 NOTES = "expression"
-"""Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should know."""
+"""Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should
+know."""
 
 MIN_SHARED = 0.5
 """Least share of the smallest sample's genes that all samples must have in common."""
@@ -60,10 +62,11 @@ def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
     }
     refused = {
         name: Problem(
-            what=f"sample {quoted(name)} shares {common} genes with the other samples of group {quoted(group)}, fewer "
-            f"than half of its {own} and of their {len(shared)}",
+            what=f"sample {quoted(name)} shares {common} genes with the other samples of group "
+            f"{quoted(group)}, fewer than half of its {own} and of their {len(shared)}",
             where=f"column 'group' of the samplesheet, group {quoted(group)}",
-            remedy="give the sample another group, or name its genes as the others do; it is left out of this group",
+            remedy="give the sample another group, or name its genes as the others do; it is "
+            "left out of this group",
         )
         for name, (common, own) in counts.items()
         if common < MIN_SHARED * min(own, len(shared))
@@ -103,7 +106,10 @@ class Joined:
 
 
 def merge(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -> ad.AnnData:
-    """Return the cells of all samples, as :func:`join` puts them together, with raw counts (integer CSR) in ``X``."""
+    """Return the cells of all samples, as :func:`join` does, with raw counts in ``X``.
+
+    The matrix is integer CSR.
+    """
     joined = join(samples, group=group, genes=genes)
     joined.adata.X = sparse.vstack(list(joined.blocks()), format="csr")
     return joined.adata
@@ -166,7 +172,10 @@ def _name(sample: ad.AnnData) -> str:
 def _keys(
     samples: Sequence[ad.AnnData], shared: Callable[[Sequence[Keys]], Keys]
 ) -> tuple[list[Keys], list[str]]:
-    """Return keys of each sample's genes, by id or by name, whichever finds more that are `shared`; and notes."""
+    """Return gene keys per sample, by id or name, whichever shares more; and notes.
+
+    The choice counts genes that are `shared`.
+    """
     by_id = [pd.Index(without_versions(sample.var["gene_ids"].astype(str))) for sample in samples]
     by_name, n_alike = _by_name(samples)
     keys = max(
@@ -176,7 +185,8 @@ def _keys(
     notes = []
     if n_alike and keys is by_name:
         notes.append(
-            f"{n_alike} genes have the name of another and no id that tells them apart; they are left out."
+            f"{n_alike} genes have the name of another and no id that tells them "
+            "apart; they are left out."
         )
     return keys, notes
 
@@ -186,18 +196,19 @@ def _check_shared(samples: Sequence[ad.AnnData], keys: Sequence[Keys], group: st
     smallest = min(samples, key=lambda sample: sample.n_vars)
     if len(common) < MIN_SHARED * smallest.n_vars:
         raise InputError.of(
-            what=f"the {len(samples)} samples of group {quoted(group)} have {len(common)} genes in common, "
-            f"fewer than half of the {smallest.n_vars} of sample {quoted(_name(smallest))}",
+            what=f"the {len(samples)} samples of group {quoted(group)} have {len(common)} genes in "
+            f"common, fewer than half of the {smallest.n_vars} of sample "
+            f"{quoted(_name(smallest))}",
             where=f"column 'group' of the samplesheet, group {quoted(group)}",
-            remedy="give samples of different organisms, annotations or gene panels different groups, "
-            "or name their genes alike",
+            remedy="give samples of different organisms, annotations or gene panels different "
+            "groups, or name their genes alike",
         )
 
 
 def _inner(
     samples: Sequence[ad.AnnData], keys: Sequence[Keys]
 ) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
-    """Return the genes that all have, in the order of the first, and where they are in each sample."""
+    """Return the genes that all have, in the order of the first, and their places in each."""
     common = _common(keys)
     places = [own.get_indexer(common) for own in keys]
     return samples[0].var.iloc[places[0]].copy(), places
@@ -228,7 +239,7 @@ def _outer(
 
 
 def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -> sparse.csr_matrix:
-    """Return counts with their columns at `places` of a wider matrix, without those that have none."""
+    """Return counts with columns moved to `places` of a wider matrix, others dropped."""
     counts = counts[:, places >= 0]
     places = places[places >= 0]
     return sparse.csr_matrix(
@@ -237,7 +248,7 @@ def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -
 
 
 def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
-    """Return keys of the genes by symbol, and how many genes of one sample, at most, no key of another can match.
+    """Return keys of the genes by symbol, and the largest number in one sample without a match.
 
     Which of several genes of one symbol is which is told by their ids, or by their order if all
     samples have the same genes in the same order.
@@ -282,19 +293,23 @@ def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Gene
     if genes == "outer":
         n_any = len(set().union(*keys))
         return [
-            f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and count as 0 elsewhere."
+            f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and "
+            "count as 0 elsewhere."
         ]
     most = sorted(filter(lost.get, lost), key=lost.__getitem__, reverse=True)
     named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (
         ", …" * (len(most) > _NAMED)
     )
     largest = max(sample.n_vars for sample in samples)
-    note = f"The samples have {len(common)} genes in common, of up to {largest} in one sample; the others are left out"
+    note = (
+        f"The samples have {len(common)} genes in common, of up to {largest} in one sample; "
+        "the others are left out"
+    )
     return [f"{note}: {named}.", *_costly(samples, keys, len(common))]
 
 
 def _costly(samples: Sequence[ad.AnnData], keys: Sequence[Keys], n_common: int) -> list[str]:
-    """Return a note for each sample without which the others would have clearly more genes in common."""
+    """Return a note for each sample without which the others would share clearly more genes."""
     found = Counter(gene for own in keys for gene in own)
     nearly = {gene for gene, count in found.items() if count == len(keys) - 1}
     gains = {
@@ -324,9 +339,11 @@ def _check_names(names: pd.Index[str], group: str) -> None:
         return
     double = names[names.duplicated()][0]
     raise InputError.of(
-        what=f"two cells of group {quoted(group)} get the same name <sample>_<barcode>: {quoted(double)}",
+        what=f"two cells of group {quoted(group)} get the same name "
+        f"<sample>_<barcode>: {quoted(double)}",
         where=f"column 'sample' of the samplesheet, group {quoted(group)}",
-        remedy="rename one of the samples so that no sample's name begins with another's and an underscore",
+        remedy="rename one of the samples so that no sample's name begins with "
+        "another's and an underscore",
     )
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 FLAVOR, N_BINS = "seurat", 20
 LARGE = 20_000
-"""Cells above which components come from the covariance: what ARPACK reads many times would not fit into memory."""
+"""Cells above which components come from the covariance: what ARPACK reads many times would not fit
+into memory."""
 REFUSED = "expression.merge"
 """The step of a failure of one sample; other failures of this stage are of the group."""
 _NOTHING_VARIES = 1e-10  # share of the mean square; equal cells leave rounding, about 1e-15
@@ -96,7 +97,7 @@ def normalize_group(
 
 
 def _write_expression(joined: Joined, asked: _Asked, prefix: str) -> dict[str, Any]:
-    """Write the size of the counts and, some cells at a time, the expression; return the account."""
+    """Write the size of the counts and the expression, in blocks; return the account."""
     sizes, given = _sizes(joined), joined.adata
     write_size(
         f"{prefix}.size.json", n_cells=given.n_obs, n_genes=given.n_vars, n_values=sizes.n_stored
@@ -145,7 +146,7 @@ def _sizes(joined: Joined) -> _Sizes:
 def _written(
     joined: Joined, sizes: _Sizes, kept: NDArray[np.bool_], file: h5py.File
 ) -> Iterator[sparse.csr_matrix]:
-    """Write counts and normalized expression of the genes that are kept, and yield the latter, some cells at a time."""
+    """Write counts and normalized expression of kept genes, and yield the latter in blocks."""
     n_genes, n_values = int(kept.sum()), int(sizes.n_cells[kept].sum())
     counts = MatrixWriter(
         file, "layers/counts", n_genes=n_genes, n_values=n_values, dtype=sizes.dtype
@@ -179,7 +180,7 @@ def normalize(
     n_pcs: int = 50,
     random_state: int = 0,
 ) -> ad.AnnData:
-    """Return log-normalized expression with variable genes and principal components; `adata` is left as it is.
+    """Return log-normalized expression with variable genes and components; `adata` is unchanged.
 
     Parameters
     ----------
@@ -240,7 +241,7 @@ class _Asked:
 
 
 def _complete(result: ad.AnnData, given: ad.AnnData, moments: Moments, asked: _Asked) -> None:
-    """Give normalized expression, in memory or on disk, variable genes, components and the account."""
+    """Add variable genes, components and the account to expression in memory or on disk."""
     result.uns["log1p"] = {}
     _choose_genes(result, moments, asked.n_top_genes)
     _principal_components(result, asked.n_pcs, asked.seed)
@@ -288,7 +289,10 @@ def checked_counts(matrix: Matrix, where: str) -> sparse.csr_matrix:
 
 
 def _choose_genes(adata: ad.AnnData, moments: Moments, n_top_genes: int) -> None:
-    """Set ``var['highly_variable']``: all genes where they are no more than asked for, or where none stands out."""
+    """Set ``var['highly_variable']``.
+
+    All genes are, if there are no more than asked for, or if none stands out.
+    """
     found = dispersions(*moments).set_index(adata.var_names)
     normalized = found["dispersions_norm"].to_numpy()
     known = np.sort(normalized[~np.isnan(normalized)])[::-1]
@@ -312,7 +316,7 @@ def _moments(blocks: Iterable[sparse.csr_matrix], n_genes: int) -> Moments:
 
 
 def dispersions(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> pd.DataFrame:
-    """Return ``means``, ``dispersions`` and ``dispersions_norm`` of genes as scanpy has them (flavor ``seurat``).
+    """Return genes' ``means``, ``dispersions``, ``dispersions_norm`` as scanpy's ``seurat``.
 
     That is the logarithm of variance over mean, as z-scores among genes of alike mean (Satija et
     al. 2015). scanpy's own function takes the whole matrix.
@@ -356,7 +360,11 @@ def _principal_components(adata: ad.AnnData, n_pcs: int, random_state: int) -> N
 
 @dataclass(frozen=True)
 class _Components:
-    """``scores`` (cells x components, float32), ``loadings`` (genes x components), ``variance`` of each and in all."""
+    """Principal components of the cells.
+
+    ``scores`` (cells x components, float32), ``loadings`` (genes x components), ``variance`` of
+    each and ``total``.
+    """
 
     scores: NDArray[np.float32]
     loadings: NDArray[np.float64]
@@ -411,7 +419,7 @@ def _by_covariance(
 
 
 def _share_of_variance(matrix: sparse.csr_matrix) -> float:
-    """Return the total variance of the columns as a share of their mean square; 0 where all is 0."""
+    """Return the columns' total variance as a share of their mean square; 0 if all is 0."""
     mean = np.asarray(matrix.mean(axis=0)).ravel()
     mean_square = float(matrix.multiply(matrix).sum() / matrix.shape[0])
     return (mean_square - float(mean @ mean)) / mean_square if mean_square else 0.0
@@ -419,8 +427,8 @@ def _share_of_variance(matrix: sparse.csr_matrix) -> float:
 
 def _too_small(n_cells: int, n_genes: int, min_cells_per_gene: int) -> InputError:
     return InputError.of(
-        what=f"{n_cells} cells, and {n_genes} genes found in at least {min_cells_per_gene} of them, are too few to "
-        "compare cells",
+        what=f"{n_cells} cells, and {n_genes} genes found in at least {min_cells_per_gene} of "
+        "them, are too few to compare cells",
         where="the cells that passed quality control",
         remedy="give more cells: loosen the quality thresholds, lower --min_cells_per_gene, "
         "or put samples into one group",

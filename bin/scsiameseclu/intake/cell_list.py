@@ -1,4 +1,4 @@
-"""The list of a sample's cells, where the samplesheet names one: it takes the place of calling cells."""
+"""The list of a sample's cells that the samplesheet names; it replaces cell calling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEDY = (
 
 
 def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
-    """Return which barcodes of a sample are on a list of its cells, and what is wrong with the list.
+    """Return which barcodes of a sample are on its list of cells, and what is wrong with it.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     if len(unknown) == len(wanted):
         example = quoted(wanted[0]) if wanted else "it is empty"
         raise InputError.of(
-            what=f"No barcode of the list of cells ({example}) is in the counts ({quoted(barcodes[0])}).",
+            what=f"No barcode of the list of cells ({example}) is in the counts "
+            f"({quoted(barcodes[0])}).",
             where=path,
             remedy=_REMEDY,
         )
@@ -73,6 +74,6 @@ def _barcodes(path: Path) -> list[str]:
 
 def _warning(unknown: list[str], n_wanted: int) -> str:
     return (
-        f"Of the {n_wanted:,} barcodes on the list of cells, {len(unknown):,} are not in the counts "
-        f"({listed(unknown, n=3)}). {_REMEDY}"
+        f"Of the {n_wanted:,} barcodes on the list of cells, {len(unknown):,} are not in the "
+        f"counts ({listed(unknown, n=3)}). {_REMEDY}"
     )

@@ -1,4 +1,4 @@
-"""Raw counts of any format, and the contract that they keep from here on: finite, non-negative, whole numbers."""
+"""Raw counts of any format, and their contract: finite, non-negative, whole numbers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Counts:
     captured: Counts | None = None
 
     def keep_genes(self, types: Sequence[str], path: Path) -> None:
-        """Put proteins, hashtags and guides aside, leave out what else is no gene by its feature type, and note it.
+        """Set proteins, hashtags and guides aside; drop and note other features that are no genes.
 
         Raises
         ------
@@ -141,13 +141,16 @@ class Counts:
         )
         if others.all():
             raise InputError.of(
-                what=f"No gene among the features, by their names: {kinds_found}, such as {quoted(names[0])}.",
+                what=f"No gene among the features, by their names: {kinds_found}, such "
+                f"as {quoted(names[0])}.",
                 where=path,
-                remedy="Give the matrix of genes, which the same program or another run wrote beside it.",
+                remedy="Give the matrix of genes, which the same program or another "
+                "run wrote beside it.",
             )
         self._keep(~others)
         self.notes.append(
-            f"Features that are no genes by their names were left out: {kinds_found} ({listed(names)})."
+            "Features that are no genes by their names were left out: "
+            f"{kinds_found} ({listed(names)})."
         )
 
     def _keep(self, genes: np.ndarray) -> None:
@@ -318,9 +321,11 @@ def _check_shape(counts: Counts, path: Path) -> None:
     ):
         if names and len(names) != size:
             raise InputError.of(
-                what=f"There are {n_cells} cells x {n_genes} genes in {counts.source}, but {len(names)} {kind}.",
+                what=f"There are {n_cells} cells x {n_genes} genes in {counts.source}, but "
+                f"{len(names)} {kind}.",
                 where=path,
-                remedy="Give the files as one program wrote them together; these do not belong to each other.",
+                remedy="Give the files as one program wrote them together; these do not "
+                "belong to each other.",
             )
 
 
@@ -331,8 +336,8 @@ def _clean_names(counts: Counts) -> None:
     for kind, n_changed in (("barcodes", n_barcodes), ("genes", max(n_ids, n_symbols))):
         if n_changed:
             counts.notes.append(
-                f"Names of {kind} with white space at their ends or control characters (such as line ends): "
-                f"{n_changed}; these were taken out."
+                f"Names of {kind} with white space at their ends or control characters (such as "
+                f"line ends): {n_changed}; these were taken out."
             )
 
 
@@ -386,7 +391,8 @@ def _sum_repeated(counts: Counts) -> sparse.csr_matrix:
     stored = matrix.nnz
     matrix.sum_duplicates()
     counts.notes.append(
-        f"Counts of a gene and barcode that were there before: {stored - matrix.nnz}; they were added up."
+        "Counts of a gene and barcode that were there before: "
+        f"{stored - matrix.nnz}; they were added up."
     )
     return matrix
 
@@ -394,7 +400,8 @@ def _sum_repeated(counts: Counts) -> sparse.csr_matrix:
 def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None:
     if matrix.data.dtype.kind not in "iufb":
         raise InputError.of(
-            what=f"The values in {counts.source} are of type {matrix.data.dtype}, which are no counts.",
+            what=f"The values in {counts.source} are of type {matrix.data.dtype}, "
+            "which are no counts.",
             where=path,
             remedy="Give a matrix of whole numbers.",
         )
@@ -438,12 +445,13 @@ def _as_integers(
                 what=f"{fractional.size} of {data.size} counts are no whole numbers, the first: "
                 f"{_place(counts, matrix, int(fractional[0]))}.",
                 where=path,
-                remedy="Give the matrix of raw counts; or, if these are estimated (alevin, kallisto, RSEM, SoupX), "
-                "run with --round_counts.",
+                remedy="Give the matrix of raw counts; or, if these are estimated (alevin, "
+                "kallisto, RSEM, SoupX), run with --round_counts.",
             )
         if fractional.size:
             counts.notes.append(
-                f"{fractional.size} of {data.size} counts were rounded to whole numbers (--round_counts)."
+                f"{fractional.size} of {data.size} counts were rounded to whole "
+                "numbers (--round_counts)."
             )
             data = np.rint(data)
     largest = int(data.max()) if data.size else 0
@@ -465,5 +473,6 @@ def _empty(counts: Counts, path: Path, how: str) -> InputError:
     return InputError.of(
         what=f"There are no counts in {counts.source}: {how}.",
         where=path,
-        remedy="Give a matrix with at least one counted gene in one cell, or take the sample out of the samplesheet.",
+        remedy="Give a matrix with at least one counted gene in one cell, or take the sample "
+        "out of the samplesheet.",
     )

@@ -1,4 +1,4 @@
-"""Outputs of Cell Ranger, STARsolo, kb, alevin and others below a folder, found by the readers of their formats.
+"""Find count matrices below a folder by the readers of their formats.
 
 Only headers and names are read. A search ends at :data:`MOST_FILES` files and :data:`DEEPEST`
 folders below the first, follows each link once, and keeps an account of what it could not look at.
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 MOST_FILES = 100_000
 DEEPEST = 12
 LOOKED_FOR = (
-    "MTX folders (Cell Ranger, STARsolo, kb, alevin-fry), 10x HDF5 (.h5), alevin's quants_mat.gz, .h5ad, .loom, "
-    "and HDF5 with a matrix X"
+    "MTX folders (Cell Ranger, STARsolo, kb, alevin-fry), 10x HDF5 (.h5), alevin's quants_mat.gz, "
+    ".h5ad, .loom, and HDF5 with a matrix X"
 )
 _NO_COUNTS = re.compile(
     r"\.(fastq|fq|fasta|fa|gtf|gff3?|bam|bai|csi|sam|cram|c?bcl|tiff?|png|jpe?g|svg|pdf|html?|log|json|ya?ml|toml|md"
@@ -124,7 +124,7 @@ def find_outputs(folder: Path) -> Search:
 
 
 def _folders(search: Search) -> Iterator[tuple[Path, list[Path]]]:
-    """Yield each folder with its files; a folder that is an output itself (such as a zarr store) comes as a file."""
+    """Yield each folder with its files; an output folder (such as zarr) counts as a file."""
     waiting, visited = [search.folder], {_identity(search.folder)}
     is_new = partial(_is_new, search, visited=visited)
     while waiting:
@@ -145,7 +145,7 @@ def _folders(search: Search) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _entries(search: Search, where: Path) -> tuple[list[Path], list[Path]]:
-    """Return folders and files, real ones before links; hidden, empty and special files are left out."""
+    """Return folders and files, links last; hidden, empty and special files are left out."""
     folders: list[Path] = []
     files: list[Path] = []
     with _accounting(search, where), os.scandir(where) as entries:
@@ -175,7 +175,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _is_new(search: Search, path: Path, *, visited: set[tuple[int, int]]) -> bool:
-    """Return whether a folder is to be searched: not too deep, and not searched already under another name."""
+    """Return whether to search a folder: not too deep, nor searched under another name."""
     with _accounting(search, path):
         identity = _identity(path)
         if len(path.relative_to(search.folder).parts) > DEEPEST:
@@ -223,7 +223,7 @@ class _Candidate:
 
 
 def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Candidate]:
-    """Yield the outputs of a folder: the folder itself for the one matrix in it, else file by file."""
+    """Yield the outputs of a folder: the folder for the one matrix in it, else its files."""
     readers = {path: reader for path in files if (reader := _reader(search, path))}
     parts = {path: reader for path, reader in readers.items() if reader in _OF_MATRIX}
     whole = [path for path, reader in readers.items() if reader in (*_OF_MATRIX, tenx_hdf5)]
@@ -239,7 +239,7 @@ def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Can
 
 
 def _read_of(where: Path, files: list[Path]) -> Path | None:
-    """Return which of the files is read where the folder is given as counts; None where that would be refused."""
+    """Return which file is read if the folder is given; None if it would be refused."""
     try:
         return matrix_market.choose_matrix(where, files)[0][0]
     except InputError:  # it holds those of several samples
@@ -247,7 +247,7 @@ def _read_of(where: Path, files: list[Path]) -> Path | None:
 
 
 def _reader(search: Search, path: Path) -> Reader | None:
-    """Return the reader of a file of counts; why a file that looks like one is none goes into the account."""
+    """Return the reader of a file of counts; record why a look-alike is none."""
     if _NO_COUNTS.search(path.name):
         return None
     with _accounting(search, path):
@@ -281,7 +281,7 @@ def _add(search: Search, found: _Candidate, seen: set[Path]) -> None:
 
 
 def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]:
-    """Return barcodes and genes by the header, and columns of names of which some are the genes'."""
+    """Return barcodes and genes by the header, and columns of names, some of genes."""
     if found.reader is alevin:
         barcodes, genes = alevin.names(found.matrix)
         return (len(barcodes), len(genes)), [genes]
@@ -295,7 +295,7 @@ def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]
 
 
 def _organism(columns: list[list[str]]) -> Organism:
-    """Return the organism by the first column of names with known ids, else by the first that shows one at all."""
+    """Return the organism by the first column of known ids, else by the first that shows one."""
     shown = [
         infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names}))
         for names in columns
@@ -308,7 +308,7 @@ def _organism(columns: list[list[str]]) -> Organism:
 
 
 def _pass_pooled(search: Search) -> None:
-    """Pass over the matrix of all samples together that ``cellranger multi`` writes beside those of each sample."""
+    """Skip the pooled matrix that ``cellranger multi`` writes beside those of samples."""
     for output in list(search.outputs):
         multi = next((folder for folder in output.path.parents if folder.name == "multi"), None)
         if multi and (multi.parent / "per_sample_outs").is_dir():

@@ -1,4 +1,4 @@
-"""The memory that the steps on each sample and group will ask for, from the matrices' headers, before they run."""
+"""The memory that steps on samples and groups will request, from matrices' headers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _MEGABYTE = 2**20
 _REMEDY = "Run it on a larger machine (or raise resourceLimits)"
 
 Rates = Mapping[str, Mapping[str, float]]
-"""Step -> bytes that it asks for: ``fixed``, and for each of ``n_bytes`` (of the file), ``n_cells``, ``n_values``."""
+"""Step -> bytes that it asks for: ``fixed``, and for each of ``n_bytes`` (of the file),
+``n_cells``, ``n_values``."""
 
 _KILOBYTE = 2**10
 _GIGABYTE = 2**30
@@ -59,16 +60,16 @@ class Size:
 
     @property
     def is_unfiltered(self) -> bool:
-        """Whether the barcodes are so many, with so few genes each, that most must be empty droplets."""
+        """Whether the barcodes are so many, with so few genes each, that most must be empty."""
         return self.n_barcodes > _MANY_BARCODES and self.n_stored < _FEW_GENES * self.n_barcodes
 
     @property
     def n_cells(self) -> int:
-        """How many barcodes may be cells: all, or, of an unfiltered matrix, as many as the counts suffice for."""
+        """How many barcodes may be cells: all, or, if unfiltered, as many as the counts allow."""
         return self.n_stored // _GENES_OF_A_CELL if self.is_unfiltered else self.n_barcodes
 
     def needs(self, rates: Rates, *, n_bytes: int = 0) -> dict[str, int]:
-        """Return the MB that each step on the sample will ask for at most, its file being `n_bytes` large."""
+        """Return the MB that each step on the sample requests at most, for a file of `n_bytes`."""
         return {
             step: _megabytes(
                 rates[step],
@@ -81,7 +82,7 @@ class Size:
 
 
 def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
-    """Write memory.json: what the matrices' headers say of size and memory, with a warning where it is too much.
+    """Write memory.json: sizes and memory by the matrices' headers, with warnings.
 
     JSON comes on stdin: a list of the samples, of each its ``id``, ``group`` and ``n_bytes`` (of
     the file of counts).
@@ -109,7 +110,9 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
 
 
 def matrix_size(path: Path) -> Size | None:
-    """Return the size of a matrix in HDF5 or Matrix Market; None of another or a damaged one, which reading it reports.
+    """Return the size of an HDF5 or Matrix Market matrix.
+
+    None for other or damaged files, which the reader reports.
 
     Parameters
     ----------
@@ -146,8 +149,9 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
     warning = ""
     if limit is not None and known[step] > limit:
         warning = (
-            f"{sample['id']}: {OF_A_SAMPLE[step]} asks for {_at_most(needs[step], limit)}; by its header it has "
-            f"{size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, or split the sample."
+            f"{sample['id']}: {OF_A_SAMPLE[step]} asks for {_at_most(needs[step], limit)}; by its "
+            f"header it has {size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, "
+            "or split the sample."
         )
     note = (
         f"Cells are not known before they are called; {size.n_cells:,} are assumed."
@@ -177,8 +181,9 @@ def _group(name: str, members: list[Size | None], rates: Rates, limit: int | Non
     warning = ""
     if limit is not None and needs[step] > limit and not any(size.is_unfiltered for size in sizes):
         warning = (
-            f"Group {name}: {OF_A_GROUP[step]} asks for {_at_most(needs[step], limit)}, if all {n_cells:,} barcodes "
-            f"with {n_values:,} counts are kept; the filter leaves fewer. {_REMEDY}, or make the group smaller."
+            f"Group {name}: {OF_A_GROUP[step]} asks for {_at_most(needs[step], limit)}, if all "
+            f"{n_cells:,} barcodes with {n_values:,} counts are kept; the filter leaves fewer. "
+            f"{_REMEDY}, or make the group smaller."
         )
     return {
         "group": name,
@@ -199,7 +204,10 @@ def _size(shape: tuple[int, int], n_stored: int, *, cells_first: bool) -> Size:
 
 
 def _hdf5_size(path: Path) -> Size | None:
-    """Return the size of the largest matrix; Cell Ranger and loom write genes x cells, all others cells x genes."""
+    """Return the size of the largest matrix.
+
+    Cell Ranger and loom store genes x cells, all others cells x genes.
+    """
     with opened(path) as file:
         sizes = [
             _size(

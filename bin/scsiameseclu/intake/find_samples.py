@@ -25,7 +25,8 @@ from .samplesheet import read_samplesheet
 COLUMNS = ("sample", "counts", "group", "organism", "tissue")
 _MOST_LISTED = 20
 _CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))
-"""Categories of characters that no path in a samplesheet may have; Cs stands for bytes that are not UTF-8."""
+"""Categories of characters that no path in a samplesheet may have; Cs stands for bytes that are not
+UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Sample:
 
 
 def samplesheet(folder: Path, /) -> None:
-    """Find count matrices below a folder and print a samplesheet to edit; what was found is listed beside it.
+    """Find count matrices below a folder and print a samplesheet to edit.
+
+    Writes a list of what was found beside it.
 
     scsiameseclu samplesheet RUNFOLDER > samplesheet.csv
 
@@ -153,7 +156,7 @@ def _preference(output: Output, folder: Path) -> tuple[object, ...]:
 
 
 def _is_writable(search: Search, sample: Sample, schema: Mapping[str, Any]) -> bool:
-    """Return whether the samplesheet's reader gets the path back as it is; if not, why is in the account."""
+    """Return whether a samplesheet can hold the path; if not, record why."""
     why = _fault(sample, schema)
     if why:
         remedy = "a samplesheet cannot hold this path: rename it, or make a link to it"
@@ -186,7 +189,8 @@ def _csv(values: Iterable[str]) -> str:
 
 def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
     lines = [
-        f"{len(samples)} sample{'s' * (len(samples) != 1)} in {_shown(known_as)} ({_extent(search)}):"
+        f"{len(samples)} sample{'s' * (len(samples) != 1)} in {_shown(known_as)} "
+        f"({_extent(search)}):"
     ]
     for sample in samples:
         organism = sample.output.organism
@@ -252,7 +256,8 @@ def _nothing(search: Search, known_as: Path) -> InputError:
     return InputError.of(
         what="\n    ".join([what, *_account(search)]),
         where=_shown(known_as),
-        remedy="Give the folder above the outputs, or write a samplesheet with the columns sample and counts by hand.",
+        remedy="Give the folder above the outputs, or write a samplesheet with the columns "
+        "sample and counts by hand.",
     )
 
 

@@ -60,7 +60,8 @@ _OF_ORGANISMS = {
     "Arabidopsis": f"(?i:{_ARABIDOPSIS})",
 }
 OF_ORGANISMS = {name: re.compile(f"^(?:{ids})") for name, ids in _OF_ORGANISMS.items()}
-"""How ids of the organisms that people sequence begin; others of Ensembl are recognised as such, without a name."""
+"""How ids of the organisms that people sequence begin; others of Ensembl are recognised as such,
+without a name."""
 
 
 def share_of_gene_ids(names: Sequence[str]) -> float:

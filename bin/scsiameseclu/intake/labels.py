@@ -54,7 +54,7 @@ def gold_labels(
 
 
 def read_labels(paths: list[Path], cells: pd.Index) -> pd.Series | None:
-    """Return the gold standard of a group's cells, missing where there is none; None without any file.
+    """Return a group's gold standard, missing where there is none; None without any file.
 
     Parameters
     ----------
@@ -79,9 +79,11 @@ def _from_column(counts: Counts, path: Path, column: str) -> list[str]:
     if column not in columns:
         there = ", ".join(quoted(name) for name in columns.columns) or "none"
         raise InputError.of(
-            what=f"There is no column {quoted(column)} for gold labels; columns there are: {there}.",
+            what=f"There is no column {quoted(column)} for gold labels; "
+            f"columns there are: {there}.",
             where=path,
-            remedy="Correct 'labels' in the samplesheet: one of these names, or the path of a CSV barcode,label.",
+            remedy="Correct 'labels' in the samplesheet: one of these names, or the path of "
+            "a CSV barcode,label.",
         )
     return ["" if pd.isna(value) else _text(value) for value in columns[column]]
 
@@ -96,7 +98,8 @@ def _from_file(counts: Counts, path: Path) -> list[str]:
     for barcode, label in pairs:
         if known.setdefault(barcode, label) != label:
             raise InputError.of(
-                what=f"Barcode {quoted(barcode)} has two labels: {quoted(known[barcode])} and {quoted(label)}.",
+                what=f"Barcode {quoted(barcode)} has two labels: {quoted(known[barcode])} "
+                f"and {quoted(label)}.",
                 where=path,
                 remedy="Give each barcode one label.",
             )
@@ -105,9 +108,11 @@ def _from_file(counts: Counts, path: Path) -> list[str]:
     if missing == len(labels):
         example = quoted(next(iter(known), "nothing"))
         raise InputError.of(
-            what=f"No barcode of the labels file ({example}) is in the counts ({quoted(counts.barcodes[0])}).",
+            what=f"No barcode of the labels file ({example}) is in the counts "
+            f"({quoted(counts.barcodes[0])}).",
             where=path,
-            remedy="Give barcodes exactly as in the counts (with -1 at their end if they have it), then labels.",
+            remedy="Give barcodes exactly as in the counts (with -1 at their end if they "
+            "have it), then labels.",
         )
     if missing:
         counts.notes.append(f"{missing} of {len(labels)} barcodes have no gold label.")

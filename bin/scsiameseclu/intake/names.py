@@ -1,4 +1,4 @@
-"""Names of genes and barcodes: which are ids and which symbols, what is missing or there twice, which axis is which."""
+"""Names of genes and barcodes: ids and symbols, gaps and duplicates, and which axis is which."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> lis
 
 
 def is_known_gene(name: str) -> bool:
-    """Return whether a name is an id of a database, or that of a gene which nearly every matrix holds."""
+    """Return whether a name is a database id, or a gene that nearly every matrix holds."""
     return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
 
 
@@ -202,7 +202,7 @@ def numbered(word: str, n: int) -> list[str]:
 
 
 def unique(names: Sequence[str]) -> tuple[list[str], int]:
-    """Return `names` made unique (``-1``, ``-2``, … after the second, third, …), and how many had to change."""
+    """Return `names` made unique (``-1``, ``-2``, … on repeats), and how many changed."""
     index: pd.Index[str] = pd.Index(list(names))
     repeated = int(index.duplicated().sum())
     if repeated:
@@ -230,7 +230,7 @@ def gene_expression(types: Sequence[str]) -> np.ndarray | None:
 
 
 def rows_are_cells(rows: Sequence[str], columns: Sequence[str]) -> bool | None:
-    """Return whether a matrix is cells x genes (True) or genes x cells (False) by its names; None: unknown."""
+    """Return whether a matrix is cells x genes by its names; None if unknown."""
     evidence = _cells(rows) - _cells(columns) + _genes(columns) - _genes(rows)
     return None if abs(evidence) < 0.02 else evidence > 0
 

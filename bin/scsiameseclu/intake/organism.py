@@ -1,4 +1,4 @@
-"""The organism that genes belong to, by their ids, the genome in front of their names, or their case."""
+"""The organism of genes, by their ids, the genome before their names, or their case."""
 
 from __future__ import annotations
 
@@ -50,15 +50,24 @@ class Organism:
     name: str = ""
 
     def check(self, given: str | None) -> str:
-        """Return the warning to a user who said that the organism is `given`; empty where nothing contradicts it."""
+        """Return a warning if the organism is not the `given` one; empty if nothing contradicts."""
         if self.found == "mixed":
-            return f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's share is in the ledger."
+            return (
+                f"The matrix holds genes of human and mouse ({self.evidence}): each barcode's "
+                "share is in the ledger."
+            )
         if self.found is None or given in (None, "other", self.found):
             return ""
         if self.found == "other":
             of = f" but of {self.name}" if self.name else ""
-            return f"The genes are not of {given}{of} ({self.evidence}): give 'other' as organism, or the right matrix."
-        return f"The genes look like those of {self.found} ({self.evidence}), but the organism is given as {given}."
+            return (
+                f"The genes are not of {given}{of} ({self.evidence}): give 'other' as organism, "
+                "or the right matrix."
+            )
+        return (
+            f"The genes look like those of {self.found} ({self.evidence}), but the organism "
+            f"is given as {given}."
+        )
 
     def summary(self, given: str | None) -> OrganismRecord:
         """Return the account in ``<sample>.qc.json``."""
@@ -72,7 +81,7 @@ class Organism:
 
 
 def gene_organisms(var: pd.DataFrame) -> np.ndarray:
-    """Return the organism of each gene (object: ``human``, ``mouse``, or empty where its name is not sure).
+    """Return the organism of each gene (object): ``human``, ``mouse``, or empty if unsure.
 
     Parameters
     ----------

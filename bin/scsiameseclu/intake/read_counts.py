@@ -1,4 +1,4 @@
-"""Read the raw counts of one sample, whatever their format, and hold them to the contract of counts."""
+"""Read one sample's raw counts of any format, and enforce the contract of counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def read_counts(
     cells_file: Path | None = None,
     round_counts: bool = False,
 ) -> None:
-    """Write <prefix>.counts.h5ad, <prefix>.size.json and, with gold labels, <prefix>.labels.tsv; JSON comes on stdin.
+    """Write a sample's counts, their size and, with gold labels, the labels.
+
+    The files are <prefix>.counts.h5ad, <prefix>.size.json and <prefix>.labels.tsv; the sample comes
+    as JSON on stdin.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ def read_counts(
 def _read_given(
     given: Mapping[str, Path | None], *, settings: Mapping[str, Any], round_counts: bool
 ) -> tuple[ad.AnnData, pd.DataFrame | None]:
-    """Read a sample's staged files under the names that the samplesheet has for them, in messages too."""
+    """Read a sample's staged files under their names in the samplesheet, in messages too."""
     names = {what: str(settings.get(what) or path) for what, path in given.items() if path}
     with ExitStack() as stack:
         own = {

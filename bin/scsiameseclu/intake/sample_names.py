@@ -22,13 +22,14 @@ _WORDS_OF_TOOLS = """
     starsolo total unfiltered uniqueandmult unspliced velocyto x
 """
 _OF_TOOLS = frozenset(_WORDS_OF_TOOLS.split())
-"""Words that programs put into names of folders and files: at the end of a name they say nothing of the sample."""
+"""Words that programs put into names of folders and files: at the end of a name they say nothing of
+the sample."""
 _AT_THE_START = frozenset(("filtered", "raw", "unfiltered"))
 _WORD = re.compile(r"[^\s._-]+")
 
 
 def key_of(path: Path) -> tuple[str, ...]:
-    """Return the parts of a relative path that distinguish samples: outputs of one sample have the same."""
+    """Return the parts of a relative path that distinguish samples; same sample, same key."""
     parts = [_bare(part) for part in path.parts]
     named = [part for part in parts if part]
     return tuple(
@@ -68,7 +69,7 @@ def _bare(part: str) -> str:
 
 
 def _valid(name: str) -> str:
-    """Return a name of letters, digits, ``_``, ``.`` and ``-`` that begins with a letter or digit."""
+    """Return a name of letters, digits, ``_``, ``.`` and ``-``; the first a letter or digit."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("_.-")[: LONGEST - 5] or "sample"
 

@@ -27,7 +27,8 @@ DESCRIBING = ("batch",)
 """Columns that are ours, and travel into ``.obs`` as further ones do."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
 SIMILAR = 0.82
-"""Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of ours."""
+"""Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of
+ours."""
 PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
 _CELLS = ("cells", "force_cells", "expected_cells")
@@ -232,7 +233,8 @@ def _parse(text: str, name: str) -> _Sheet:
         raise InputError.of(
             what="The samplesheet is empty.",
             where=name,
-            remedy="Write a first line with the columns sample and counts, then one line for each sample.",
+            remedy="Write a first line with the columns sample and counts, then one "
+            "line for each sample.",
         )
     return _Sheet(name, *records[0], records[1:])
 
@@ -259,7 +261,8 @@ def _records(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[s
         raise InputError.of(
             what=f"A quoted value is not well formed: {error}.",
             where=f"{name}, line {line}",
-            remedy='Close each quote, write a quote within quotes twice (""), and put nothing behind the closing one.',
+            remedy='Close each quote, write a quote within quotes twice (""), and put nothing '
+            "behind the closing one.",
         ) from error
 
 
@@ -267,14 +270,17 @@ def _records(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[s
 
 
 def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str]) -> dict[str, int]:
-    """Return the place of each column; a misspelt one counts under the name that it was meant to have."""
+    """Return the place of each column; a misspelt one counts under the name it resembles."""
     _drop_empty_columns(sheet)
     places: dict[str, int] = {}
     for place, column in enumerate(sheet.header):
         meant = _meant(column, known, sheet.header)
         _check_name(sheet, place, column, meant)
         if meant in places:
-            what = f"The column {quoted(meant)} is there twice: columns {places[meant] + 1} and {place + 1}."
+            what = (
+                f"The column {quoted(meant)} is there twice: columns "
+                f"{places[meant] + 1} and {place + 1}."
+            )
             sheet.report(what, "Keep one of them.", line=sheet.header_line, column=column)
         elif meant:
             places[meant] = place
@@ -329,7 +335,10 @@ def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
         or _CONTROL.search(column)
         or len(column) > 100
     ):
-        remedy = "Give it another, short name: this one is used by the pipeline or cannot be stored in HDF5."
+        remedy = (
+            "Give it another, short name: this one is used by the pipeline or "
+            "cannot be stored in HDF5."
+        )
         sheet.report(
             f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column
         )
@@ -384,7 +393,10 @@ def _typed(value: str, rule: Mapping[str, Any]) -> Any:
 def _check_lengths(sheet: _Sheet) -> None:
     for line, fields in sheet.rows:
         if any(fields[len(sheet.header) :]):
-            what = f"The line has {len(fields)} values for {len(sheet.header)} columns; the first too many is "
+            what = (
+                f"The line has {len(fields)} values for {len(sheet.header)} columns; "
+                "the first too many is "
+            )
             remedy = "Take it out, or put quotes round a value that holds the delimiter."
             too_many = next(value for value in fields[len(sheet.header) :] if value)
             sheet.report(f"{what}{quoted(too_many)}.", remedy, line=line)
@@ -444,7 +456,10 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
                 if same
                 else f"differs only by case from {quoted(earlier.values['sample'])}"
             )
-            remedy = "Give each sample an id of its own; some file systems do not distinguish upper and lower case."
+            remedy = (
+                "Give each sample an id of its own; some file systems do not distinguish "
+                "upper and lower case."
+            )
             sheet.report(
                 f"Sample {quoted(name)} {how} (line {earlier.line}).",
                 remedy,
@@ -459,11 +474,17 @@ def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         if counts and (row.line, "counts") not in sheet.reported:
             remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
             if "://" in counts:
-                remedy = "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
+                remedy = (
+                    "Correct the address, or give Nextflow the access rights and the plugin "
+                    "for it (.nextflow.log)."
+                )
             what = f"There is no file or folder {quoted(counts)}."
             sheet.report(what, remedy, line=row.line, column="counts", path=counts)
         if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.reported:
-            remedy = "Correct the path, or give a column of .obs or Y; a relative path starts from the samplesheet's folder."
+            remedy = (
+                "Correct the path, or give a column of .obs or Y; a relative path starts from the "
+                "samplesheet's folder."
+            )
             what = f"There is no file {quoted(labels)}."
             sheet.report(what, remedy, line=row.line, column="labels", path=labels)
 
@@ -533,7 +554,10 @@ def _check_groups(
         if not group or earlier is row or twice:
             continue
         if model["group"] != group:
-            what = f"Group {quoted(group)} differs only by case from {quoted(model['group'])} (line {earlier.line})."
+            what = (
+                f"Group {quoted(group)} differs only by case from {quoted(model['group'])} "
+                f"(line {earlier.line})."
+            )
             sheet.report(
                 what,
                 "Write a group's name the same way in each line.",
@@ -545,8 +569,14 @@ def _check_groups(
                 (row.line, column),
                 (earlier.line, column),
             }:
-                what = f"Group {quoted(group)} has {column} {_value(sample[column])} here, but {_value(model[column])} in "
-                remedy = "Give all samples of a group the same value; an empty one means the parameter's."
+                what = (
+                    f"Group {quoted(group)} has {column} {_value(sample[column])} here, but "
+                    f"{_value(model[column])} in "
+                )
+                remedy = (
+                    "Give all samples of a group the same value; an empty one "
+                    "means the parameter's."
+                )
                 sheet.report(f"{what}line {earlier.line}.", remedy, line=row.line, column=column)
 
 

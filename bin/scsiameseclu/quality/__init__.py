@@ -1,1 +1,1 @@
-"""Quality of a sample: which barcodes are healthy single cells, and a ledger that says why the others are not."""
+"""Quality of a sample: which barcodes are healthy single cells, and why others are not."""

@@ -104,7 +104,7 @@ def _tail(observed: np.ndarray, moments: np.ndarray) -> np.ndarray:
 
 
 def _log_likelihood(counts: sparse.csr_matrix, profile: np.ndarray) -> np.ndarray:
-    """Return the multinomial log-likelihood of each row, without the term that only its total decides."""
+    """Return each row's multinomial log-likelihood, without the term of its total alone."""
     terms = counts.astype(np.float64)
     terms.data = terms.data * np.log(profile)[terms.indices] - gammaln(terms.data + 1)
     return np.asarray(terms.sum(axis=1)).ravel()
@@ -113,7 +113,7 @@ def _log_likelihood(counts: sparse.csr_matrix, profile: np.ndarray) -> np.ndarra
 def _growing_draws(
     profile: np.ndarray, size: int, stops: list[int], rng: np.random.Generator
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield, at each of the totals in `stops`, that total and the log-likelihoods of `size` draws of so many counts."""
+    """Yield each total in `stops` and the log-likelihoods of `size` draws of so many counts."""
     log_profile, logs = np.log(profile), np.log(np.arange(1, stops[-1] + 2))
     cumulative = np.cumsum(profile / profile.sum())
     drawn = np.zeros((size, len(profile)), dtype=np.int32)

@@ -23,7 +23,10 @@ _REMEDY = (
 
 
 def parse_hashtags(said: str | None) -> dict[str, str]:
-    """Return pattern -> what it marks (empty: its own name) of ``HTO_1=control; HTO_2=treated`` or ``HTO_*``."""
+    """Return pattern -> mark of ``HTO_1=control; HTO_2=treated`` or ``HTO_*``.
+
+    An empty mark means the hashtag's own name.
+    """
     entries = [entry.partition("=") for entry in re.split("[,;]", said or "") if entry.strip()]
     return {pattern.strip(): label.strip() for pattern, _, label in entries}
 
@@ -111,7 +114,7 @@ def add_captured(
 
 
 def captured_account(cells: ad.AnnData) -> dict[str, Any]:
-    """Return kind -> numbers for ``<sample>.qc.json``, of the kept cells; empty without such features."""
+    """Return kind -> numbers of kept cells for ``<sample>.qc.json``; empty without features."""
     account: dict[str, Any] = {}
     for kind in (PROTEIN, HASHTAG, GUIDE):
         if kind in cells.obsm and cells.n_obs:
@@ -145,14 +148,15 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
 
 
 def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
-    """Raise if a hashtag marks ``Doublet`` or ``Negative``: its cells would pass for those calls."""
+    """Raise if a hashtag marks ``Doublet`` or ``Negative``, which are names of calls."""
     taken = features.loc[
         (features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"
     ]
     if len(taken):
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(
-            what=f"a hashtag of sample {quoted(known['sample'])} marks {listed(taken.tolist())}, as calls are named",
+            what=f"a hashtag of sample {quoted(known['sample'])} marks "
+            f"{listed(taken.tolist())}, as calls are named",
             where=known["counts"],
             remedy=f"Let it mark something else: hashtags 'HTO_1={taken.iloc[0].lower()} control'.",
         )
@@ -163,7 +167,8 @@ def _no_hashtag(adata: ad.AnnData, features: pd.DataFrame, missing: Sequence[str
     candidates = features.loc[features["kind"] != GUIDE, "name"].tolist()
     there = listed(candidates) if candidates else "none beside genes"
     return InputError.of(
-        what=f"no feature of sample {quoted(known['sample'])} is called {listed(missing)}; features there are: {there}",
+        what=f"no feature of sample {quoted(known['sample'])} is called {listed(missing)}; "
+        f"features there are: {there}",
         where=known["counts"],
         remedy=_REMEDY,
     )

@@ -1,4 +1,7 @@
-"""Calls cells among the empty droplets of an unfiltered matrix, after EmptyDrops (Lun et al., Genome Biol 2019)."""
+"""Call cells in an unfiltered matrix, after EmptyDrops.
+
+Source: Lun et al., Genome Biol 2019.
+"""
 
 from __future__ import annotations
 
@@ -90,10 +93,10 @@ class CellCalls:
         n_cells, n_certain = int(self.is_cell.sum()), int((self.totals >= self.certain).sum())
         n_below = (self.totals <= self.lower).sum()
         return (
-            f"The matrix looks unfiltered ({n_below:,} of {len(self.totals):,} barcodes have at most "
-            f"{self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them for at "
-            f"least {self.certain:,} counts (knee at {self.knee:,}), {n_cells - n_certain:,} by a "
-            f"test against the ambient profile (FDR {FDR:g})."
+            f"The matrix looks unfiltered ({n_below:,} of {len(self.totals):,} barcodes have at "
+            f"most {self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them "
+            f"for at least {self.certain:,} counts (knee at {self.knee:,}), "
+            f"{n_cells - n_certain:,} by a test against the ambient profile (FDR {FDR:g})."
             + (
                 f" They were expected to be about {self.expected:,} (expected_cells)."
                 if self.expected
@@ -114,7 +117,7 @@ class CellCalls:
 
     @property
     def stand_out(self) -> bool:
-        """Whether the cells are some, fewer than the other barcodes, and fuller by several times."""
+        """Whether there are cells, fewer than the other barcodes and fuller by several times."""
         n_cells = self.is_cell.sum()
         is_few = _MIN_CELLS <= n_cells < (self.totals > 0).sum() / 2
         return bool(is_few and self.cell_counts >= _MIN_STANDING_OUT * self.ambient_counts)
@@ -125,9 +128,9 @@ class CellCalls:
         if not self.is_cell.any() or self.ambient_counts <= _HIGH_AMBIENT * self.cell_counts:
             return ""
         return (
-            f"Ambient RNA is high: a cell has {self.cell_counts:,.0f} counts (median), an empty "
-            f"droplet {self.ambient_counts:,.0f}. Cells may be missing, and those called hold RNA of "
-            "others."
+            f"Ambient RNA is high: a cell has {self.cell_counts:,.0f} counts (median), an "
+            f"empty droplet {self.ambient_counts:,.0f}. Cells may be missing, and those "
+            "called hold RNA of others."
         )
 
     def summary(self) -> CellCalling:
@@ -193,9 +196,10 @@ def find_cells(
             return calls, calls.doubt
     n_barcodes = int((totals > 0).sum())
     return None, (
-        f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty droplets of "
-        "one ambient RNA would: either the sample holds no cells, or they cannot be separated from "
-        "the droplets, or nearly all are of one type. No cells were called, all barcodes passed for cells."
+        f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty "
+        "droplets of one ambient RNA would: either the sample holds no cells, or they cannot be "
+        "separated from the droplets, or nearly all are of one type. No cells were called, all "
+        "barcodes passed for cells."
     )
 
 
@@ -206,7 +210,7 @@ def lower_counts(totals: np.ndarray) -> int:
 
 
 def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: int = 0) -> bool:
-    """Return whether most barcodes differ no more than draws from one profile, as empty droplets do.
+    """Return whether most barcodes differ no more than draws from one profile, like ambient RNA.
 
     At least 100 barcodes are asked for. Of the half with fewer counts the fuller half is looked at,
     where a difference shows better: at most 15 % of them may have a p-value of 0.05 or less.
@@ -261,7 +265,8 @@ def call_cells(
     above = np.flatnonzero(totals > lower)
     if not len(above) or not totals[totals <= lower].any():
         raise ValueError(
-            f"cells are called among barcodes with more than {LOWER} counts beside others with fewer"
+            f"cells are called among barcodes with more than {LOWER} counts "
+            "beside others with fewer"
         )
     knee = knee_point(totals, lower)
     certain = certain_counts(totals, knee, lower, expected_cells=expected_cells)
@@ -327,7 +332,7 @@ def ambient_reach(totals: np.ndarray, start: int) -> int:
 
 
 def barcode_ranks(totals: np.ndarray) -> dict[str, list[int]]:
-    """Return the barcode-rank curve at ranks evenly spaced on a logarithmic axis; barcodes without counts left out."""
+    """Return the barcode-rank curve at log-spaced ranks, without barcodes that have no counts."""
     ranked = np.sort(totals[totals > 0])[::-1]
     ranks = np.unique(np.geomspace(1, len(ranked), _CURVE_POINTS).round().astype(np.int64))
     return {"rank": ranks.tolist(), "counts": ranked[ranks - 1].tolist()}

@@ -1,4 +1,4 @@
-"""Find the droplets that caught two cells, per sample, with Scrublet (Wolock et al., Cell Systems 2019)."""
+"""Find doublets per sample with Scrublet (Wolock et al., Cell Systems 2019)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ MIN_GENES = 30
 MAX_VARIABLE_GENES = 2000
 N_PCS = 30
 LARGE, PART = 20_000, 10_000
-"""More cells than the first are scored in random parts of at most the second: time and memory stay in proportion."""
+"""More cells than the first are scored in random parts of at most the second: time and memory stay
+in proportion."""
 HISTOGRAM_BINS = 50
 
 # The valley between the two modes of the simulated doublets' scores is sought on the scale of
@@ -238,7 +239,10 @@ def score_doublets(
     order, genes = canonical_order(sparse.csr_matrix(adata.X))
     cells = _variable_genes(sparse.csr_matrix(adata.X)[order][:, genes])
     if cells.n_vars < MIN_GENES:
-        reason = f"{cells.n_vars} varying genes are too few to find doublets (at least {MIN_GENES} needed)"
+        reason = (
+            f"{cells.n_vars} varying genes are too few to find doublets (at "
+            f"least {MIN_GENES} needed)"
+        )
         return _skipped(adata, rate, reason)
     # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
     ordered, simulated = _scrublet_in_parts(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
@@ -256,7 +260,7 @@ def expected_rate_of(adata: ad.AnnData, given: float | None) -> float:
 
 
 def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarray) -> pd.DataFrame:
-    """Return the ledger of the filter with scores and calls of the cells it kept, and the `removed` ones struck."""
+    """Return the filter's ledger with scores and calls of its cells, `removed` ones struck."""
     ledger = ledger.copy()
     healthy = ledger.index[ledger["kept"]]
     ledger["doublet_score"] = pd.Series(doublets.scores, index=healthy).reindex(ledger.index)
@@ -277,7 +281,7 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
 def complete_summary(
     summary: QualitySummary, kept: ad.AnnData, doublets: Doublets, ledger: pd.DataFrame, action: str
 ) -> QualitySummary:
-    """Return the account of the sample (``<sample>.qc.json``): filter, doublets, medians of the kept cells."""
+    """Return ``<sample>.qc.json``: filter, doublets, medians of the kept cells."""
     return {
         **summary,
         "status": "ok" if kept.n_obs else "failed",
@@ -388,7 +392,7 @@ def _judged_valley(
 
 
 def _valley(simulated: np.ndarray, rate: float) -> float | None:
-    """Return the score between the two modes of the simulated doublets, None where there is none."""
+    """Return the score between the simulated doublets' two modes, None if there is none."""
     shift = logit(_VALLEY_PRIOR) - logit(np.clip(rate, 1e-4, 0.5))
     try:
         valley = threshold_minimum(expit(logit(simulated) + shift))
@@ -398,7 +402,7 @@ def _valley(simulated: np.ndarray, rate: float) -> float | None:
 
 
 def _bound_for(scores: np.ndarray, n_wanted: int) -> tuple[float, int]:
-    """Return a threshold that about the `n_wanted` highest scores exceed, tied ones together, and how many do."""
+    """Return a threshold that about `n_wanted` scores exceed, ties together, and how many do."""
     values, n_equal = np.unique(scores, return_counts=True)
     bounds = np.append(values[0] / 2, values)
     n_above = len(scores) - np.append(0, np.cumsum(n_equal))
@@ -432,17 +436,18 @@ def _nothing_left(given: dict[str, Any], doublets: Doublets, account: QualitySum
     if not len(doublets.scores):
         found = account["hashtags"]
         return InputError.of(
-            what=f"no cell of sample {quoted(given['sample'])} is left: {found['n_doublets']} have several hashtags, "
-            f"{found['n_negatives']} have none",
+            what=f"no cell of sample {quoted(given['sample'])} is left: {found['n_doublets']} have "
+            f"several hashtags, {found['n_negatives']} have none",
             where=given["counts"],
-            remedy="check which features are hashtags (--hashtags), or use --doublet_action annotate",
+            remedy="check which features are hashtags (--hashtags), or use "
+            "--doublet_action annotate",
         )
     return InputError.of(
-        what=f"no cell of sample {quoted(given['sample'])} is left: all {len(doublets.scores)} score above the doublet "
-        f"threshold {doublets.threshold:g}",
+        what=f"no cell of sample {quoted(given['sample'])} is left: all {len(doublets.scores)} "
+        f"score above the doublet threshold {doublets.threshold:g}",
         where=given["counts"],
-        remedy=f"raise --doublet_threshold (the highest score in this sample is {doublets.scores.max():.3g}), "
-        "leave it out, or use --doublet_action annotate",
+        remedy="raise --doublet_threshold (the highest score in this sample is "
+        f"{doublets.scores.max():.3g}), leave it out, or use --doublet_action annotate",
     )
 
 

@@ -37,8 +37,8 @@ SHALLOW_SHARE = 0.2
 
 _UNCALLED = "The matrix looks unfiltered, but no cells were called (--cell_calling none)."
 _NO_CELLS = (
-    "the barcodes do not differ from the ambient RNA: leave the sample out, or, if all its barcodes are "
-    "cells, give --cell_calling none, for this sample alone by a column cell_calling"
+    "the barcodes do not differ from the ambient RNA: leave the sample out, or, if all its "
+    "barcodes are cells, give --cell_calling none, for this sample alone by a column cell_calling"
 )
 _OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt", "max_pct_hb")
 _METRICS = {
@@ -216,7 +216,7 @@ def _cells_of(
 
 
 def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without the bounds that are not the sample's own: its cells are given by name."""
+    """Return the options without the run's bounds: the sample's cells are given by name."""
     own = settings(adata).get("overrides", {})
     bounds = {name: own.get(name) for name in chosen if name in _OPTIONS or name.startswith("mad_")}
     return {**chosen, **bounds, "min_genes": own.get("min_genes", 0)}
@@ -226,8 +226,8 @@ def _unused(chosen: Mapping[str, Any]) -> list[str]:
     if not chosen["expected_cells"]:
         return []
     return [
-        f"expected_cells ({chosen['expected_cells']:,}) made no difference: no empty droplets were found among the "
-        "barcodes. force_cells keeps the fullest barcodes in any case."
+        f"expected_cells ({chosen['expected_cells']:,}) made no difference: no empty droplets were "
+        "found among the barcodes. force_cells keeps the fullest barcodes in any case."
     ]
 
 
@@ -307,7 +307,8 @@ def choose_min_genes(
         return usual, []
     lowered = max(int(SHALLOW_SHARE * median), 1)
     return lowered, [
-        f"Shallow sample (the median barcode has {median:g} genes): cells need {lowered} genes instead of {usual}."
+        f"Shallow sample (the median barcode has {median:g} genes): cells need {lowered} "
+        f"genes instead of {usual}."
     ]
 
 
@@ -349,7 +350,7 @@ def apply_rules(
     rules: list[Rule],
     calls: CellCalls | GivenCells | None = None,
 ) -> pd.DataFrame:
-    """Return the ledger: the first rule that a barcode fails is its reason, with its value and the threshold.
+    """Return the ledger: the first rule that a barcode fails, with its value and threshold.
 
     Where cells were called, ``not_a_cell`` comes before all other rules; its value is the false
     discovery rate, or, where the samplesheet gives their number, the counts.
@@ -424,7 +425,7 @@ def summarize(
 def nothing_left(
     metrics: pd.DataFrame, rules: list[Rule], summary: QualitySummary, *, where: str
 ) -> InputError:
-    """Return the error for a sample of which no barcode passed, with the remedy for the rule that took the most."""
+    """Return the error for a sample without cells, with the remedy for the strictest rule."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
     taken = ", ".join(
         f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n
@@ -433,7 +434,8 @@ def nothing_left(
     n_barcodes = summary["n_barcodes"]
     remedy = _remedy(metrics, worst) if len(metrics) else _NO_CELLS
     return InputError.of(
-        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of {n_barcodes} barcodes, {taken}",
+        what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of "
+        f"{n_barcodes} barcodes, {taken}",
         where=where,
         remedy=remedy,
     )
@@ -449,14 +451,18 @@ def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
         known = f"lowest value in this sample is {values.min():g}"
     if rule.option:
         change, known = "raise", f"median of this sample is {values.median():g}"
-    return f"{change} --{option} (the {known}), for this sample alone by a column {option}, or leave the sample out"
+    return (
+        f"{change} --{option} (the {known}), for this sample alone by a column {option}, or "
+        "leave the sample out"
+    )
 
 
 def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
     notes = []
     if 0 < n_kept < len(metrics) / 2:
         notes.append(
-            f"Quality control removed {1 - n_kept / len(metrics):.0%} of the barcodes: look at the thresholds."
+            f"Quality control removed {1 - n_kept / len(metrics):.0%} of the barcodes: "
+            "look at the thresholds."
         )
     return notes
 
@@ -469,8 +475,9 @@ def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
     named = organism.get("name") or organism.get("found") or settings(adata).get("organism")
     of_it = "" if named in (None, "other", "mixed") else f" of {named}"
     return (
-        f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} genes: their "
-        "share is unknown and max_pct_mt is not applied, so that dying cells may be among those kept."
+        f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} "
+        "genes: their share is unknown and max_pct_mt is not applied, so that dying cells may "
+        "be among those kept."
     )
 
 

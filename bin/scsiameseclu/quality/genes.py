@@ -263,7 +263,7 @@ def is_ribosomal(var: pd.DataFrame) -> np.ndarray:
 
 
 def is_hemoglobin(var: pd.DataFrame) -> np.ndarray:
-    """Return which genes encode chains of hemoglobin, by symbol or Ensembl id; see :func:`is_mitochondrial`."""
+    """Return which genes encode hemoglobin chains, by symbol or id, as :func:`is_mitochondrial`."""
     symbols = _names(var, "gene_symbols").str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
     by_symbol = symbols.str.replace(".", "-", regex=False).str.upper().isin(_HEMOGLOBIN)
     return np.asarray(by_symbol | _ids(var).isin(_HEMOGLOBIN_IDS), dtype=bool)

@@ -1,4 +1,7 @@
-"""Tell the cells of a hashed pool apart by their hashtags, per sample, with HashSolo (Bernstein et al., 2020)."""
+"""Assign the cells of a hashed pool by hashtags, per sample, with HashSolo.
+
+Source: Bernstein et al., 2020.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,12 @@ from ..contracts import HashtagSummary
 
 LEDGER_STEP = "hashtags"
 DOUBLET, NEGATIVE = "Doublet", "Negative"
-"""What ``obs['hashtag']`` says of cells with several hashtags, and with none, where they are kept."""
+"""What ``obs['hashtag']`` says of cells with several hashtags, and with none, where they are
+kept."""
 RULES = {DOUBLET: "hashtag_doublet", NEGATIVE: "hashtag_negative"}
 PRIORS = (0.01, 0.8, 0.19)
-"""HashSolo's own: probabilities of a negative, a singlet and a doublet among cells that passed quality control."""
+"""HashSolo's own: probabilities of a negative, a singlet and a doublet among cells that passed
+quality control."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     if not np.isfinite(probabilities).all():
         return (
             None,
-            "Cells were not told apart by hashtags: noise and signal of a hashtag do not vary between cells.",
+            "Cells were not told apart by hashtags: noise and signal of a hashtag do "
+            "not vary between cells.",
         )
     names = dict(zip(numbers, counts.columns, strict=True))
     calls = cells.obs["Classification"].astype(str).map(lambda call: names.get(call, call))

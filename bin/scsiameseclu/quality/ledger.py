@@ -1,4 +1,4 @@
-"""The ledger: one row for every barcode that came in, in the order of the input, with its fate and why."""
+"""The ledger: one row per incoming barcode, in input order, with its fate and why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ hashed pool ``hashtag``.
 
 
 def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return the ledger of a sample in which every barcode is kept so far; `metrics` has a row for each (its index)."""
+    """Return a ledger in which every barcode is kept.
+
+    Its index is that of `metrics`.
+    """
     ledger = pd.DataFrame(
         index=pd.RangeIndex(len(metrics)), columns=list(LEDGER_COLUMNS), dtype=object
     )
@@ -47,7 +50,10 @@ def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def strike(ledger: pd.DataFrame, failing: pd.Series[bool], **reason: Any) -> None:
-    """Mark the kept barcodes where `failing` (aligned by row) as removed, with `reason` in the columns of its names."""
+    """Mark kept barcodes where `failing` as removed, with `reason` in the columns it names.
+
+    `failing` is aligned by row.
+    """
     rows = ledger["kept"] & failing.to_numpy()
     ledger.loc[rows, "kept"] = False
     for column, value in reason.items():

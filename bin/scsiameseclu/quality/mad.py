@@ -1,4 +1,4 @@
-"""Bounds from a sample's own distribution: median and MAD (median absolute deviation from the median)."""
+"""Bounds from a sample's own distribution: median and median absolute deviation (MAD)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def tighten(
             if _is_stricter(rule, bound, applied.get(rule)):
                 applied[rule], options[rule] = bound, option
                 notes.append(
-                    f"{rule} is {bound:{form}}: {n_mads:g} MADs from the median of {values.median():{form}}."
+                    f"{rule} is {bound:{form}}: {n_mads:g} MADs from the median of "
+                    f"{values.median():{form}}."
                 )
     return applied, options, notes
 

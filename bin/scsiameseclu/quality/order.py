@@ -33,7 +33,7 @@ def canonical_order(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _summed(counts: sparse.csr_matrix, known: np.ndarray, *, by_gene: bool) -> np.ndarray:
-    """Return for each gene (or cell) the sum of a hash of its counts and of what is `known` beside."""
+    """Return for each gene (or cell) the sum of a hash of its counts and of `known`."""
     n_cells, n_genes = counts.shape
     sums = np.zeros(n_genes if by_gene else n_cells, dtype=np.uint64)
     for start in range(0, n_cells, _ROWS):

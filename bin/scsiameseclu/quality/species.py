@@ -1,4 +1,4 @@
-"""Which species a barcode's counts come from, where a matrix holds the genes of two (a barnyard experiment)."""
+"""Which species a barcode's counts come from, in a matrix with the genes of two (barnyard)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
 
 
 def count_species(ledger: pd.DataFrame) -> dict[str, int] | None:
-    """Return how many of the kept barcodes are of each species and mixed; None where the ledger has no species."""
+    """Return the kept barcodes of each species and mixed; None without species in the ledger."""
     if "species" not in ledger:
         return None
     kept = ledger.loc[ledger["kept"], "species"].value_counts()

@@ -1,1 +1,1 @@
-"""The report: custom content for MultiQC, static figures, a summary for the console and the final verdict."""
+"""The report: custom content for MultiQC, static figures, console summary, verdict."""

@@ -1,4 +1,4 @@
-"""Annotation in the report: clusters and their cell types one by one, markers, scores against a gold standard."""
+"""Annotation in the report: clusters and cell types, markers, scores against gold labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from .content import (
 from .inputs import Group, Run
 
 _MANY_ROWS = 300
-"""Tables with more rows do without bars and with shorter lists, or the report would be too large to mail."""
+"""Tables with more rows do without bars and with shorter lists, or the report would be too large to
+mail."""
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""

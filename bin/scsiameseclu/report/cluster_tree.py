@@ -1,4 +1,7 @@
-"""The tree of clusters in the report, a picture, as MultiQC has no such plot: who belongs together, at three levels."""
+"""The tree of clusters in the report, at three levels.
+
+It is a picture, as MultiQC has no such plot.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from .inputs import Group, Run
 from .palette import UNKNOWN, WARN
 
 _MANY_GROUPS, _DRAWN_OF_MANY = 24, 4
-"""With more groups than this the trees of the first ones are drawn, or the report would be too large to mail."""
+"""With more groups than this the trees of the first ones are drawn, or the report would be too
+large to mail."""
 _ROW, _TOP, _BELOW = 24, 70, 44
 """Pixels of a row, above the first row, and for the axis below the last."""
 _LEFT, _WIDTH = 12, 950
@@ -78,7 +82,10 @@ def _picture(run: Run, group: Group) -> str:
     drawing, colors = Drawing(root), run.cluster_colors[group.id]
     height = _y(len(drawing.tree.leaves) - 1) + _BELOW
     shown = {LEVELS[level]: drawing.root.n_clusters(level) for level in LEVELS}
-    label = f"Tree of {shown['default']} clusters, {shown['coarse']} coarse and {shown['fine']} fine ones"
+    label = (
+        f"Tree of {shown['default']} clusters, {shown['coarse']} coarse and "
+        f"{shown['fine']} fine ones"
+    )
     parts = [
         *_axis(drawing),
         *_cuts(drawing),
@@ -88,7 +95,10 @@ def _picture(run: Run, group: Group) -> str:
         *_coarse(drawing),
     ]
     size = f'width="{_WIDTH}" height="{_short(height)}"'
-    return f'<div class="cluster_tree"><svg {size} role="img" aria-label="{label}">{"".join(parts)}</svg></div>'
+    return (
+        f'<div class="cluster_tree"><svg {size} role="img" '
+        f'aria-label="{label}">{"".join(parts)}</svg></div>'
+    )
 
 
 def _x(drawing: Drawing, co_association: float) -> float:
@@ -116,7 +126,10 @@ def _cuts(drawing: Drawing) -> Iterator[str]:
     bottom = _y(len(drawing.tree.leaves) - 1) + 20
     for place, (level, name) in enumerate(LEVELS.items()):
         x, y = _x(drawing, drawing.root.cut(level)), 10 + 15 * place
-        yield f'<path d="M{_short(x)} {y + 7}V{_short(bottom)}" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
+        yield (
+            f'<path d="M{_short(x)} {y + 7}V{_short(bottom)}" stroke="{_FAINT}" '
+            'stroke-dasharray="4 3"/>'
+        )
         yield _text(
             x,
             y,
@@ -155,7 +168,7 @@ def _fine(drawing: Drawing) -> Iterator[str]:
 
 
 def _default(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
-    """Yield a bar in the color of each default cluster beside its leaves, with its name, cells and stability."""
+    """Yield a bar in each default cluster's color beside its leaves, with name and numbers."""
     heads = ((_DEFAULT, "Cluster"), (_CELLS, "Cells"), (_STABILITY, "Stability"))
     yield from (_text(x, _TOP - 24, name, faint=True) for x, name in heads)
     clusters = drawing.root.clusters("cluster")

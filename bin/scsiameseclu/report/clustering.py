@@ -64,7 +64,7 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def convergence(total: NDArray[np.float64]) -> str:
-    """Return a verdict on a loss curve, shape (steps,): whether it fell, and whether its last tenth still does.
+    """Return a verdict on a loss curve, shape (steps,): did it fall, and does it still fall.
 
     The change of the mean from the last tenth but one to the last tenth decides: it counts where it
     is more than 2 % of the change since the start and more than twice its own standard error,
@@ -120,7 +120,7 @@ def _convergence_row(total: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the parts of a history by the names of their phases; the whole without a name where it has none."""
+    """Return the parts of a history by phase; the whole without a name if it has none."""
     if "phase" not in history:
         return {"": history}
     parts = history.groupby("phase", sort=False)
@@ -128,7 +128,7 @@ def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Curve]]:
-    """Return name of the loss -> name of the history -> its curve, the total of each phase by itself."""
+    """Return loss -> history -> curve, the total of each phase by itself."""
     curves: dict[str, dict[str, Curve]] = {}
     for label, history in histories.items():
         for name, part in _phases(history).items():

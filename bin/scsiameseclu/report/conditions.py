@@ -56,7 +56,10 @@ class _Comparison:
     @property
     def title(self) -> str:
         kind = f" ({text(self.cell_type, length=30)})" if self.cell_type else ""
-        against = f"{text(self.condition, length=20)} vs {text(self.genes['baseline'].iloc[0], length=20)}"
+        against = (
+            f"{text(self.condition, length=20)} vs "
+            f"{text(self.genes['baseline'].iloc[0], length=20)}"
+        )
         return f"{self.group.label}, {text(self.cluster)}{kind}: {against}"
 
 

@@ -1,4 +1,6 @@
-"""MultiQC's custom content: a :class:`Section` is one file with one heading and one table, plot or text.
+"""MultiQC's custom content.
+
+A :class:`Section` is one file with one heading and one table, plot or text.
 
 What sections and columns are called and what is said of them stands in ``sections.yml``. MultiQC
 puts names into HTML and into Plotly labels as they are. A table escapes each text that is no
@@ -50,7 +52,8 @@ _KINDS: dict[str, dict[str, Any]] = {
     "bar": {"format": "{:,.2f}", "bounds": (0, 1), "scale": "Blues"},
     "megabytes": {"format": "{:,.0f}", "suffix": "MB"},
 }
-"""Kinds of columns; a share is shown in percent, a unit is a number from 0 to 1, a bar one with a bar behind it."""
+"""Kinds of columns; a share is shown in percent, a unit is a number from 0 to 1, a bar one with a
+bar behind it."""
 _HINT = "Click a name to hide it, double-click to see it alone:"
 
 
@@ -61,7 +64,7 @@ class Html(str):
 
 
 def text(value: object, *, length: int = 60) -> Html:
-    """Return a user's value as harmless HTML: on one line, shortened to `length` characters, markup escaped."""
+    """Return a user's value as safe HTML: one line, at most `length` characters, escaped."""
     line = " ".join("".join(map(_printable, str(value))).split())
     return Html((line if len(line) <= length else f"{line[: length - 1]}…").translate(_ENTITIES))
 
@@ -75,7 +78,7 @@ def _printable(character: str) -> str:
 
 
 def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, Html]:
-    """Return users' values as harmless HTML, no two of them alike even where they differ in what is cut off."""
+    """Return users' values as safe HTML, all distinct even where they differ only past the cut."""
     shown: dict[str, Html] = {}
     for value in dict.fromkeys(values):
         label, turn = text(value, length=length), 1
@@ -104,14 +107,14 @@ def gene_list(genes: Iterable[str]) -> Html:
 
 
 def thin(count: int, share: float) -> NDArray[np.int64]:
-    """Return which of `count` rows stay when only `share` of them may: evenly spaced, the same each time."""
+    """Return which of `count` rows stay when only `share` may: evenly spaced, deterministic."""
     wanted = min(count, max(int(np.floor(count * share)), 1))
     rows: NDArray[np.int64] = np.floor(np.arange(wanted) * (count / wanted)).astype(np.int64)
     return rows
 
 
 def thinned(tables: Mapping[Key, pd.DataFrame], most: int) -> tuple[dict[Key, pd.DataFrame], str]:
-    """Return at most `most` rows, of each table the same share, and how many they are, as ``1 of 2`` or ``All 2``."""
+    """Return at most `most` rows, the same share of each table, and ``1 of 2`` or ``All 2``."""
     total = sum(map(len, tables.values()))
     share = min(1.0, most / total)
     drawn = {key: table.iloc[thin(len(table), share)] for key, table in tables.items()}
@@ -128,7 +131,7 @@ def first_rows(
     *,
     by: Callable[[Any], float | None] = lambda _row: 0,
 ) -> tuple[Rows, str]:
-    """Return the `most` rows of the lowest value `by`, and a sentence that says so where there are more."""
+    """Return the `most` rows lowest in `by`, and a sentence if there are more."""
     if len(rows) <= most:
         return rows, ""
     values = {name: by(row) for name, row in rows.items()}
@@ -234,7 +237,7 @@ class Column:
         fail: Iterable[str] = (),
         **looks: Any,
     ) -> Column:
-        """Return a column of one of the kinds; `good`, `warn` and `fail` are words that are coloured."""
+        """Return a column of a kind; `good`, `warn` and `fail` are words that are coloured."""
         named = {"pass": good, "warn": warn, "fail": fail}
         rules = {name: [{"s_eq": word} for word in words] for name, words in named.items() if words}
         return cls(title, about, **{"rules": rules} | _KINDS[kind] | looks)

@@ -59,7 +59,10 @@ class Branch:
         return replace(self, children=tuple(child.down_to(level) for child in self.children))
 
     def cut(self, level: str) -> float:
-        """Return a co-association at which the tree falls into the clusters of a level: the middle of the range."""
+        """Return a co-association at which the tree is cut into a level.
+
+        It is the middle of the range.
+        """
         merges = [branch for branch in self.branches() if branch.children]
         above = [branch.co_association for branch in merges if branch.levels[level] is None]
         below = [branch.co_association for branch in merges if branch.levels[level] is not None]
@@ -96,7 +99,7 @@ class Drawing:
 
     @cached_property
     def rows(self) -> dict[int, float]:
-        """Row of each branch of `tree`, by its ``id()``: leaves 0, 1, .., others in the middle of their two sides."""
+        """Return each branch's row, by ``id()``: leaves 0, 1, ..., others between their sides."""
         rows: dict[int, float] = {id(leaf): float(row) for row, leaf in enumerate(self.tree.leaves)}
         for branch in reversed(list(self.tree.branches())):
             if branch.children:
@@ -113,7 +116,7 @@ class Drawing:
 
 
 def read_tree(summary: Mapping[str, Any]) -> Branch | None:
-    """Return the tree of ``<group>.clustering.json``; None where the cells are one leaf or there is no tree."""
+    """Return the tree of ``<group>.clustering.json``; None with one leaf or no tree."""
     record = summary.get("dendrogram")
     if not record or not record["merges"]:
         return None

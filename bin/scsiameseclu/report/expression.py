@@ -1,4 +1,4 @@
-"""Expression in the report: what samples lost when they were joined, and the genes that vary most."""
+"""Expression in the report: what samples lost when joined, and the most variable genes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why samples and groups are missing; the step that ends a run needs no more of the report than this."""
+"""Why samples and groups are missing; light, as the step that ends a run imports it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Failure:
 
 
 def read_failures(directory: Path | None) -> list[Failure]:
-    """Read all ``*.failure.json`` of a folder and the folders in it, in the order of ids and steps."""
+    """Read all ``*.failure.json`` below a folder, in the order of ids and steps."""
     records = [read_json(path) for path in directory.rglob("*.failure.json")] if directory else []
     found = [
         Failure(

@@ -1,4 +1,4 @@
-"""The step that draws a group's static figures: for papers and slides, with the same colours as the report."""
+"""The step that draws a group's static figures, with the same colours as the report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ FORMATS: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
-"""Formats of the figures, and what is kept out of them so that the same figure is the same bytes."""
+"""Formats of the figures, and what is kept out of them so that the same figure is the same
+bytes."""
 
 _LEGEND_ROWS = 20
 _ON_DATA: dict[str, Any] = {
@@ -62,7 +63,9 @@ def draw_figures(
     summary: Path | None = None,
     annotations: list[Path] | None = None,
 ) -> None:
-    """Write what the report shows of a group's genes, and draw its figures as PNG and SVG, the same bytes each time.
+    """Write what the report shows of a group's genes, and draw its figures.
+
+    PNG and SVG, the same bytes each time.
 
     Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and the figures, where there is
     something to show, into ``figures/``. Points of SVG are pictures inside, which keeps the files
@@ -136,7 +139,7 @@ def _figures(
 def umap_figure(
     group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False
 ) -> Figure:
-    """Return the UMAP coloured by a categorical column of obs; `on_data` also writes the names onto the cells."""
+    """Return the UMAP coloured by a categorical column; `on_data` writes names on the cells."""
     names = _names(group, column)
     figure, axes = _square(legend=len(names))
     places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
@@ -231,7 +234,9 @@ def _sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
 
 
 def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
-    """Return a dot plot of each cluster's strongest markers: size is the share of cells, colour the mean expression.
+    """Return a dot plot of each cluster's strongest markers.
+
+    Size is the share of cells, colour the mean expression.
 
     None if there are no markers.
     """
@@ -242,8 +247,9 @@ def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     axes = figure.subplots()
     highest = profiles.groupby("gene")["mean"].transform("max").clip(lower=1e-9)
     dots = axes.scatter(
-        profiles["gene"].map(genes.index), profiles["cluster"].map(names.index), s=60 * profiles["share"],
-        c=profiles["mean"] / highest, cmap="viridis_r", vmin=0, vmax=1, linewidths=0,
+        profiles["gene"].map(genes.index), profiles["cluster"].map(names.index),
+        s=60 * profiles["share"], c=profiles["mean"] / highest, cmap="viridis_r", vmin=0, vmax=1,
+        linewidths=0,
     )  # fmt: skip
     axes.set_xticks(range(len(genes)), [short(gene, 18) for gene in genes], rotation=90)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
@@ -288,7 +294,7 @@ def _training_figure(history: pd.DataFrame) -> Figure | None:
 def _tree_figure(
     summary: Mapping[str, Any], types: Mapping[str, str], colors: Mapping[str, str]
 ) -> Figure | None:
-    """Return the tree of clusters with names, cells and stability of the default ones; None for a single leaf."""
+    """Return the tree of clusters with the default ones' figures; None for a single leaf."""
     root = read_tree(summary)
     if root is None:
         return None
@@ -300,13 +306,17 @@ def _tree_figure(
     for place, (level, name) in enumerate(LEVELS.items()):
         cut = root.cut(level)
         axes.axvline(cut, color="#8a8a8a", linewidth=0.8, linestyle="dashed", zorder=0)
-        axes.text(cut, -0.8 - 0.9 * (2 - place), f"{name}: {root.n_clusters(level)}", ha="center", fontsize=7,
-                  bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5})  # fmt: skip
+        axes.text(
+            cut, -0.8 - 0.9 * (2 - place), f"{name}: {root.n_clusters(level)}",
+            ha="center", fontsize=7, bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},
+        )  # fmt: skip
     clusters = root.clusters("cluster")
     for name, (first, last) in drawing.spans("cluster").items():
         words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
-        axes.plot([1.02, 1.02], [first - 0.35, last + 0.35], color=colors.get(name, UNKNOWN), linewidth=5,
-                  solid_capstyle="butt")  # fmt: skip
+        axes.plot(
+            [1.02, 1.02], [first - 0.35, last + 0.35],
+            color=colors.get(name, UNKNOWN), linewidth=5, solid_capstyle="butt",
+        )  # fmt: skip
         axes.text(
             1.05,
             (first + last) / 2,
@@ -335,7 +345,7 @@ def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> N
 def _types(
     prefix: str, group: ad.AnnData, annotations: Sequence[Path]
 ) -> dict[str, dict[str, str]]:
-    """Return group -> cluster -> cell type of all groups of the run, from which the report's colours follow."""
+    """Return group -> cluster -> cell type of all groups, which fix the report's colours."""
     types = {}
     for path in annotations:
         table = read_table(path, dtype={"cluster": str})
@@ -355,7 +365,7 @@ def _types(
 
 
 def short(name: object, length: int = 28) -> str:
-    """Return a name on one line, shortened to `length` characters, without what the font cannot draw."""
+    """Return a name on one line, cut to `length`, without what the font cannot draw."""
     line = " ".join(
         "".join(character if character.isprintable() else " " for character in str(name)).split()
     )
@@ -378,7 +388,8 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str) -> No
     ]
     # A leading underscore would hide an entry when the label is taken from the handle.
     axes.legend(
-        handles, [name for name, _ in entries], title=title, loc="upper left", bbox_to_anchor=(1, 1),
+        handles, [name for name, _ in entries], title=title, loc="upper "
+                                                                 "left", bbox_to_anchor=(1, 1),
         ncols=-(-len(entries) // _LEGEND_ROWS), alignment="left",
     )  # fmt: skip
 

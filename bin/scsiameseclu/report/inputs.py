@@ -41,11 +41,15 @@ QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 """The five numbers of a box; whiskers end where one cell in a hundred lies beyond."""
 
 _TEXT = (
-    "barcode sample other rule step gene label condition baseline note cluster cluster_coarse cluster_fine cell_type "
-    "runner_up evidence reference_type reference_agrees protein hashtag guide"
+    "barcode sample other rule step gene label condition baseline note cluster "
+    "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
+    "reference_agrees protein hashtag guide"
 )
 """Columns of any table that are text, whatever they look like."""
-_TABLES = "clusters umap annotation markers contingency genes profiles protein_profiles protein_markers hashtags guides"
+_TABLES = (
+    "clusters umap annotation markers contingency genes profiles protein_profiles "
+    "protein_markers hashtags guides"
+)
 _FILES = {
     **{name: f"{name}.tsv" for name in _TABLES.split()},
     "history": "training_history.tsv",
@@ -118,7 +122,7 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One row of the samplesheet and what became of it; `label` is its id as harmless HTML, unique in the report."""
+    """One row of the samplesheet and its results; `label` is its id as safe, unique HTML."""
 
     settings: Record
     label: str
@@ -144,7 +148,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The tables and records of one group, empty where they were not made; `label` is its id as harmless HTML."""
+    """Tables and records of one group, empty where missing; `label` is its id as safe HTML."""
 
     id: str
     label: str
@@ -268,7 +272,7 @@ def read_run(
     samples: Path, groups: Path, failures: Path | None, schema: Path | None, max_points: int, *,
     samplesheet: Path, parameters: Path, versions: Path, methods: Path,
 ) -> Run:  # fmt: skip
-    """Read all inputs of the report, which :func:`.tables.write_tables` explains; a missing folder is an empty one."""
+    """Read the report's inputs, see :func:`.tables.write_tables`; a missing folder is empty."""
     settings = json.loads(samplesheet.read_text(encoding="utf-8"))
     known = read_failures(failures)
     names = list(dict.fromkeys(str(row["group"]) for row in settings))

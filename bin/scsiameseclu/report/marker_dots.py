@@ -1,4 +1,7 @@
-"""The marker dot plot in the report, a picture, as MultiQC has no such plot: who has a marker, and how much of it."""
+"""The marker dot plot in the report.
+
+It is a picture, as MultiQC has no such plot.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def picture(group: Group, profiles: pd.DataFrame) -> str:
 
 
 def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
-    """Return the profiles with means relative to the highest; only the first genes where there were too many dots."""
+    """Return profiles with relative means, limited to the first genes if dots are too many."""
     most = max(_MAX_OF_GROUP // profiles["cluster"].nunique(), 1)
     rows = profiles[profiles["gene"].isin(profiles["gene"].unique()[:most])]
     return rows.assign(
@@ -59,7 +62,8 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
     y = {cluster: _STEP * (place + 1) for place, cluster in enumerate(clusters)}
     bottom = _STEP * (len(clusters) + 1)
     parts = [
-        f'<text x="{_LEFT}" y="{at + 4}" text-anchor="end">{group.titled(cluster, length=24)}</text>'
+        f'<text x="{_LEFT}" y="{at + 4}" '
+        f'text-anchor="end">{group.titled(cluster, length=24)}</text>'
         for cluster, at in y.items()
     ]
     parts += [
@@ -67,7 +71,10 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
         for gene, name in genes.items()
     ]
     for dot in profiles.to_dict("records"):
-        place = f'cx="{x[dot["gene"]]}" cy="{y[dot["cluster"]]}" r="{_LARGEST * dot["share"] ** 0.5:.1f}"'
+        place = (
+            f'cx="{x[dot["gene"]]}" cy="{y[dot["cluster"]]}" '
+            f'r="{_LARGEST * dot["share"] ** 0.5:.1f}"'
+        )
         title = (
             f"<title>{100 * dot['share']:.0f} &#37; of the cells, mean {dot['mean']:.2f}</title>"
         )

@@ -97,7 +97,7 @@ def _facts(run: Run) -> dict[str, object]:
         ),
         "by_consensus": sum(group.summary.get("method") == "consensus" for group in run.finished),
         "corrected": _number_of(sum(_corrected(run)), "group"),
-        "unlike": f"{sum(group.summary['placement']['n_unlike_known'] for group in run.finished if group.placed):,}",
+        "unlike": f"{sum(_unlike_known(run)):,}",
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
         "further": f", and through published methods ({chosen}) with the true number"
         if chosen
@@ -120,7 +120,10 @@ def _comparisons(run: Run) -> dict[str, object]:
     shares = _joined(group.composition for group in run.finished)
     judged = references.get("reference_agrees", pd.Series(dtype=str)).dropna()
     named = references.get("reference_type", pd.Series(dtype=str)).dropna()
-    agreed = f"; markers and reference agree on {sum(judged == 'yes')} of the {len(judged)} that both name"
+    agreed = (
+        f"; markers and reference agree on {sum(judged == 'yes')} of the "
+        f"{len(judged)} that both name"
+    )
     return {
         "reference_label": quoted(run.parameters.get("reference_label")),
         "named": (named != UNKNOWN).sum(),
@@ -195,8 +198,12 @@ def _corrected(run: Run) -> list[bool]:
     ]
 
 
+def _unlike_known(run: Run) -> list[int]:
+    return [group.summary["placement"]["n_unlike_known"] for group in run.finished if group.placed]
+
+
 def _benchmarked(run: Run) -> list[Group]:
-    """Return the groups that went through the benchmark: those with labels, where it was asked for."""
+    """Return the groups that were benchmarked: those with labels, if it was asked for."""
     failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
     asked = run.parameters.get("benchmark")
     return [group for group in run.finished if asked and group.scored and group.id not in failed]

@@ -1,4 +1,4 @@
-"""Proteins, hashtags and guides in the report: what each sample has of them, and how clusters differ in them."""
+"""Proteins, hashtags and guides in the report, by sample and between clusters."""
 
 from __future__ import annotations
 

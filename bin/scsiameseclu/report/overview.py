@@ -147,7 +147,10 @@ def _counted(verdicts: Mapping[Sample, tuple[Group, Verdict]]) -> str:
 
 
 def summary(run: Run) -> str:
-    """Return four lines for the console, samples, cells, clusters, how good they are; the pipeline adds a fifth."""
+    """Return four lines for the console: samples, cells, clusters, quality.
+
+    The pipeline adds a fifth.
+    """
     statuses = [verdict.status for _, verdict in _verdicts(run).values()]
     failed, warned = statuses.count("FAILED"), statuses.count("WARN")
     kept, came = (

@@ -1,4 +1,4 @@
-"""Colours that people with a colour vision deficiency can distinguish, given to the same name everywhere."""
+"""Colours for people with colour vision deficiency, the same for the same name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ SEQUENTIAL = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
 
 
 def cluster_color(position: int) -> str:
-    """Return the colour of the cluster (or sample) at `position`; after 14 of them, lighter and then darker shades."""
+    """Return the colour of the cluster (or sample) at `position`.
+
+    After 14 come lighter and then darker shades.
+    """
     turn, place = divmod(position, len(BASE))
     return _tinted(BASE[place], _TINTS[turn % 3])
 
@@ -50,7 +53,9 @@ def cell_type_colors(names: Iterable[str]) -> dict[str, str]:
 
 
 def cluster_colors(types: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Return a colour per cluster of each group, so that one colour does not mean other cells in the next group.
+    """Return a colour per cluster of each group.
+
+    A colour does not mean other cells in the next group.
 
     A cluster has the colour of its cell type; where several clusters of a group are of one type,
     they are shades of it. Clusters of no known type take, one after the other over all groups,

@@ -1,4 +1,4 @@
-"""Boils a group's expression down to what the report shows of it: variable genes, markers by cluster."""
+"""Reduce a group's expression to what the report shows: variable genes, markers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> 
 
 
 def variable_genes(group: ad.AnnData) -> pd.DataFrame:
-    """Return gene, mean, (normalized) dispersion and highly_variable of the genes that have a dispersion."""
+    """Return gene, mean, (normalized) dispersion and highly_variable, where there is dispersion."""
     if not {*_STATISTICS, "highly_variable"} <= set(group.var.columns):
         return pd.DataFrame(columns=["gene", *_STATISTICS.values(), "highly_variable"])
     table: pd.DataFrame = group.var[[*_STATISTICS, "highly_variable"]].rename(columns=_STATISTICS)
@@ -73,7 +73,7 @@ def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
 
 
 def top_markers(markers: pd.DataFrame, known: set[str]) -> list[str]:
-    """Return the strongest markers of each cluster in turn, each gene once, those of the data only."""
+    """Return each cluster's strongest markers in turn, each gene once, if in the data."""
     usable = markers[markers["gene"].isin(known)]
     heads = usable.groupby("cluster", sort=False).head(MARKERS_PER_CLUSTER)
     return list(dict.fromkeys(heads["gene"]))

@@ -1,4 +1,4 @@
-"""How the results were made: samplesheet, parameters, resources, versions, methods text; and how to open them."""
+"""How results were made: inputs, parameters, resources, versions, methods; how to open them."""
 
 from __future__ import annotations
 

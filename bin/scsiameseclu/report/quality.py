@@ -265,7 +265,7 @@ def _called(doublets: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """Return one data set per sample, or, where there are many, one for observed and one for simulated scores."""
+    """Return one data set per sample or, of many samples, one each for observed and simulated."""
     curves: dict[str, dict[str, Curve]] = {
         sample.label: {
             name: _shares(of["histogram"], key)
@@ -289,7 +289,7 @@ def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[
 
 
 def _shares(histogram: Mapping[str, Any], key: str) -> list[tuple[float, float]]:
-    """Return (score, share in percent per bin); bins without any score belong to the scores on their two sides.
+    """Return (score, percent per bin); bins without scores belong to the scores beside them.
 
     Scrublet's scores take few values, further apart the higher they are: most bins lie between two
     of them.

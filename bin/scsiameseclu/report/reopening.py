@@ -1,4 +1,4 @@
-"""How to open a group's AnnData again: lines that are shown as they are, and that the tests run as they are."""
+"""How to open a group's AnnData: code that the report shows and that the tests run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ text <- function(name) read(paste0(name, "/categories"))[read(paste0(name, "/cod
 genes <- read("var/_index")
 cells <- read("obs/_index")
 counts <- Matrix::sparseMatrix(
-  i = read("layers/counts/indices"), p = read("layers/counts/indptr"), x = as.numeric(read("layers/counts/data")),
+  i = read("layers/counts/indices"), p = read("layers/counts/indptr"),
+  x = as.numeric(read("layers/counts/data")),
   dims = c(length(genes), length(cells)), dimnames = list(genes, cells), index1 = FALSE
 )
 seurat <- Seurat::NormalizeData(Seurat::CreateSeuratObject(counts))

@@ -1,4 +1,4 @@
-"""Groups of several samples in the report: batch correction, mixing, concordance, and samples that stand apart."""
+"""Groups of several samples in the report: correction, mixing, concordance, outliers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from .inputs import Group, Run, natural
 from .palette import in_order
 
 MAX_PICTURES, MAX_HEATMAPS = 8, 4
-"""Groups whose UMAP is drawn before and after the correction, and whose samples' distances are drawn."""
+"""Groups whose UMAP is drawn before and after the correction, and whose samples' distances are
+drawn."""
 _MAX_ROWS, _NAMED_CLUSTERS = 60, 10
 _GAP = 1.3
 """How far to the right the second UMAP stands; each is one wide."""
@@ -143,7 +144,7 @@ def _concordance(groups: list[Group], limits: Mapping[str, float]) -> Iterator[S
 
 
 def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
-    """Yield the UMAPs before and after the correction, side by side, of a fifth of the points of other plots."""
+    """Yield UMAPs before and after correction side by side, with a fifth of the usual points."""
     corrected = {
         group.label: _places(run, group) for group in groups if "uncorrected_1" in group.umap
     }
@@ -167,7 +168,7 @@ def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
 
 
 def _places(run: Run, group: Group) -> pd.DataFrame:
-    """Return batch and places of the cells before and after the correction, each UMAP from 0 to 1 on either axis."""
+    """Return batch and UMAP places, before and after correction, scaled to 0 to 1 by axis."""
     batches = {sample.id: batch_of(sample.settings) for sample in run.samples}
     cells = group.clusters[["barcode", "sample"]].merge(
         group.umap, on="barcode", validate="one_to_one"
@@ -200,9 +201,11 @@ def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
     )
     for number, group in enumerate(known[:MAX_HEATMAPS], start=1):
         compared = (
-            "summed within each cell type that two samples share (10 cells each), and averaged over these"
+            "summed within each cell type that two samples share (10 cells each), "
+            "and averaged over these"
             if (group.distances["n_cell_types"] > 0).all()
-            else "summed over all cells, since two of the samples share no cell type (10 cells each)"
+            else "summed over all cells, since two of the samples share no cell "
+            "type (10 cells each)"
         )
         values = (
             _alike_together(_square(group))
@@ -240,7 +243,7 @@ def _alike_together(square: pd.DataFrame) -> pd.DataFrame:
 
 
 def _farthest(run: Run, group: Group) -> Html | None:
-    """Return the sample that is farthest from the others, with its mean distance; None of fewer than three."""
+    """Return the sample farthest from the others and its mean distance; None below three."""
     if len(group.distances) < 3:
         return None
     square = _square(group)

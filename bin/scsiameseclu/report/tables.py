@@ -43,7 +43,7 @@ def write_tables(
     logo: Path | None = None,
     max_points: int = MAX_POINTS,
 ) -> None:
-    """Write the report's sections and their order, and what the console shows, into the current directory.
+    """Write the report's sections, their order, and the console's summary to the working folder.
 
     ``*_mqc.json`` is one file per section, ``section_order.yml`` configures MultiQC,
     ``summary.txt`` is for people.
@@ -97,7 +97,7 @@ def report_sections(run: Run) -> list[tuple[str, Section]]:
 
 
 def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
-    """Return MultiQC's settings for chapters and sections in this order; it would sort them by name."""
+    """Return MultiQC's settings for this order, as it would sort chapters by name."""
     places = {
         section.id: {"order": 10 * place} for place, (_, section) in enumerate(sections, start=100)
     }

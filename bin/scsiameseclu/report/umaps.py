@@ -17,10 +17,12 @@ MAX_PLOTS = 4
 _CONFIDENCE = (0.3, 0.5, 0.7, 0.9)
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _LOOK = {
-    "Cluster": "clusters that lie apart and hold together are easy; a cluster in several islands deserves a look. Each "
-    "has a shade of its cell type's colour, if it has one.",
-    "Cell type": "the same colour is the same type in all plots of this report and in all figures; grey is Unknown.",
-    "Sample": "samples should mix within cell types; islands of one sample point to a batch effect, or to its biology.",
+    "Cluster": "clusters that lie apart and hold together are easy; a cluster in several islands "
+    "deserves a look. Each has a shade of its cell type's colour, if it has one.",
+    "Cell type": "the same colour is the same type in all plots of this report and in all "
+    "figures; grey is Unknown.",
+    "Sample": "samples should mix within cell types; islands of one sample point to a batch "
+    "effect, or to its biology.",
     "Condition": "where conditions do not mix, cells respond, or batches differ with them.",
     "Coarse cluster": "what the clusters become where the tree is cut nearer to its root.",
     "Fine cluster": "what they become where it is cut nearer to its leaves.",
@@ -81,7 +83,7 @@ def _section(
 
 
 def _cells(group: Group, run: Run) -> pd.DataFrame:
-    """Return the cells of a group with clusters, coordinates, condition and metrics of quality control."""
+    """Return a group's cells with clusters, coordinates, condition and quality metrics."""
     cells = group.clusters.merge(group.umap, on="barcode", validate="one_to_one")
     members = [sample for sample in run.samples if sample.id in group.samples]
     conditions = {
@@ -124,7 +126,10 @@ def _clouds(cells: pd.DataFrame, column: str, colors: Mapping[str, str], prefix:
 
 
 def _graded(cells: pd.DataFrame, edges: Mapping[str, Sequence[float] | None]) -> dict[str, Clouds]:
-    """Return the colourings by ranges of a number, about a fifth of the cells each, those in sight last on top."""
+    """Return colourings by ranges of a number.
+
+    Of confidence the low range is drawn last, on top.
+    """
     confidence = _ranges(cells, "confidence", _CONFIDENCE)
     views = {"Confidence": dict(reversed(confidence.items()))}
     for metric, found in edges.items():
@@ -134,7 +139,7 @@ def _graded(cells: pd.DataFrame, edges: Mapping[str, Sequence[float] | None]) ->
 
 
 def _ranges(cells: pd.DataFrame, column: str, edges: Sequence[float]) -> Clouds:
-    """Return a cloud per range between `edges`, from low (dark) to high (light); empty ones are left out."""
+    """Return a cloud per range of `edges`, low (dark) to high (light), without empty ones."""
     known = cells[cells[column].notna()]
     place = np.digitize(known[column], edges)
     steps = np.linspace(len(SEQUENTIAL) - 1, 0, len(edges) + 1).round().astype(int)
@@ -154,7 +159,10 @@ def _range_names(edges: Sequence[float]) -> list[str]:
 
 
 def _edges(values: list[pd.Series[float]]) -> list[float] | None:
-    """Return the quintiles, two digits each, so that each range has a good number of cells; None without a value."""
+    """Return the quintiles, two digits each, or None without a value.
+
+    Each range has a good number of cells.
+    """
     known = pd.concat(values).dropna() if values else pd.Series(dtype=float)
     if known.empty:
         return None

@@ -11,7 +11,7 @@ from .failures import read_failures
 
 
 def tell_failures(*, failures: Path) -> None:
-    """Fail with every problem of every sample and group that could not be finished; do nothing if there is none.
+    """Fail with every problem of samples and groups that did not finish, if there is one.
 
     Parameters
     ----------

@@ -37,7 +37,8 @@ def farewell(listing, sheet) {
 }
 
 def quote(value) {
-    value.toString() ==~ /[\w.\/-]+/ ? value.toString() : "'${value.toString().replace("'", "'\\''")}'"
+    def text = value.toString()
+    text ==~ /[\w.\/-]+/ ? text : "'${text.replace("'", "'\\''")}'"
 }
 
 workflow FIND_SAMPLES {

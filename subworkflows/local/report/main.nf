@@ -69,7 +69,11 @@ workflow REPORT {
             .toList()
             .map { logo -> files("${projectDir}/assets/{logo.svg,multiqc.css}") + logo },
     )
-    REPORT_VERDICT(collected_failures.filter { records -> records }, REPORT_MULTIQC.out.report, code)
+    REPORT_VERDICT(
+        collected_failures.filter { records -> records },
+        REPORT_MULTIQC.out.report,
+        code,
+    )
 
     emit:
     report = REPORT_MULTIQC.out.report

@@ -13,7 +13,9 @@ def importedStages() {
         annotation: ['expression', 'intake'],
         evaluation: ['annotation', 'clustering'],
         report: ['annotation'],
-        benchmark: ['annotation', 'clustering', 'evaluation', 'expression', 'intake', 'quality', 'report'],
+        benchmark: [
+            'annotation', 'clustering', 'evaluation', 'expression', 'intake', 'quality', 'report',
+        ],
     ]
 }
 

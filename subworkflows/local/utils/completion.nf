@@ -31,11 +31,11 @@ def reportFile() {
 def closingMessage(run) {
     def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {
-        return 'The run stopped before its report. Correct what the message above names, then repeat ' +
-            'the command with -resume.'
+        return 'The run stopped before its report. Correct what the message above names, then ' +
+            'repeat the command with -resume.'
     }
-    def failed = 'Not everything is in the results: the report and the messages above say what failed ' +
-        'and how to correct it. Exit status 1.'
+    def failed = 'Not everything is in the results: the report and the messages above say what ' +
+        'failed and how to correct it. Exit status 1.'
     ([summary.text.trim(), "Report:   ${reportPath()}"] + (run.success ? [] : [failed])).join('\n')
 }
 
@@ -50,7 +50,8 @@ def attempt(what, action) {
 }
 
 def subject(run) {
-    "scSiameseClu ${run.success ? 'finished' : 'FAILED'}: ${params.report_title ?: run.runName}".toString()
+    def status = run.success ? 'finished' : 'FAILED'
+    "scSiameseClu ${status}: ${params.report_title ?: run.runName}".toString()
 }
 
 def mail(run, message, recipients) {

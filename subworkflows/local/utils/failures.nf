@@ -28,12 +28,12 @@ def killedRecord(key, value) {
     def (_prefix, process, id) = key
     def (status, memory, time) = value
     def problem = [
-        what: "The task was stopped each time it was tried, the last time with ${memory} of memory " +
-            "and ${time}: ${deathOf(status.toInteger())}.",
+        what: "The task was stopped each time it was tried, the last time with ${memory} of " +
+            "memory and ${time}: ${deathOf(status.toInteger())}.",
         where: "${process} (${id})",
         remedy: "Raise resourceLimits, or memory and time of ${process} (docs/infrastructure.md, " +
-            "Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what it " +
-            "took.",
+            "Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what " +
+            "it took.",
     ]
     [id: id, step: process.toLowerCase().replaceFirst('_', '.'), problems: [problem]]
 }

@@ -4,7 +4,9 @@
 // [meta of the group with its size, files of its samples]
 def mergedByGroup(samples) {
     samples
-        .map { meta, file -> [[id: meta.group], file, meta.subMap(['n_cells', 'n_values', 'n_captured'])] }
+        .map { meta, file ->
+            [[id: meta.group], file, meta.subMap(['n_cells', 'n_values', 'n_captured'])]
+        }
         .groupTuple()
         .map { meta, members, sizes ->
             def size = [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()]

@@ -63,8 +63,8 @@ def parameterProblems(name, value, property) {
     }
     if (value.toString() ==~ /(?s).*\p{Cntrl}.*/) {
         return [
-            "--${name} is ${shown(value)} but must be without line breaks, tabs and other control " +
-            "characters."
+            "--${name} is ${shown(value)} but must be without line breaks, tabs and other " +
+            "control characters."
         ]
     }
     rangeProblems(name, value, property) +
@@ -127,7 +127,9 @@ def pathProblems(name, value, property) {
     def fits = java.nio.file.Files.isRegularFile(path) || (may_be_folder && path.isDirectory())
     if (property.exists && !fits) {
         def wanted = may_be_folder ? 'file or folder' : 'file'
-        return ["--${name} is ${shown(value)} but is no ${wanted} that can be read from end to end."]
+        return [
+            "--${name} is ${shown(value)} but is no ${wanted} that can be read from end to end."
+        ]
     }
     property.format == 'directory-path'
         ? folderProblems(name, value, path.resolve('pipeline_info'))
@@ -182,7 +184,13 @@ def hasType(value, type) {
 }
 
 def typeName(type) {
-    [integer: 'a whole number', number: 'a number', boolean: 'true or false', string: 'a text'][type]
+    def names = [
+        integer: 'a whole number',
+        number: 'a number',
+        boolean: 'true or false',
+        string: 'a text',
+    ]
+    names[type]
 }
 
 // A value as the user gave it, on one line.
@@ -197,7 +205,9 @@ def helpMessage(schema) {
     def usage = "${manifest.name} ${manifest.version}: ${manifest.description}\n\n" +
         "Usage: ./nextflow run . -profile venv --input samplesheet.csv --outdir results\n"
     def described = groups.collect { group ->
-        def parameters = group.properties.collect { name, property -> parameterHelp(name, property) }
+        def parameters = group.properties.collect { name, property ->
+            parameterHelp(name, property)
+        }
         "\n${group.title}\n" + parameters.join()
     }
     usage + described.join()

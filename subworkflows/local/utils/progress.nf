@@ -8,7 +8,8 @@ def showProgress(process, seconds = 60) {
         def told = [:]
         def begun = System.currentTimeMillis()
         def timer = new Timer('progress', true)
-        timer.schedule({ tellProgress(process, begun, told) } as TimerTask, 1000L * seconds, 1000L * seconds)
+        def task = { tellProgress(process, begun, told) } as TimerTask
+        timer.schedule(task, 1000L * seconds, 1000L * seconds)
     }
 }
 

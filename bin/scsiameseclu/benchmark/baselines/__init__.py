@@ -1,4 +1,4 @@
-"""The methods that the paper compares with, and SC3: compact, written from their papers, without a label.
+"""The methods that the paper compares with, and SC3, written from their papers, without labels.
 
 Each module is one method; what is done differently from paper and published code stands in its
 docstrings. None of their libraries is loaded before a fit.

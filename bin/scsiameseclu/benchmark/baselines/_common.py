@@ -1,4 +1,4 @@
-"""What the baselines share: their input, batches, autoencoder, ZINB head, Student's t head and graph head.
+"""What the baselines share: input, batches, autoencoder, and ZINB, Student's t and graph heads.
 
 Every training is deterministic for a seed on the CPU, sees minibatches only, and takes as many
 epochs as its paper says, but at most ``MOST_STEPS`` steps: small sets are trained as published, and
@@ -35,7 +35,8 @@ BATCH = 256
 MOST_STEPS = 400
 """Most steps of one stage of a training."""
 GENES = 512
-"""Genes, drawn anew at each step, whose counts enter the likelihood of a batch: its mean over genes is the same."""
+"""Genes, drawn anew at each step, whose counts enter the likelihood of a batch: its mean over genes
+is the same."""
 HIDDEN, LATENT = (256, 64), 32
 """Widths of the encoders (Tian et al. 2019); the decoders mirror them."""
 STARTS = 20
@@ -101,7 +102,7 @@ def some_genes(cells: Cells) -> torch.Tensor:
 
 
 def batches(n: int, *, epochs: int, size: int = BATCH) -> Iterator[torch.Tensor]:
-    """Yield random batches of n cells for a number of epochs, but at most ``MOST_STEPS`` of them."""
+    """Yield random batches of n cells for some epochs, but at most ``MOST_STEPS`` of them."""
     left = MOST_STEPS
     for _ in range(epochs):
         for batch in torch.split(torch.randperm(n), size):  # type: ignore[no-untyped-call]
@@ -131,7 +132,7 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """A perceptron and its mirror image around a linear latent layer; reconstructs the expression."""
+    """A perceptron and its mirror image around a linear latent layer; reconstructs expression."""
 
     def __init__(self, n_genes: int, hidden: Sequence[int] = HIDDEN, latent: int = LATENT) -> None:
         super().__init__()
@@ -152,7 +153,9 @@ class Autoencoder(nn.Module):
 
 
 class ZinbHead(nn.Module):
-    """Reads from the decoder's last layer the distribution of counts: mean, dispersion and dropout of each (b, g).
+    """Distribution of counts from the decoder's last layer.
+
+    It is mean, dispersion and dropout of each (b, g).
 
     Eqs. 3 to 5 of Tian et al. (Nat Mach Intell 1, 191, 2019).
     """
@@ -176,7 +179,7 @@ class ZinbHead(nn.Module):
         )
 
     def loss(self, hidden: torch.Tensor, cells: Cells, batch: torch.Tensor) -> torch.Tensor:
-        """Return the negative log-likelihood of a batch's counts, the mean over cells and some genes."""
+        """Return the negative log-likelihood of a batch's counts, mean over cells and genes."""
         genes = some_genes(cells)
         return zinb(cells.counts[batch][:, genes], self(hidden, cells.size_factors[batch], genes))
 
@@ -190,7 +193,7 @@ class ZinbAutoencoder(Autoencoder):
         self.zinb = ZinbHead(HIDDEN[0], n_genes)
 
     def counts_loss(self, cells: Cells, batch: torch.Tensor) -> torch.Tensor:
-        """Return the negative log-likelihood of a batch's counts, its expression being seen through noise."""
+        """Return the negative log-likelihood of a batch's counts from noisy expression."""
         x = cells.scaled[batch]
         return self.zinb.loss(
             self.decoder(self.encode(x + self.noise * torch.randn_like(x))), cells, batch
@@ -198,7 +201,10 @@ class ZinbAutoencoder(Autoencoder):
 
 
 class StudentHead(nn.Module):
-    """Soft assignment to centroids, q of Xie et al. (ICML 2016), eq. 1, and the divergence from its target."""
+    """Soft assignment q to centroids, and its divergence from the target.
+
+    Source: Xie et al. (ICML 2016), eq. 1.
+    """
 
     def __init__(self, centroids: torch.Tensor) -> None:
         super().__init__()
@@ -247,7 +253,9 @@ def refine(
     *,
     epochs: int,
 ) -> NDArray[np.int64]:
-    """Train with the target of Xie et al. (2016), renewed after each epoch, until hardly a cell changes its cluster.
+    """Train with the target of Xie et al. (2016) until hardly any cell changes its cluster.
+
+    The target is renewed after each epoch.
 
     Parameters
     ----------
@@ -284,7 +292,10 @@ def refine(
 
 
 class GraphHead(nn.Module):
-    """A graph convolution, A x W (Kipf and Welling, ICLR 2017, eq. 2), A being the normalized graph of a batch."""
+    """Graph convolution A x W, with A the normalized graph of a batch.
+
+    Source: Kipf and Welling, ICLR 2017, eq. 2.
+    """
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -310,7 +321,7 @@ def neighbor_graph(points: NDArray[np.float32], k: int) -> csr_matrix:
 def subgraphs(
     graph: csr_matrix, *, epochs: int, seeds: int = 32
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield cells with all their neighbors, and the adjacency among them, loops included, as dense batches.
+    """Yield cells with all their neighbors, and their adjacency with loops, as dense batches.
 
     A graph head thus sees whole neighborhoods of the `seeds`, and never the n x n matrix.
     """

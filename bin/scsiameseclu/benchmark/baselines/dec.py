@@ -28,7 +28,7 @@ EPOCHS, MOST_EPOCHS = 300, 300
 
 
 def dec_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:
-    """Pretrain an autoencoder by its mean squared error, drop its decoder, and train KL(p || q), eqs. 1 to 3.
+    """Pretrain an autoencoder by squared error, drop its decoder, train KL(p || q), eqs. 1 to 3.
 
     The encoder has the widths that Tian et al. (2019) compare it with, not the 500-500-2000-10 of
     images. SGD with rate .01 and momentum .9, as published.

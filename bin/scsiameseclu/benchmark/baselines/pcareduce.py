@@ -35,7 +35,9 @@ def pcareduce_labels(
     seed: int,
     device: str,  # noqa: ARG001
 ) -> NDArray[np.int64]:
-    """Merge the clusters of k-means one by one, with one component less at each step, down to the number wanted.
+    """Merge the clusters of k-means one by one, down to the number wanted.
+
+    Each step uses one component less.
 
     The pair that is merged is the one whose cells are most probable in one normal distribution (eq.
     3, method "M").
@@ -64,7 +66,7 @@ def _cluster(points: Array) -> _Cluster:
 
 
 def _log_density(a: _Cluster, b: _Cluster, d: int) -> float:
-    """Return the log-density of the cells of both under the normal distribution of their pooled moments.
+    """Return the log-density of the cells of both under one normal with their pooled moments.
 
     Its mean is theirs and its covariance the mean of the two, weighted by their cells, as
     published; of a cluster of one cell it is the identity.

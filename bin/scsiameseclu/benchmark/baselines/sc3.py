@@ -26,7 +26,7 @@ GENES = (0.06, 0.94)
 
 
 def sc3_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:  # noqa: ARG001
-    """Cluster by k-means in many spectral embeddings of three distances, and cut the tree of their consensus."""
+    """Cluster by k-means in spectral embeddings of three distances; cut their consensus tree."""
     rng = np.random.default_rng(seed)
     genes = adata.var["highly_variable"].to_numpy(dtype=bool)
     logs = adata.X[:, genes].toarray().astype(np.float32)
@@ -50,7 +50,7 @@ def sc3_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) ->
 def _consensus(
     x: NDArray[np.float32], n_clusters: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return the cut, by complete linkage, of the share of k-means partitions in which two cells are apart."""
+    """Return the complete-linkage cut of the share of k-means partitions that part two cells."""
     n = len(x)
     low, high = (max(1, round(share * n)) for share in SHARES)
     numbers = np.unique(np.linspace(low, high, min(MOST_NUMBERS, high - low + 1)).astype(int))
@@ -79,7 +79,7 @@ def _distances(x: NDArray[np.float32]) -> list[NDArray[np.float64]]:
 
 
 def _embeddings(distances: NDArray[np.float64], d: int) -> list[NDArray[np.float64]]:
-    """Return the first d principal components of the distances, and eigenvectors of the graph's Laplacian."""
+    """Return the first d principal components of the distances and Laplacian eigenvectors."""
     n = len(distances)
     centered = (distances - distances.mean(axis=0)) / np.where(
         distances.std(axis=0) > 0, distances.std(axis=0), 1

@@ -39,7 +39,9 @@ class _Linear(nn.Module):
 def sccdcg_labels(
     adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
 ) -> NDArray[np.int64]:
-    """Embed by reconstruction, orthogonality and the cut (eqs. 3 to 8), then add optimal transport; labels by k-means.
+    """Embed by reconstruction, orthogonality and cut, then optimal transport; labels by k-means.
+
+    Equations 3 to 8.
 
     Corrected: the divergence is taken of log-probabilities, and the target is renewed throughout. A
     graph is that of a batch, and the columns of z have length 1 over it. Settings are the same for

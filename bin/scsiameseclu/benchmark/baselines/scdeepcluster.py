@@ -35,7 +35,7 @@ EPOCHS, MOST_EPOCHS = 300, 300
 def scdeepcluster_labels(
     adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
 ) -> NDArray[np.int64]:
-    """Pretrain a denoising autoencoder by the ZINB likelihood (eq. 6), then add KL(p || q) with weight 1 (eq. 10).
+    """Pretrain a denoising ZINB autoencoder (eq. 6), then add KL(p || q) with weight 1 (eq. 10).
 
     Adam (AMSGrad, rate .001), then Adadelta (rate 1, decay .95), as published.
     """

@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 NEIGHBORS, SHARE = 10, 0.5
-"""Neighbors of a cell in the graph, and the share of the autoencoder's layer in the graph network's (sigma)."""
+"""Neighbors of a cell in the graph, and the share of the autoencoder's layer in the graph network's
+(sigma)."""
 WEIGHTS = {"assignment": 0.1, "graph": 0.01, "expression": 1.0, "counts": 0.1}
-"""Weights of the objective, eq. 14: cross-entropy of q and p, KL(p || graph), squared error, ZINB."""
+"""Weights of the objective, eq. 14: cross-entropy of q and p, KL(p || graph), squared error,
+ZINB."""
 PRETRAIN_EPOCHS, EPOCHS = 200, 100
 RENEWED = 20
 """Steps after which the target is renewed."""
@@ -56,7 +58,7 @@ class _Network(nn.Module):
         self.zinb = ZinbHead(HIDDEN[0], n_genes)
 
     def prediction(self, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
-        """Return the graph network's log-probabilities, its layers mixed with the encoder's (eqs. 8 to 10)."""
+        """Return the graph network's log-probabilities, mixed with the encoder's (eqs. 8 to 10)."""
         hidden, h = x, self.graph[0](x, adjacency).relu()
         for place, layer in enumerate(self.graph[1:-1]):
             hidden = self.autoencoder.hidden[2 * place + 1](
@@ -70,7 +72,7 @@ class _Network(nn.Module):
 def scdsc_labels(
     adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
 ) -> NDArray[np.int64]:
-    """Train a ZINB autoencoder and a graph network together; labels are the graph network's (eq. 10).
+    """Train a ZINB autoencoder and a graph network together; labels are the latter's (eq. 10).
 
     The autoencoder is pretrained by its squared error. The published code takes all cells in each
     of 300 steps, with rate .0001; here a step sees the neighborhoods of 32 cells, with rate .001.

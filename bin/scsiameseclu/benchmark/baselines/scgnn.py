@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (512, 128)
 DETECTED = 0.9
-"""Share of the detected values in the squared error, which the regulatory signals have there (alpha)."""
+"""Share of the detected values in the squared error, which the regulatory signals have there
+(alpha)."""
 SPARSITY = 1.0
 """Weight of the parameters' absolute values in the error summed over all cells and genes."""
 NEIGHBORS = 10
@@ -77,7 +78,7 @@ class _GraphAutoencoder(nn.Module):
 def scgnn_labels(
     adata: ad.AnnData, *, n_clusters: int | Literal["auto"], seed: int, device: str
 ) -> NDArray[np.int64]:
-    """Iterate feature autoencoder, graph autoencoder, clusters and cluster autoencoders until the clusters stay.
+    """Iterate feature, graph and cluster autoencoders and clusters until the clusters stay.
 
     k-means on the graph's embedding; ``auto``: as many clusters as a share of Louvain's (Methods,
     "Iterative process"). Replaced: the regulatory signals of the left-truncated mixture Gaussian
@@ -125,7 +126,10 @@ def _fit(
 def _by_cluster(
     model: _FeatureAutoencoder, x: torch.Tensor, labels: NDArray[np.int64]
 ) -> torch.Tensor:
-    """Return the reconstruction of the cells by an autoencoder of each cluster, which begins as that of all cells."""
+    """Return the cells' reconstruction by an autoencoder per cluster.
+
+    Each starts as the autoencoder of all cells.
+    """
     found = torch.empty_like(x)
     for cluster in np.unique(labels):
         cells = torch.from_numpy(np.flatnonzero(labels == cluster))
@@ -139,7 +143,7 @@ def _by_cluster(
 
 
 def _pruned(z: NDArray[np.float32]) -> csr_matrix:
-    """Return the neighbor graph without a cell's neighbors that are further than its mean distance and one SD."""
+    """Return the graph without neighbors beyond a cell's mean distance plus one SD."""
     neighbors, distances = knn_indices(z, n_neighbors=NEIGHBORS)
     near = distances <= (distances.mean(axis=1) + distances.std(axis=1))[:, None]
     rows = np.broadcast_to(np.arange(len(z))[:, None], near.shape)[near]
@@ -150,7 +154,7 @@ def _pruned(z: NDArray[np.float32]) -> csr_matrix:
 
 
 def _graph_embedding(z: torch.Tensor, graph: csr_matrix) -> torch.Tensor:
-    """Return the mean of the variational graph autoencoder of the binarized features (eqs. 3 to 6)."""
+    """Return the mean of the variational graph autoencoder on binarized features (eqs. 3 to 6)."""
     features = (z > z.mean(0)).float()
     model = _GraphAutoencoder().to(z.device)
     adam = torch.optim.Adam(model.parameters(), lr=0.01)

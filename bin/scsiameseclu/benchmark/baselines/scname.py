@@ -1,4 +1,7 @@
-"""scNAME: neighborhood contrastive clustering with ancillary mask estimation (Wan et al., Bioinformatics 38, 2022)."""
+"""scNAME: neighborhood contrastive clustering with ancillary mask estimation.
+
+Source: Wan et al., Bioinformatics 38, 2022.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class _Network(ZinbAutoencoder):
 def scname_labels(
     adata: ad.AnnData, *, n_clusters: int, seed: int, device: str
 ) -> NDArray[np.int64]:
-    """Pretrain by likelihood and mask estimation (eqs. 2 and 4), then add neighbors and clusters (eqs. 5 to 8).
+    """Pretrain by likelihood and masks (eqs. 2 and 4), then add neighbors and clusters (5 to 8).
 
     Adam's rate is .001 (.0001 there, in more steps).
     """
@@ -97,7 +100,7 @@ def scname_labels(
 def _pretext(
     model: _Network, cells: Cells, batch: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return likelihood and mask estimation (eqs. 2 and 4), and the latents of the cells and of the masked cells."""
+    """Return likelihood and mask losses (eqs. 2 and 4), and latents of cells and masked cells."""
     x = cells.scaled[batch]
     shuffled = x.gather(0, torch.randint(len(x), x.shape).to(x.device))
     masked = torch.where(torch.rand_like(x) < MASKED, shuffled, x)
@@ -125,7 +128,7 @@ def _neighbors_loss(z: torch.Tensor, z_masked: torch.Tensor, bank: torch.Tensor)
 
 
 def _kmeans(z: torch.Tensor, clusters: torch.Tensor) -> torch.Tensor:
-    """Return eq. 8: squared distances to the clusters, weighted by the squared softmax of their negative."""
+    """Return eq. 8: squared distances to clusters, weighted by squared softmax of the negative."""
     squared = (z[:, None] - clusters).square().sum(2)
     weights = torch.softmax(-2 * squared, dim=1)
     return (squared * weights).sum(1).mean()

@@ -26,7 +26,7 @@ def suscc_labels(
     seed: int,
     device: str,  # noqa: ARG001
 ) -> NDArray[np.int64]:
-    """Apply UMAP twice, cluster half of the cells by k-means and classify the others by their nearest neighbors.
+    """Apply UMAP twice, cluster half of the cells by k-means, classify the others by neighbors.
 
     The first UMAP takes the Spearman correlation of the cells' highly variable genes, the second
     the Euclidean distance in the first. The paper's numbers of dimensions and neighbors, and its

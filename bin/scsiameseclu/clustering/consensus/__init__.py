@@ -1,1 +1,1 @@
-"""The training-free consensus: normalizations, neighbor graphs, partitions, one dendrogram and its cuts."""
+"""The training-free consensus: normalizations, neighbors, partitions, dendrogram and cuts."""

@@ -29,7 +29,8 @@ MOVED_BY = 1_000
 CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100
 """One of Harmony's clusters for so many cells, and at most so many."""
 FITTED_CELLS = 4_000
-"""Cells on which the correction is found, so that its time stays a small share of the clustering's."""
+"""Cells on which the correction is found, so that its time stays a small share of the
+clustering's."""
 BLOCK = 20_000
 """Cells corrected at a time."""
 APPLIED = 3
@@ -37,7 +38,8 @@ APPLIED = 3
 DIVERSITY, WIDTH, RIDGE = 2.0, 0.1, 1.0
 """Harmony's theta, sigma and lambda: its defaults."""
 CORRECTIONS, ASSIGNMENTS, BLOCKS = 10, 4, 20
-"""Corrections, assignments before each, and the blocks of cells that an assignment takes one by one."""
+"""Corrections, assignments before each, and the blocks of cells that an assignment takes one by
+one."""
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -193,7 +195,7 @@ def _normalized(shares: Floats) -> Floats:
 
 
 def _assign(shares: Floats, likeness: Floats, one_hot: Floats, rng: np.random.Generator) -> None:
-    """Assign the cells anew, block by block, in place; a cluster repels batches of which it has too much."""
+    """Assign the cells anew, block by block, in place; clusters repel batches in excess."""
     total = shares.sum(axis=0)
     held, part = one_hot.T @ shares, one_hot.mean(axis=0)
     for block in np.array_split(rng.permutation(len(shares)), min(BLOCKS, len(shares))):
@@ -205,7 +207,10 @@ def _assign(shares: Floats, likeness: Floats, one_hot: Floats, rng: np.random.Ge
 
 
 def _wanted(part: Floats, total: Floats, held: Floats) -> Floats:
-    """Return the factor of each cluster for cells of each batch, from the batch's share and the cells that it holds."""
+    """Return the factor of each cluster for cells of each batch.
+
+    It follows from the batch's share and the cells that the cluster holds.
+    """
     return np.asarray(((np.outer(part, total) + 1) / (held + 1)) ** DIVERSITY)
 
 

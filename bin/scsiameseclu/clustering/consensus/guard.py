@@ -1,4 +1,6 @@
-"""Whether batches should be corrected, judged without labels: is it needed, and do clusters stay the same types.
+"""Whether batches should be corrected, judged without labels.
+
+It must be needed, and clusters must stay the same types.
 
 Every correction also joins types that only one batch has. So a corrected clustering is taken only
 where cells of its clusters lay beside their own batch before, and where the raw counts say that its
@@ -17,17 +19,20 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 MIXED = 0.9
-"""Neighbors from other batches, over their expectation, from which on there is nothing to correct."""
+"""Neighbors from other batches, over their expectation, from which on there is nothing to
+correct."""
 VALID = 0.7
 """Agreement between batches from which on the corrected clusters are types."""
 SHARED = 0.4
-"""Share of the differences between batches, from which on they are effects of the batch and not of types."""
+"""Share of the differences between batches, from which on they are effects of the batch and not of
+types."""
 DOUBTFUL = 0.65
 """Agreement below which a single cluster is doubtful."""
 FEWEST_CELLS = 10
 """Cells from which on a batch counts in a cluster."""
 IN_COMMON = 0.5
-"""Share of each batch's cells that clusters in common hold at least: of a few cells noise decides."""
+"""Share of each batch's cells that clusters in common hold at least: of a few cells noise
+decides."""
 DEPTH = 1e4
 """Counts to which summed expression is scaled."""
 
@@ -130,7 +135,10 @@ def _decision(need: float | None, validity: float | None, shared: float | None) 
 
 
 def mixing(graph: csr_matrix, labels: Integers, batches: Integers) -> float | None:
-    """Return the share of neighbors from other batches within clusters, over its expectation; 1 is well mixed."""
+    """Return the share of neighbors from other batches within clusters, over its expectation.
+
+    1 is well mixed.
+    """
     edges = coo_matrix(graph)
     inside = labels[edges.row] == labels[edges.col]
     first, second = edges.row[inside], edges.col[inside]
@@ -170,7 +178,7 @@ def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreem
 
 
 def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[Floats, Integers]:
-    """Return the summed expression of (batch, half, cluster, gene), and the cells of (batch, cluster)."""
+    """Return summed expression by (batch, half, cluster, gene), and cells by (batch, cluster)."""
     n, k, b = len(labels), int(labels.max()) + 1, int(batches.max()) + 1
     sizes = np.bincount(batches * k + labels, minlength=b * k).reshape(b, k)
     # Every second cell of a batch's cluster is of the other half.
@@ -188,7 +196,7 @@ def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[
 
 
 def _products(first: Floats, second: Floats) -> Floats:
-    """Return for each cluster the covariance between batches, and that between halves of the first and of the second.
+    """Return, per cluster, the covariance between batches and those between halves of each batch.
 
     Both of shape (halves, clusters, genes).
     """
@@ -198,7 +206,7 @@ def _products(first: Floats, second: Floats) -> Floats:
 
 
 def _differences(between: Floats) -> Floats:
-    """Return the mean product of two clusters' differences between batches, and of those of one cluster.
+    """Return the mean products of differences between batches, of two clusters and of one.
 
     Shape (halves, clusters, genes); without noise, which no two clusters and no two halves share.
     """

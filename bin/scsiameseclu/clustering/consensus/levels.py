@@ -105,7 +105,7 @@ def consensus_of(
     detail: float = DETAIL,
     random_state: int = 0,
 ) -> Consensus:
-    """Return the consensus of partitions of these normalizations, see :func:`consensus_clustering`."""
+    """Return the consensus of partitions, see :func:`consensus_clustering`."""
     voted = partitions(found, random_state=random_state)
     tree = dendrogram_of(voted, n_clusters=n_clusters, random_state=random_state)
     cut = levels(tree, n_clusters=n_clusters, detail=detail)[1]
@@ -143,7 +143,7 @@ def co_association_of(detail: float) -> float:
 
 
 def by_falling_size(labels: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the labels renumbered 0, 1, .. by falling size; of equal sizes the lower label first."""
+    """Return labels renumbered 0, 1, ... by falling size; ties keep the lower label first."""
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     rank = np.empty(sizes.size, dtype=np.int64)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)

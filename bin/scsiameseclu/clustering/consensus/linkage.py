@@ -1,4 +1,4 @@
-"""Average linkage of the cells on their co-association: the dendrogram of clusters (docs/method.md).
+"""Average linkage of cells by co-association: the dendrogram of clusters (docs/method.md).
 
 The dendrogram's leaves are the finest clusters that a cut can give; each has enough cells.
 """
@@ -60,7 +60,7 @@ class Dendrogram:
         return self.into(self.n_leaves - int((self.merges[:, 2] >= co_association).sum()))
 
     def with_leaves(self, leaves: NDArray[np.int64]) -> Dendrogram:
-        """Return the dendrogram after cells have changed to other leaves; those left empty are taken out.
+        """Return the dendrogram after cells have changed leaves; empty leaves are removed.
 
         The co-associations stay those of the cells before.
         """
@@ -80,7 +80,7 @@ class Dendrogram:
         return Dendrogram(np.array(merges, dtype=np.float64).reshape(-1, 4), node[leaves])
 
     def stability(self, labels: NDArray[np.int32]) -> Floats:
-        """Return for each node the mean, over the partitions, of its best Jaccard index with one of their clusters.
+        """Return each node's mean over partitions of its best Jaccard index with a cluster.
 
         Hennig 2007, with the partitions in place of resamples.
 
@@ -163,7 +163,7 @@ def average_linkage(similarity: Floats, sizes: Floats) -> Floats:
 def _with_enough_cells(
     fine: Dendrogram, sizes: Floats, n_clusters: int, least: float
 ) -> NDArray[np.int64]:
-    """Return the coarsest cut of which `n_clusters` have at least `least` cells, else the finest."""
+    """Return the coarsest cut with `n_clusters` of at least `least` cells, else the finest."""
     for wanted in range(n_clusters, fine.n_leaves + 1):
         nodes = fine.into(wanted)
         if (np.bincount(nodes, weights=sizes) >= least).sum() >= n_clusters:
@@ -172,7 +172,7 @@ def _with_enough_cells(
 
 
 def _without_small(leaves: Integers, similarity: Floats, sizes: Floats, least: float) -> Integers:
-    """Join leaves of fewer than `least` cells, the smallest first, to the one that they meet most."""
+    """Join leaves of fewer than `least` cells, smallest first, to the one that they meet most."""
     met, cells = _between(leaves, similarity, sizes)
     joined, left = np.arange(cells.size), cells.size
     while cells.min() < least and left > 1:

@@ -22,7 +22,7 @@ VOTING = 15
 def knn_indices(
     scores: NDArray[np.float32], *, n_neighbors: int = 15
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the nearest neighbors of each cell, itself excluded, by Euclidean distance: an exact search.
+    """Return the nearest neighbors of each cell, itself excluded, by exact Euclidean search.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def knn_indices(
 
 
 def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15) -> csr_matrix:
-    """Return the graph of nearest neighbors, weighted by the Jaccard index of the two cells' neighbor sets.
+    """Return the nearest-neighbor graph, weighted by the Jaccard index of neighbor sets.
 
     A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum.
     Where all cells are equal there is no edge: which of them are neighbors would be an accident of
@@ -91,21 +91,21 @@ class Neighbors:
 
     @classmethod
     def of(cls, base: Floats, new: Floats | None = None) -> Neighbors:
-        """Return the neighbors of new cells, or, without any, those of the base's cells, each itself left out."""
+        """Return neighbors of new cells or, without any, of the base's cells, self excluded."""
         k = min(VOTING, len(base) - (new is None))
         search = NearestNeighbors(n_neighbors=max(k, 1), algorithm="brute").fit(base)
         distances, cells = search.kneighbors(new)
         return cls(cells, distances)
 
     def vote(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Return the label of each new cell and its share of the vote; of equal shares the first by name."""
+        """Return each new cell's label and its share of the vote; ties go to the first by name."""
         names, codes = np.unique(labels, return_inverse=True)
         votes = np.zeros((len(self.cells), len(names)))
         np.add.at(votes, (np.arange(len(votes))[:, None], codes[self.cells]), self._weights())
         return names[votes.argmax(axis=1)], votes.max(axis=1) / votes.sum(axis=1)
 
     def mean(self, values: Floats) -> NDArray[np.float64]:
-        """Return the mean over each new cell's neighbors, weighted as their votes, of `values`, one row a cell."""
+        """Return the mean of `values` (a row per cell) over new cells' neighbors, vote-weighted."""
         weights = self._weights()
         weights /= weights.sum(axis=1, keepdims=True)
         n, k = weights.shape

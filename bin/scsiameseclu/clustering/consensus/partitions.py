@@ -36,7 +36,8 @@ FEWEST_STARTS, MOST_STARTS = 2, 10
 STARTED_CELLS = 15_000
 """Cells times starts: of few cells more starts are affordable, and needed for steady results."""
 MAX_SIGNATURES = 1000
-"""Distinct signatures up to which each is a micro-cluster; as many are drawn where there are more."""
+"""Distinct signatures up to which each is a micro-cluster; as many are drawn where there are
+more."""
 LEAF = 0.8
 """Mean co-association of the cells of a leaf of the dendrogram, at least."""
 EDGES_AT_A_TIME = 500_000
@@ -176,7 +177,7 @@ def _mean_ari(labelings: Sequence[Integers]) -> float:
 
 
 def as_igraph(graph: csr_matrix) -> igraph.Graph:
-    """Return a symmetric matrix of weights as an undirected graph with the edge attribute ``weight``."""
+    """Return a symmetric weight matrix as an undirected graph with edge attribute ``weight``."""
     upper = coo_matrix(triu(graph, k=1))
     edges = np.column_stack([upper.row, upper.col])
     network = igraph.Graph(n=graph.shape[0])
@@ -213,7 +214,7 @@ def leiden(graph: igraph.Graph, *, resolution: float, random_state: int = 0) -> 
 
 
 def one_hot(labels: NDArray[np.int32]) -> csr_matrix:
-    """Return partitions as an indicator matrix, float32 CSR, (n_cells, clusters of all partitions)."""
+    """Return partitions as an indicator matrix, float32 CSR, (n_cells, clusters of all)."""
     n, n_partitions = labels.shape
     columns = (labels + first_columns(labels)).ravel()
     starts = np.arange(0, n * n_partitions + 1, n_partitions)
@@ -227,14 +228,17 @@ def first_columns(labels: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def cluster_totals(clusters: Integers, labels: NDArray[np.int32]) -> Floats:
-    """Return the cells of each cluster in each cluster of each partition, clusters x columns of :func:`one_hot`."""
+    """Return cells of each cluster in each partition's clusters.
+
+    Shape: clusters x columns of :func:`one_hot`.
+    """
     n, k = clusters.size, int(clusters.max()) + 1
     members = csr_matrix((np.ones(n), (clusters, np.arange(n))), shape=(k, n))
     return np.asarray((members @ one_hot(labels)).toarray(), dtype=np.float64)
 
 
 def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArray[np.int64]:
-    """Return the micro-cluster of each cell: cells with equal signatures, or with the most similar of some.
+    """Return each cell's micro-cluster: cells with equal, or most similar, signatures.
 
     A signature is a cell's clusters in all partitions. Where there are more than `MAX_SIGNATURES`,
     as many are drawn, and each other joins the one with which it shares most partitions; but stays
@@ -260,7 +264,7 @@ def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArr
 
 
 def co_association(clusters: Integers, labels: NDArray[np.int32]) -> Floats:
-    """Return the mean share of partitions in which cells of two clusters meet, clusters x clusters."""
+    """Return the mean share of partitions in which cells of two clusters meet, k x k."""
     totals = cluster_totals(clusters, labels)
     profiles = totals / np.bincount(clusters)[:, None]
     return np.asarray(profiles @ profiles.T / labels.shape[1])

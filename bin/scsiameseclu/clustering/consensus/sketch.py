@@ -1,4 +1,4 @@
-"""The cells that stand for all where there are many, chosen so that rare types stay (docs/method.md)."""
+"""A sketch of the cells that stand for all, chosen so that rare types stay (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 MAX_CELLS = 20_000
 """Cells of a sketch: default."""
 OF_EACH_BATCH = 4
-"""One in so many cells of a sketch is shared out evenly among the batches before the others are drawn."""
+"""One in so many cells of a sketch is shared out evenly among the batches before the others are
+drawn."""
 
 
 def sketch(
@@ -22,7 +23,7 @@ def sketch(
     *,
     random_state: int = 0,
 ) -> NDArray[np.int64]:
-    """Return the cells of a sketch, in their order; all of them where there are no more than `max_cells`.
+    """Return the cells of a sketch, in their order; all if there are at most `max_cells`.
 
     Cells are drawn without replacement with their leverage as weight, as in Seurat 5 (Hao et al.
     2024): those of a rare type that has a direction of its own are more likely to be drawn, the
@@ -54,7 +55,10 @@ def sketch(
 
 
 def leverage(components: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the leverage of each cell in a regression on the components: its squared length, each at variance 1."""
+    """Return each cell's leverage in a regression on the components.
+
+    It is the squared length, each component scaled to variance 1.
+    """
     points = components - components.mean(axis=0, dtype=np.float64)
     inverse = np.linalg.pinv(points.T @ points, hermitian=True)
     return np.asarray(np.einsum("ij,ij->i", points @ inverse, points) + 1 / len(points))

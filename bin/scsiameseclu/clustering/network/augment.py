@@ -26,7 +26,7 @@ class GraphViews(NamedTuple):
 
 
 def noisy_view(scores: torch.Tensor, *, scale: float, generator: torch.Generator) -> torch.Tensor:
-    """Return `scores` times Gaussian noise of mean 1 and standard deviation `scale`, drawn anew at each call.
+    """Return `scores` times Gaussian noise of mean 1 and deviation `scale`, drawn at each call.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _propagate(graph: csr_matrix, scores: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def drop_weakest_edges(graph: csr_matrix, *, fraction: float = 0.1) -> csr_matrix:
-    """Return the graph without the given fraction of its weakest edges (the paper's edge perturbation).
+    """Return the graph without a fraction of its weakest edges (the paper's edge perturbation).
 
     Edges are pairs of cells, so the result is symmetric. Of equally weak edges those of lower row
     and column go first.
@@ -107,7 +107,9 @@ def transition_matrix(graph: csr_matrix) -> csr_matrix:
 def diffuse(
     graph: csr_matrix, scores: NDArray[np.float32], *, steps: int = 8, restart: float = 0.35
 ) -> NDArray[np.float32]:
-    """Return the scores smoothed by truncated personalized PageRank: Y <- (1 - restart) P Y + restart X from Y = X.
+    """Return scores smoothed by truncated personalized PageRank.
+
+    Y <- (1 - restart) P Y + restart X from Y = X.
 
     With many steps this is restart (I - (1 - restart) P)^-1 X, the paper's graph diffusion, without
     the inverse.

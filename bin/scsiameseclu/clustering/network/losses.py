@@ -21,7 +21,7 @@ TINY = 1e-8
 def cell_correlation(
     a: torch.Tensor, b: torch.Tensor, memberships: torch.Tensor | None = None
 ) -> torch.Tensor:
-    r"""Return the cell-related correlation refinement (CRR), without forming the n x n correlation matrix.
+    r"""Return the cell-related correlation refinement (CRR) without its n x n matrix.
 
     With rows of length 1, S = A B' is the cell-by-cell correlation of the two views, and the loss
     is mean_i (s_ii - 1)^2 + sum_{i != j} (s_ij - t_ij)^2 / (n (n - 1)). The target T is the
@@ -51,7 +51,9 @@ def cell_correlation(
 
 
 def latent_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the latent-related correlation refinement (LRR): the d x d cross-correlation pulled to the identity.
+    """Return the latent-related correlation refinement (LRR).
+
+    It pulls the d x d cross-correlation to the identity.
 
     The loss is mean_i (c_ii - 1)^2 + mean_{i != j} c_ij^2, where c_ij correlates, over the n cells,
     dimension i of `a` with dimension j of `b`; both have shape (n, d).
@@ -67,7 +69,9 @@ def latent_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def propagation(
     z: torch.Tensor, propagated: torch.Tensor, *, temperature: float = 0.1
 ) -> torch.Tensor:
-    """Return the propagation regularisation (PR): the Jensen-Shannon divergence of z and its neighbourhood's mean.
+    """Return the propagation regularisation (PR).
+
+    It is the Jensen-Shannon divergence of z and its neighbourhood's mean.
 
     Both, of shape (n, d), become distributions by a softmax over the latent dimensions at
     `temperature`.
@@ -77,7 +81,10 @@ def propagation(
 
 
 def jensen_shannon(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Return the Jensen-Shannon divergence (in nats, at most log 2) of each row of `p` and `q`, shape (n,)."""
+    """Return the Jensen-Shannon divergence of the rows of `p` and `q`, shape (n,).
+
+    It is in nats, at most log 2.
+    """
     middle = (p + q) / 2
     return (_kl(p, middle) + _kl(q, middle)) / 2
 
@@ -85,7 +92,9 @@ def jensen_shannon(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 def edge_reconstruction(
     z: torch.Tensor, neighbors: torch.Tensor, strangers: torch.Tensor, *, temperature: float = 0.1
 ) -> torch.Tensor:
-    """Return the adjacency's reconstruction on sampled edges: neighbours must resemble each other, strangers not.
+    """Return the adjacency's reconstruction on sampled edges.
+
+    Neighbours must resemble each other, strangers must not.
 
     The cross-entropy of the inner-product decoder: the logit of an edge is the cosine of z_i and
     z_j less one half, over `temperature`.
@@ -102,7 +111,7 @@ def edge_reconstruction(
 
 
 def zinb(counts: torch.Tensor, parameters: Zinb) -> torch.Tensor:
-    """Return the mean negative log-likelihood of raw `counts` (n, g) under a zero-inflated negative binomial.
+    """Return the mean ZINB negative log-likelihood of raw `counts` (n, g).
 
     Gradients reach the mean, the gene-wise dispersion and the dropout alike.
     """

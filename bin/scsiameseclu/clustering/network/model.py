@@ -1,4 +1,4 @@
-"""The siamese fusion network: two branches with shared weights over their views, fused by a learned gate.
+"""The siamese fusion network: two branches with shared weights, fused by a learned gate.
 
 Every encoder is residual with a last layer of zeros, so that training starts from the geometry of
 the principal components instead of a random one.
@@ -44,7 +44,7 @@ class Latents(NamedTuple):
 
 
 class Zinb(NamedTuple):
-    """Parameters of the zero-inflated negative binomial: mean and dropout logit (b, g), dispersion (g,)."""
+    """ZINB parameters: mean and dropout logit (b, g), dispersion (g,)."""
 
     mean: torch.Tensor
     dispersion: torch.Tensor
@@ -52,7 +52,7 @@ class Zinb(NamedTuple):
 
 
 class ResidualPerceptron(nn.Module):
-    """x plus a perceptron of x with one hidden layer, whose last layer starts at zero: the identity at first."""
+    """x plus a perceptron of x with one hidden layer; starts as the identity."""
 
     def __init__(self, n_features: int, n_hidden: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class ZinbDecoder(nn.Module):
         self._length = n_features**0.5
 
     def forward(self, z: torch.Tensor, size_factors: torch.Tensor, genes: torch.Tensor) -> Zinb:
-        """Return the distribution's parameters for the cells of `z` (b, d) and the genes of index `genes` (g,)."""
+        """Return distribution parameters for cells `z` (b, d) and gene indices `genes` (g,)."""
         hidden = functional.gelu(self.hidden(z * self._length))
         log_rate = functional.linear(hidden, self.rate.weight[genes], self.rate.bias[genes])
         return Zinb(

@@ -279,7 +279,7 @@ def train(
 
 @contextmanager
 def reproducible(device: torch.device | str) -> Iterator[None]:
-    """Within it torch uses deterministic algorithms and, on the CPU, one thread; after it, what was set before."""
+    """Make torch deterministic and, on the CPU, single-threaded; restore its settings after."""
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     on_cpu = torch.device(device).type == "cpu"
     try:
@@ -399,13 +399,13 @@ class _Trainer:
         return losses.zinb(torch.from_numpy(counts).to(self.device), parameters)
 
     def transport(self, cells: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Return the clustering term: the target's cluster sizes are those that the consensus expects in this batch."""
+        """Return the clustering term, with the cluster sizes that the consensus expects here."""
         log_q = log_student_t(z, self.centroids, scale=self.scale)
         target = sinkhorn(self.logits(log_q.detach(), cells), self.marginals(cells))
         return clustering_divergence(target, log_q)
 
     def marginals(self, cells: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the cluster sizes for a batch, or for all cells: equal, or those of the consensus in it."""
+        """Return the cluster sizes of a batch, or of all cells: equal, or the consensus's."""
         if self.components.sizes == "equal":
             return torch.full((self.k,), 1 / self.k, device=self.device)
         if cells is None:
@@ -421,7 +421,10 @@ class _Trainer:
         return log_q / self.training.epsilon + taught
 
     def memberships(self, cells: torch.Tensor) -> torch.Tensor | None:
-        """Return the cells' one-hot partitions side by side, rows of length 1; None if CRR's target is the identity."""
+        """Return one-hot partitions side by side, rows of length 1.
+
+        None if CRR's target is the identity.
+        """
         if self.components.cell_target == "identity":
             return None
         return torch.from_numpy(self.signatures[cells.numpy()].toarray()).to(self.device)
@@ -447,7 +450,7 @@ class _Trainer:
 
     @torch.no_grad()
     def place_centroids(self) -> None:
-        """Put the centroids at the consensus clusters' means in z; scale distances by those within clusters."""
+        """Put centroids at the consensus clusters' means in z; scale by distances within them."""
         z = self.embed_all()
         means = torch.zeros_like(self.centroids).index_add_(0, self.labels, z)
         means /= torch.bincount(self.labels, minlength=self.k)[:, None]
@@ -490,7 +493,7 @@ class _Trainer:
 
 
 class _Adam:
-    """Adam as :class:`torch.optim.Adam` computes it, which first imports torch's compiler for two seconds."""
+    """Adam as :class:`torch.optim.Adam`, which would import torch's compiler for two seconds."""
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], *, learning_rate: float) -> None:
         self.parameters, self.learning_rate = parameters, learning_rate
@@ -526,7 +529,7 @@ class _Adam:
 
 
 class _NeighborSampler:
-    """Draws neighbours with probability proportional to the edge's weight; a cell without edges is its own."""
+    """Draws neighbours with probability by edge weight; a cell without edges draws itself."""
 
     def __init__(self, graph: csr_matrix) -> None:
         self.indices = np.asarray(graph.indices)
@@ -557,7 +560,7 @@ def _seeded_network(
     training: Training,
     generator: torch.Generator,
 ) -> SiameseNetwork:
-    """Return a network whose random weights depend on the generator alone, and whose ZINB means start at the genes'."""
+    """Return a network with weights from the generator alone, and ZINB means at the genes'."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         network = SiameseNetwork(

@@ -1,4 +1,7 @@
-"""Optimal-transport clustering: Student's t similarity to centroids, a Sinkhorn target of given cluster sizes, KL."""
+"""Optimal-transport clustering.
+
+Student's t similarity to centroids, a Sinkhorn target of given cluster sizes, and KL.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def log_student_t(
 def sinkhorn(
     scores: torch.Tensor, sizes: torch.Tensor, *, epsilon: float = 1.0, n_iterations: int = 50
 ) -> torch.Tensor:
-    """Return the assignment nearest to `scores` whose clusters have the given sizes (entropic optimal transport).
+    """Return the assignment nearest to `scores` with given cluster sizes, by entropic transport.
 
     Sinkhorn-Knopp in the log domain: P = diag(u) exp(scores / epsilon) diag(v), where each cell has
     mass 1 and cluster j has n sizes_j. The last step fits the rows, which are thus exact. No
@@ -58,7 +61,7 @@ def sinkhorn(
 def cluster_potentials(
     scores: torch.Tensor, sizes: torch.Tensor, *, epsilon: float = 1.0, n_iterations: int = 50
 ) -> torch.Tensor:
-    """Return log v of :func:`sinkhorn`, shape (k,): what is added to each cluster's scores for its size."""
+    """Return log v of :func:`sinkhorn`, shape (k,), which is added to the clusters' scores."""
     kernel = scores / epsilon
     log_mass = torch.log(sizes / sizes.sum()) + math.log(len(scores))
     columns = torch.zeros_like(log_mass)

@@ -39,7 +39,7 @@ class Reader(Protocol):
     NAME: str
 
     def recognizes(self, path: Path) -> bool:
-        """Return whether the content of `path` is of this format; the name of the file does not count."""
+        """Return whether the content of `path` is of this format, whatever its name."""
         ...
 
     def read(self, path: Path) -> Counts:
@@ -88,14 +88,14 @@ def read_matrix(path: Path) -> Counts:
             return counts
     except (InputError, MemoryError, NameError, ImportError):  # the last two are ours
         raise
-    except Exception as error:  # on a user's bytes, the libraries fail in any way they like; all of them mean the same
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-        ):  # no room to unpack it
+    # On a user's bytes libraries fail in any way they like; all of them mean the same.
+    except Exception as error:
+        # No room to unpack it.
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InputError.of(
-            what=f"The input is damaged or incomplete: {type(error).__name__}: {quoted(error, length=200)}.",
+            what=f"The input is damaged or incomplete: {type(error).__name__}: "
+            f"{quoted(error, length=200)}.",
             where=path,
             remedy="Copy or download it again and compare sizes and checksums with the original's.",
         ) from error
@@ -169,7 +169,8 @@ def _note_presence(counts: Counts) -> None:
     data = counts.matrix.data
     if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
         counts.notes.append(
-            "No count is larger than 1: if the matrix says whether a gene was found, give its counts."
+            "No count is larger than 1: if the matrix says whether a gene was "
+            "found, give its counts."
         )
 
 
@@ -177,5 +178,6 @@ def _unknown(path: Path) -> InputError:
     return InputError.of(
         what="The file is of no format that is known here.",
         where=path,
-        remedy="Give 10x HDF5, a folder of 10x, STARsolo, kb or alevin, .h5ad, .loom, HDF5 with X, or a csv or tsv.",
+        remedy="Give 10x HDF5, a folder of 10x, STARsolo, kb or alevin, .h5ad, .loom, HDF5 "
+        "with X, or a csv or tsv.",
     )

@@ -69,7 +69,8 @@ def check_repeated(ids: Sequence[str], path: Path) -> None:
         raise InputError.of(
             what=f"The {len(ids)} rows name only {n_genes} genes, such as {quoted(ids[0])}.",
             where=path,
-            remedy="Of a table with one count per line, give the columns gene, cell and count only.",
+            remedy="Of a table with one count per line, give the columns gene, "
+            "cell and count only.",
         )
 
 

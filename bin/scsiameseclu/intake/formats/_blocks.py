@@ -92,5 +92,6 @@ def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError
     return InputError.of(
         what=what,
         where=f"{path}, row {row}, column {quoted(layout.name(column))}",
-        remedy=f"Give whole numbers, with names in the first line and the first column, and {remedy}.",
+        remedy="Give whole numbers, with names in the first line and the first "
+        f"column, and {remedy}.",
     )

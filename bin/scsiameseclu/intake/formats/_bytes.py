@@ -150,10 +150,11 @@ def too_large(path: Path) -> InputError:
     """Return the error for a packed file that unpacks to more than a matrix of counts can have."""
     size = path.stat().st_size
     return InputError.of(
-        what=f"The {size:,} bytes of the file unpack to more than {unpacked_limit(size):,}: no matrix of counts is "
-        f"packed to less than a {RATIO}th.",
+        what=f"The {size:,} bytes of the file unpack to more than {unpacked_limit(size):,}: no "
+        f"matrix of counts is packed to less than a {RATIO}th.",
         where=path,
-        remedy="Get the file from its source again; if it is right, unpack it yourself and give the file inside.",
+        remedy="Get the file from its source again; if it is right, unpack it yourself and "
+        "give the file inside.",
     )
 
 
@@ -162,5 +163,6 @@ def no_cells(path: Path) -> InputError:
     return InputError.of(
         what="The matrix holds 0 cells: none was called when it was made.",
         where=path,
-        remedy="Give the unfiltered matrix (raw_feature_bc_matrix), or take the sample out of the samplesheet.",
+        remedy="Give the unfiltered matrix (raw_feature_bc_matrix), or take the sample "
+        "out of the samplesheet.",
     )

@@ -139,7 +139,7 @@ class Candidates:
         return any(_same(matrix, any_matrix(self.layers[name])) for name in self.parts.values())
 
     def _presence(self, items: Mapping[str, Any]) -> str | None:
-        """Return the matrix of 0 and 1 to take where no other is of whole numbers: no mask beside the values."""
+        """Return the 0/1 matrix to take if none holds whole numbers; a mask is not taken."""
         names = [
             name for name in items if name in self.main or self._is_named(name) or not self.main
         ]
@@ -179,7 +179,10 @@ class Candidates:
         for matrix in parts.values():
             added = matrix if added is None else add(added, matrix, path)
         source = " + ".join(self.label(self.parts[name]) for name in parts)
-        note = f"Raw counts are the sum of the layers {' and '.join(parts)} ({why}; totals: {totals}{left_out})."
+        note = (
+            f"Raw counts are the sum of the layers {' and '.join(parts)} ({why}; totals: "
+            f"{totals}{left_out})."
+        )
         return added, source, [note]
 
     def _check_alone(self, usable: list[str], items: Mapping[str, Any], path: Path) -> None:
@@ -191,7 +194,8 @@ class Candidates:
         if all(_same(first, any_matrix(items[name])) for name in layers[1:]):
             return
         raise InputError.of(
-            what=f"Several layers hold whole numbers, and none is called the raw counts: {', '.join(layers)}.",
+            what="Several layers hold whole numbers, and none is called the raw counts: "
+            f"{', '.join(layers)}.",
             where=path,
             remedy="Write the file again with raw counts in X or in layers['counts'].",
         )

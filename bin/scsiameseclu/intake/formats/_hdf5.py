@@ -1,4 +1,4 @@
-"""What all formats inside HDF5 need: opening, strings, matrices in parts, and sense checks on damaged headers."""
+"""What all formats inside HDF5 need: opening, strings, blocks, and checks of headers."""
 
 from __future__ import annotations
 
@@ -58,15 +58,20 @@ def opened(path: Path) -> Iterator[h5py.File]:
         elsewhere = other_files(file)
         if elsewhere:
             raise InputError.of(
-                what=f"The HDF5 file takes {quoted(elsewhere[0])} from another file, which is not followed.",
+                what=f"The HDF5 file takes {quoted(elsewhere[0])} from another file, "
+                "which is not followed.",
                 where=path,
-                remedy="Write it as one file where it was made, such as anndata.read_h5ad(x).write_h5ad(y).",
+                remedy="Write it as one file where it was made, such as "
+                "anndata.read_h5ad(x).write_h5ad(y).",
             )
         yield file
 
 
 def members(path: Path) -> dict[str, type]:
-    """Return the names at the top of an HDF5 file with their classes (h5py.Group or h5py.Dataset); {} if it is none."""
+    """Return the top-level names of an HDF5 file with their classes; {} if it is none.
+
+    Classes are h5py.Group or h5py.Dataset.
+    """
     if not is_hdf5(path):
         return {}
     with opened(path) as file:
@@ -92,7 +97,7 @@ def strings(dataset: h5py.Dataset) -> list[str]:
 
 
 def columns_of_text(path: Path, size: int) -> list[list[str]]:
-    """Return every dataset of a file that holds `size` pieces of text, such as the names of its genes."""
+    """Return every dataset of a file with `size` strings, such as the names of its genes."""
     found: list[h5py.Dataset] = []
 
     def keep(_name: str, item: Any) -> None:
@@ -121,8 +126,8 @@ def check_size(*datasets: h5py.Dataset, ratio: int = RATIO) -> None:
     chunks = max((_chunk(dataset) for dataset in datasets), default=0)
     if claimed > max(ratio * stored, ROOM) or chunks > unpacked_limit(stored):
         raise InputError.of(
-            what=f"{quoted(datasets[0].name)} in the HDF5 file claims {max(claimed, chunks):,} bytes, which the "
-            f"{stored:,} that are there cannot hold.",
+            what=f"{quoted(datasets[0].name)} in the HDF5 file claims {max(claimed, chunks):,} "
+            f"bytes, which the {stored:,} that are there cannot hold.",
             where=datasets[0].file.filename,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
@@ -138,9 +143,11 @@ def _check_kind(dataset: Any) -> None:
     missing = missing_filter(dataset)
     if missing:
         raise InputError.of(
-            what=f"{quoted(dataset.name)} in the HDF5 file is packed with a filter that is not there: {missing}.",
+            what=f"{quoted(dataset.name)} in the HDF5 file is packed with a filter that is "
+            f"not there: {missing}.",
             where=dataset.file.filename,
-            remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or write_h5ad of anndata).",
+            remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or "
+            "write_h5ad of anndata).",
         )
 
 
@@ -213,7 +220,8 @@ def check_shape(shape: tuple[int, int], where: object) -> None:
     """Refuse a matrix of more cells or genes than there can be, before memory is asked for."""
     if not all(0 <= size <= LONGEST for size in shape):
         raise InputError.of(
-            what=f"The matrix claims to be of shape {shape[0]} x {shape[1]}: so many cells or genes there are not.",
+            what=f"The matrix claims to be of shape {shape[0]} x {shape[1]}: so many cells or "
+            "genes there are not.",
             where=where,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
@@ -234,7 +242,8 @@ def dense(dataset: h5py.Dataset) -> sparse.csr_matrix:
     """Read a two-dimensional dataset of numbers as CSR, a part at a time."""
     if dataset.ndim != 2 or dataset.dtype.kind not in "iufb":
         raise InputError.of(
-            what=f"{quoted(dataset.name)} is no matrix of numbers but {dataset.ndim}-dimensional {dataset.dtype}.",
+            what=f"{quoted(dataset.name)} is no matrix of numbers but "
+            f"{dataset.ndim}-dimensional {dataset.dtype}.",
             where=dataset.file.filename,
             remedy="Give a two-dimensional matrix of raw counts.",
         )
@@ -250,7 +259,7 @@ def is_matrix(item: Any) -> bool:
 
 
 def matrix_shape(item: h5py.Group | h5py.Dataset) -> tuple[int, int]:
-    """Return the shape of a matrix (see :func:`is_matrix`); that of a sparse one is written down beside it."""
+    """Return the shape of a matrix (see :func:`is_matrix`), stored beside a sparse one."""
     if isinstance(item, h5py.Dataset):
         return item.shape[0], item.shape[1]
     names = (name for name in ("shape", "h5sparse_shape") if name in item.attrs)
@@ -259,7 +268,7 @@ def matrix_shape(item: h5py.Group | h5py.Dataset) -> tuple[int, int]:
 
 
 def any_matrix(item: h5py.Group | h5py.Dataset) -> sparse.csr_matrix:
-    """Read a matrix in the orientation in which it is stored: a dataset, or a group in anndata's CSR or CSC layout."""
+    """Read a matrix as stored: a dataset, or a group in anndata's CSR or CSC layout."""
     if isinstance(item, h5py.Dataset):
         return dense(item)
     n_rows, n_columns = matrix_shape(item)
@@ -289,7 +298,7 @@ def largest_count(item: h5py.Group | h5py.Dataset) -> float | None:
 
 
 def _usable(values: np.ndarray) -> np.ndarray:
-    """Return numbers in this machine's byte order and of a width that scipy's sparse matrices can hold."""
+    """Return numbers in native byte order and of a width that scipy's sparse types hold."""
     if values.dtype == np.float16:
         return values.astype(np.float32)
     return values.astype(values.dtype.newbyteorder("="), copy=False)

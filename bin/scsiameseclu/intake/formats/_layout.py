@@ -136,7 +136,7 @@ def _is_text(values: Iterable[str]) -> bool:
 
 
 def _first_lines(path: Path) -> tuple[str, list[tuple[int, str]]]:
-    """Return the last of the lines in front that begin with #, and the next ones with their places."""
+    """Return the last leading line that begins with #, and the next ones with places."""
     remark = ""
     with open_text(path) as file:
         filled = ((number, line.rstrip("\n")) for number, line in enumerate(file) if line.strip())
@@ -203,6 +203,6 @@ def no_table(path: Path, why: str) -> InputError:
     return InputError.of(
         what=f"The file is no table of counts: {why}.",
         where=path,
-        remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a table "
-        "as csv or tsv; docs/inputs.md has the kinds of tables.",
+        remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a "
+        "table as csv or tsv; docs/inputs.md has the kinds of tables.",
     )

@@ -88,10 +88,12 @@ def _places(path: Path, layout: Layout) -> tuple[list[int], list[int], int]:
     ]
     if len(others) != 1 or len(genes) > 2:
         raise InputError.of(
-            what=f"The table names a gene ({quoted(names[genes[0]])}) and a cell ({quoted(names[cells[0]])}) in each "
-            f"line, and has {len(others)} other columns: {listed([names[column] for column in others]) or 'none'}.",
+            what=f"The table names a gene ({quoted(names[genes[0]])}) and a cell "
+            f"({quoted(names[cells[0]])}) in each line, and has {len(others)} other columns: "
+            f"{listed([names[column] for column in others]) or 'none'}.",
             where=path,
-            remedy="Leave only the columns gene, cell and count of a table with one count per line, added up where it "
-            "has one molecule a line; or give the matrix of genes and cells.",
+            remedy="Leave only the columns gene, cell and count of a table with one count "
+            "per line, added up where it has one molecule a line; or give the "
+            "matrix of genes and cells.",
         )
     return genes, cells, others[0]

@@ -137,7 +137,10 @@ class Names:
         """Return what to note of the way in which the list was read; empty: nothing."""
         if not self.header:
             return ""
-        return f"The first line of {quoted(self.path.name)} is a header: {quoted(' '.join(self.header))}."
+        return (
+            f"The first line of {quoted(self.path.name)} is a header: "
+            f"{quoted(' '.join(self.header))}."
+        )
 
 
 def _splitter(path: Path, found: list[str]) -> Callable[[str], list[str]]:

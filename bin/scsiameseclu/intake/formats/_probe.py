@@ -1,4 +1,4 @@
-"""Damaged HDF5 can make its library crash or run for ever: whether it does is tried out in a process of its own."""
+"""Probe damaged HDF5, which can crash its library or hang it, in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import h5py
 from ._bytes import unpacked_limit
 
 SECONDS = 10
-"""Processor time that the look through a file may take, and one second more for each :data:`BYTES_A_SECOND`."""
+"""Processor time that the look through a file may take, and one second more for each
+:data:`BYTES_A_SECOND`."""
 BYTES_A_SECOND = 20_000_000
 
 
 def survives(path: Path) -> bool:
-    """Return whether HDF5's library gets through the structure of a file, its attributes and its text.
+    """Return whether HDF5's library survives a file's structure, attributes and text.
 
     Raises
     ------

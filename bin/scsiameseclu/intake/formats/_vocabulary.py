@@ -125,7 +125,7 @@ def is_principal_component(name: str) -> bool:
 
 
 def is_normalized(name: str) -> bool:
-    """Return whether a column of this name holds one sample's result of RSEM, Salmon or kallisto."""
+    """Return whether a column of this name holds a result of RSEM, Salmon or kallisto."""
     return bool(_NORMALIZED.fullmatch(plain(name)))
 
 

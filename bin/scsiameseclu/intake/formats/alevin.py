@@ -1,4 +1,6 @@
-"""Alevin's own binary matrix, ``quants_mat.gz``: per cell a bit for each gene, then a number for each bit that is set.
+"""Alevin's binary matrix, ``quants_mat.gz``.
+
+Per cell it has a bit for each gene, then a number for each bit that is set.
 
 As salmon documents it (since 0.14): ceil(genes / 8) bytes, the highest bit first, then one
 little-endian float32 for each gene found; the barcodes stand in ``quants_mat_rows.txt``, the genes
@@ -24,7 +26,7 @@ FILE = "quants_mat.gz"
 
 
 def recognizes(path: Path) -> bool:
-    """Return whether `path` is alevin's matrix. Its content has no mark of its own: here the name counts."""
+    """Return whether `path` is alevin's matrix, by name: its content has no mark."""
     if path.name != FILE or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -59,7 +61,8 @@ def _beside(path: Path, axis: str) -> Path:
         raise InputError.of(
             what=f"There is no {name} beside alevin's matrix.",
             where=path,
-            remedy=f"Give the folder with {FILE}, quants_mat_rows.txt and quants_mat_cols.txt as alevin wrote them.",
+            remedy=f"Give the folder with {FILE}, quants_mat_rows.txt and quants_mat_cols.txt "
+            "as alevin wrote them.",
         )
     return found[0]
 

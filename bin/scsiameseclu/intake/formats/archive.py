@@ -75,7 +75,8 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
         raise InputError.of(
             what=f"The archive holds an archive: {', '.join(archives[:12])}.",
             where=path,
-            remedy="Unpack it once and give what is inside, each in a row of its own if there are several.",
+            remedy="Unpack it once and give what is inside, each in a row of its own "
+            "if there are several.",
         )
     return target
 
@@ -141,9 +142,11 @@ def _zip(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
             )
         if names and all(name.endswith(".npy") for name in names):
             raise InputError.of(
-                what="The file holds NumPy's arrays (.npz), which have no names of cells and genes.",
+                what="The file holds NumPy's arrays (.npz), which have no "
+                "names of cells and genes.",
                 where=path,
-                remedy="Write them as .h5ad: anndata.AnnData(scipy.sparse.load_npz(x)) with obs_names and var_names.",
+                remedy="Write them as .h5ad: anndata.AnnData(scipy.sparse.load_npz(x)) with "
+                "obs_names and var_names.",
             )
         for member in archive.infolist():
             if not member.is_dir():
@@ -182,5 +185,6 @@ def _refused(path: Path, error: Exception | str) -> InputError:
     return InputError.of(
         what=f"The archive is damaged or cannot be unpacked safely: {quoted(error, length=200)}.",
         where=path,
-        remedy="Copy or download it again, or unpack it yourself and give the folder or file with the counts.",
+        remedy="Copy or download it again, or unpack it yourself and give the folder or "
+        "file with the counts.",
     )

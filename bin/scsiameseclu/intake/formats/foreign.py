@@ -11,8 +11,9 @@ from ._hdf5 import members
 
 NAME = "another program's format"
 _R_REMEDY = (
-    "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', X_name = 'counts'), "
-    "or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = 'counts'), version = '3')."
+    "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', "
+    "X_name = 'counts'), or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = "
+    "'counts'), version = '3')."
 )
 _R_STARTS = (
     b"X\n\0\0\0",

@@ -27,7 +27,7 @@ _CELL_KEYS, _GENE_KEYS = frozenset(map(key, CELL_COLUMNS)), frozenset(map(key, _
 
 
 def recognizes(path: Path) -> bool:
-    """Return whether the file is HDF5 at all: the formats with a layout of their own were asked before."""
+    """Return whether the file is HDF5 at all; formats with a layout are asked before."""
     return is_hdf5(path)
 
 
@@ -59,7 +59,8 @@ def read(path: Path) -> Counts:
         {name: values for name, values in cells.items() if key(name) not in _CELL_KEYS | _GENE_KEYS}
     )
     notes = [
-        f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} cells, {n_genes} genes."
+        f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} "
+        f"cells, {n_genes} genes."
     ]
     return Counts(matrix, barcodes, ids, symbols, NAME, source="X", columns=columns, notes=notes)
 
@@ -81,7 +82,8 @@ def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) 
 def _no_matrix(path: Path, found: list[str]) -> InputError:
     listing = ", ".join(quoted(name) for name in found[:20]) or "nothing"
     return InputError.of(
-        what=f"The HDF5 file holds no matrix of counts that is known here; at its top there is {listing}.",
+        what="The HDF5 file holds no matrix of counts that is known here; at its "
+        f"top there is {listing}.",
         where=path,
         remedy="Give 10x HDF5, .h5ad, .loom, or HDF5 with a matrix X (cells x genes).",
     )

@@ -59,7 +59,8 @@ def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> lis
     if named or not attributes:
         return []
     return [
-        f"None of the attributes of the {kind} is known to name them: {', '.join(map(quoted, attributes))}."
+        f"None of the attributes of the {kind} is known to name them: "
+        f"{', '.join(map(quoted, attributes))}."
     ]
 
 

@@ -1,4 +1,6 @@
-"""Matrix Market with lists of barcodes and genes beside it: Cell Ranger 2 and 3, STARsolo, kb, alevin(-fry).
+"""Matrix Market with lists of barcodes and genes.
+
+Cell Ranger 2 and 3, STARsolo, kb and alevin(-fry) write it.
 
 The matrix is known by its content. Which file beside it lists barcodes and which genes can be known
 by their names only; the number of their lines must fit the matrix, and shows whether it is genes x
@@ -30,14 +32,16 @@ from ._sums import add, overflow, total
 NAME = "Matrix Market folder"
 BANNER = b"%%MatrixMarket"
 DEPTH = 5
-"""Folders are searched this deep: ``outs/per_sample_outs/<sample>/count/sample_filtered_feature_bc_matrix/``."""
+"""Folders are searched this deep:
+``outs/per_sample_outs/<sample>/count/sample_filtered_feature_bc_matrix/``."""
 _ROLES = {
     "matrix": {"matrix"},
     "barcodes": {"barcodes", "barcode", "cells", "rows"},
     "genes": {"features", "genes", "gene", "feature", "cols"},
 }
 _SUMS = ({"total"}, {"cell", "nucleus"})
-"""What kb's ``--sum`` calls the matrix that it adds up from those of ``--workflow nac``: the one that was asked for."""
+"""What kb's ``--sum`` calls the matrix that it adds up from those of ``--workflow nac``: the one
+that was asked for."""
 _PARTS = {"mature", "nascent", "ambiguous"}
 _PARSE = {
     "cell_metadata": "barcodes",
@@ -60,7 +64,7 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read a matrix file, or the one matrix in a folder (or kb's three parts of it), with the names beside it."""
+    """Read a matrix, or the one matrix in a folder (or kb's three parts), with its names."""
     (matrix, *parts), others = find_matrices(path) if path.is_dir() else ([path], 0)
     counts = (
         _read_with_names(matrix)
@@ -89,7 +93,7 @@ def _is_matrix_market(path: Path) -> bool:
 
 
 def find_matrices(folder: Path) -> tuple[list[Path], int]:
-    """Return the matrix of a folder that is read, or kb's three whose sum it is, and how many others there are."""
+    """Return a folder's matrix that is read, or kb's three parts, and the number of others."""
     return choose_matrix(folder, list(_matrices(folder)))
 
 
@@ -176,7 +180,7 @@ def _refuse(error: OSError) -> None:
 
 
 def preference(path: Path, folder: Path) -> tuple[bool, ...]:
-    """Return what sorts several outputs of one sample, found below `folder`, by the order in which they are chosen."""
+    """Return the sort key by which one of a sample's several outputs below `folder` is chosen."""
     return not _is_of_genes(path), not _is_filtered(folder)(path), not is_hdf5(path)
 
 
@@ -220,7 +224,8 @@ def _are_parts(found: list[Path]) -> bool:
 def _several(folder: Path, found: list[Path]) -> InputError:
     listing = ", ".join(quoted(path.relative_to(folder)) for path in found[:_LISTING])
     return InputError.of(
-        what=f"The folder holds {len(found)} matrices: {listing}{' …' if len(found) > _LISTING else ''}.",
+        what=f"The folder holds {len(found)} matrices: "
+        f"{listing}{' …' if len(found) > _LISTING else ''}.",
         where=folder,
         remedy="Give the path of the one that is meant, each in a row of its own if several are.",
     )
@@ -230,11 +235,13 @@ def _none(folder: Path) -> InputError:
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
     listing = ", ".join(quoted(name) for name in names[:_LISTING]) or "nothing"
     return InputError.of(
-        what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features (genes), 10x HDF5, "
-        f".h5ad, .loom and zarr, also in its sub-folders; there is {listing}{' …' if len(names) > _LISTING else ''}.",
+        what="The folder holds no matrix: looked for matrix.mtx(.gz) with barcodes and features "
+        "(genes), 10x HDF5, .h5ad, .loom and zarr, also in its sub-folders; there is "
+        f"{listing}{' …' if len(names) > _LISTING else ''}.",
         where=folder,
-        remedy="Give the folder that Cell Ranger, STARsolo or kb wrote, such as filtered_feature_bc_matrix; or, if a "
-        "table in it holds the counts, the path of that file.",
+        remedy="Give the folder that Cell Ranger, STARsolo or kb wrote, such as "
+        "filtered_feature_bc_matrix; or, if a table in it holds the counts, "
+        "the path of that file.",
     )
 
 
@@ -274,14 +281,20 @@ def _fitting(path: Path, shape: tuple[int, int], cells: Names, genes: Names) -> 
                 if not len(some_cells) and len(some_genes):
                     raise no_cells(path)
                 return some_cells, some_genes
-    remedy = "Give the three files as one program wrote them together; these do not belong to each other."
+    remedy = (
+        "Give the three files as one program wrote them together; these do not "
+        "belong to each other."
+    )
     for names in (cells, genes):
         if len(names) - 1 in shape and len(names) not in shape:
             first = quoted(" ".join(names.rows[0]))
-            remedy = f"If the first line of {quoted(names.path.name)} ({first}) is a header, take it out. Else: {remedy}"
+            remedy = (
+                f"If the first line of {quoted(names.path.name)} ({first}) is a header, take "
+                f"it out. Else: {remedy}"
+            )
     raise InputError.of(
-        what=f"The matrix is {shape[0]} x {shape[1]}, but {quoted(genes.path.name)} lists {len(genes)} genes "
-        f"and {quoted(cells.path.name)} {len(cells)} barcodes.",
+        what=f"The matrix is {shape[0]} x {shape[1]}, but {quoted(genes.path.name)} lists "
+        f"{len(genes)} genes and {quoted(cells.path.name)} {len(cells)} barcodes.",
         where=path,
         remedy=remedy,
     )
@@ -298,13 +311,16 @@ def _add_parts(counts: Counts, parts: list[Path]) -> None:
         counts.matrix = add(counts.matrix, part.matrix, path)
     added = ", ".join(f"{quoted(name)} {count:,.0f}" for name, count in sums.items())
     counts.notes.append(
-        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({added}). If others are meant, give "
-        "the path of one file, or run kb with --sum."
+        f"kb's nac workflow: mature, nascent and ambiguous counts were added up ({added}). If "
+        "others are meant, give the path of one file, or run kb with --sum."
     )
 
 
 def _add_up_splicing(counts: Counts) -> None:
-    """Make one gene of each three that alevin-fry's USA mode writes (spliced, unspliced ``-U``, ambiguous ``-A``)."""
+    """Sum each gene's three rows of alevin-fry's USA mode.
+
+    They are spliced, unspliced (``-U``) and ambiguous (``-A``).
+    """
     n_genes, rest = divmod(len(counts.gene_ids), 3)
     names = counts.gene_ids[:n_genes]
     if (
@@ -317,7 +333,8 @@ def _add_up_splicing(counts: Counts) -> None:
     counts.matrix = counts.matrix[:, :n_genes] + counts.matrix[:, 2 * n_genes :]
     counts.gene_ids, counts.gene_symbols = names, counts.gene_symbols[:n_genes]
     counts.notes.append(
-        f"alevin-fry's USA mode: spliced and ambiguous counts were added up, {unspliced:,.0f} unspliced ones left out."
+        f"alevin-fry's USA mode: spliced and ambiguous counts were added up, {unspliced:,.0f} "
+        "unspliced ones left out."
     )
 
 
@@ -365,7 +382,7 @@ def _role(name: str) -> str | None:
 
 
 def _key(name: str) -> tuple[str, ...]:
-    """Return what is left of a name without ending and role: the prefix that a matrix shares with its names."""
+    """Return a name without ending and role: the prefix that a matrix shares with its names."""
     words = [word for word in _words(name) if word != "names"]
     roles = set.union(*_ROLES.values())
     if name.removesuffix(".gz").endswith(".mtx"):
@@ -428,16 +445,19 @@ def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     listing = ", ".join(quoted(path.name) for path in found[:_LISTING])
     seen = f"several could be it: {listing}" if found else "there is none"
     return InputError.of(
-        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be identified ({seen}).",
+        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be "
+        f"identified ({seen}).",
         where=matrix.parent,
-        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, not the matrix alone."
+        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, "
+        "not the matrix alone."
         if not found
-        else "Leave only the one in the folder that belongs to the matrix, or give it the same prefix as the matrix.",
+        else "Leave only the one in the folder that belongs to the matrix, or give it the same "
+        "prefix as the matrix.",
     )
 
 
 def genes(path: Path) -> list[list[str]]:
-    """Return the columns of the list of genes that belongs to a matrix, without reading the matrix."""
+    """Return the columns of the list of genes of a matrix, without reading the matrix."""
     shape = tuple(int(size) for size in _size_line(head(path).decode(errors="replace"))[:2])
     return _columns(_companion(path, "genes", shape)[0])
 
@@ -533,7 +553,10 @@ def _size_line(text: str) -> list[str]:
 
 
 def sizes(path: Path) -> tuple[int, int, int]:
-    """Return barcodes, genes and stored counts by a matrix' header; its name shows whether kb or alevin wrote it."""
+    """Return barcodes, genes and stored counts by a matrix' header.
+
+    Its name shows whether kb or alevin wrote it.
+    """
     n_rows, n_columns, n_stored = (
         int(size) for size in _size_line(head(path).decode(errors="replace"))
     )
@@ -542,12 +565,13 @@ def sizes(path: Path) -> tuple[int, int, int]:
 
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
-    """Convert, adding up entries that are there more than once, but never past the largest integer."""
+    """Convert, adding up duplicate entries, but never past the largest integer."""
     stored, sum_of_all = matrix.nnz, total(matrix)
     converted = matrix.tocsr()
     if converted.nnz < stored:
         notes.append(
-            f"Counts of a gene and barcode that were there before: {stored - converted.nnz}; they were added up."
+            "Counts of a gene and barcode that were there before: "
+            f"{stored - converted.nnz}; they were added up."
         )
         if converted.data.dtype.kind in "iu" and total(converted) != sum_of_all:
             raise overflow(path)

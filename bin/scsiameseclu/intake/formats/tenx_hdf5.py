@@ -1,4 +1,4 @@
-"""HDF5 of Cell Ranger: version 2 (one group a genome) and version 3 (``matrix`` with ``features``)."""
+"""Cell Ranger's HDF5: version 2 (a group per genome) and 3 (``matrix`` with ``features``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
 
 
 def recognizes(path: Path) -> bool:
-    """Return whether every group at the top is a matrix in Cell Ranger's layout, or the one named ``matrix`` is."""
+    """Return whether all top groups, or ``matrix``, are in Cell Ranger's layout."""
     groups = [name for name, kind in members(path).items() if kind is h5py.Group]
     if not groups:
         return False
@@ -70,7 +70,8 @@ def _check_complete(group: h5py.Group, path: Path) -> None:
         raise InputError.of(
             what=f"The 10x HDF5 file lacks {', '.join(missing)} in group {group.name}.",
             where=path,
-            remedy="Give filtered_feature_bc_matrix.h5 as Cell Ranger wrote it; copy or download it again.",
+            remedy="Give filtered_feature_bc_matrix.h5 as Cell Ranger wrote it; copy "
+            "or download it again.",
         )
     if not strings(group["barcodes"]):
         raise no_cells(path)
@@ -80,7 +81,8 @@ def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> spa
     shape = [int(size) for size in group["shape"][:]]
     if shape != [n_genes, n_barcodes]:
         raise InputError.of(
-            what=f"The matrix is of shape {shape}, but there are {n_genes} genes and {n_barcodes} barcodes.",
+            what=f"The matrix is of shape {shape}, but there are {n_genes} genes and "
+            f"{n_barcodes} barcodes.",
             where=path,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
@@ -134,7 +136,8 @@ def _side_by_side(parts: list[Counts]) -> Counts:
     barcodes = list(dict.fromkeys(barcode for part in parts for barcode in part.barcodes))
     if any(len(set(part.barcodes)) < len(part.barcodes) for part in parts):
         raise InputError.of(
-            what="The same barcode is there twice within one genome, so that the genomes cannot be joined.",
+            what="The same barcode is there twice within one genome, so that the "
+            "genomes cannot be joined.",
             where=parts[0].source,
             remedy="Give a file with one genome.",
         )

@@ -189,7 +189,7 @@ def _cells(table: _Table) -> tuple[Counts, set[int]]:
 
 
 def _columns_of_cells(table: _Table) -> list[int]:
-    """Return the column that names each cell, or those that do so together; words before numbers."""
+    """Return the column, or columns together, that name each cell; words before numbers."""
     words = [column for column in table.columns.names if not table.is_numeric(column)]
     numbers = [column for column in table.columns.names if column not in words]
     header = table.layout.name
@@ -236,7 +236,9 @@ def _columns_of_genes(table: _Table) -> tuple[int | None, int | None]:
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
     return InputError.of(
-        what=f"The file is neither a known format nor UTF-8 text ({error.reason} at byte {error.start}).",
+        what=f"The file is neither a known format nor UTF-8 text ({error.reason} at "
+        f"byte {error.start}).",
         where=path,
-        remedy="If it is a table, save it as CSV in UTF-8; else give one of the formats in docs/inputs.md.",
+        remedy="If it is a table, save it as CSV in UTF-8; else give one of the "
+        "formats in docs/inputs.md.",
     )

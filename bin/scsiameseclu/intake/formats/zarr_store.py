@@ -63,8 +63,8 @@ def read(path: Path) -> Counts:
     counts.format = f"{NAME} ({counts.format})"
     if missing:
         counts.notes.append(
-            f"Parts of {', '.join(map(quoted, missing))} are not in the store: zarr leaves out what is all zeros, but "
-            "they may have been lost."
+            f"Parts of {', '.join(map(quoted, missing))} are not in the store: zarr leaves out "
+            "what is all zeros, but they may have been lost."
         )
     return counts
 
@@ -73,7 +73,8 @@ def _check_links(path: Path) -> None:
     for found in path.rglob("*"):
         if found.is_symlink():
             raise InputError.of(
-                what=f"The zarr store holds a link, {quoted(found.relative_to(path))}, which is not followed.",
+                what=f"The zarr store holds a link, {quoted(found.relative_to(path))}, "
+                "which is not followed.",
                 where=path,
                 remedy="Give a copy of the store that holds the files themselves (cp -rL).",
             )
@@ -105,9 +106,11 @@ def _only_table(path: Path, tables: Any) -> Any:
     names = sorted(tables.group_keys())
     if len(names) != 1:
         raise InputError.of(
-            what=f"The SpatialData store holds {len(names)} tables: {', '.join(map(quoted, names))}.",
+            what=f"The SpatialData store holds {len(names)} tables: "
+            f"{', '.join(map(quoted, names))}.",
             where=path,
-            remedy=f"Give the path of the one that is meant, such as tables/{names[0] if names else 'table'} in it.",
+            remedy="Give the path of the one that is meant, such as "
+            f"tables/{names[0] if names else 'table'} in it.",
         )
     return tables[names[0]]
 
@@ -157,8 +160,8 @@ def _check_array(path: Path, array: Any) -> None:
     stored = sum(file.stat().st_size for file in (path / array.path).rglob("*") if file.is_file())
     if claimed > unpacked_limit(stored):
         raise InputError.of(
-            what=f"{quoted(array.name)} in the zarr store claims {claimed:,} bytes, which the {stored:,} that are "
-            "there cannot hold.",
+            what=f"{quoted(array.name)} in the zarr store claims {claimed:,} bytes, which the "
+            f"{stored:,} that are there cannot hold.",
             where=path,
             remedy="The store is damaged: copy or download it again and compare sizes.",
         )
