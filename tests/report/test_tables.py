@@ -49,6 +49,11 @@ def content(outputs: Path, section: str) -> dict:
     return json.loads((outputs / f"{section}_mqc.json").read_text())
 
 
+def methods_text(outputs: Path) -> str:
+    """Return the text of the methods on one line."""
+    return " ".join(content(outputs, "methods")["data"].split())
+
+
 def colouring(outputs: Path, name: str, plot: str = "umap_1") -> list[dict]:
     """Return the clouds of a UMAP by the name of its switch."""
     options = content(outputs, plot)["pconfig"]
@@ -269,7 +274,7 @@ def test_barcode_ranks_are_drawn_where_cells_were_called(three):
     ]
     assert curves["Cells from 900"] == [[1, 900], [300, 900]]
     assert curves["Knee 3,000"] == [[1, 3000], [300, 3000]]
-    assert "separated from empty droplets" in content(outputs, "methods")["data"]
+    assert "separated from empty droplets" in methods_text(outputs)
 
 
 def test_filtered_matrices_have_no_barcode_ranks(tmp_path, monkeypatch):
@@ -279,7 +284,7 @@ def test_filtered_matrices_have_no_barcode_ranks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     assert not (tmp_path / "barcode_rank_mqc.json").exists()
-    assert "empty droplets" not in content(tmp_path, "methods")["data"]
+    assert "empty droplets" not in methods_text(tmp_path)
 
 
 def test_empty_droplets_are_no_loss(tmp_path, monkeypatch):
@@ -422,7 +427,7 @@ def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, request
         write_json(summary, path)
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
-    assert words in content(tmp_path, "methods")["data"]
+    assert words in methods_text(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +445,7 @@ def test_the_methods_say_whether_batches_were_corrected(tmp_path, monkeypatch, d
         write_json(read_json(path) | {"batch_correction": decision}, path)
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
-    methods = " ".join(content(tmp_path, "methods")["data"].split())
+    methods = methods_text(tmp_path)
     assert words in methods
     assert ("corrected" in methods) == bool(words)
 
@@ -479,7 +484,7 @@ def test_placed_cells_are_counted_by_cluster(tmp_path, monkeypatch):
     assert row["unlike_share"] == pytest.approx(100 * own["unlike_known"].mean())
     assert "<script>" not in row["cell_type"]
     assert "Placed &lt;b&gt;." in content(Path(), "cluster_tree")["data"]
-    methods = content(Path(), "methods")["data"]
+    methods = methods_text(Path())
     assert "not clustered but placed" in methods
     assert "Of the placed cells 14 are unlike" in methods
     assert "all genes were kept" in methods
@@ -491,7 +496,7 @@ def test_without_a_base_nothing_was_placed(three):
     clusters = content(three[1], "clusters")
     assert not {"unlike", "unlike_share"} & set(clusters["headers"])
     assert "--base" not in clusters["description"]
-    assert "genes seen in fewer than" in content(three[1], "methods")["data"]
+    assert "genes seen in fewer than" in methods_text(three[1])
 
 
 def test_each_phase_of_the_training_is_judged_by_itself(three):
@@ -677,7 +682,7 @@ def test_a_gpu_that_was_not_found_is_told(three):
 def test_versions_and_methods_tell_this_run(three):
     inputs, outputs = three
     assert content(outputs, "versions")["data"]["torch"]["version"] == "2.15.0"
-    methods = content(outputs, "methods")["data"]
+    methods = methods_text(outputs)
     kept = sum(read_json(path)["n_kept"] for path in (inputs / "samples").glob("*.qc.json"))
     assert f"{kept:,} cells remained" in methods
     assert "at least 200 detected genes" in methods
@@ -699,7 +704,7 @@ def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> s
         write_json(record, paths["failures"] / f"{group}.failure.json")
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
-    return " ".join(content(tmp_path, "methods")["data"].split())
+    return methods_text(tmp_path)
 
 
 def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
