@@ -84,9 +84,8 @@ def test_share_of_cells_that_are_named_rightly(
 ):
     dataset, adata = labelled(name, tmp_path)
     source = ad.read_h5ad(DATASETS / f"{name}.h5ad", backed="r").obs
-    adata.obs["batch"] = (
-        source["sample"].reindex(adata.obs_names) if "sample" in source else name
-    )  # as in a run
+    # As in a run.
+    adata.obs["batch"] = source["sample"].reindex(adata.obs_names) if "sample" in source else name
     found = ScSiameseClu(batch_key="batch", random_state=0, device="cpu").fit(adata)
     adata.obs["cluster"] = pd.Categorical(found.labels_.astype(str))
     types = cell_types_for(read_marker_sets(ASSETS), tissue=tissue, organism=organism)

@@ -39,11 +39,8 @@ def test_calibration_by_hand():
     assert found["right"] == pytest.approx(5 / 6)
     assert found["sure"] == pytest.approx(4 / 6)
     assert found["sure_right"] == pytest.approx(3 / 4)
-    gaps = [
-        abs(3 - (3 * 0.95 + 1)),
-        1 - 0.55,
-        1 - 0.65,
-    ]  # four cells above .9, of which three are right
+    # Four cells above .9, of which three are right.
+    gaps = [abs(3 - (3 * 0.95 + 1)), 1 - 0.55, 1 - 0.65]
     assert found["calibration_error"] == pytest.approx(sum(gaps) / 6)
     assert calibration(labels, np.full(6, 0.5), truth)["sure_right"] is None
 

@@ -79,9 +79,8 @@ def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_aga
 def test_an_exception_is_recorded_and_the_process_goes_on(folder, tmp_path):
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
     table = tmp_path / "results.tsv"
-    jobs = [
-        Job(dataset, METHODS["kmeans"], k_mode, 0) for k_mode in ("auto", "true")
-    ]  # k-means finds no number
+    # K-means finds no number.
+    jobs = [Job(dataset, METHODS["kmeans"], k_mode, 0) for k_mode in ("auto", "true")]
     assert measure(jobs, table, scratch=tmp_path) == 1
     found = read_results(table).set_index("k_mode")
     assert found.loc["auto", "error"].startswith("ValueError: invalid literal for int()")

@@ -630,9 +630,8 @@ def test_table_with_bom_and_crlf(example, tmp_path):
 def test_table_without_names(example, tmp_path):
     np.savetxt(tmp_path / "x.csv", example.dense.T, fmt="%d", delimiter=",")
     adata = read(tmp_path / "x.csv")
-    np.testing.assert_array_equal(
-        adata.X.toarray(), example.dense.T
-    )  # the longer side is taken for genes
+    # The longer side is taken for genes.
+    np.testing.assert_array_equal(adata.X.toarray(), example.dense.T)
     assert "by the shape alone" in notes(adata)
 
 

@@ -160,13 +160,8 @@ def test_bits_flipped(sources, example, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None:
         assert adata.X.data.min() > 0
-    if adata is not None and kind in (
-        "mtx.gz",
-        "csv.gz",
-        "tar.gz",
-        "zip",
-        "h5ad.gz",
-    ):  # their checksums tell what was changed
+    # Their checksums tell what was changed.
+    if adata is not None and kind in ("mtx.gz", "csv.gz", "tar.gz", "zip", "h5ad.gz"):
         np.testing.assert_array_equal(adata.X.toarray(), example.dense)
 
 
@@ -192,9 +187,8 @@ def test_lines_of_text(sources, example, tmp_path, data):
         lines[place] = new[change]
     file.write_text("".join(lines))
     adata = outcome(tmp_path / "x")
-    if (
-        adata is not None and change == "swap" and "mtx" not in file.name
-    ):  # names or rows in another order
+    # Names or rows in another order.
+    if adata is not None and change == "swap" and "mtx" not in file.name:
         assert adata.X.sum() == example.dense.sum()
 
 

@@ -60,9 +60,8 @@ def test_10x_hdf5(shared, name):
 
 
 def test_10x_hdf5_written_by_hand(shared):
-    path = (
-        shared / "raw_formats/scprep/test_10X_cellranger3.h5"
-    )  # scanpy stumbles over its scalar genome
+    # Scanpy stumbles over its scalar genome.
+    path = shared / "raw_formats/scprep/test_10X_cellranger3.h5"
     found, _ = read(path)
     assert found.X.sum() == h5py.File(path)["matrix/data"][:].sum()
     assert found.shape == (100, 100)

@@ -61,9 +61,8 @@ def test_the_report_shows_the_lines(demo: Run) -> None:
     assert "hdf5r::H5File$new(&quot;groups/blood/blood.h5ad&quot;" in report
 
 
-@pytest.mark.filterwarnings(
-    "ignore::PendingDeprecationWarning"
-)  # scanpy's plots, with the newest matplotlib
+# Scanpy's plots, with the newest matplotlib.
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_scanpy_opens_it(demo: Run, blood: ad.AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo.results)
     mpl.use("agg")

@@ -90,12 +90,8 @@ def test_hemoglobin_of_mouse_by_id() -> None:
 
 
 def test_ribosomal_of_human_by_id() -> None:
-    ids = [
-        "ENSG00000142541",
-        "ENSG00000089157.16",
-        "ENSG00000198888",
-        "ENSG00000117676",
-    ]  # RPL13A, RPLP0, MT-ND1, RPS6KA1
+    # RPL13A, RPLP0, MT-ND1, RPS6KA1.
+    ids = ["ENSG00000142541", "ENSG00000089157.16", "ENSG00000198888", "ENSG00000117676"]
     assert is_ribosomal(var(ids)).tolist() == [True, True, False, False]
 
 

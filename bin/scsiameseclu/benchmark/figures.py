@@ -146,10 +146,8 @@ def _cost(results: pd.DataFrame) -> Figure:
                     **look(method.name),
                 )
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
-        for axis in (
-            axes.xaxis,
-            axes.yaxis,
-        ):  # 1, 2, 5, 10 ...: plain numbers, and some even in a short range
+        # 1, 2, 5, 10 ...: plain numbers, and some even in a short range.
+        for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.set_minor_formatter(NullFormatter())

@@ -119,9 +119,8 @@ def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]
             node.body = [item for item in body if not _is_text(item)] or [ast.Pass()]  # type: ignore[attr-defined]
     definitions: dict[str, list[ast.stmt]] = {}
     for statement in tree.body:
-        if not isinstance(
-            statement, ast.Import | ast.ImportFrom | ast.If
-        ):  # below if: types, and what is a program
+        # Below if: types, and what is a program.
+        if not isinstance(statement, ast.Import | ast.ImportFrom | ast.If):
             for name in _bound(statement):
                 definitions.setdefault(name, []).append(statement)
     return definitions, imports

@@ -53,16 +53,13 @@ def _trained(code: Path, name: str, data: Path) -> Iterator[Record]:
     features, adjacency = given["features"], given["adjacency"]
     args.cuda, args.name = False, name
     utils.setup()
-    args.beta_value, args.lambda_value = (
-        args.sigma_value,
-        args.mu_value,
-    )  # read, not defined; named so in its print-out
+    # Read, not defined; named so in its print-out.
+    args.beta_value, args.lambda_value = args.sigma_value, args.mu_value
     args.n_clusters, args.n_input = int(given["n_clusters"]), min(args.n_input, *features.shape)
     network = model.scSiameseClu(n_node=len(features))
     for weights in network.parameters():
-        weights.register_hook(
-            torch.nan_to_num
-        )  # its propagation loss divides by probabilities that underflow
+        # Its propagation loss divides by probabilities that underflow.
+        weights.register_hook(torch.nan_to_num)
 
     started = time.monotonic()
     scores = utils.PCA(n_components=args.n_input).fit_transform(features)
@@ -94,12 +91,8 @@ def _mended(code: Path) -> tuple[Any, ModuleType, ModuleType, ModuleType]:
     vars(train)["sinkhorn"] = lambda p, power, row, col: sinkhorn(
         p, power, np.asarray(row), np.asarray(col)
     )
-    vars(utils)["eva"] = lambda *_, **__: (
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-    )  # the scores against labels, after each epoch
+    # The scores against labels, after each epoch.
+    vars(utils)["eva"] = lambda *_, **__: (0.0, 0.0, 0.0, 0.0)
     return args, utils, train, model
 
 

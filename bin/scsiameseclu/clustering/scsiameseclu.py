@@ -69,9 +69,8 @@ def cluster(
         Subsets of the cells on which the stability is measured; 0 measures none.
     """
     started = time.monotonic()
-    adata = ad.read_h5ad(
-        expression, backed="r"
-    )  # the counts are read, the normalized expression is not
+    # The counts are read, the normalized expression is not.
+    adata = ad.read_h5ad(expression, backed="r")
     requested = settings(adata)["n_clusters"]
     if condition is not None:
         adata.obs[CONDITION] = _of_samples(adata, condition)

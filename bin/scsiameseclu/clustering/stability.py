@@ -75,9 +75,8 @@ def resampling_stability(
         )
         for number, cells in enumerate(subsets)
     ]
-    with threadpool_limits(
-        1
-    ):  # as in ScSiameseClu.fit: sums that threads share are rounded by their number
+    # As in ScSiameseClu.fit: sums that threads share are rounded by their number.
+    with threadpool_limits(1):
         found = in_parallel(calls)
     return float(
         np.mean(

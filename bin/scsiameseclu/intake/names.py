@@ -142,9 +142,8 @@ def ids_and_symbols(
         return found, symbols or found
     if are_ids(names) or (ids is None and symbols is not None):
         return list(names), fill_missing(symbols, names) if symbols else list(names)
-    if (
-        ids and symbols and _agree(names, ids) and not _agree(names, symbols)
-    ):  # ids of a kind that is not known here
+    # Ids of a kind that is not known here.
+    if ids and symbols and _agree(names, ids) and not _agree(names, symbols):
         return list(names), fill_missing(symbols, names)
     return ids or list(names), list(names)
 
@@ -206,9 +205,8 @@ def unique(names: Sequence[str]) -> tuple[list[str], int]:
     index: pd.Index[str] = pd.Index(list(names))
     repeated = int(index.duplicated().sum())
     if repeated:
-        with (
-            warnings.catch_warnings()
-        ):  # that suffixes can be mistaken for parts of the names: the notes list them
+        # That suffixes can be mistaken for parts of the names: the notes list them.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             index = make_index_unique(index)
     return [str(name) for name in index], repeated

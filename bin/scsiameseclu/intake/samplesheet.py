@@ -225,9 +225,8 @@ def _parse(text: str, name: str) -> _Sheet:
     delimiter = _delimiter(text)
     try:
         records = list(_records(text, name, delimiter))
-    except (
-        InputError
-    ):  # the csv module takes no space between a closing quote and the next delimiter
+    # The csv module takes no space between a closing quote and the next delimiter.
+    except InputError:
         records = list(_records(re.sub(rf'" +(?=[{delimiter}\r\n]|$)', '"', text), name, delimiter))
     if not records:
         raise InputError.of(
@@ -430,10 +429,8 @@ def _check_schema(
                 )
     seen = set()
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
-        if error.validator in (
-            "required",
-            "minItems",
-        ):  # reported above and by the caller, with line and column
+        # Reported above and by the caller, with line and column.
+        if error.validator in ("required", "minItems"):
             continue
         number, column = error.absolute_path
         if (number, column) not in seen:
@@ -548,9 +545,8 @@ def _check_groups(
     for row, sample in zip(rows, samples, strict=True):
         group = sample["group"]
         earlier, model = first.setdefault(group.casefold(), (row, sample))
-        twice = (
-            "group" not in row.values and "group" not in earlier.values
-        )  # the samples' own ids, reported before
+        # The samples' own ids, reported before.
+        twice = "group" not in row.values and "group" not in earlier.values
         if not group or earlier is row or twice:
             continue
         if model["group"] != group:

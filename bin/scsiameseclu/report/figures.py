@@ -388,9 +388,8 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str) -> No
     ]
     # A leading underscore would hide an entry when the label is taken from the handle.
     axes.legend(
-        handles, [name for name, _ in entries], title=title, loc="upper "
-                                                                 "left", bbox_to_anchor=(1, 1),
-        ncols=-(-len(entries) // _LEGEND_ROWS), alignment="left",
+        handles, [name for name, _ in entries], title=title, loc="upper left",
+        bbox_to_anchor=(1, 1), ncols=-(-len(entries) // _LEGEND_ROWS), alignment="left",
     )  # fmt: skip
 
 

@@ -74,9 +74,8 @@ def read_matrix(path: Path) -> Counts:
     """
     _check_access(path)
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # old versions of formats are read all the same: nothing for the user to do
+        # Old versions of formats are read all the same: nothing for the user to do.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_packing(path)
             reader = next((reader for reader in READERS if reader.recognizes(path)), None)
@@ -104,9 +103,8 @@ def read_matrix(path: Path) -> Counts:
 def _check_access(path: Path) -> None:
     try:
         status = path.stat()
-        if not (
-            stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-        ):  # opening a pipe would wait for ever
+        # Opening a pipe would wait for ever.
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise InputError.of(
                 what="The input is neither a file nor a folder.",
                 where=path,

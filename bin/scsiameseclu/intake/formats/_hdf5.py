@@ -32,9 +32,8 @@ def is_hdf5(path: Path) -> bool:
         start = file.read(len(SIGNATURE))
     if start == SIGNATURE or start.startswith(b"PK"):
         return start == SIGNATURE
-    return bool(h5py.is_hdf5(path)) and not is_tar(
-        path
-    )  # its signature may lie at byte 512, behind a header of tar
+    # Its signature may lie at byte 512, behind a header of tar.
+    return bool(h5py.is_hdf5(path)) and not is_tar(path)
 
 
 @contextmanager

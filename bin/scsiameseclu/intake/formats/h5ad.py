@@ -80,9 +80,8 @@ def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
     if other is None:
         return frame
     found = _frame(other)
-    if are_numbers(list(frame.index)) and len(found) != len(
-        frame
-    ):  # each table numbers its own genes
+    # Each table numbers its own genes.
+    if are_numbers(list(frame.index)) and len(found) != len(frame):
         return frame
     found = found[~found.index.duplicated()].reindex(frame.index)
     return frame.join(found[[column for column in found if column not in frame]])
@@ -104,9 +103,8 @@ def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
 
 def _table(group: h5py.Group) -> pd.DataFrame:
     if _decoded(group.attrs.get("encoding-type")) == "dataframe":
-        with suppress(
-            Exception
-        ):  # a column of a kind that anndata does not know yet; names are read all the same
+        # A column of a kind that anndata does not know yet; names are read all the same.
+        with suppress(Exception):
             return pd.DataFrame(read_elem(group))
     return _bare_frame(group)
 

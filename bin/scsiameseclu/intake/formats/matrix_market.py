@@ -114,9 +114,8 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
 
 
 def _matrices(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(
-        folder, onerror=_refuse
-    ):  # does not follow links, which may lead in a circle
+    # Does not follow links, which may lead in a circle.
+    for where, folders, files in os.walk(folder, onerror=_refuse):
         depth = len(Path(where).relative_to(folder).parts)
         stores = [name for name in sorted(folders) if zarr_store.recognizes(Path(where, name))]
         yield from (Path(where, name) for name in stores)
@@ -413,9 +412,8 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
                 else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
             )
             return fitting[0], note
-        if (
-            len(fitting) > 1 and chosen is same_prefix and role == "genes"
-        ):  # genes.tsv and features.tsv: the newer
+        # genes.tsv and features.tsv: the newer.
+        if len(fitting) > 1 and chosen is same_prefix and role == "genes":
             newer = [path for path in fitting if "features" in _words(path.name)]
             if newer:
                 return newer[0], f"Genes were taken from {quoted(newer[0].name)}."
@@ -525,13 +523,11 @@ def _check_header(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         room = max(RATIO * size, _ROOM) if packing(file.read(8)) else size
-    limit = room // (
-        2 if "array" in banner else 4
-    )  # a line is "0" or, of a pattern, "1 1" at least
+    # A line is "0" or, of a pattern, "1 1" at least.
+    limit = room // (2 if "array" in banner else 4)
     numbers = [int(size) if size.isdecimal() and len(size) < 19 else limit + 1 for size in sizes]
-    stored = (
-        numbers[2] if len(numbers) == 3 else math.prod(numbers)
-    )  # a dense matrix writes every entry
+    # A dense matrix writes every entry.
+    stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)
     if len(numbers) not in (2, 3) or stored > limit:
         raise InputError.of(
             what=f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold.",
