@@ -104,10 +104,8 @@ def celltypes(
     """
     sets = read_marker_sets(markers_db)
     with clustered(expression, clustering) as adata:
-        organism, tissue = (
-            str(settings(adata)["organism"]),
-            str(settings(adata).get("tissue") or ""),
-        )
+        known = settings(adata)
+        organism, tissue = str(known["organism"]), str(known.get("tissue") or "")
         if markers_db.is_file():
             check_organism(sets, organism, markers_db)
         types = cell_types_for(sets, tissue=tissue, organism=organism)
@@ -118,9 +116,8 @@ def celltypes(
         else:
             table = _unknown(adata, CLUSTER, _no_sets(tissue, organism))
     if reference is not None:
-        table = with_reference(
-            table, read_table(reference, dtype={"cluster": str, "reference_type": str})
-        )
+        dtype = {"cluster": str, "reference_type": str}
+        table = with_reference(table, read_table(reference, dtype=dtype))
     write_table(table, f"{prefix}.annotation.tsv")
 
 

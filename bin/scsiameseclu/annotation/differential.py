@@ -147,9 +147,8 @@ def compare(
     """
     baseline, others = conditions(samples, design)
     if not others:
-        return pd.DataFrame(columns=COLUMNS), [
-            "the samples of the group have fewer than two conditions"
-        ]
+        reason = "the samples of the group have fewer than two conditions"
+        return pd.DataFrame(columns=COLUMNS), [reason]
     bulk, notes = _measured(bulk)
     tables = []
     for cluster in dict.fromkeys(bulk.obs["cluster"]):
@@ -157,13 +156,9 @@ def compare(
         for other in others:
             compared = samples.loc[counts.index]
             compared = compared[compared[design.condition].isin([baseline, other])]
-            reason = too_few(
-                compared, (baseline, other), design, f"samples with at least {FEWEST_CELLS} cells"
-            )
-            if reason := reason or unfit(compared, design):
-                notes.append(
-                    f"cluster {cluster}, {quoted(other)} against {quoted(baseline)}: {reason}"
-                )
+            if reason := _untestable(compared, (baseline, other), design):
+                pair = f"{quoted(other)} against {quoted(baseline)}"
+                notes.append(f"cluster {cluster}, {pair}: {reason}")
                 continue
             found = _deseq2(counts.loc[compared.index], design_matrix(compared, design))
             names = {
@@ -187,6 +182,11 @@ def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
     return bulk[:, kept], [
         f"{(~kept).sum()} genes, which only some of the samples were measured for"
     ]
+
+
+def _untestable(compared: pd.DataFrame, pair: tuple[str, str], design: Design) -> str:
+    replicates = f"samples with at least {FEWEST_CELLS} cells"
+    return too_few(compared, pair, design, replicates) or unfit(compared, design)
 
 
 def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:

@@ -113,19 +113,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
         If it is no h5ad file, has no such column, no raw counts, or fewer than two labels of at
         least 10 cells.
     """
-    try:
-        found = ad.read_h5ad(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "give an .h5ad file as anndata writes it"
-        raise InputError.of(
-            what="the reference cannot be read", where=path.name, remedy=remedy
-        ) from error
-    if column not in found.obs:
-        raise InputError.of(
-            what=f"the reference has no column {quoted(column)}",
-            where=f"{path.name}, obs",
-            remedy=f"name one of its columns with --reference_label: {_listed(found.obs)}",
-        )
+    found = _with_column(path, column)
     labels = found.obs[column].astype(object)
     labels = labels.where(labels.notna(), "").astype(str).str.strip()
     kept = _of_enough_cells(labels)
@@ -139,6 +127,23 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
     counts, symbols = _counts(found, path)
     return ad.AnnData(counts[kept], obs=obs, var=pd.DataFrame(index=symbols.astype(str)))
+
+
+def _with_column(path: Path, column: str) -> ad.AnnData:
+    try:
+        found = ad.read_h5ad(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "give an .h5ad file as anndata writes it"
+        raise InputError.of(
+            what="the reference cannot be read", where=path.name, remedy=remedy
+        ) from error
+    if column not in found.obs:
+        raise InputError.of(
+            what=f"the reference has no column {quoted(column)}",
+            where=f"{path.name}, obs",
+            remedy=f"name one of its columns with --reference_label: {_listed(found.obs)}",
+        )
+    return found
 
 
 def _of_enough_cells(labels: pd.Series[str]) -> NDArray[np.bool_]:
@@ -218,15 +223,10 @@ def transfer_labels(
         # The first does not depend on the composition of the group, the second not on technical
         # differences.
         similarity = max(_correlation(means[k], profile), _correlation(means[k] - overall, profile))
-        sure = mean.max() >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
-        rows.append(
-            [
-                str(cluster),
-                best if sure else UNKNOWN,
-                round(float(mean.max()), 4),
-                round(similarity, 4),
-            ]
-        )
+        score = float(mean.max())
+        sure = score >= SMALLEST_SCORE and similarity >= SMALLEST_SIMILARITY
+        named = best if sure else UNKNOWN
+        rows.append([str(cluster), named, round(score, 4), round(similarity, 4)])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -33,6 +33,7 @@ INTERVAL = 0.5
 """Seconds between two looks at the memory."""
 MB = 2**20
 TRACE = "trace { raw = true; fields = 'name,status,realtime,cpus,%cpu,peak_rss' }\n"
+OPTIONS = "-profile venv -ansi-log false --outdir results --trace_report_suffix batch -resume"
 GROUPS = {"each": "a group each", "one": "one group"}
 
 
@@ -143,26 +144,8 @@ def run_pipeline(sheet: Path) -> Watched:
     """
     folder = sheet.parent
     (folder / "trace.config").write_text(TRACE)
-    command = [
-        str(ROOT / "nextflow"),
-        "-c",
-        "trace.config",
-        "run",
-        str(ROOT),
-        "-profile",
-        "venv",
-        "-ansi-log",
-        "false",
-    ]
-    command += [
-        "--input",
-        str(sheet),
-        "--outdir",
-        "results",
-        "--trace_report_suffix",
-        "batch",
-        "-resume",
-    ]
+    command = [str(ROOT / "nextflow"), "-c", "trace.config", "run", str(ROOT)]
+    command += ["--input", str(sheet), *OPTIONS.split()]
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_POOLS}
     kept, log = folder / "watched.json", folder / "run.log"
     before = watched = Watched(**read_json(kept)) if kept.is_file() else Watched(0.0, 0.0, 0.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
 from ..errors import InputError
 from ..intake.labels import read_labels
@@ -53,16 +54,7 @@ def compare_methods(
         If no cell that is left has a label, or a fit failed.
     """
     adata = ad.read_h5ad(expression)
-    gold = read_labels(labels, adata.obs_names)
-    if gold is None or gold.isna().all():
-        raise InputError.of(
-            what="No cell that passed quality control has a label, so the "
-            "methods cannot be compared.",
-            where="labels of the group's samples "
-            f"({', '.join(sorted(path.name for path in labels)) or 'none'})",
-            remedy="Check that the labels' barcodes are those of the counts, or run "
-            "without --benchmark.",
-        )
+    gold = _gold(labels, adata)
     scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
     digest = content_digest(adata, gold)
     dataset = Dataset(
@@ -80,6 +72,20 @@ def compare_methods(
             where=f"group {prefix}, seed {seed}",
             remedy="See the task's .command.err for why; run again with -resume.",
         )
+
+
+def _gold(labels: list[Path], adata: ad.AnnData) -> pd.Series[str]:
+    gold = read_labels(labels, adata.obs_names)
+    if gold is None or gold.isna().all():
+        raise InputError.of(
+            what="No cell that passed quality control has a label, so the "
+            "methods cannot be compared.",
+            where="labels of the group's samples "
+            f"({', '.join(sorted(path.name for path in labels)) or 'none'})",
+            remedy="Check that the labels' barcodes are those of the counts, or run "
+            "without --benchmark.",
+        )
+    return gold
 
 
 def _further(names: Sequence[str]) -> tuple[Method, ...]:

@@ -121,22 +121,13 @@ def labelled_datasets(
         If the folder has no labelled data set, or a name given is none of its files.
     """
     files = _files(folder, [*only, *leave_out])
-    found: list[Dataset] = []
-    for path in files:
-        if path.name in leave_out or (only and path.name not in only):
-            continue
-        if path.stem in NO_TYPES and path.name not in only:
-            _tell_left_out(path.name, "its labels are no cell types")
-            continue
-        try:
-            dataset = read_dataset(path, scratch=scratch)
-        except InputError as error:
-            _tell_left_out(path.name, error.problems[0].what)
-            continue
-        if dataset is None:
-            _tell_left_out(path.name, "no cell has a label")
-        else:
-            found.append(dataset)
+    taken = [path for path in files if not only or path.name in only]
+    read = [
+        _read(path, scratch, any_labels=path.name in only)
+        for path in taken
+        if path.name not in leave_out
+    ]
+    found = [dataset for dataset in read if dataset is not None]
     if not found:
         raise InputError.of(
             what="there is no labelled data set here",
@@ -145,6 +136,21 @@ def labelled_datasets(
             ".h5 files with X and Y",
         )
     return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
+
+
+def _read(path: Path, scratch: Path, *, any_labels: bool) -> Dataset | None:
+    """Return a labelled data set; None, with the reason on stderr, where it cannot be used."""
+    dataset, why = None, "no cell has a label"
+    if path.stem in NO_TYPES and not any_labels:
+        why = "its labels are no cell types"
+    else:
+        try:
+            dataset = read_dataset(path, scratch=scratch)
+        except InputError as error:
+            why = error.problems[0].what
+    if dataset is None:
+        print(f"{path.name} is left out: {why}", file=sys.stderr, flush=True)
+    return dataset
 
 
 def read_dataset(path: Path, *, scratch: Path) -> Dataset | None:
@@ -261,7 +267,3 @@ def _files(folder: Path, named: Collection[str]) -> list[Path]:
             f"{', '.join(path.name for path in files) or 'none'}",
         )
     return files
-
-
-def _tell_left_out(name: str, why: str) -> None:
-    print(f"{name} is left out: {why}", file=sys.stderr, flush=True)

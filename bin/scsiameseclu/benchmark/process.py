@@ -63,11 +63,16 @@ def records(
         assert process.stdout
         yield from map(json.loads, process.stdout)
     if process.returncode:
-        left = scratch / "traceback.txt"  # of a defect, for its maintainers
-        trace = left.read_text() if left.is_file() else ""
-        left.unlink(missing_ok=True)
-        told = messages.read_text(errors="replace")
-        raise ProcessError(f"exit status {process.returncode}\n{told}{trace}")
+        told = messages.read_text(errors="replace") + _traceback(scratch)
+        raise ProcessError(f"exit status {process.returncode}\n{told}")
+
+
+def _traceback(scratch: Path) -> str:
+    """Return the traceback that a defect left, for its maintainers, and remove it."""
+    left = scratch / "traceback.txt"
+    trace = left.read_text() if left.is_file() else ""
+    left.unlink(missing_ok=True)
+    return trace
 
 
 def _environment(threads: int) -> dict[str, str]:

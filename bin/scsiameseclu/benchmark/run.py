@@ -113,23 +113,26 @@ def benchmark(
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if data is None or scaling:
-            jobs = scaling_jobs(
-                [simulated_dataset(n_cells, scratch=scratch) for n_cells in scaling or ()]
-            )
+            jobs = scaling_jobs([simulated_dataset(n, scratch=scratch) for n in scaling or ()])
         else:
             sets = labelled_datasets(
                 data, scratch=scratch, only=only or (), leave_out=leave_out or ()
             )
-            if ablate or sketch:
-                jobs = (ablation_jobs if ablate else sketch_jobs)(sets, range(seeds))
-            else:
-                jobs = comparison_jobs(sets, range(seeds), methods=chosen_methods(methods))
+            jobs = _jobs(sets, range(seeds), methods, ablate=ablate, sketch=sketch)
         failed = measure(
             jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads
         )
     write_page(output)
     if failed:
         sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
+
+
+def _jobs(
+    sets: list[Dataset], seeds: range, methods: list[str] | None, *, ablate: bool, sketch: bool
+) -> list[Job]:
+    if ablate or sketch:
+        return (ablation_jobs if ablate else sketch_jobs)(sets, seeds)
+    return comparison_jobs(sets, seeds, methods=chosen_methods(methods))
 
 
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:

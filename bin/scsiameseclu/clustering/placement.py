@@ -125,14 +125,10 @@ def _result(placed: Placement, *, seed: int) -> ad.AnnData:
     )
 
 
-def _summary(placed: Placement, requested: int | str, correction: Correction) -> Clusters:
-    obs, judgement = placed.obs, placed.judgement
-    unlike, n = int(obs["unlike_known"].sum()), len(obs)
-    done = (
-        "were corrected towards the base"
-        if judgement.corrected
-        else "were not corrected towards the base"
-    )
+def _notes(placed: Placement, requested: int | str) -> list[str]:
+    judgement, n = placed.judgement, len(placed.obs)
+    unlike = int(placed.obs["unlike_known"].sum())
+    done = f"were {'' if judgement.corrected else 'not '}corrected towards the base"
     notes = [
         "The cells were placed among the clusters of the base, which was not clustered again.",
         f"Of {n} cells {unlike} ({100 * unlike / n:.1f} %) are unlike anything known in the base.",
@@ -148,6 +144,11 @@ def _summary(placed: Placement, requested: int | str, correction: Correction) ->
         notes.append(
             f"{requested} clusters were asked for; with a base their number is the base's."
         )
+    return notes
+
+
+def _summary(placed: Placement, requested: int | str, correction: Correction) -> Clusters:
+    obs = placed.obs
     return {
         "n_clusters": obs["cluster"].nunique(),
         "n_clusters_requested": "auto",
@@ -156,15 +157,17 @@ def _summary(placed: Placement, requested: int | str, correction: Correction) ->
         "levels": {
             name: obs[name].nunique() for name in ("cluster", "cluster_coarse", FINE) if name in obs
         },
-        "batch_correction": cast("BatchDecision", {"requested": correction, **vars(judgement)}),
+        "batch_correction": cast(
+            "BatchDecision", {"requested": correction, **vars(placed.judgement)}
+        ),
         "placement": {
-            "n_unlike_known": unlike,
+            "n_unlike_known": int(obs["unlike_known"].sum()),
             "n_variable_genes": placed.n_genes,
             "n_shared_genes": placed.n_shared,
             "mean_confidence": float(obs["cluster_confidence"].mean()),
         },
         "method": METHOD,
-        "notes": notes,
+        "notes": _notes(placed, requested),
     }
 
 
@@ -238,13 +241,7 @@ def _placed(
     here, there = matching_genes(base.var, new.var)
     variable = base.var["highly_variable"].to_numpy(dtype=bool)
     n_genes, n_shared = int(variable.sum()), int(variable[here].sum())
-    if n_shared < FEWEST_GENES * n_genes:
-        raise InputError.of(
-            what=f"the cells have {n_shared} of the {n_genes} variable genes of the "
-            "base, fewer than half",
-            where="--base",
-            remedy="give a base of the same organism whose genes are named as in the samples",
-        )
+    _check_shared(n_shared, n_genes)
     counts = csr_matrix(vstack([raw_counts(base)[:, here], raw_counts(new)[:, there]]))
     n = base.n_obs
     codes = (
@@ -275,6 +272,16 @@ def _placed(
         cluster_confidence=confidence, unlike_known=unlike
     )
     return Placement(obs, points[n:].astype(np.float32), n_genes, n_shared, judgement)
+
+
+def _check_shared(n_shared: int, n_genes: int) -> None:
+    if n_shared < FEWEST_GENES * n_genes:
+        raise InputError.of(
+            what=f"the cells have {n_shared} of the {n_genes} variable genes of the "
+            "base, fewer than half",
+            where="--base",
+            remedy="give a base of the same organism whose genes are named as in the samples",
+        )
 
 
 def matching_genes(base: pd.DataFrame, new: pd.DataFrame) -> tuple[Integers, Integers]:

@@ -97,10 +97,13 @@ def cluster(
         n_resamples=stability_resamples,
         random_state=seed,
     )
+    _write(model, adata, {**_summary(model, requested, stability), **cost}, prefix)
+
+
+def _write(model: ScSiameseClu, adata: ad.AnnData, summary: ClusteringSummary, prefix: str) -> None:
     write_h5ad(_result(model, adata), f"{prefix}.clustering.h5ad")
     write_table(model.history_, f"{prefix}.training_history.tsv")
     model.save(f"{prefix}.model.safetensors")
-    summary: ClusteringSummary = {**_summary(model, requested, stability), **cost}
     write_json(summary, f"{prefix}.clustering.json")
 
 
@@ -120,12 +123,10 @@ def _result(model: ScSiameseClu, adata: ad.AnnData) -> ad.AnnData:
     return result
 
 
-def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
-    notes = (
-        [f"The labels are those of the training-free consensus: {model.reason_}."]
-        if model.reason_
-        else []
-    )
+def _notes(model: ScSiameseClu, requested: int | str, stability: float | None) -> list[str]:
+    notes = []
+    if model.reason_:
+        notes.append(f"The labels are those of the training-free consensus: {model.reason_}.")
     if requested not in ("auto", model.n_clusters_):
         notes.append(
             f"{requested} clusters were asked for, and {model.n_clusters_} can be distinguished."
@@ -142,6 +143,10 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
             "Stability under resampling was not measured: one cluster, too few "
             "cells, or not asked for."
         )
+    return notes
+
+
+def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
     return {
         "n_clusters": model.n_clusters_,
         "n_clusters_requested": requested,
@@ -159,7 +164,7 @@ def _summary(model: ScSiameseClu, requested: int | str, stability: float | None)
         "limits": {"need": MIXED, "validity": VALID, "shared": SHARED, "cluster": DOUBTFUL},
         "batch_correction": _batch_record(model),
         "method": model.method_,
-        "notes": notes,
+        "notes": _notes(model, requested, stability),
     }
 
 

@@ -245,15 +245,11 @@ def to_adata(
     """
     barcodes, repeated_barcodes = unique(counts.barcodes)
     genes, repeated_genes = unique(counts.gene_symbols)
-    notes = list(counts.notes)
-    if repeated_barcodes:
-        notes.append(
-            f"Barcodes that were there before: {repeated_barcodes}; a number was put at their end."
-        )
-    if repeated_genes:
-        notes.append(
-            f"Gene names that were there before: {repeated_genes}; a number was put at their end."
-        )
+    notes = [
+        *counts.notes,
+        *_repeated("Barcodes", repeated_barcodes),
+        *_repeated("Gene names", repeated_genes),
+    ]
     var = pd.DataFrame(
         {"gene_ids": counts.gene_ids, "gene_symbols": counts.gene_symbols}, index=genes
     )
@@ -264,16 +260,20 @@ def to_adata(
     organism = infer_organism(var).summary(settings.get("organism"))
     if organism["warning"]:
         notes.append(organism["warning"])
-    size = {"n_barcodes": adata.n_obs, "n_genes": adata.n_vars}
     intake = {
         "format": counts.format,
-        **size,
+        "n_barcodes": adata.n_obs,
+        "n_genes": adata.n_vars,
         "organism": organism,
         "notes": notes,
         "warnings": list(warnings),
     }
     adata.uns["intake"] = json.dumps(intake, ensure_ascii=False)
     return adata
+
+
+def _repeated(kind: str, n: int) -> list[str]:
+    return [f"{kind} that were there before: {n}; a number was put at their end."] if n else []
 
 
 def _add_captured(adata: ad.AnnData, captured: Counts) -> None:

@@ -231,19 +231,11 @@ def score_doublets(
     """
     rate = expected_rate_of(adata, expected_rate)
     if adata.n_obs < MIN_CELLS:
-        return _skipped(
-            adata,
-            rate,
-            f"{adata.n_obs} cells are too few to find doublets (at least {MIN_CELLS} needed)",
-        )
+        return _too_few(adata, rate, adata.n_obs, "cells", MIN_CELLS)
     order, genes = canonical_order(sparse.csr_matrix(adata.X))
     cells = _variable_genes(sparse.csr_matrix(adata.X)[order][:, genes])
     if cells.n_vars < MIN_GENES:
-        reason = (
-            f"{cells.n_vars} varying genes are too few to find doublets (at "
-            f"least {MIN_GENES} needed)"
-        )
-        return _skipped(adata, rate, reason)
+        return _too_few(adata, rate, cells.n_vars, "varying genes", MIN_GENES)
     # The score at a prior of 0 or 1 is the same for all cells: the rate stays inside.
     ordered, simulated = _scrublet_in_parts(cells, float(np.clip(rate, 1e-4, 0.5)), random_state)
     scores = np.empty_like(ordered)
@@ -422,7 +414,8 @@ def _median(values: pd.Series[float]) -> float | None:
     return float(values.median()) if values.notna().any() else None
 
 
-def _skipped(adata: ad.AnnData, rate: float, reason: str) -> Doublets:
+def _too_few(adata: ad.AnnData, rate: float, n: int, kind: str, least: int) -> Doublets:
+    reason = f"{n} {kind} are too few to find doublets (at least {least} needed)"
     return Doublets(
         status="skipped",
         scores=np.full(adata.n_obs, np.nan),

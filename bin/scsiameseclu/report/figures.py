@@ -93,11 +93,10 @@ def draw_figures(
             group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix
         )
     types = _types(prefix, group, annotations or [])
+    known = read_json(summary) if summary else {}
     Path("figures").mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(
-            group, prefix, history, read_json(summary) if summary else {}, types
-        ).items():
+        for name, figure in _figures(group, prefix, history, known, types).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
                 for form, metadata in FORMATS.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from string import Template
+from typing import Any
 
 import pandas as pd
 
@@ -55,58 +56,69 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _facts(run: Run) -> dict[str, object]:
     """Return the values of the template's placeholders."""
-    found = [
-        int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in run.finished
-    ]
-    cuts = [
-        cut
-        for group in run.finished
-        if (cut := group.summary.get("cuts", {}).get("cluster")) is not None
-    ]
-    chosen = run.parameters.get("benchmark_methods")
     given = {name: run.parameters.get(name) for name in _PARAMETERS}
     return {
+        **_cells(run),
+        **_clusters(run),
+        **_benchmark(run),
+        **{
+            name: "a default number of" if value is None else value for name, value in given.items()
+        },
+        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
+    }
+
+
+def _cells(run: Run) -> dict[str, object]:
+    """Return the values of samples, barcodes and cells."""
+    qualities, asked = run.qualities, [sample.settings for sample in run.samples]
+    forced = ["force_cells" in (settings.get("overrides") or {}) for settings in asked]
+    return {
         "samples": _number_of(len(run.samples), "sample"),
-        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in run.qualities), "sample"),
-        "n_barcodes": f"{sum(quality['n_barcodes'] for quality in run.qualities):,}",
-        "n_cells": f"{sum(quality['n_kept'] for quality in run.qualities):,}",
+        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
+        "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
+        "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
         "filters": _filters(run),
-        "called": _number_of(
-            sum(bool(quality.get("cell_calling")) for quality in run.qualities), "sample"
-        ),
-        "listed_in": _number_of(
-            sum(bool(sample.settings.get("cells")) for sample in run.samples), "sample"
-        ),
-        "forced_in": _number_of(
-            sum(
-                "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples
-            ),
-            "sample",
-        ),
-        "hashed": _number_of(
-            sum(bool(quality.get("hashtags")) for quality in run.qualities), "hashed pool"
-        ),
+        "called": _number_of(_count(qualities, "cell_calling"), "sample"),
+        "listed_in": _number_of(_count(asked, "cells"), "sample"),
+        "forced_in": _number_of(sum(forced), "sample"),
+        "hashed": _number_of(_count(qualities, "hashtags"), "hashed pool"),
         "min_guide_counts": run.parameters.get("min_guide_counts", 5),
-        "groups": _number_of(len(run.finished), "group"),
-        "n_clusters": ", ".join(map(str, found))
-        if len(found) <= 10
-        else f"{min(found)} to {max(found)}",
-        "cut": f"{cuts[0]:.2f}" if cuts else "",
+    }
+
+
+def _count(records: Iterable[Mapping[str, Any]], key: str) -> int:
+    return sum(bool(record.get(key)) for record in records)
+
+
+def _clusters(run: Run) -> dict[str, object]:
+    """Return the values of groups and their clusters."""
+    groups, summaries = run.finished, [group.summary for group in run.finished]
+    found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in groups]
+    cuts = [summary.get("cuts", {}).get("cluster") for summary in summaries]
+    cut = next((value for value in cuts if value is not None), None)
+    many = len(found) > 10
+    return {
+        "groups": _number_of(len(groups), "group"),
+        "n_clusters": f"{min(found)} to {max(found)}" if many else ", ".join(map(str, found)),
+        "cut": "" if cut is None else f"{cut:.2f}",
         "asked": sum(
-            group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished
+            summary.get("n_clusters_requested", "auto") != "auto" for summary in summaries
         ),
-        "by_consensus": sum(group.summary.get("method") == "consensus" for group in run.finished),
+        "by_consensus": sum(summary.get("method") == "consensus" for summary in summaries),
         "corrected": _number_of(sum(_corrected(run)), "group"),
         "unlike": f"{sum(_unlike_known(run)):,}",
+    }
+
+
+def _benchmark(run: Run) -> dict[str, object]:
+    """Return the values of the benchmark."""
+    chosen = run.parameters.get("benchmark_methods")
+    return {
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
         "further": f", and through published methods ({chosen}) with the true number"
         if chosen
         else "",
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
-        **{
-            name: "a default number of" if value is None else value for name, value in given.items()
-        },
-        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
     }
 
 
