@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 
 import anndata as ad
@@ -32,6 +29,7 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
+from tests.clustering.processes import assert_same_bytes
 from tests.clustering.simulated_counts import nested, simulated, with_components
 
 pytestmark = pytest.mark.slow
@@ -274,16 +272,7 @@ model.save(sys.argv[2])
 
 def test_processes_with_one_and_two_threads_give_the_same_bytes(adata, tmp_path):
     """In processes of their own: libraries read the variable when they are loaded."""
-    adata.write_h5ad(tmp_path / "cells.h5ad")
-    for threads in ("1", "2"):
-        variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(
-            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads],
-            env=environment,
-            check=True,
-        )
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    assert_same_bytes(FIT, adata, tmp_path, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def test_components_are_computed_where_they_are_missing():

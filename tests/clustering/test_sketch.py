@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import anndata as ad
 import numpy as np
 import pytest
@@ -18,6 +14,7 @@ from scsiameseclu.clustering.network.train import Training
 from scsiameseclu.errors import InputError
 from sklearn.metrics import adjusted_rand_score
 
+from tests.clustering.processes import assert_same_bytes
 from tests.clustering.simulated_counts import nested, planted_clusters, simulated, with_components
 
 pytestmark = pytest.mark.slow
@@ -161,16 +158,7 @@ model.save(sys.argv[2])
 
 
 def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
-    adata.write_h5ad(tmp_path / "cells.h5ad")
-    for threads in ("1", "2"):
-        variables = {"SCSIAMESECLU_THREADS": threads, "OMP_NUM_THREADS": threads}
-        environment = os.environ | variables | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(
-            [sys.executable, "-c", FIT, tmp_path / "cells.h5ad", tmp_path / threads],
-            env=environment,
-            check=True,
-        )
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    assert_same_bytes(FIT, adata, tmp_path, "SCSIAMESECLU_THREADS", "OMP_NUM_THREADS")
 
 
 # --- batches

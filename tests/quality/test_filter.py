@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, settings
-from scsiameseclu.quality.filter import Options, cell_metrics, filter_sample
+from scsiameseclu.quality.filter import cell_metrics
 from scsiameseclu.quality.ledger import LEDGER_COLUMNS, read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
+from tests.quality.filtering import run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+pytestmark = pytest.mark.usefixtures("in_folder")
 
 GENES = ["MT-ND1", "MT-CO1", "RPL3", "A", "B", "C", "D", "E"]
 # counts, genes found, mitochondrial share: 0 empty | 3, 1 | 20, 4, 50 % | 50, 5, 0 % | 80, 8, 10 %
@@ -30,17 +33,6 @@ COUNTS = [
     [4, 4, 12, 12, 12, 12, 12, 12],
     [0, 0, 160, 160, 160, 160, 160, 0],
 ]
-
-
-@pytest.fixture(autouse=True)
-def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def run(adata: ad.AnnData, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    adata.write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(**options))
-    return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
 
 
 def fates(ledger: pd.DataFrame) -> list[str]:

@@ -11,26 +11,16 @@ import pytest
 from scsiameseclu.files import read_json
 from scsiameseclu.quality.cells import certain_counts, find_cells
 from scsiameseclu.quality.doublets import flag_doublets
-from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.given_cells import forced_cells
-from scsiameseclu.quality.ledger import read_ledger
 
 from tests.data.as_intake import as_intake, demo_sample
 from tests.quality.droplets import droplets
+from tests.quality.filtering import run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@pytest.fixture(autouse=True)
-def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def run(adata: ad.AnnData, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    adata.write_h5ad("s1.counts.h5ad")
-    filter_sample(prefix="s1", counts=Path("s1.counts.h5ad"), options=Options(**options))
-    return read_ledger("s1.filter_ledger.tsv.gz"), read_json("s1.filter.json")
+pytestmark = pytest.mark.usefixtures("in_folder")
 
 
 def unfiltered(**row: Any) -> ad.AnnData:
@@ -67,15 +57,21 @@ def test_forced_cells_win_over_a_run_that_calls_none() -> None:
     assert ledger["kept"].sum() == 40
 
 
-def test_a_list_is_taken_as_it_is() -> None:
+def with_list(**row: Any) -> tuple[ad.AnnData, pd.DataFrame]:
+    """Return a demo sample whose row names a list of cells, and the truth about its barcodes."""
     adata, truth = demo_sample("blood_1")
-    adata = as_intake(
+    given = as_intake(
         adata.X,
         genes=list(adata.var_names),
         barcodes=adata.obs_names,
         cells="cells.txt",
-        expected_doublet_rate=0.06,
+        **row,
     )
+    return given, truth
+
+
+def test_a_list_is_taken_as_it_is() -> None:
+    adata, truth = with_list(expected_doublet_rate=0.06)
     adata.obs["listed"] = truth["state"].isin(["dying", "doublet"]).to_numpy() | (
         np.arange(len(truth)) < 100
     )
@@ -98,14 +94,7 @@ def test_a_list_is_taken_as_it_is() -> None:
 
 
 def test_bounds_of_the_samples_own_row_apply_to_a_list() -> None:
-    adata, truth = demo_sample("blood_1")
-    own = as_intake(
-        adata.X,
-        genes=list(adata.var_names),
-        barcodes=adata.obs_names,
-        cells="cells.txt",
-        overrides={"max_pct_mt": 20.0, "doublet_action": "remove"},
-    )
+    own, truth = with_list(overrides={"max_pct_mt": 20.0, "doublet_action": "remove"})
     own.obs["listed"] = (truth["state"] != "empty").to_numpy()
     ledger, _ = run(own)
     removed = truth.loc[ledger.loc[ledger["rule"] == "max_pct_mt", "barcode"], "state"]
