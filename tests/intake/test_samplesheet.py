@@ -17,9 +17,12 @@ from jsonschema import Draft202012Validator
 from scsiameseclu.contracts import OBS_COLUMNS
 from scsiameseclu.errors import InputError
 from scsiameseclu.intake.samplesheet import read_samplesheet
+from scsiameseclu.intake.sheet_schema import row_schema
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = json.loads((ROOT / "assets/schema_input.json").read_text())
+COLUMNS = json.loads((ROOT / "assets/schema_input.json").read_text())
+PARAMETERS = json.loads((ROOT / "nextflow_schema.json").read_text())
+SCHEMA = row_schema(COLUMNS, PARAMETERS)
 DEFAULTS = {
     "n_clusters": "auto",
     "organism": "human",
@@ -111,14 +114,32 @@ def test_overrides_are_typed_and_no_extra_columns(tmp_path):
 
 
 def test_every_override_has_the_rule_of_its_parameter():
-    parameters = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"]
     rules = ("type", "enum", "minimum", "exclusiveMinimum", "maximum")
     columns = SCHEMA["items"]["properties"]
     for group in ("intake_options", "quality_options"):
-        for name, parameter in parameters[group]["properties"].items():
+        for name, parameter in PARAMETERS["$defs"][group]["properties"].items():
             assert {key: columns[name].get(key) for key in rules} == {
                 key: parameter.get(key) for key in rules
             }, name
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("min_genes", "Give a whole number of at least 0, or leave it empty for --min_genes."),
+        ("max_pct_hb", "Give a number from 0 to 100, or leave it empty for --max_pct_hb."),
+        ("mad_genes", "Give a number above 0, or leave it empty for --mad_genes."),
+        ("cell_calling", "Give 'auto' or 'none'."),
+        ("round_counts", "Give 'true' or 'false'."),
+    ],
+)
+def test_the_remedy_of_an_override_is_its_rule_in_words(name, remedy):
+    assert SCHEMA["items"]["properties"][name]["errorMessage"] == remedy
+
+
+def test_a_column_of_the_sheets_own_wins_over_the_parameters():
+    own = COLUMNS["items"]["properties"]["hashtags"]
+    assert SCHEMA["items"]["properties"]["hashtags"] == own
 
 
 @pytest.mark.parametrize("name", ["min_gene", "minGenes", "MAX_PCT_MT", "mad_gene"])
@@ -419,7 +440,11 @@ def run(tmp_path, *, name="sheet.csv"):
         "given",
     ]
     return subprocess.run(
-        [*command, "--schema", ROOT / "assets/schema_input.json"],
+        [
+            *command,
+            *("--schema", ROOT / "assets/schema_input.json"),
+            *("--parameters", ROOT / "nextflow_schema.json"),
+        ],
         cwd=tmp_path,
         input=json.dumps({"name": name, "defaults": DEFAULTS}),
         capture_output=True,

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import unwrapped
+from ..files import read_json, unwrapped
 from ..steps import Step
 from .samplesheet import Mistake, check_sheet
+from .sheet_schema import row_schema
 
 
-def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
+def check_samplesheet(*, samplesheet: Path, schema: Path, parameters: Path) -> None:
     """Write samples.json, the settings of each sample in the order of the sheet, and mistakes.json.
 
     Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that
@@ -29,10 +30,12 @@ def check_samplesheet(*, samplesheet: Path, schema: Path) -> None:
     samplesheet
         CSV or TSV, one row per sample.
     schema
-        JSON schema of the rows (assets/schema_input.json).
+        JSON schema of the sheet's own columns (assets/schema_input.json).
+    parameters
+        JSON schema of the parameters (nextflow_schema.json), some of which are columns as well.
     """
     given = json.load(sys.stdin)
-    rules = json.loads(schema.read_text(encoding="utf-8"))
+    rules = row_schema(read_json(schema), read_json(parameters))
     try:
         samples, mistakes = check_sheet(
             unwrapped(samplesheet), schema=rules, defaults=given["defaults"], name=given["name"]

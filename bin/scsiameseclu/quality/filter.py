@@ -28,6 +28,7 @@ from .given_cells import GivenCells, cells_on_list, forced_cells
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
 from .species import count_species, species_counts
+from .thresholds import BOUNDS, Bounds
 
 LEDGER_STEP = "filter"
 MIN_GENES = {"default": 200, "low_depth": 50}
@@ -40,13 +41,6 @@ _NO_CELLS = (
     "the barcodes do not differ from the ambient RNA: leave the sample out, or, if all its "
     "barcodes are cells, give --cell_calling none, for this sample alone by a column cell_calling"
 )
-_OPTIONS = ("min_genes", "max_genes", "min_counts", "max_counts", "max_pct_mt", "max_pct_hb")
-_METRICS = {
-    "genes": "n_genes_by_counts",
-    "counts": "total_counts",
-    "pct_mt": "pct_counts_mt",
-    "pct_hb": "pct_counts_hb",
-}
 
 
 @dataclass(frozen=True)
@@ -81,25 +75,11 @@ class Rule:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What is asked of a cell.
+class Options(Bounds):
+    """What is asked of a cell: the bounds, and how they and the cells are found.
 
     Parameters
     ----------
-    min_genes
-        Fewest genes in a cell. Default: the preset's, or a fifth of the median where the sample is
-        shallow.
-    max_genes
-        Most genes in a cell. Default: no bound.
-    min_counts
-        Fewest counts in a cell. Default: no bound.
-    max_counts
-        Most counts in a cell. Default: no bound.
-    max_pct_mt
-        Largest share of mitochondrial counts, in percent; not applied where no mitochondrial gene
-        is found.
-    max_pct_hb
-        Largest share of hemoglobin counts, in percent. Default: no bound.
     mad_genes
         Genes in a cell may lie this many MADs (median absolute deviations from the median, on log1p
         values) below or above the sample's median; of this and the fixed bounds the stricter
@@ -119,12 +99,6 @@ class Options:
         Counts of a guide from which on a cell has it.
     """
 
-    min_genes: int | None = None
-    max_genes: int | None = None
-    min_counts: int | None = None
-    max_counts: int | None = None
-    max_pct_mt: float = 20.0
-    max_pct_hb: float | None = None
     mad_genes: float | None = None
     mad_counts: float | None = None
     mad_pct_mt: float | None = None
@@ -218,7 +192,7 @@ def _cells_of(
 def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options without the run's bounds: the sample's cells are given by name."""
     own = settings(adata).get("overrides", {})
-    bounds = {name: own.get(name) for name in chosen if name in _OPTIONS or name.startswith("mad_")}
+    bounds = {name: own.get(name) for name in chosen if name in BOUNDS or name.startswith("mad_")}
     return {**chosen, **bounds, "min_genes": own.get("min_genes", 0)}
 
 
@@ -235,7 +209,7 @@ def _rules_of(
     cells: pd.DataFrame, chosen: Mapping[str, Any], *, mostly_empty: bool
 ) -> tuple[list[Rule], list[str]]:
     """Return the rules that the `chosen` options make for these cells, and notes for the reader."""
-    fixed: dict[str, Any] = {name: chosen[name] for name in _OPTIONS}
+    fixed: dict[str, Any] = {name: chosen[name] for name in BOUNDS}
     notes: list[str] = []
     if fixed["min_genes"] is None:
         fixed["min_genes"], notes = choose_min_genes(
@@ -324,23 +298,20 @@ def choose_rules(
     options
         Rule -> option that set its threshold. Default: the rule's own.
     **thresholds
-        ``min_genes``, ``max_genes``, ``min_counts``, ``max_counts``, ``max_pct_mt``,
-        ``max_pct_hb``; None: no such rule.
+        Values of :data:`BOUNDS`; None: no such rule.
 
     Returns
     -------
-    ``empty`` (no count at all) first, then those given. ``max_pct_mt`` and ``max_pct_hb`` are left
-    out where no such gene is known.
+    ``empty`` (no count at all) first, then those given. Bounds on a share are left out where no
+    such gene is known.
     """
     rules = [Rule("empty", "total_counts", "min", 1)]
-    for name in _OPTIONS:
-        side, _, quantity = name.partition("_")
+    for name, bound in BOUNDS.items():
         threshold = thresholds.get(name)
-        if threshold is not None and metrics[_METRICS[quantity]].notna().any():
+        if threshold is not None and metrics[bound.metric].notna().any():
             option = (options or {}).get(name, "")
-            rules.append(
-                Rule(name, _METRICS[quantity], "min" if side == "min" else "max", threshold, option)
-            )
+            side: Literal["min", "max"] = "min" if name.startswith("min_") else "max"
+            rules.append(Rule(name, bound.metric, side, threshold, option))
     return rules
 
 
@@ -413,7 +384,7 @@ def summarize(
         "n_kept": n_kept,
         "removed": count_removed(ledger, [*called, *(rule.name for rule in rules)]),
         "cell_calling": None if calls is None else calls.summary(),
-        "thresholds": {name: thresholds.get(name) for name in _OPTIONS},
+        "thresholds": {name: thresholds.get(name) for name in BOUNDS},
         "overrides": own,
         "organism": intake.get("organism"),
         "species": count_species(ledger),

@@ -10,18 +10,11 @@ import pandas as pd
 
 from ..annotation.agreement import UNKNOWN
 from ..errors import quoted
+from ..quality.thresholds import BOUNDS, side
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
 from .inputs import Group, Run
 
-_BOUNDS = {
-    "min_genes": "at least {:,g} detected genes",
-    "max_genes": "at most {:,g} detected genes",
-    "min_counts": "at least {:,g} counts",
-    "max_counts": "at most {:,g} counts",
-    "max_pct_mt": "at most {:,g} % mitochondrial counts",
-    "max_pct_hb": "at most {:,g} % hemoglobin counts",
-}
 _TOOLS = (
     "pipeline",
     "nextflow",
@@ -223,11 +216,11 @@ def _benchmarked(run: Run) -> list[Group]:
 
 def _filters(run: Run) -> str:
     phrases = []
-    for rule, words in _BOUNDS.items():
+    for rule, bound in BOUNDS.items():
         known = {quality.get("thresholds", {}).get(rule) for quality in run.qualities} - {None}
         if known:
             more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
-            phrases.append(words.format(min(known)) + more)
+            phrases.append(f"at {side(rule)} {min(known):,g} {bound.unit}{more}")
     return ", ".join(phrases) or "any counts"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..quality.thresholds import BOUNDS, side
 from .content import (
     Column,
     Curve,
@@ -24,24 +25,13 @@ from .palette import UNKNOWN, cluster_color, in_order
 
 RULES = {
     "not_a_cell": "Empty droplet",
-    "min_genes": "Too few genes",
-    "max_genes": "Too many genes",
-    "min_counts": "Too few counts",
-    "max_counts": "Too many counts",
-    "max_pct_mt": "Mitochondrial share too high",
-    "max_pct_hb": "Hemoglobin share too high",
+    **{name: bound.removed for name, bound in BOUNDS.items()},
     "hashtag_doublet": "Several hashtags",
     "hashtag_negative": "No hashtag",
     "doublet": "Doublet",
     "empty": "No counts",
 }
 """What the report calls the rules of the ledger."""
-_LIMITS = {
-    "n_genes_by_counts": ("min_genes", "max_genes"),
-    "total_counts": ("min_counts", "max_counts"),
-    "pct_counts_mt": ("max_pct_mt",),
-}
-"""Rules that bound a metric."""
 _SCORES = {"observed": "Observed", "simulated": "Simulated doublets"}
 """Parts of the histogram of doublet scores, and what they are called."""
 _LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
@@ -171,7 +161,15 @@ def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         }
         for sample in samples
     }
-    found = table_section("thresholds", rows)
+    columns = {
+        name: Column.of(
+            f"{bound.title}, at {side(name)}",
+            f"Cells beyond it are removed as {name}",
+            format=f"{{:,.{bound.decimals}f}}",
+        )
+        for name, bound in BOUNDS.items()
+    }
+    found = table_section("thresholds", rows, columns | columns_of("thresholds"))
     if found.body["headers"]:
         yield found
 
@@ -219,10 +217,10 @@ def _boxes(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, dict[str,
 def _common_limits(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, float]:
     """Return the thresholds that all samples share, by their words."""
     limits = {}
-    for rule in _LIMITS[metric]:
+    for rule in [name for name, bound in BOUNDS.items() if bound.metric == metric]:
         values = {_of(sample, "thresholds").get(rule) for sample in samples}
         if len(values) == 1 and (value := values.pop()) is not None:
-            limits[f"at {'least' if rule.startswith('min') else 'most'} {value:,g}"] = float(value)
+            limits[f"at {side(rule)} {value:,g}"] = float(value)
     return limits
 
 

@@ -37,6 +37,7 @@ workflow INTAKE {
     INTAKE_CHECK_SAMPLESHEET(
         stageable(samplesheet),
         file("${projectDir}/assets/schema_input.json"),
+        file("${projectDir}/nextflow_schema.json"),
         channel.of(given),
         code,
     )

@@ -58,20 +58,28 @@ def readme(run, found, local) {
             .collect { name, value -> "<p>${name}: ${escaped(value)}</p>" }.join('\n'),
         checksums: local ? checked : '',
         tables: tables(found),
-        facts: escaped("${run.manifest.name} ${run.manifest.version}, run ${run.runName}, ${run.complete}"),
+        facts: escaped(
+            "${run.manifest.name} ${run.manifest.version}, run ${run.runName}, ${run.complete}"
+        ),
     ]
     new groovy.text.GStringTemplateEngine().createTemplate(text).make(facts).toString()
 }
 
+// The folder whose table a result is in.
+def placeOf(name) {
+    name.tokenize('/').take(name ==~ '(samples|groups)/.*' ? 2 : 1).join('/')
+}
+
 // A table for each sample, each group, and each other folder.
 def tables(found) {
-    def placeOf = { name -> name.tokenize('/').take(name ==~ '(samples|groups)/.*' ? 2 : 1).join('/') }
     found
         .groupBy { entry -> placeOf(entry.name) }
         .collect { place, entries ->
             def rows = entries.collect { entry ->
-                "<tr><td><a href=\"${address(entry.name)}\">${escaped(entry.name - "${place}/")}</a></td>" +
-                    "<td class=\"size\">${size(entry.path)}</td><td>${escaped(entry.content)}</td></tr>"
+                def name = escaped(entry.name - "${place}/")
+                "<tr><td><a href=\"${address(entry.name)}\">${name}</a></td>" +
+                    "<td class=\"size\">${size(entry.path)}</td>" +
+                    "<td>${escaped(entry.content)}</td></tr>"
             }
             "<table><caption>${escaped(place)}</caption>\n${rows.join('\n')}\n</table>"
         }

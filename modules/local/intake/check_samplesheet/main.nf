@@ -6,6 +6,7 @@ process INTAKE_CHECK_SAMPLESHEET {
     input:
     path samplesheet, stageAs: 'given/samplesheet'
     path schema
+    path parameters
     val given
     val code
 
@@ -20,6 +21,7 @@ process INTAKE_CHECK_SAMPLESHEET {
     scsiameseclu_step intake check_samplesheet \\
         --samplesheet given/samplesheet \\
         --schema ${schema} \\
+        --parameters ${parameters} \\
         ${args} <<'GIVEN'
     ${given}
     GIVEN
@@ -30,7 +32,8 @@ process INTAKE_CHECK_SAMPLESHEET {
     # The sheet shapes the workflow, so a stub run checks it as well.
     scsiameseclu_step intake check_samplesheet \\
         --samplesheet given/samplesheet \\
-        --schema ${schema} <<'GIVEN'
+        --schema ${schema} \\
+        --parameters ${parameters} <<'GIVEN'
     ${given}
     GIVEN
     """
