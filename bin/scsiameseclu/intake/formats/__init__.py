@@ -1,7 +1,7 @@
-"""One module per family of formats, behind one registry.
+"""One module per family of formats.
 
-A new format is one new module with ``NAME``, ``recognizes`` and ``read``, and its place in
-:data:`READERS`.
+A new format is one new module with ``NAME``, ``recognizes`` and ``read``. Modules whose names begin
+with ``_`` are what several formats share.
 """
 
 from __future__ import annotations
@@ -10,25 +10,13 @@ import errno
 import os
 import stat
 import warnings
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from pkgutil import iter_modules
+from typing import Protocol, cast
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from . import (
-    alevin,
-    archive,
-    foreign,
-    h5ad,
-    hdf5,
-    loom,
-    matrix_market,
-    mudata,
-    packed,
-    tenx_hdf5,
-    text,
-    zarr_store,
-)
 from ._bytes import damaged, head, packing
 from ._probes import add_up_probes
 
@@ -47,11 +35,20 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (
-    *(foreign, tenx_hdf5, h5ad, mudata, loom, hdf5, zarr_store),
-    *(alevin, matrix_market, archive, packed, text),
-)
-"""All readers, asked in this order: text comes last, since nearly anything can be text."""
+ASKED = ("first", "specific", "general", "last")
+"""Values of a module's ``ASKED``, in the order in which readers are asked: a general format, such
+as a folder, may hold a specific one, and nearly anything can be text. Default: specific."""
+
+
+def _readers() -> tuple[Reader, ...]:
+    names = sorted(module.name for module in iter_modules(__path__) if module.name[0] != "_")
+    modules = [import_module(f"{__name__}.{name}") for name in names]
+    modules.sort(key=lambda module: ASKED.index(getattr(module, "ASKED", "specific")))
+    return tuple(cast("Reader", module) for module in modules)
+
+
+READERS = _readers()
+"""All readers, in the order in which they are asked."""
 
 
 def read_matrix(path: Path) -> Counts:

@@ -15,6 +15,7 @@ from ..counts import Counts
 from ._bytes import is_tar, open_bytes, too_large, unpacked_limit
 
 NAME = "archive"
+ASKED = "general"
 MOST = 200_000
 """Files in an archive at most."""
 _ZIP = b"PK"

@@ -10,6 +10,7 @@ from ._bytes import head
 from ._hdf5 import members
 
 NAME = "another program's format"
+ASKED = "first"
 _R_REMEDY = (
     "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', "
     "X_name = 'counts'), or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = "

@@ -13,6 +13,7 @@ from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells
 from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
 
 NAME = "HDF5 with X"
+ASKED = "general"
 _GENES = (
     "gene_names",
     "var_names",

@@ -30,6 +30,7 @@ from ._names import Names
 from ._sums import add, overflow, total
 
 NAME = "Matrix Market folder"
+ASKED = "general"
 BANNER = b"%%MatrixMarket"
 DEPTH = 5
 """Folders are searched this deep:

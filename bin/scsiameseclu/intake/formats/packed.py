@@ -12,6 +12,7 @@ from ._bytes import head, open_bytes, packing
 from ._hdf5 import SIGNATURE
 
 NAME = "packed HDF5"
+ASKED = "general"
 
 
 def recognizes(path: Path) -> bool:

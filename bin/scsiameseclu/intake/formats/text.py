@@ -23,6 +23,7 @@ from ._layout import Columns, Layout, find_columns, find_layout, is_number, no_t
 from ._lines import is_long, read_long
 
 NAME = "table"
+ASKED = "last"
 _FEWEST_GENES = 3
 """Columns of counts beside others that say something of cells."""
 _STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))
