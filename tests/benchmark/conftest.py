@@ -11,6 +11,9 @@ from scsiameseclu.benchmark.results import COLUMNS
 
 from tests.clustering.simulated_counts import simulated
 
+GIVEN_K = {method.name for method in COMPARED if "true" in method.modes}
+"""Methods that are compared at the true number of clusters."""
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -13,6 +13,7 @@ from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, settings
 from scsiameseclu.quality.filter import cell_metrics
 from scsiameseclu.quality.ledger import LEDGER_COLUMNS, read_ledger
+from scsiameseclu.quality.thresholds import BOUNDS
 
 from tests.data.as_intake import as_intake, demo_sample
 from tests.quality.filtering import run
@@ -70,6 +71,24 @@ def test_first_failing_rule_is_the_reason(options: dict[str, Any], expected: lis
     assert {rule: n for rule, n in summary["removed"].items() if n} == {
         rule: expected.count(rule) for rule in dict.fromkeys(expected) if rule
     }
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_bound_removes_what_is_beyond_it_and_nothing_at_it(name: str) -> None:
+    """Of every bound there is: a new one is tested here without another line."""
+    adata = as_intake(
+        [[*row, 3 * number] for number, row in enumerate(COUNTS)], genes=[*GENES, "HBB"]
+    )
+    metrics = cell_metrics(adata)
+    values = metrics.loc[metrics["total_counts"] > 0, BOUNDS[name].metric]
+    at = float(values.median())
+    beyond = values < at if name.startswith("min_") else values > at
+    others = {"min_genes": 0, "max_pct_mt": 100}
+    ledger, account = run(adata, **others | {name: at})
+    assert beyond.any()
+    assert set(ledger.loc[ledger["rule"] == name, "barcode"]) == set(values.index[beyond])
+    assert ledger["kept"].sum() == (~beyond).sum()
+    assert account["thresholds"][name] == at
 
 
 def test_ledger_gives_value_and_threshold() -> None:
