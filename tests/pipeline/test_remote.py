@@ -32,7 +32,8 @@ def address(tmp_path: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         (served / "sheet.csv").write_text(
-            f"sample,counts,labels\na,{address}/pancreas.h5ad,{address}/pancreas.labels.csv\nb,blood_2.h5,\n"
+            f"sample,counts,labels\na,{address}/pancreas.h5ad,{address}/pancreas.labels.csv\n"
+            "b,blood_2.h5,\n"
         )
         yield address
         server.shutdown()

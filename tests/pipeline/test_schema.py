@@ -146,7 +146,7 @@ def test_the_estimate_of_memory_has_the_numbers_of_the_configuration(step: str) 
     (terms,) = re.findall(r"memory = \{ \((.*)\) \* task\.attempt \}", block)
     found = {}
     for term in terms.split(" + "):
-        number, unit, what = re.fullmatch(r"(\d+)\.(\w+)(?: \* meta\.(\w+))?", term).groups()  # type: ignore[union-attr]
+        ((number, unit, what),) = re.findall(r"^(\d+)\.(\w+)(?: \* meta\.(\w+))?$", term)
         found[what or "fixed"] = int(number) * UNITS[unit]
     assert found == RATES[step]
 

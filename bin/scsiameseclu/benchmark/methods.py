@@ -115,7 +115,13 @@ class Louvain(Method):
 
     name, title, modes = "louvain", "Louvain", ("auto",)
 
-    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
+    def fit(
+        self,
+        adata: ad.AnnData,
+        *,
+        n_clusters: NumberOfClusters,  # noqa: ARG002
+        seed: int,
+    ) -> Labels:
         """Cluster the principal components."""
         return Labels(louvain_labels(seurat_graph(adata.obsm["X_pca"]), random_state=seed))
 
@@ -139,7 +145,13 @@ class ScanpyPath(Method):
 
     name, title, modes = "scanpy", "scanpy: PCA, neighbors, Leiden", ("auto",)
 
-    def fit(self, adata: ad.AnnData, *, n_clusters: NumberOfClusters, seed: int) -> Labels:  # noqa: ARG002
+    def fit(
+        self,
+        adata: ad.AnnData,
+        *,
+        n_clusters: NumberOfClusters,  # noqa: ARG002
+        seed: int,
+    ) -> Labels:
         """Cluster by scanpy's own functions with their defaults."""
         import anndata
         import scanpy as sc

@@ -116,7 +116,7 @@ def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]
                 for alias in node.names
             }
         if isinstance(body := getattr(node, "body", None), list):
-            node.body = [item for item in body if not _is_text(item)] or [ast.Pass()]  # type: ignore[attr-defined]
+            body[:] = [item for item in body if not _is_text(item)] or [ast.Pass()]
     definitions: dict[str, list[ast.stmt]] = {}
     for statement in tree.body:
         # Below if: types, and what is a program.

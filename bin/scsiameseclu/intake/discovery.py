@@ -34,8 +34,8 @@ LOOKED_FOR = (
     ".h5ad, .loom, and HDF5 with a matrix X"
 )
 _NO_COUNTS = re.compile(
-    r"\.(fastq|fq|fasta|fa|gtf|gff3?|bam|bai|csi|sam|cram|c?bcl|tiff?|png|jpe?g|svg|pdf|html?|log|json|ya?ml|toml|md"
-    r"|py|ipynb|r|rmd|sh|nf|config|cloupe|vloupe)(\.gz)?$",
+    r"\.(fastq|fq|fasta|fa|gtf|gff3?|bam|bai|csi|sam|cram|c?bcl|tiff?|png|jpe?g|svg|pdf|html?|log"
+    r"|json|ya?ml|toml|md|py|ipynb|r|rmd|sh|nf|config|cloupe|vloupe)(\.gz)?$",
     re.IGNORECASE,
 )
 """Endings of files that are not opened: a run folder holds thousands of them."""

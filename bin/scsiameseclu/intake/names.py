@@ -20,8 +20,8 @@ BARCODE = re.compile(
 BARE_BARCODE = re.compile(r"^[ACGTN]{8,}(-\d+)?$")
 """A cell's barcode and nothing before it: an antibody's tag has the antibody's name there."""
 COMMON_GENE = re.compile(
-    r"^(MT-\w+|RP[LS]\d+\w*|ACTB|ACTG1|GAPDH|MALAT1|B2M|EEF1A1|EEF2|TMSB4X|TMSB10|FTL1?|FTH1|HSP\w+|CD\d+\w*|APOE|PTPRC"
-    r"|GENE[-_. ]?\d+)$",
+    r"^(MT-\w+|RP[LS]\d+\w*|ACTB|ACTG1|GAPDH|MALAT1|B2M|EEF1A1|EEF2|TMSB4X|TMSB10|FTL1?"
+    r"|FTH1|HSP\w+|CD\d+\w*|APOE|PTPRC|GENE[-_. ]?\d+)$",
     re.IGNORECASE,
 )
 """Genes that nearly every matrix of counts holds, in any case, or a name such as ``gene_1``."""

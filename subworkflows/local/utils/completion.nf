@@ -1,5 +1,5 @@
-// What is said when a run is over: on the console, in the results, and where asked for by mail and to
-// a webhook.
+// What is said when a run is over: on the console, in the results, and where asked for by mail and
+// to a webhook.
 
 include { deliver } from './delivery'
 
@@ -11,10 +11,14 @@ def completion(run) {
     }
     def recipients = params.email ?: (run.success ? null : params.email_on_fail)
     if (recipients) {
-        attempt("The mail to ${recipients} could not be sent") { sendMail(mail(run, message, recipients)) }
+        attempt("The mail to ${recipients} could not be sent") {
+            sendMail(mail(run, message, recipients))
+        }
     }
     if (params.hook_url) {
-        attempt("The message to the webhook could not be sent") { post(params.hook_url, notice(run, message)) }
+        attempt("The message to the webhook could not be sent") {
+            post(params.hook_url, notice(run, message))
+        }
     }
 }
 

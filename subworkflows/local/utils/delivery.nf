@@ -13,10 +13,11 @@ def deliver(run) {
     folder.resolve('README.html').text = readme(run, found, local)
 }
 
-// [path, name, content] of each file that assets/published_files.tsv describes, in its order; a file
-// that several rows describe is there once, by the first.
+// [path, name, content] of each file that assets/published_files.tsv describes, in its order; a
+// file that several rows describe is there once, by the first.
 def publishedFiles(folder) {
-    def described = file("${projectDir}/assets/published_files.tsv").readLines().tail()*.tokenize('\t')
+    def list = file("${projectDir}/assets/published_files.tsv")
+    def described = list.readLines().tail()*.tokenize('\t')
     def names = described
         .collect { pattern, _content -> folder.resolve(pattern.tokenize('/').first()) }
         .unique()
@@ -49,7 +50,8 @@ def sha256(path) {
 }
 
 def readme(run, found, local) {
-    def checked = '<p>Whether all files arrived as they were sent: <code>sha256sum -c checksums.sha256</code></p>'
+    def checked = '<p>Whether all files arrived as they were sent: ' +
+        '<code>sha256sum -c checksums.sha256</code></p>'
     def text = file("${projectDir}/assets/readme_template.html").text
     def lines = [Project: params.report_project, Contact: params.report_contact]
     def facts = [
@@ -91,7 +93,9 @@ def size(path) {
 }
 
 def address(name) {
-    name.tokenize('/').collect { part -> java.net.URLEncoder.encode(part, 'UTF-8').replace('+', '%20') }.join('/')
+    name.tokenize('/')
+        .collect { part -> java.net.URLEncoder.encode(part, 'UTF-8').replace('+', '%20') }
+        .join('/')
 }
 
 def escaped(text) {

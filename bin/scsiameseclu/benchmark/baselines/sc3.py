@@ -25,7 +25,13 @@ GENES = (0.06, 0.94)
 """Genes detected in a smaller or larger share of cells are left out."""
 
 
-def sc3_labels(adata: ad.AnnData, *, n_clusters: int, seed: int, device: str) -> NDArray[np.int64]:  # noqa: ARG001
+def sc3_labels(
+    adata: ad.AnnData,
+    *,
+    n_clusters: int,
+    seed: int,
+    device: str,  # noqa: ARG001
+) -> NDArray[np.int64]:
     """Cluster by k-means in spectral embeddings of three distances; cut their consensus tree."""
     rng = np.random.default_rng(seed)
     genes = adata.var["highly_variable"].to_numpy(dtype=bool)
