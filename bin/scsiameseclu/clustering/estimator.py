@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
-from .consensus.batches import corrected
+from .consensus.batches import corrected, without_batches
 from .consensus.guard import agreement
 from .consensus.levels import DETAIL, Consensus, by_falling_size, levels
+from .consensus.normalizations import normalizations
 from .consensus.partitions import cell_co_association
 from .consensus.sketch import MAX_CELLS, sketch
 from .correction import BatchCorrection, Clustered, cluster_batches
@@ -280,7 +281,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         # everywhere.
         with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
-            cells = sketch(expression.scores, batches, self.max_cells, random_state=seed)
+            cells = sketch(batches, self.max_cells, random_state=seed)
             progress.stage(f"Consensus of partitions of {len(cells)} cells")
             clustered = cluster_batches(
                 expression.of(cells),
@@ -296,7 +297,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                     expression, scores=corrected(expression.scores, batches, random_state=seed)
                 )
             result = self._refine(expression.of(cells), clustered.consensus, progress)
-            self._keep(expression, cells, clustered, result, progress)
+            self._keep(expression, cells, batches, clustered, result, progress)
             self._keep_batches(clustered, expression, batches)
         self._reorder(np.argsort(order))
         return self
@@ -495,6 +496,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self,
         expression: Expression,
         cells: NDArray[np.int64],
+        batches: NDArray[np.int64],
         clustered: Clustered,
         result: _Result,
         progress: Progress,
@@ -512,7 +514,10 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.sketch_ = None
         if len(cells) < len(expression.scores):
-            assigned = self._extended(assigned, expression, cells, consensus, result, progress)
+            components = self._components(expression, batches, corrected=clustered.corrected)
+            assigned = self._extended(
+                assigned, expression, cells, components, consensus, result, progress
+            )
             self.sketch_ = np.isin(np.arange(len(expression.scores)), cells)
         self.dendrogram_ = tree.with_leaves(assigned.leaves)
         coarse, nodes, fine = levels(
@@ -536,11 +541,24 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.method_ = "consensus" if self.reason_ else "scsiameseclu"
         self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
 
+    def _components(
+        self, expression: Expression, batches: NDArray[np.int64], *, corrected: bool
+    ) -> list[NDArray[np.float32]]:
+        """Return the components of all cells in each normalization, corrected as those of the sketch."""
+        seed = int(self.random_state)
+        found = normalizations(
+            expression.counts, highly_variable=expression.highly_variable, random_state=seed
+        )
+        if corrected:
+            found = without_batches(found, batches, random_state=seed)
+        return [each.components for each in found]
+
     def _extended(
         self,
         assigned: Assigned,
         expression: Expression,
         cells: NDArray[np.int64],
+        components: list[NDArray[np.float32]],
         consensus: Consensus,
         result: _Result,
         progress: Progress,
@@ -549,13 +567,12 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         scores = expression.scores / expression.of(cells).scale()
         sketched = Sketched(
             assigned=assigned,
-            scores=scores[cells],
             views=result.views,
             met=cell_co_association(consensus.labels, consensus.partitions.labels),
             assignment=result.assignment,
             training=self.training or Training(),
         )
-        return extended(sketched, cells, scores, progress.step)
+        return extended(sketched, cells, scores, components, progress.step)
 
     def _keep_batches(
         self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]
