@@ -268,13 +268,14 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         adata = as_anndata(adata)
         batches = column_codes(adata, self.batch_key)
         conditions = column_codes(adata, self.condition_key)
-        order = np.argsort(batches, kind="stable")
-        if (order[:-1] > order[1:]).any():
-            adata, batches, conditions = adata[order].to_memory(), batches[order], conditions[order]
         counts = raw_counts(adata)
         self._check(counts.shape[0])
         self.device_ = resolve_device(self.device)
         self.n_features_in_ = adata.n_vars
+        order = np.argsort(batches, kind="stable")
+        if (order[:-1] > order[1:]).any():
+            adata, counts = _without_counts(adata, order), counts[order]
+            batches, conditions = batches[order], conditions[order]
         seed = int(self.random_state)
         progress = Progress(enabled=self.verbose)
         # Sums that threads share are rounded by their number: one thread gives the same bytes
@@ -298,7 +299,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 )
             result = self._refine(expression.of(cells), clustered.consensus, progress)
             self._keep(expression, cells, batches, clustered, result, progress)
-            self._keep_batches(clustered, expression, batches)
+            self._keep_batches(clustered, expression, cells, batches)
         self._reorder(np.argsort(order))
         return self
 
@@ -544,7 +545,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _components(
         self, expression: Expression, batches: NDArray[np.int64], *, corrected: bool
     ) -> list[NDArray[np.float32]]:
-        """Return the components of all cells in each normalization, corrected as those of the sketch."""
+        """Return all cells' components in each normalization, corrected where the sketch's are."""
         seed = int(self.random_state)
         found = normalizations(
             expression.counts, highly_variable=expression.highly_variable, random_state=seed
@@ -575,12 +576,16 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return extended(sketched, cells, scores, components, progress.step)
 
     def _keep_batches(
-        self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]
+        self,
+        clustered: Clustered,
+        expression: Expression,
+        cells: NDArray[np.int64],
+        batches: NDArray[np.int64],
     ) -> None:
         self.batch_judgement_ = clustered.judgement
         self.corrected_components_ = expression.scores if clustered.corrected else None
         self.batch_agreement_ = (
-            agreement(expression.counts, self.labels_, batches).clusters
+            agreement(expression.of(cells).counts, self.labels_[cells], batches[cells]).clusters
             if clustered.corrected
             else {}
         )
@@ -674,7 +679,15 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
             where=where,
             remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
         )
-    return checked(adata).astype(np.float32, copy=False)
+    counts = checked(adata)
+    counts.data = counts.data.astype(np.float32, copy=False)  # the indices are not copied
+    return counts
+
+
+def _without_counts(adata: ad.AnnData, order: NDArray[np.int64]) -> ad.AnnData:
+    """Return the cells in another order, with what :func:`prepare_expression` reads of them."""
+    scores = {key: adata.obsm[key][order] for key in ("X_pca",) if key in adata.obsm}
+    return ad.AnnData(obs=adata.obs[[]].iloc[order], var=adata.var, obsm=scores)
 
 
 def prepare_expression(
