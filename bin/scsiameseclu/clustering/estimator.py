@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .._version import __version__
 from ..errors import InputError, quoted
 from . import storage
-from .consensus.batches import corrected
+from .consensus.batches import corrected, without_batches
 from .consensus.guard import agreement
 from .consensus.levels import DETAIL, Consensus, by_falling_size, levels
+from .consensus.normalizations import normalizations
 from .consensus.partitions import cell_co_association
 from .consensus.sketch import MAX_CELLS, sketch
 from .correction import BatchCorrection, Clustered, cluster_batches
@@ -267,20 +268,21 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         adata = as_anndata(adata)
         batches = column_codes(adata, self.batch_key)
         conditions = column_codes(adata, self.condition_key)
-        order = np.argsort(batches, kind="stable")
-        if (order[:-1] > order[1:]).any():
-            adata, batches, conditions = adata[order].to_memory(), batches[order], conditions[order]
         counts = raw_counts(adata)
         self._check(counts.shape[0])
         self.device_ = resolve_device(self.device)
         self.n_features_in_ = adata.n_vars
+        order = np.argsort(batches, kind="stable")
+        if (order[:-1] > order[1:]).any():
+            adata, counts = _without_counts(adata, order), counts[order]
+            batches, conditions = batches[order], conditions[order]
         seed = int(self.random_state)
         progress = Progress(enabled=self.verbose)
         # Sums that threads share are rounded by their number: one thread gives the same bytes
         # everywhere.
         with threadpool_limits(1):
             expression = prepare_expression(adata, counts, random_state=seed)
-            cells = sketch(expression.scores, batches, self.max_cells, random_state=seed)
+            cells = sketch(batches, self.max_cells, random_state=seed)
             progress.stage(f"Consensus of partitions of {len(cells)} cells")
             clustered = cluster_batches(
                 expression.of(cells),
@@ -296,8 +298,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                     expression, scores=corrected(expression.scores, batches, random_state=seed)
                 )
             result = self._refine(expression.of(cells), clustered.consensus, progress)
-            self._keep(expression, cells, clustered, result, progress)
-            self._keep_batches(clustered, expression, batches)
+            self._keep(expression, cells, batches, clustered, result, progress)
+            self._keep_batches(clustered, expression, cells, batches)
         self._reorder(np.argsort(order))
         return self
 
@@ -495,6 +497,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self,
         expression: Expression,
         cells: NDArray[np.int64],
+        batches: NDArray[np.int64],
         clustered: Clustered,
         result: _Result,
         progress: Progress,
@@ -512,7 +515,10 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.sketch_ = None
         if len(cells) < len(expression.scores):
-            assigned = self._extended(assigned, expression, cells, consensus, result, progress)
+            components = self._components(expression, batches, corrected=clustered.corrected)
+            assigned = self._extended(
+                assigned, expression, cells, components, consensus, result, progress
+            )
             self.sketch_ = np.isin(np.arange(len(expression.scores)), cells)
         self.dendrogram_ = tree.with_leaves(assigned.leaves)
         coarse, nodes, fine = levels(
@@ -536,11 +542,24 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.method_ = "consensus" if self.reason_ else "scsiameseclu"
         self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
 
+    def _components(
+        self, expression: Expression, batches: NDArray[np.int64], *, corrected: bool
+    ) -> list[NDArray[np.float32]]:
+        """Return all cells' components in each normalization, corrected where the sketch's are."""
+        seed = int(self.random_state)
+        found = normalizations(
+            expression.counts, highly_variable=expression.highly_variable, random_state=seed
+        )
+        if corrected:
+            found = without_batches(found, batches, random_state=seed)
+        return [each.components for each in found]
+
     def _extended(
         self,
         assigned: Assigned,
         expression: Expression,
         cells: NDArray[np.int64],
+        components: list[NDArray[np.float32]],
         consensus: Consensus,
         result: _Result,
         progress: Progress,
@@ -549,21 +568,24 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         scores = expression.scores / expression.of(cells).scale()
         sketched = Sketched(
             assigned=assigned,
-            scores=scores[cells],
             views=result.views,
             met=cell_co_association(consensus.labels, consensus.partitions.labels),
             assignment=result.assignment,
             training=self.training or Training(),
         )
-        return extended(sketched, cells, scores, progress.step)
+        return extended(sketched, cells, scores, components, progress.step)
 
     def _keep_batches(
-        self, clustered: Clustered, expression: Expression, batches: NDArray[np.int64]
+        self,
+        clustered: Clustered,
+        expression: Expression,
+        cells: NDArray[np.int64],
+        batches: NDArray[np.int64],
     ) -> None:
         self.batch_judgement_ = clustered.judgement
         self.corrected_components_ = expression.scores if clustered.corrected else None
         self.batch_agreement_ = (
-            agreement(expression.counts, self.labels_, batches).clusters
+            agreement(expression.of(cells).counts, self.labels_[cells], batches[cells]).clusters
             if clustered.corrected
             else {}
         )
@@ -657,7 +679,15 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
             where=where,
             remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
         )
-    return checked(adata).astype(np.float32, copy=False)
+    counts = checked(adata)
+    counts.data = counts.data.astype(np.float32, copy=False)  # the indices are not copied
+    return counts
+
+
+def _without_counts(adata: ad.AnnData, order: NDArray[np.int64]) -> ad.AnnData:
+    """Return the cells in another order, with what :func:`prepare_expression` reads of them."""
+    scores = {key: adata.obsm[key][order] for key in ("X_pca",) if key in adata.obsm}
+    return ad.AnnData(obs=adata.obs[[]].iloc[order], var=adata.var, obsm=scores)
 
 
 def prepare_expression(

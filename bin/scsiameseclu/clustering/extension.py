@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize as unit_rows
 
 from .consensus.neighbors import Neighbors
 from .network.augment import GraphViews
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,10 +62,8 @@ class Sketched:
     ----------
     assigned
         What is known of the sketch's cells.
-    scores
-        Their expression scores, float32 (n, d).
     views
-        Those over the two augmented graphs.
+        Their expression scores over the two augmented graphs.
     met
         Share of partitions in which they meet the cells of each cluster, float32 (n, k).
     assignment
@@ -74,26 +73,32 @@ class Sketched:
     """
 
     assigned: Assigned
-    scores: NDArray[np.float32]
     views: GraphViews
     met: NDArray[np.float32]
     assignment: Assignment | None
     training: Training
 
-    def place(self, scores: NDArray[np.float32]) -> Assigned:
-        """Return what is to be said of other cells with these scores.
+    def place(self, scores: NDArray[np.float32], near: csr_matrix) -> Assigned:
+        """Return what is to be said of other cells.
 
-        Views, and partitions shared with each cluster, are the mean over their nearest sketch cells
-        by cosine. From these the network, if it gave the labels, assigns them as it did the
-        sketch's. A cell's leaf is that of its cluster to which most of these sketch cells belong,
-        else the largest.
+        Views, and partitions shared with each cluster, are the mean over their nearest sketch
+        cells. From these the network, if it gave the labels, assigns them as it did the sketch's. A
+        cell's leaf is that of its cluster to which most of these sketch cells belong, else the
+        largest.
+
+        Parameters
+        ----------
+        scores
+            Their expression scores, float32 (m, d), on the sketch's scale.
+        near
+            Shares of the sketch's cells in their vote, (m, n).
         """
-        near, known = Neighbors.of(unit_rows(self.scores), unit_rows(scores)), self.assigned
-        views = GraphViews(*(near.mean(view).astype(np.float32) for view in self.views))
+        known = self.assigned
+        views = GraphViews(*(_mean(near, view) for view in self.views))
         if self.assignment is None:
-            embedding, soft = unit_rows(views.diffused), near.mean(known.soft).astype(np.float32)
+            embedding, soft = unit_rows(views.diffused), _mean(near, known.soft)
         else:
-            met = near.mean(self.met).astype(np.float32)
+            met = _mean(near, self.met)
             embedding, soft = self.assignment.place(scores, views, met, self.training)
         labels = soft.argmax(axis=1).astype(np.int64)
         return Assigned(
@@ -101,16 +106,18 @@ class Sketched:
             soft=soft,
             embedding=embedding,
             leaves=self._leaves(near, labels),
-            consensus=near.vote(known.consensus)[0],
-            uncorrected=None if known.uncorrected is None else near.vote(known.uncorrected)[0],
+            consensus=_votes(near, known.consensus).argmax(axis=1),
+            uncorrected=None
+            if known.uncorrected is None
+            else _votes(near, known.uncorrected).argmax(axis=1),
         )
 
-    def _leaves(self, near: Neighbors, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _leaves(self, near: csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.int64]:
         leaves = self.assigned.leaves
         sizes = np.bincount(leaves)
         cluster_of = np.empty(sizes.size, dtype=np.int64)
         cluster_of[leaves] = self.assigned.labels
-        votes = near.mean(np.eye(sizes.size, dtype=np.float32)[leaves]) + 1e-9 * sizes / sizes.sum()
+        votes = _votes(near, leaves) + 1e-9 * sizes / sizes.sum()
         return np.asarray(np.where(cluster_of == labels[:, None], votes, -1.0).argmax(axis=1))
 
 
@@ -118,6 +125,7 @@ def extended(
     sketched: Sketched,
     cells: NDArray[np.int64],
     scores: NDArray[np.float32],
+    components: Sequence[NDArray[np.float32]],
     progress: Callable[[int, int], None] | None = None,
 ) -> Assigned:
     """Return what is known of all cells; that of the sketch's stays as it is.
@@ -130,14 +138,19 @@ def extended(
         Places of the sketch's cells among all, in rising order.
     scores
         Expression scores of all cells, float32 (n, d), on the sketch's scale.
+    components
+        Components of all cells in each normalization, in which the nearest cells of the sketch are
+        sought by cosine.
     progress
         Called after each block with the blocks done and the blocks in all.
     """
     others = np.setdiff1d(np.arange(len(scores)), cells)
     blocks = np.array_split(others, -(-others.size // BLOCK))
+    points = [unit_rows(each) for each in components]
     parts = [sketched.assigned]
     for done, block in enumerate(blocks, start=1):
-        parts.append(sketched.place(scores[block]))
+        near = [Neighbors.of(each[cells], each[block]).shares(len(cells)) for each in points]
+        parts.append(sketched.place(scores[block], csr_matrix(sum(near) / len(near))))
         if progress is not None:
             progress(done, len(blocks))
     back = np.argsort(np.concatenate([cells, others]))
@@ -149,3 +162,11 @@ def extended(
         for name, values in joined.items()
     }
     return Assigned(**whole)
+
+
+def _mean(near: csr_matrix, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(near @ values, dtype=np.float32)
+
+
+def _votes(near: csr_matrix, labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    return _mean(near, np.eye(int(labels.max()) + 1, dtype=np.float32)[labels])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..blocks import opened
 from ..contracts import BATCH, BatchDecision, ClusteringSummary, Clusters, Cost, DendrogramRecord
 from ..files import settings, write_h5ad, write_json, write_table
 from ..memory import peak_memory_mb
@@ -69,35 +70,34 @@ def cluster(
         Subsets of the cells on which the stability is measured; 0 measures none.
     """
     started = time.monotonic()
-    # The counts are read, the normalized expression is not.
-    adata = ad.read_h5ad(expression, backed="r")
-    requested = settings(adata)["n_clusters"]
-    if condition is not None:
-        adata.obs[CONDITION] = _of_samples(adata, condition)
-    model = ScSiameseClu(
-        n_clusters=requested,
-        detail=cluster_detail,
-        method=method,
-        random_state=seed,
-        batch_key=BATCH if BATCH in adata.obs else None,
-        batch_correction=batch_correction,
-        condition_key=None if condition is None else CONDITION,
-        device=device,
-        verbose=True,
-    ).fit(adata)
-    cost: Cost = {
-        "device": model.device_,
-        "seconds": time.monotonic() - started,
-        "peak_memory_mb": _peak_memory_mb(model),
-    }
-    stability = resampling_stability(
-        prepare_expression(adata, raw_counts(adata), random_state=seed),
-        model.labels_,
-        batches=None if model.uncorrected_labels_ is None else column_codes(adata, BATCH),
-        n_resamples=stability_resamples,
-        random_state=seed,
-    )
-    _write(model, adata, {**_summary(model, requested, stability), **cost}, prefix)
+    with opened(expression) as adata:  # the normalized expression is not read
+        requested = settings(adata)["n_clusters"]
+        if condition is not None:
+            adata.obs[CONDITION] = _of_samples(adata, condition)
+        model = ScSiameseClu(
+            n_clusters=requested,
+            detail=cluster_detail,
+            method=method,
+            random_state=seed,
+            batch_key=BATCH if BATCH in adata.obs else None,
+            batch_correction=batch_correction,
+            condition_key=None if condition is None else CONDITION,
+            device=device,
+            verbose=True,
+        ).fit(adata)
+        cost: Cost = {
+            "device": model.device_,
+            "seconds": time.monotonic() - started,
+            "peak_memory_mb": _peak_memory_mb(model),
+        }
+        stability = resampling_stability(
+            prepare_expression(adata, raw_counts(adata), random_state=seed),
+            model.labels_,
+            batches=None if model.uncorrected_labels_ is None else column_codes(adata, BATCH),
+            n_resamples=stability_resamples,
+            random_state=seed,
+        )
+        _write(model, adata, {**_summary(model, requested, stability), **cost}, prefix)
 
 
 def _write(model: ScSiameseClu, adata: ad.AnnData, summary: ClusteringSummary, prefix: str) -> None:

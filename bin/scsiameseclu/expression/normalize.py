@@ -275,7 +275,8 @@ def raw_counts(adata: ad.AnnData) -> sparse.csr_matrix:
 
 def checked_counts(matrix: Matrix, where: str) -> sparse.csr_matrix:
     """Return counts as integer CSR without stored zeros; `where` is their place, for messages."""
-    counts = sparse.csr_matrix(matrix, copy=True)
+    on_disk = hasattr(matrix, "to_memory")
+    counts = sparse.csr_matrix(matrix.to_memory() if on_disk else matrix, copy=not on_disk)
     counts.eliminate_zeros()
     values = counts.data
     if not np.issubdtype(values.dtype, np.integer) and not np.all(

@@ -75,7 +75,7 @@ def corrected(
         return components
     rng = np.random.default_rng(random_state)
     batches = np.unique(batches, return_inverse=True)[1]
-    cells = sketch(components, batches, FITTED_CELLS, random_state=random_state)
+    cells = sketch(batches, FITTED_CELLS, random_state=random_state)
     points, own = components[cells].astype(np.float64), batches[cells]
     moved = shifted(points, own, rng)
     result, found = harmony(moved, own, rng)

@@ -106,14 +106,16 @@ class Neighbors:
 
     def mean(self, values: Floats) -> NDArray[np.float64]:
         """Return the mean of `values` (a row per cell) over new cells' neighbors, vote-weighted."""
+        return np.asarray(self.shares(len(values)) @ values, dtype=np.float64)
+
+    def shares(self, n_base: int) -> csr_matrix:
+        """Return the share of each base cell in a new cell's vote, float64 (new cells, base)."""
         weights = self._weights()
         weights /= weights.sum(axis=1, keepdims=True)
         n, k = weights.shape
-        shares = csr_matrix(
-            (weights.ravel(), self.cells.ravel(), np.arange(0, n * k + 1, k)),
-            shape=(n, len(values)),
+        return csr_matrix(
+            (weights.ravel(), self.cells.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n_base)
         )
-        return np.asarray(shares @ values, dtype=np.float64)
 
     def _weights(self) -> NDArray[np.float64]:
         return np.asarray(

@@ -1,4 +1,4 @@
-"""A sketch of the cells that stand for all, chosen so that rare types stay (docs/method.md)."""
+"""A sketch of the cells that stand for all, drawn at random (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -17,22 +17,14 @@ drawn."""
 
 
 def sketch(
-    components: NDArray[np.float32],
-    batches: NDArray[np.integer[Any]],
-    max_cells: int,
-    *,
-    random_state: int = 0,
+    batches: NDArray[np.integer[Any]], max_cells: int, *, random_state: int = 0
 ) -> NDArray[np.int64]:
     """Return the cells of a sketch, in their order; all if there are at most `max_cells`.
 
-    Cells are drawn without replacement with their leverage as weight, as in Seurat 5 (Hao et al.
-    2024): those of a rare type that has a direction of its own are more likely to be drawn, the
-    rarer it is.
+    Cells are drawn without replacement, all with the same chance but for the share of each batch.
 
     Parameters
     ----------
-    components
-        Principal components, cells x components.
     batches
         Batch of each cell, 0 .. b - 1. Each batch is represented.
     max_cells
@@ -40,25 +32,13 @@ def sketch(
     random_state
         Seed of the draw.
     """
-    n = len(components)
+    n = len(batches)
     if n <= max_cells:
         return np.arange(n)
-    # The smallest of exponential times over weights: a weighted draw without replacement
-    # (Efraimidis & Spirakis 2006).
-    times = np.random.default_rng(random_state).exponential(size=n) / leverage(components)
-    order = np.lexsort((times, batches))
+    place = np.random.default_rng(random_state).random(n)
+    order = np.lexsort((place, batches))
     sizes = np.bincount(batches)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     later = rank >= max(max_cells // (OF_EACH_BATCH * sizes.size), 1)
-    return np.sort(np.lexsort((times, later))[:max_cells])
-
-
-def leverage(components: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return each cell's leverage in a regression on the components.
-
-    It is the squared length, each component scaled to variance 1.
-    """
-    points = components - components.mean(axis=0, dtype=np.float64)
-    inverse = np.linalg.pinv(points.T @ points, hermitian=True)
-    return np.asarray(np.einsum("ij,ij->i", points @ inverse, points) + 1 / len(points))
+    return np.sort(np.lexsort((place, later))[:max_cells])
