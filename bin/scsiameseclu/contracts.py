@@ -23,6 +23,8 @@ genes."""
 PROTEIN, HASHTAG, GUIDE = "protein", "hashtag", "guide"
 """Kinds of what is counted beside genes; keys of ``obsm`` with a table of counts once cells are
 known."""
+CLR = "protein_clr"
+"""Key of ``obsm`` with the normalized counts of proteins."""
 LISTED = "listed"
 """Column of ``obs`` that is there where a list of cells was given: which barcodes are on it."""
 

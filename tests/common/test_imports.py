@@ -48,6 +48,7 @@ MAY_LOAD = {
     "annotation differential": ANNOTATED,
     "annotation composition": ANNOTATED,
     "annotation assemble": ANNOTATED | {"sklearn"},
+    "annotation export": ANNOTATED,
     "report figures": ANNOTATED | {"matplotlib"},
     "quality doublets": SCANPY,
     "expression normalize": SCANPY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -288,9 +289,14 @@ def test_results_of_this_pipeline_are_no_samples(runs, found, example):
     adata = example.adata()
     adata.uns["settings"] = "{}"
     adata.write_h5ad(runs / "a.filtered.h5ad")
+    with h5py.File(runs / "b.h5mu", "w") as file:
+        file["mod/rna/uns/scsiameseclu/seed"] = 0
+    (runs / "b.seurat.rds").write_bytes(gzip.compress(b"X\n\0\0\0\2"))
     rows, listing = found()
-    assert rows["a"]["counts"] == str(runs / "a.h5ad")
+    assert {name: row["counts"] for name, row in rows.items()} == {"a": str(runs / "a.h5ad")}
     assert "a.filtered.h5ad: a result of this pipeline" in listing
+    assert "b.h5mu: a result of this pipeline" in listing
+    assert "b.seurat.rds: an R object, which is not opened here" in listing
 
 
 def test_nothing_found_says_what_was_looked_for_and_where(runs):

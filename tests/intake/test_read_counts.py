@@ -73,7 +73,7 @@ def test_counts_do_not_depend_on_labels(source, tmp_path):
 
 
 def test_failure_is_recorded(tmp_path):
-    (tmp_path / "x.rds").write_bytes(b"X\n\0\0\0")
+    (tmp_path / "x.rds").write_bytes(b"RDX3\nX\n")
     done = run(
         tmp_path / "out",
         "--prefix",
@@ -91,7 +91,7 @@ def test_failure_is_recorded(tmp_path):
     failure = json.loads((tmp_path / "out/s.intake.read_counts.failure.json").read_text())
     assert failure["step"] == "intake.read_counts"
     assert failure["problems"][0]["where"] == "my/x.rds", "the user's name for it, not the task's"
-    assert "writeH5AD" in failure["problems"][0]["remedy"]
+    assert "saveRDS" in failure["problems"][0]["remedy"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 import pytest
+from scsiameseclu.intake.formats import read_matrix
 
 from tests.data import make_multimodal
 
@@ -26,7 +27,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "my cells.txt").write_text("\n".join(cells))
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
     (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
-    run = run_pipeline(folder, "--input", folder / "samplesheet.csv", "--method", "consensus")
+    options = ("--method", "consensus", "--export", "seurat,sce,h5mu")
+    run = run_pipeline(folder, "--input", folder / "samplesheet.csv", *options)
     assert run.status == 0, run.output
     return run
 
@@ -43,6 +45,16 @@ def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:
         "pool_" + source.obs_names, list(source.obsm["protein"].columns)
     ]
     assert (ours.to_numpy() == source.obsm["protein"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["seurat.rds", "sce.rds", "h5mu"])
+def test_other_tools_get_the_same_counts(run: Run, name: str) -> None:
+    folder = run.results / "groups" / "blood"
+    adata = ad.read_h5ad(folder / "blood.h5ad")
+    counts = read_matrix(folder / f"blood.{name}")
+    assert (counts.matrix != adata.layers["counts"]).nnz == 0
+    assert counts.barcodes == list(adata.obs_names)
+    assert list(counts.columns["cluster"]) == list(adata.obs["cluster"])
 
 
 def test_every_barcode_of_the_pool_is_accounted_for(run: Run) -> None:
@@ -86,6 +98,7 @@ def test_the_report_has_their_sections(run: Run) -> None:
         "Protein dot plot",
         "Hashtags by cluster",
         "Guides by cluster",
+        "as Seurat objects (Hao et al., 2024) and as SingleCellExperiments",
     ):
         assert words in report
     assert not list(Path(run.results / "groups" / "blood").glob("*modalities.h5ad"))

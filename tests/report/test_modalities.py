@@ -130,6 +130,7 @@ def test_the_methods_say_what_was_done(outputs):
         "at least 5 counts",
     ):
         assert words in text
+    assert "results were also written" not in text
 
 
 def test_the_methods_say_which_cells_were_given(tmp_path, monkeypatch):
@@ -144,6 +145,22 @@ def test_the_methods_say_which_cells_were_given(tmp_path, monkeypatch):
     text = methods_text(tmp_path / "out")
     assert "In 1 sample the barcodes on a given list were taken for cells." in text
     assert "In 1 sample a given number of the fullest barcodes were taken for cells." in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [("seurat,sce", "as Seurat objects"), ("sce", "as SingleCellExperiments"), ("h5mu", "")],
+)
+def test_the_methods_say_what_was_exported(tmp_path, monkeypatch, asked, words):
+    paths = simulate(tmp_path / "in", Plan())
+    params = tmp_path / "in" / "params.json"
+    write_json(read_json(params) | {"export": asked}, params)
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    write_tables(**paths, methods=METHODS)
+    text = content(tmp_path / "out", "methods")["data"]
+    assert ("also written" in text) == bool(words), "MuData is written of groups with proteins only"
+    assert f"also written {words}" in text or not words
 
 
 def test_without_them_nothing_is_said(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from ..steps import Step
 from .clustered import (
     CLUSTER,
     EMBEDDING,
+    RUN,
     UNCORRECTED_UMAP,
     UNLIKE,
     clustered,
@@ -36,8 +37,6 @@ LEVELS = ("cluster_coarse", "cluster_fine")
 them."""
 UNCORRECTED, UNCORRECTED_PICTURE = "cluster_uncorrected", "X_umap_uncorrected"
 """Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
-RUN = "scsiameseclu"
-"""Key of ``uns`` with parameters, versions and seed."""
 
 
 def assemble(

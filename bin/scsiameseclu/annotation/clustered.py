@@ -21,6 +21,8 @@ PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
 annotated."""
 EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
+RUN = "scsiameseclu"
+"""Key of ``uns`` of the annotated data with parameters, versions and seed."""
 UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
 """Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
 

@@ -13,15 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..contracts import GUIDE, HASHTAG, PROTEIN
+from ..contracts import CLR, GUIDE, HASHTAG, PROTEIN
 from ..errors import listed
 from ..files import settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import CLUSTER
 from .markers import COLUMNS, find_markers
 
-CLR = "protein_clr"
-"""Key of ``obsm`` with the normalized counts of proteins."""
 _ASSIGNED = ("hashtag", "guide")
 """Columns of ``obs`` that are counted by cluster."""
 

@@ -20,7 +20,19 @@ import pandas as pd
 
 from ..errors import InputError
 from .estimate_memory import matrix_size
-from .formats import READERS, alevin, archive, foreign, h5ad, hdf5, matrix_market, tenx_hdf5, text
+from .formats import (
+    READERS,
+    alevin,
+    archive,
+    foreign,
+    h5ad,
+    hdf5,
+    matrix_market,
+    mudata,
+    rds,
+    tenx_hdf5,
+    text,
+)
 from .formats._hdf5 import columns_of_text, members, opened
 from .organism import Organism, infer_organism
 
@@ -43,6 +55,7 @@ _TABLE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 _INTERMEDIATE = re.compile(r"^SC_\w+_CS$|^_+|^[0-9a-f]{30}$")
 """Folders in which Cell Ranger and Nextflow keep the intermediate files of single tasks."""
 _OF_MATRIX = (matrix_market, alevin)
+_UNOPENED = {archive: "an archive", rds: "an R object"}
 
 
 @dataclass(frozen=True)
@@ -254,11 +267,12 @@ def _reader(search: Search, path: Path) -> Reader | None:
         reader = next((reader for reader in READERS if reader.recognizes(path)), None)
         if reader is foreign:
             foreign.read(path)  # refuses it, with the way to convert it
-        if reader is archive:
+        if reader in _UNOPENED:
             search.passed[path] = (
-                "an archive, which is not opened here; if it holds counts, write it into the sheet"
+                f"{_UNOPENED[reader]}, which is not opened here; if it holds counts, write it into "
+                "the sheet"
             )
-        elif reader is h5ad and _is_ours(path):
+        elif reader in (h5ad, mudata) and _is_ours(path):
             search.passed[path] = "a result of this pipeline"
         elif reader is not text and not (reader is hdf5 and "X" not in members(path)):
             return reader
@@ -267,7 +281,11 @@ def _reader(search: Search, path: Path) -> Reader | None:
 
 def _is_ours(path: Path) -> bool:
     with opened(path) as file:
-        return any(f"uns/{key}" in file for key in ("scsiameseclu", "settings"))
+        return any(
+            f"{where}/uns/{key}" in file
+            for where in ("", "mod/rna")
+            for key in ("scsiameseclu", "settings")
+        )
 
 
 def _add(search: Search, found: _Candidate, seen: set[Path]) -> None:

@@ -25,6 +25,11 @@ _TOOLS = (
     "scikit-learn",
     "pydeseq2",
 )
+_FORMATS = {
+    "seurat": "as Seurat objects (Hao et al., 2024)",
+    "sce": "as SingleCellExperiments (Amezquita et al., Nat Methods 17, 137, 2020)",
+    "h5mu": "as MuData (Bredikhin et al., Genome Biol 23, 42, 2022)",
+}
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 
 
@@ -111,6 +116,7 @@ def _benchmark(run: Run) -> dict[str, object]:
         "further": f", and through published methods ({chosen}) with the true number"
         if chosen
         else "",
+        "formats": " and ".join(_exported(run)),
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
@@ -185,6 +191,7 @@ def _sentences(run: Run) -> dict[str, str]:
         "proteins": any("protein" in (quality.get("captured") or {}) for quality in run.qualities),
         "hashtags": any(quality.get("hashtags") for quality in run.qualities),
         "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),
+        "exported": bool(_exported(run)),
     }
     return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
 
@@ -212,6 +219,15 @@ def _benchmarked(run: Run) -> list[Group]:
     failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
     asked = run.parameters.get("benchmark")
     return [group for group in run.finished if asked and group.scored and group.id not in failed]
+
+
+def _exported(run: Run) -> list[str]:
+    """Return in which formats of other tools the results were written, in words."""
+    asked = (run.parameters.get("export") or "").split(",")
+    captured = any(quality.get("captured") for quality in run.qualities)
+    return [
+        words for name, words in _FORMATS.items() if name in asked and (captured or name != "h5mu")
+    ]
 
 
 def _filters(run: Run) -> str:

@@ -12,6 +12,7 @@ include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/diff
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
 include { ANNOTATION_MODALITIES   } from '../../../modules/local/annotation/modalities'
 include { ANNOTATION_ASSEMBLE     } from '../../../modules/local/annotation/assemble'
+include { ANNOTATION_EXPORT       } from '../../../modules/local/annotation/export'
 
 workflow ANNOTATION {
     take:
@@ -70,6 +71,10 @@ workflow ANNOTATION {
 
     def found = clustered.join(ANNOTATION_UMAP.out.umap).join(found_types).join(modalities)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
+    if (params.export) {
+        ANNOTATION_EXPORT(ANNOTATION_ASSEMBLE.out.annotated, code)
+        at_choice = at_choice.mix(ANNOTATION_EXPORT.out.failure)
+    }
 
     emit:
     annotated = ANNOTATION_ASSEMBLE.out.annotated // [meta, h5ad] per group

@@ -11,13 +11,8 @@ from ._hdf5 import members
 
 NAME = "another program's format"
 ASKED = "first"
-_R_REMEDY = (
-    "Convert it in R: zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(x), 'x.h5ad', "
-    "X_name = 'counts'), or DropletUtils::write10xCounts('x', Seurat::GetAssayData(x, layer = "
-    "'counts'), version = '3')."
-)
+_R_REMEDY = "Load it in R and save the Seurat object or SingleCellExperiment: saveRDS(x, 'x.rds')."
 _R_STARTS = (
-    b"X\n\0\0\0",
     b"A\n2\n",
     b"A\n3\n",
     b"B\n\x02\0",
@@ -134,7 +129,7 @@ def _remedy(path: Path) -> tuple[str, str] | None:
         return (f"The folder {found[0]}.", found[1]) if found else None
     start = head(path)
     if start.startswith(_R_STARTS):
-        return "The file holds R objects (.rds or .RData), which only R can read.", _R_REMEDY
+        return "The file holds R objects, but not as saveRDS(x, 'x.rds') writes one.", _R_REMEDY
     if path.name == "quants_tier_mat.gz":
         return (
             "The file holds alevin's tiers, not counts.",
