@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..blocks import write_tables
 from ..contracts import BATCH, CORRECTED_PCA, LABEL
-from ..files import make_plain, read_table, write_json, write_table
+from ..files import SETTINGS, make_plain, read_table, write_json, write_table
 from ..intake.labels import read_labels
 from ..steps import Step
 from .clustered import (
@@ -236,13 +236,15 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 
 def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of ``uns`` that is kept: the run, as a dict, and what scanpy needs."""
+    """Return the part of ``uns`` that is kept: run, settings, and what scanpy needs."""
     kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.
         kept["log1p"] = {"base": np.e}
+    given = {key: uns[key] for key in (SETTINGS,) if key in uns}
     return {key: _storable(value) for key, value in kept.items()} | {
-        RUN: _storable(json.loads(uns[RUN]))
+        RUN: _storable(json.loads(uns[RUN])),
+        **given,
     }
 
 

@@ -12,7 +12,7 @@ def importedStages() {
         clustering: ['expression', 'intake'],
         annotation: ['expression', 'intake'],
         evaluation: ['annotation', 'clustering'],
-        report: ['annotation'],
+        report: ['annotation', 'clustering', 'evaluation'],
         benchmark: [
             'annotation', 'clustering', 'evaluation', 'expression', 'intake', 'quality', 'report',
         ],
