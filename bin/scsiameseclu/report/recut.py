@@ -195,10 +195,22 @@ def _write_expression(known: Known) -> Path:
         varm=found.varm,
         uns={key: value for key, value in found.uns.items() if key != "scsiameseclu"},
     )
-    shutil.copyfile(known.file, path)
-    with h5py.File(path, "r+") as file:
+    with h5py.File(known.file) as source, h5py.File(path, "w") as file:
+        _copy_matrices(source, file)
         write_tables(file, tables)
     return path
+
+
+def _copy_matrices(source: h5py.File, file: h5py.File) -> None:
+    """Copy X and the layers; places that both matrices share stay shared."""
+    source.copy("layers", file)
+    group = file.create_group("X")
+    group.attrs.update(source["X"].attrs)
+    for part in ("data", "indices", "indptr"):
+        if source[f"X/{part}"] == source[f"layers/counts/{part}"]:
+            group[part] = file[f"layers/counts/{part}"]
+        else:
+            source.copy(f"X/{part}", group)
 
 
 def _write_clustering(known: Known, model: ScSiameseClu) -> Path:
