@@ -21,6 +21,7 @@ from ..steps import Step
 from .clustered import (
     CLUSTER,
     EMBEDDING,
+    SUBCLUSTER,
     UNCORRECTED_UMAP,
     UNLIKE,
     clustered,
@@ -48,6 +49,7 @@ def assemble(
     umap: Path,
     annotation: Path,
     modalities: Path | None = None,
+    subclusters: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -70,6 +72,9 @@ def assemble(
     modalities
         ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
         genes.
+    subclusters
+        ``<group>.cluster_sub.tsv``, which becomes ``obs['cluster_sub']``. Default: no cluster was
+        divided.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -82,6 +87,8 @@ def assemble(
         )
         if modalities is not None:
             adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
+        if subclusters is not None:
+            adata.obs[SUBCLUSTER] = _subclusters(subclusters, adata.obs_names)
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
@@ -89,6 +96,16 @@ def assemble(
         write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
         write_table(composition(adata), f"{prefix}.composition.tsv")
         _write_samples(adata, prefix)
+
+
+def _subclusters(path: Path, cells: pd.Index) -> pd.Categorical:
+    """Return the subcluster of each cell, in the order in which clusters and their parts are numbered."""
+    names = read_table(path, dtype=str).set_index("barcode")[SUBCLUSTER].loc[cells]
+    order = sorted(
+        names.unique(),
+        key=lambda name: [int(part) if part.isdecimal() else 0 for part in name.split(".")],
+    )
+    return pd.Categorical(names, categories=order)
 
 
 def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
@@ -170,8 +187,8 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     Its columns are barcode, sample, cluster, confidence (4 decimals, as text), cell_type and
     `LEVELS`.
 
-    Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of
-    placed cells.
+    Where they are there also the clusters without batch correction, `UNLIKE` (True or False) of
+    placed cells, and subclusters.
     """
     table = pd.DataFrame(
         {
@@ -191,6 +208,8 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
         table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
     if UNLIKE in adata.obs:
         table[UNLIKE] = adata.obs[UNLIKE].to_numpy()
+    if SUBCLUSTER in adata.obs:
+        table[SUBCLUSTER] = adata.obs[SUBCLUSTER].astype(str).to_numpy()
     return table
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
+SUBCLUSTER = "cluster_sub"
+"""Column of ``obs`` that is there where clusters were divided; of a cluster that was not, its own name."""
 PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
 """Columns of ``obs`` that only cells placed into an earlier result have, before they are
 annotated."""

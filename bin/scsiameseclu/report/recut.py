@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 UNCORRECTED_PICTURE = "X_umap_uncorrected"
 _MADE_FROM_CLUSTERS = (
-    "cluster cluster_coarse cluster_fine cluster_confidence consensus cluster_uncorrected cell_type"
+    "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
+    "cluster_uncorrected cell_type"
 )
 """Columns of ``obs`` that a group has not before it is clustered."""
 PUBLISHED = (
@@ -45,6 +46,9 @@ NEEDS_A_RUN = (
     "differential_expression.json",
     PSEUDOBULK,
     "composition_test.tsv",
+    "subclusters.tsv",
+    "subclusters.json",
+    "submarkers.tsv",
 )
 """Files of a group by cluster that are not."""
 

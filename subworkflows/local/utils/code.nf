@@ -10,7 +10,7 @@ def importedStages() {
         quality: ['intake'],
         expression: ['intake'],
         clustering: ['expression', 'intake'],
-        annotation: ['expression', 'intake'],
+        annotation: ['clustering', 'expression', 'intake'],
         evaluation: ['annotation', 'clustering'],
         report: ['annotation', 'clustering', 'evaluation'],
         benchmark: [
