@@ -18,7 +18,7 @@ METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.y
 def add_subclusters(folder: Path) -> None:
     """Write what a group with one cluster divided and one left whole has beside its other tables."""
     group = folder / "groups" / "group_1"
-    columns = "cluster cell_type cluster_sub n_cells stability n_markers note".split()
+    columns = ["cluster", "cell_type", "cluster_sub", "n_cells", "stability", "n_markers", "note"]
     rows = [
         ("0", f"T {HOSTILE}", "0.1", 60, 0.81, 2, None),
         ("0", f"T {HOSTILE}", "0.2", 20, 0.44, 0, None),
@@ -51,7 +51,7 @@ def content(outputs: Path, section: str) -> dict:
 def test_each_part_has_a_row_with_its_markers(outputs):
     rows = content(outputs, "subclusters")["data"]
     first, second, whole = rows.values()
-    assert list(rows)[0].endswith("cluster 0.1")
+    assert next(iter(rows)).endswith("cluster 0.1")
     assert (first["n_cells"], first["stability"], first["n_markers"]) == (60, 0.81, 2)
     assert "CCR7" in first["genes"]
     assert "LOW" not in first["genes"]
