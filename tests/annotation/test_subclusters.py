@@ -1,4 +1,4 @@
-"""Clusters within clusters: planted parts are found, names nest, and what cannot be divided is left whole."""
+"""Clusters within clusters: planted parts are found, and what cannot be divided is left whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OUTPUTS = ("cluster_sub.tsv", "subclusters.tsv", "submarkers.tsv", "subclusters.
 
 @pytest.fixture(scope="module")
 def group(tmp_path_factory) -> Path:
-    """Write a group of which cluster 0 holds two planted types, 1 one, and 2 the 30 cells of a fourth."""
+    """Write a group: cluster 0 holds two planted types, 1 one, and 2 the 30 cells of a fourth."""
     folder = tmp_path_factory.mktemp("group")
     cells = simulated(sizes=(120, 90, 80, 30))
     adata = normalize(ad.AnnData(cells.X, obs=cells.obs[["label"]], var=cells.var), n_pcs=10)

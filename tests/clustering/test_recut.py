@@ -1,4 +1,4 @@
-"""Another cut of a fitted model: a model that says of the new clusters what the first said of its own."""
+"""Another cut of a fitted model is a model, which nests with the first."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.y
 
 
 def add_subclusters(folder: Path) -> None:
-    """Write what a group with one cluster divided and one left whole has beside its other tables."""
+    """Write the tables of a group with one cluster divided and one left whole."""
     group = folder / "groups" / "group_1"
     columns = ["cluster", "cell_type", "cluster_sub", "n_cells", "stability", "n_markers", "note"]
     rows = [

@@ -99,13 +99,13 @@ def assemble(
 
 
 def _subclusters(path: Path, cells: pd.Index) -> pd.Categorical:
-    """Return the subcluster of each cell, in the order in which clusters and their parts are numbered."""
+    """Return the subcluster of each cell, in the order of the numbers in their names."""
     names = read_table(path, dtype=str).set_index("barcode")[SUBCLUSTER].loc[cells]
-    order = sorted(
-        names.unique(),
-        key=lambda name: [int(part) if part.isdecimal() else 0 for part in name.split(".")],
-    )
-    return pd.Categorical(names, categories=order)
+    return pd.Categorical(names, categories=sorted(names.unique(), key=_numbers))
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in name.split(".")]
 
 
 def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:

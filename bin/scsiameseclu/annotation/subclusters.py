@@ -1,4 +1,4 @@
-"""Clusters within clusters: variable genes, partitions and tree anew from the cells of a chosen cluster alone."""
+"""Clusters within clusters: partitions and tree anew from the cells of a chosen cluster alone."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def subclusters(
 
 
 def chosen_clusters(asked: str, types: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Return the clusters that are asked for, in their order, and a note on each name that is none's.
+    """Return the clusters that are asked for, and a note on each name that is none's.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def division_of(
 
 
 def _placed(points: NDArray[Any], cells: Integers, nodes: Integers) -> Integers:
-    """Return the nodes of all cells: those of the sketch, and of others their nearest ones' there."""
+    """Return the nodes of all cells: those of the sketch, and of others their nearest ones'."""
     others = np.setdiff1d(np.arange(len(points)), cells)
     found = np.empty(len(points), dtype=np.int64)
     found[cells] = nodes
@@ -245,7 +245,7 @@ def _whole(n_cells: int, note: str) -> Division:
 
 
 def named(clusters: pd.Series, divisions: dict[str, Division]) -> pd.Categorical:
-    """Return each cell's subcluster, ``3.1``, ``3.2`` ... by falling size; of a whole cluster its own name.
+    """Return each cell's subcluster: ``3.1``, ``3.2`` ... by falling size, or the cluster.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Another cut of a fitted model's tree, as a model of its own; nothing is clustered or trained anew."""
+"""Another cut of a fitted model's tree, as a model of its own, without clustering or training."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def batch_agreement(model: ScSiameseClu, counts: csr_matrix, batches: Integers) 
 
 
 def n_moved(model: ScSiameseClu) -> int:
-    """Return the cells that are in another cluster than the consensus gave them, for the network moved them.
+    """Return the cells that the network moved to another cluster than the consensus's.
 
     Each cluster contains some of the consensus's or is part of one, but for these cells.
     """
@@ -98,7 +98,7 @@ def n_moved(model: ScSiameseClu) -> int:
 
 
 def _soft(soft: NDArray[np.float32], old: Integers, new: Integers) -> NDArray[np.float32]:
-    """Return the probabilities of the new clusters, of which each contains old ones or is part of one."""
+    """Return the probabilities of clusters that each contain old ones or are part of one."""
     cells = np.arange(len(old))
     sizes = contingency_matrix(old, new).astype(np.float64)
     parts = (sizes / sizes.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -146,9 +146,7 @@ def _notes(model: ScSiameseClu, requested: int | str, stability: float | None) -
     return notes
 
 
-def clusters_record(
-    model: ScSiameseClu, requested: int | str, stability: float | None
-) -> Clusters:
+def clusters_record(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
     """Return what ``clustering.json`` says of a model; `requested` clusters were asked for."""
     return {
         "n_clusters": model.n_clusters_,

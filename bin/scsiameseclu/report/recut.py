@@ -272,7 +272,7 @@ def _marker_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_given(known: Known) -> tuple[Path, bool]:
-    """Check the user's marker sets and reference; return what types are named from, and whether there is a reference."""
+    """Check the user's marker sets and reference; return the sets, and if there is a reference."""
     from ..annotation.check import check
 
     sets, labelled = (_found(known, name) for name in ("markers", "reference"))
@@ -307,7 +307,7 @@ def _found(known: Known, name: str) -> Path | None:
 
 
 def _modalities(known: Known, clustering: Path) -> Iterator[Path]:
-    """Yield what was counted beside genes, compared between the clusters; nothing where nothing was."""
+    """Yield the file of what was counted beside genes, if anything was, compared anew."""
     from ..annotation.modalities import modalities
 
     if not {PROTEIN, HASHTAG, GUIDE} & set(known.adata.obsm):
@@ -324,7 +324,7 @@ def _modalities(known: Known, clustering: Path) -> Iterator[Path]:
 
 
 def _of_other_groups(known: Known) -> list[Path]:
-    """Return the cell types of the run's other groups, from which colours follow, under the groups' names."""
+    """Return the cell types of the run's other groups, from which colours follow."""
     Path("annotations").mkdir()
     names = []
     for table in sorted(known.folder.parent.glob("*/annotation.tsv")):

@@ -42,6 +42,8 @@ def write_report(known: Known) -> list[str]:
     command = [sys.executable, "-m", "multiqc", "--quiet", "--force", "sections"]
     for config in configs:
         command += ["--config", config]
+    if title := known.parameters.get("report_title"):
+        command += ["--title", str(title)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not Path("multiqc_report.html").exists():
         return [f"There is no report: MultiQC failed: {done.stderr.strip()[-300:]}"]
@@ -87,4 +89,13 @@ def _write_sections(known: Known) -> None:
             versions=info / VERSIONS,
             methods=ASSETS / "methods_description_template.yml",
             schema=SCHEMA,
+            logo=_logo(known),
         )
+        for logo in Path().glob("custom_logo.*"):
+            logo.rename(Path("..", logo.name))
+
+
+def _logo(known: Known) -> Path | None:
+    """Return the logo that the run was given, where it still is there."""
+    logo = Path(str(known.parameters.get("report_logo") or ""))
+    return logo if logo.is_absolute() and logo.is_file() else None

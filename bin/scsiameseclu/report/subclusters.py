@@ -1,4 +1,4 @@
-"""Subclusters in the report: the parts of divided clusters, each with its markers against its siblings."""
+"""Subclusters in the report: the parts of divided clusters, each with its own markers."""
 
 from __future__ import annotations
 
