@@ -41,7 +41,7 @@ def imported_stages(stage: str) -> set[str]:
 
 
 def declared_stages() -> dict[str, set[str]]:
-    rows = re.findall(r"(?m)^ +(\w+): \[(.*)\],$", DECLARED.read_text())
+    rows = re.findall(r"(?m)^ +(\w+): \[([^\]]*)\],$", DECLARED.read_text())
     return {stage: set(re.findall(r"'(\w+)'", others)) for stage, others in rows}
 
 
