@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ._version import __version__
 from .command import run_app
 from .intake.find_samples import samplesheet
+from .report.recut import recut
 
 
 def main() -> None:
     """Run the command line and exit."""
-    app = App(name="scsiameseclu", version=__version__, help_format="plaintext")
+    named_as_in_the_pipeline = Parameter(name_transform=str)
+    app = App(
+        name="scsiameseclu",
+        version=__version__,
+        help_format="plaintext",
+        default_parameter=named_as_in_the_pipeline,
+    )
     app.command(samplesheet)
+    app.command(recut)
     run_app(app)
 
 

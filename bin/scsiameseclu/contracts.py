@@ -45,6 +45,7 @@ OBS_COLUMNS = frozenset(
             "cluster",
             "cluster_coarse",
             "cluster_fine",
+            "cluster_sub",
             "cluster_uncorrected",
             "cluster_confidence",
             "confidence",

@@ -14,6 +14,7 @@ from tests.data import make_multimodal
 
 from .conftest import Run, run_pipeline
 
+HOSTILE = "$(touch evil)'; <b>"
 pytestmark = pytest.mark.pipeline
 
 
@@ -28,9 +29,34 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
     (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
     options = ("--method", "consensus", "--export", "seurat,sce,h5mu")
-    run = run_pipeline(folder, "--input", folder / "samplesheet.csv", *options)
+    chosen = f"0,b cell,{HOSTILE}"
+    run = run_pipeline(
+        folder, "--input", folder / "samplesheet.csv", *options, "--subcluster", chosen
+    )
     assert run.status == 0, run.output
     return run
+
+
+def test_clusters_are_divided_where_that_was_asked_for(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    cells = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype=str)
+    table = pd.read_csv(folder / "subclusters.tsv", sep="\t", dtype=str)
+    assert list(cells)[-1] == "cluster_sub"
+    assert (cells["cluster_sub"].str.partition(".")[0] == cells["cluster"]).all()
+    sizes = cells["cluster_sub"].value_counts()
+    assert "0" in set(table["cluster"])
+    assert (table["n_cells"].astype(int) == table["cluster_sub"].map(sizes)).all()
+    assert set(cells["cluster_sub"]) >= set(table["cluster_sub"])
+    markers = pd.read_csv(folder / "submarkers.tsv", sep="\t", dtype={"cluster": str})
+    assert set(markers["cluster"]) <= set(table.loc[table["note"].isna(), "cluster_sub"])
+    assert (
+        ad.read_h5ad(folder / "blood.h5ad").obs["cluster_sub"] == list(cells["cluster_sub"])
+    ).all()
+    note = json.loads((folder / "subclusters.json").read_text())["notes"][-1]
+    assert HOSTILE.split("'")[0] in note
+    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert "Subclusters" in report
+    assert (folder / "figures" / "umap_cluster_sub.png").exists()
 
 
 def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:

@@ -15,13 +15,14 @@ import pandas as pd
 
 from ..blocks import write_tables
 from ..contracts import BATCH, CORRECTED_PCA, LABEL
-from ..files import make_plain, read_table, write_json, write_table
+from ..files import SETTINGS, make_plain, read_table, write_json, write_table
 from ..intake.labels import read_labels
 from ..steps import Step
 from .clustered import (
     CLUSTER,
     EMBEDDING,
     RUN,
+    SUBCLUSTER,
     UNCORRECTED_UMAP,
     UNLIKE,
     clustered,
@@ -47,6 +48,7 @@ def assemble(
     umap: Path,
     annotation: Path,
     modalities: Path | None = None,
+    subclusters: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -69,6 +71,9 @@ def assemble(
     modalities
         ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
         genes.
+    subclusters
+        ``<group>.cluster_sub.tsv``, which becomes ``obs['cluster_sub']``. Default: no cluster was
+        divided.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -81,6 +86,8 @@ def assemble(
         )
         if modalities is not None:
             adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
+        if subclusters is not None:
+            adata.obs[SUBCLUSTER] = _subclusters(subclusters, adata.obs_names)
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
@@ -88,6 +95,16 @@ def assemble(
         write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
         write_table(composition(adata), f"{prefix}.composition.tsv")
         _write_samples(adata, prefix)
+
+
+def _subclusters(path: Path, cells: pd.Index) -> pd.Categorical:
+    """Return the subcluster of each cell, in the order of the numbers in their names."""
+    names = read_table(path, dtype=str).set_index("barcode")[SUBCLUSTER].loc[cells]
+    return pd.Categorical(names, categories=sorted(names.unique(), key=_numbers))
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in name.split(".")]
 
 
 def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
@@ -169,8 +186,8 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     Its columns are barcode, sample, cluster, confidence (4 decimals, as text), cell_type and
     `LEVELS`.
 
-    Where they are there also the clusters without batch correction, and `UNLIKE` (True or False) of
-    placed cells.
+    Where they are there also the clusters without batch correction, `UNLIKE` (True or False) of
+    placed cells, and subclusters.
     """
     table = pd.DataFrame(
         {
@@ -190,6 +207,8 @@ def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
         table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
     if UNLIKE in adata.obs:
         table[UNLIKE] = adata.obs[UNLIKE].to_numpy()
+    if SUBCLUSTER in adata.obs:
+        table[SUBCLUSTER] = adata.obs[SUBCLUSTER].astype(str).to_numpy()
     return table
 
 
@@ -235,13 +254,15 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 
 def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of ``uns`` that is kept: the run, as a dict, and what scanpy needs."""
+    """Return the part of ``uns`` that is kept: run, settings, and what scanpy needs."""
     kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.
         kept["log1p"] = {"base": np.e}
+    given = {key: uns[key] for key in (SETTINGS,) if key in uns}
     return {key: _storable(value) for key, value in kept.items()} | {
-        RUN: _storable(json.loads(uns[RUN]))
+        RUN: _storable(json.loads(uns[RUN])),
+        **given,
     }
 
 

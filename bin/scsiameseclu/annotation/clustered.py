@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
+SUBCLUSTER = "cluster_sub"
+"""Column of ``obs`` that is there where clusters were divided; others keep their name."""
 PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
 """Columns of ``obs`` that only cells placed into an earlier result have, before they are
 annotated."""

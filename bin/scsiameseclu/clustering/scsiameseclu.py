@@ -25,6 +25,9 @@ from .stability import resampling_stability
 
 CONDITION = "condition of the sample"
 """Column of ``obs`` that is made here."""
+UNMEASURED = (
+    "Stability under resampling was not measured: one cluster, too few cells, or not asked for."
+)
 
 
 def cluster(
@@ -97,7 +100,7 @@ def cluster(
             n_resamples=stability_resamples,
             random_state=seed,
         )
-        _write(model, adata, {**_summary(model, requested, stability), **cost}, prefix)
+        _write(model, adata, {**clusters_record(model, requested, stability), **cost}, prefix)
 
 
 def _write(model: ScSiameseClu, adata: ad.AnnData, summary: ClusteringSummary, prefix: str) -> None:
@@ -139,14 +142,12 @@ def _notes(model: ScSiameseClu, requested: int | str, stability: float | None) -
         )
     notes += _batch_notes(model)
     if stability is None:
-        notes.append(
-            "Stability under resampling was not measured: one cluster, too few "
-            "cells, or not asked for."
-        )
+        notes.append(UNMEASURED)
     return notes
 
 
-def _summary(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
+def clusters_record(model: ScSiameseClu, requested: int | str, stability: float | None) -> Clusters:
+    """Return what ``clustering.json`` says of a model; `requested` clusters were asked for."""
     return {
         "n_clusters": model.n_clusters_,
         "n_clusters_requested": requested,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots, modalities
+from . import marker_dots, modalities, subclusters
 from .clustering import MAX_HEATMAPS
 from .content import (
     Column,
@@ -37,6 +37,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
+        yield from subclusters.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
         yield from _contingencies([group for group in run.finished if len(group.contingency)])

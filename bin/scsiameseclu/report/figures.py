@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..annotation.clustered import SUBCLUSTER
 from ..blocks import opened
 from ..files import read_json, read_table
 from ..steps import Step
@@ -125,6 +126,7 @@ def _figures(
             f"umap_{metric}": _graded_figure(group, metric, label)
             for metric, label in CELL_METRICS.items()
         },
+        "umap_cluster_sub": _divided_figure(group),
         "cluster_sizes": _sizes_figure(group, colors),
         "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
         "marker_dotplot": _dotplot_figure(
@@ -159,6 +161,13 @@ def umap_figure(
     _legend(axes, entries, title=column.replace("_", " ").capitalize())
     _bare(axes)
     return figure
+
+
+def _divided_figure(group: ad.AnnData) -> Figure | None:
+    """Return the UMAP coloured by subcluster; None where no cluster was to be divided."""
+    if SUBCLUSTER not in group.obs:
+        return None
+    return umap_figure(group, SUBCLUSTER, in_order(_names(group, SUBCLUSTER)), on_data=True)
 
 
 def _graded_figure(

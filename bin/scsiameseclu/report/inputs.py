@@ -43,7 +43,7 @@ QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster "
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
-    "reference_agrees protein hashtag guide"
+    "reference_agrees protein hashtag guide cluster_sub"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (
@@ -59,6 +59,9 @@ _FILES = {
     **{name: f"{name}.json" for name in ("metrics", "mixing", "expression", "modalities")},
     "summary": "clustering.json",
     "design": "differential_expression.json",
+    "subclusters": "subclusters.tsv",
+    "submarkers": "submarkers.tsv",
+    "division": "subclusters.json",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -169,11 +172,14 @@ class Group:
     protein_markers: pd.DataFrame
     hashtags: pd.DataFrame
     guides: pd.DataFrame
+    subclusters: pd.DataFrame
+    submarkers: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics
     mixing: MixingSummary
     modalities: Record
+    division: Record
     summary: ClusteringSummary
 
     @property

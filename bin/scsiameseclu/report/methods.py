@@ -117,6 +117,7 @@ def _benchmark(run: Run) -> dict[str, object]:
         if chosen
         else "",
         "formats": " and ".join(_exported(run)),
+        **_divisions(run),
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
@@ -157,6 +158,19 @@ def _comparisons(run: Run) -> dict[str, object]:
     }
 
 
+def _divisions(run: Run) -> dict[str, str]:
+    """Return how many clusters were chosen and divided, and into how many parts."""
+    rows = _joined(group.subclusters.assign(group=group.id) for group in run.finished)
+    if rows.empty:
+        return {"divided": "", "asked_clusters": "", "parts": ""}
+    parts = rows[rows["note"].isna()]
+    return {
+        "divided": str(len(parts[["group", "cluster"]].drop_duplicates())),
+        "asked_clusters": _number_of(len(rows[["group", "cluster"]].drop_duplicates()), "cluster"),
+        "parts": _number_of(len(parts), "part"),
+    }
+
+
 def _sentences(run: Run) -> dict[str, str]:
     """Return slot of the template -> the sentence for it, none where there is nothing to say."""
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
@@ -184,6 +198,7 @@ def _sentences(run: Run) -> dict[str, str]:
         "untested": any(group.design.get("notes") for group in run.finished),
         "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
         "benchmark": bool(_benchmarked(run)),
+        "subclusters": any(len(group.subclusters) for group in run.finished),
         "listed": any(sample.settings.get("cells") for sample in run.samples),
         "forced": any(
             "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples

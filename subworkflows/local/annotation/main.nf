@@ -8,6 +8,7 @@ include { ANNOTATION_UMAP         } from '../../../modules/local/annotation/umap
 include { ANNOTATION_MARKERS      } from '../../../modules/local/annotation/markers'
 include { ANNOTATION_REFERENCE    } from '../../../modules/local/annotation/reference'
 include { ANNOTATION_CELLTYPES    } from '../../../modules/local/annotation/celltypes'
+include { ANNOTATION_SUBCLUSTERS  } from '../../../modules/local/annotation/subclusters'
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
 include { ANNOTATION_MODALITIES   } from '../../../modules/local/annotation/modalities'
@@ -52,6 +53,22 @@ workflow ANNOTATION {
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
     def found_types = ANNOTATION_CELLTYPES.out.celltypes
 
+    // Names of clusters and cell types are free text, too.
+    def subclusters = clustered.map { group -> [group[0], []] }
+    def divided = channel.empty()
+    if (params.subcluster != null) {
+        def chosen = channel
+            .of(toJson([subcluster: params.subcluster.toString()]))
+            .collectFile(name: 'subcluster.json')
+            .first()
+        ANNOTATION_SUBCLUSTERS(clustered.join(found_types), chosen, code)
+        subclusters = ANNOTATION_SUBCLUSTERS.out.cells
+        divided = ANNOTATION_SUBCLUSTERS.out.summary.transpose().mix(
+            ANNOTATION_SUBCLUSTERS.out.markers
+        )
+        at_choice = at_choice.mix(ANNOTATION_SUBCLUSTERS.out.failure)
+    }
+
     def differences = channel.empty()
     if (params.condition) {
         ANNOTATION_DIFFERENTIAL(clustered, design, code)
@@ -69,7 +86,11 @@ workflow ANNOTATION {
         .map { group -> [group[0], []] }
         .mix(ANNOTATION_MODALITIES.out.modalities)
 
-    def found = clustered.join(ANNOTATION_UMAP.out.umap).join(found_types).join(modalities)
+    def found = clustered
+        .join(ANNOTATION_UMAP.out.umap)
+        .join(found_types)
+        .join(modalities)
+        .join(subclusters)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
     if (params.export) {
         ANNOTATION_EXPORT(ANNOTATION_ASSEMBLE.out.annotated, code)
@@ -83,7 +104,7 @@ workflow ANNOTATION {
     tables    = ANNOTATION_UMAP.out.umap // [meta, table] per group, for the report
         .mix(ANNOTATION_MARKERS.out.markers)
         .mix(found_types)
-        .mix(differences)
+        .mix(differences, divided)
         .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)

@@ -10,9 +10,9 @@ def importedStages() {
         quality: ['intake'],
         expression: ['intake'],
         clustering: ['expression', 'intake'],
-        annotation: ['expression', 'intake'],
+        annotation: ['clustering', 'expression', 'intake'],
         evaluation: ['annotation', 'clustering'],
-        report: ['annotation', 'quality'],
+        report: ['annotation', 'clustering', 'evaluation', 'quality'],
         benchmark: [
             'annotation', 'clustering', 'evaluation', 'expression', 'intake', 'quality', 'report',
         ],

@@ -10,6 +10,7 @@ process ANNOTATION_ASSEMBLE {
         path(umap),
         path(celltypes),
         path(modalities),
+        path(subclusters),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -25,6 +26,7 @@ process ANNOTATION_ASSEMBLE {
     script:
     def args = task.ext.args ?: ''
     def counted = modalities ? "--modalities ${modalities}" : ''
+    def divided = subclusters ? "--subclusters ${subclusters}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
@@ -32,6 +34,7 @@ process ANNOTATION_ASSEMBLE {
         --expression ${expression} \\
         --clustering ${clustering} \\
         ${counted} \\
+        ${divided} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\

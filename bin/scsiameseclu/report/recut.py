@@ -1,0 +1,347 @@
+"""The user's command ``recut``: a group's result at another detail, without a new run.
+
+It cuts the tree of the run anew and hands the cut to the very steps of the pipeline that follow the
+clustering, so that its files are what they would make of these labels.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import h5py
+import pandas as pd
+
+from ..annotation.clustered import UNCORRECTED_UMAP
+from ..blocks import opened, write_tables
+from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
+from ..errors import InputError, quoted
+from ..files import read_json, write_h5ad, write_json, write_table
+from .published import HISTORY, MODEL, PSEUDOBULK, SUMMARY, Known, no_result
+from .remade import ASSETS, write_report
+
+if TYPE_CHECKING:
+    from ..clustering.estimator import ScSiameseClu
+
+UNCORRECTED_PICTURE = "X_umap_uncorrected"
+_MADE_FROM_CLUSTERS = (
+    "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
+    "cluster_uncorrected cell_type"
+)
+"""Columns of ``obs`` that a group has not before it is clustered."""
+PUBLISHED = (
+    *(MODEL, SUMMARY, HISTORY, "clusters.tsv", "markers.tsv", "annotation.tsv", "composition.tsv"),
+    *("metrics.json", "mixing.json", "sample_distances.tsv", "contingency.tsv", "modalities.json"),
+    *("protein_markers.tsv", "protein_profiles.tsv", "hashtags.tsv", "guides.tsv"),
+)
+"""Files of a group that are made anew, as far as the run made them."""
+NEEDS_A_RUN = (
+    "differential_expression.tsv",
+    "differential_expression.json",
+    PSEUDOBULK,
+    "composition_test.tsv",
+    "subclusters.tsv",
+    "subclusters.json",
+    "submarkers.tsv",
+)
+"""Files of a group by cluster that are not."""
+
+
+def recut(
+    result: Path,
+    /,
+    *,
+    n_clusters: int | None = None,
+    detail: float | None = None,
+    output: Path | None = None,
+    markers: Path | None = None,
+    reference: Path | None = None,
+) -> None:
+    """Give a group another number of clusters, or another detail, without a new run.
+
+    scsiameseclu recut results/groups/GROUP --n_clusters 12
+
+    Labels, markers, cell types, metrics, figures and the report are made anew from the tree of
+    clusters. The run's own files stay as they are.
+
+    Parameters
+    ----------
+    result
+        Folder of a group, results/groups/GROUP.
+    n_clusters
+        Number of clusters.
+    detail
+        Or how fine the clusters are: 0 coarse, 1 fine.
+    output
+        Folder that is made for the new files. Default: beside the group's, named after the cut.
+    markers
+        Marker sets. Default: those of the run.
+    reference
+        Labelled reference of the run, if it is no longer where it was.
+    """
+    known = Known.read(result)
+    asked = f"n_clusters_{n_clusters}" if detail is None else f"detail_{detail:g}"
+    place = (output or result.absolute().parent / f"{known.group}.{asked}").absolute()
+    if place.exists():
+        raise InputError.of(
+            what=f"{quoted(place)} is there already, and nothing is written over.",
+            where="--output",
+            remedy="Name another folder with --output, or remove that one.",
+        )
+    known = known.with_own(markers=markers, reference=reference)
+    model = _cut(known, n_clusters=n_clusters, detail=detail)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".recut.") as folder:
+        work, made = Path(folder, "work"), Path(folder, "made")
+        work.mkdir()
+        with chdir(work):
+            _steps(known, model)
+            unmade = write_report(known)
+        _publish(known.group, work, made)
+        made.rename(place)
+    n_before = known.adata.obs["cluster"].nunique()
+    print(f"{known.group}: {model.n_clusters_} clusters in place of {n_before}, see {place}")
+    for note in (*_left(known), *unmade):
+        print(note)
+
+
+def _left(known: Known) -> Iterator[str]:
+    """Yield what is said of files that are not made again."""
+    if left := [name for name in NEEDS_A_RUN if (known.folder / name).exists()]:
+        yield f"Not made again, for that takes a run with --n_clusters: {', '.join(left)}"
+
+
+def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSiameseClu:
+    """Return the run's model, cut anew."""
+    # Here, as below: ``scsiameseclu --help`` need not wait for torch.
+    from ..clustering.estimator import ScSiameseClu, column_codes, raw_counts
+    from ..clustering.recut import batch_agreement, recut
+
+    model = ScSiameseClu.load(known.folder / MODEL)
+    if len(model.labels_) != known.adata.n_obs:
+        raise no_result(known.folder, f"{MODEL} and {known.file.name} are not of the same cells")
+    found = recut(model, n_clusters=n_clusters, detail=detail)
+    if model.uncorrected_labels_ is not None:
+        with opened(known.file) as adata:
+            counts = raw_counts(ad.AnnData(adata.layers["counts"][:]))
+        found.batch_agreement_ = batch_agreement(found, counts, column_codes(known.adata, BATCH))
+    return found
+
+
+def _steps(known: Known, model: ScSiameseClu) -> None:
+    """Run the steps that follow the clustering, in the current folder."""
+    from ..annotation.assemble import assemble
+    from ..annotation.celltypes import celltypes
+    from ..annotation.markers import markers
+    from ..annotation.reference import reference
+
+    name, (marker_sets, labelled) = known.group, _check_given(known)
+    files: dict[str, Any] = {
+        "prefix": name,
+        "expression": _write_expression(known),
+        "clustering": _write_clustering(known, model),
+    }
+    if labelled:
+        reference(**files, labelled=Path("reference.h5ad"), seed=known.seed)
+    markers(**files, **_marker_options(known.parameters))
+    celltypes(
+        **files,
+        markers_db=marker_sets,
+        reference=Path(f"{name}.reference.tsv") if labelled else None,
+        seed=known.seed,
+    )
+    assemble(
+        **files,
+        umap=_write_umap(known),
+        annotation=Path(f"{name}.annotation.tsv"),
+        modalities=next(_modalities(known, files["clustering"]), None),
+    )
+    _evaluate(known, files)
+
+
+def _evaluate(known: Known, files: dict[str, Any]) -> None:
+    """Score the clusters and draw the figures."""
+    from ..evaluation.comparison import compare
+    from ..evaluation.scores import score
+    from .figures import draw_figures
+
+    name = known.group
+    of_group: dict[str, Any] = {"prefix": name, "summary": Path(f"{name}.{SUMMARY}")}
+    compare(**files, seed=known.seed)
+    score(
+        **of_group,
+        annotated=Path(f"{name}.h5ad"),
+        comparison=Path(f"{name}.comparison.tsv"),
+        top_n_markers=int(known.parameters.get("top_n_markers") or 50),
+    )
+    draw_figures(
+        **of_group,
+        adata=Path(f"{name}.h5ad"),
+        markers=Path(f"{name}.markers.tsv"),
+        history=Path(f"{name}.{HISTORY}"),
+        annotations=_of_other_groups(known),
+    )
+
+
+def _write_expression(known: Known) -> Path:
+    """Write the group as it was before the clustering."""
+    found, path = known.adata, Path(f"{known.group}.expression.h5ad")
+    tables = ad.AnnData(
+        obs=found.obs.drop(columns=_MADE_FROM_CLUSTERS.split(), errors="ignore"),
+        var=found.var,
+        obsm={"X_pca": found.obsm["X_pca"]},
+        varm=found.varm,
+        uns={key: value for key, value in found.uns.items() if key != "scsiameseclu"},
+    )
+    with h5py.File(known.file) as source, h5py.File(path, "w") as file:
+        _copy_matrices(source, file)
+        write_tables(file, tables)
+    return path
+
+
+def _copy_matrices(source: h5py.File, file: h5py.File) -> None:
+    """Copy X and the layers; places that both matrices share stay shared."""
+    source.copy("layers", file)
+    group = file.create_group("X")
+    group.attrs.update(source["X"].attrs)
+    for part in ("data", "indices", "indptr"):
+        if source[f"X/{part}"] == source[f"layers/counts/{part}"]:
+            group[part] = file[f"layers/counts/{part}"]
+        else:
+            source.copy(f"X/{part}", group)
+
+
+def _write_clustering(known: Known, model: ScSiameseClu) -> Path:
+    """Write what the step of clustering writes."""
+    name, path = known.group, Path(f"{known.group}.clustering.h5ad")
+    adata = ad.AnnData(obs=pd.DataFrame(index=known.adata.obs_names))
+    model.annotate(adata)
+    adata.obs["consensus"] = known.adata.obs["consensus"]
+    write_h5ad(adata, path)
+    model.save(f"{name}.{MODEL}")
+    shutil.copyfile(known.folder / HISTORY, f"{name}.{HISTORY}")
+    write_json(_summary(known, model), f"{name}.{SUMMARY}")
+    return path
+
+
+def _summary(known: Known, model: ScSiameseClu) -> dict[str, Any]:
+    from ..clustering.recut import n_moved
+    from ..clustering.scsiameseclu import UNMEASURED, clusters_record
+
+    before = read_json(known.folder / SUMMARY)
+    same = (known.adata.obs["cluster"].astype(int).to_numpy() == model.labels_).all()
+    stability = before["stability_ari"] if same else None
+    found: dict[str, Any] = {**clusters_record(model, model.n_clusters, stability)}
+    notes = [note for note in found["notes"] if note != UNMEASURED]
+    if stability is None:
+        notes.append("Stability under resampling is not measured of another cut.")
+    notes.append(
+        f"The tree of an earlier run was cut anew, from {before['n_clusters']} into "
+        f"{model.n_clusters_} clusters; the network was not trained anew. It had moved "
+        f"{n_moved(model):,} cells out of the clusters that the consensus gives them in this cut."
+    )
+    cost = {key: before[key] for key in ("device", "seconds", "peak_memory_mb")}
+    return found | {"notes": notes} | cost
+
+
+def _write_umap(known: Known) -> Path:
+    """Write the coordinates as the step that finds them does."""
+    obsm, path = known.adata.obsm, Path(f"{known.group}.umap.tsv")
+    table = pd.DataFrame(obsm["X_umap"], columns=["umap_1", "umap_2"])
+    if UNCORRECTED_PICTURE in obsm:
+        table[list(UNCORRECTED_UMAP)] = obsm[UNCORRECTED_PICTURE]
+    table.insert(0, "barcode", known.adata.obs_names)
+    write_table(table, path)
+    return path
+
+
+def _marker_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run's options of the marker test."""
+    given = {
+        "min_pct": parameters.get("min_pct"),
+        "logfc_threshold": parameters.get("logfc_threshold"),
+        "only_pos": bool(parameters.get("only_pos")),
+    }
+    return given | {"seurat_compat": str(parameters.get("seurat_compat") or 5)}
+
+
+def _check_given(known: Known) -> tuple[Path, bool]:
+    """Check the user's marker sets and reference; return the sets, and if there is a reference."""
+    from ..annotation.check import check
+
+    sets, labelled = (_found(known, name) for name in ("markers", "reference"))
+    if not sets and not (ASSETS / "markers").is_dir():
+        raise InputError.of(
+            what="The pipeline's marker sets are not beside the installed package.",
+            where=ASSETS / "markers",
+            remedy="Name them with --markers: the folder assets/markers of a checkout.",
+        )
+    Path("samples.json").write_text(json.dumps(known.settings["samples"]), encoding="utf-8")
+    check(
+        samples=Path("samples.json"),
+        markers_db=sets,
+        labelled=labelled,
+        reference_label=known.parameters.get("reference_label"),
+    )
+    return Path("marker_sets.tsv") if sets else ASSETS / "markers", labelled is not None
+
+
+def _found(known: Known, name: str) -> Path | None:
+    """Return a file or folder that the run was given, or None."""
+    if not (given := known.parameters.get(name)):
+        return None
+    path = Path(given)
+    if path.is_absolute() and path.exists():
+        return path
+    raise InputError.of(
+        what=f"The run's --{name} {quoted(given)} is not found.",
+        where=known.run / "pipeline_info" / "params.json",
+        remedy=f"Name the same file with --{name}.",
+    )
+
+
+def _modalities(known: Known, clustering: Path) -> Iterator[Path]:
+    """Yield the file of what was counted beside genes, if anything was, compared anew."""
+    from ..annotation.modalities import modalities
+
+    if not {PROTEIN, HASHTAG, GUIDE} & set(known.adata.obsm):
+        return
+    samples = known.of_samples(".filtered.h5ad")
+    if len(samples) < len(known.settings["samples"]):
+        raise InputError.of(
+            what="Proteins, hashtags and guides are read from the samples, and some are missing.",
+            where=known.run / "samples",
+            remedy="Put back samples/<sample>/<sample>.filtered.h5ad of every sample of the group.",
+        )
+    modalities(prefix=known.group, samples=samples, clustering=clustering)
+    yield Path(f"{known.group}.modalities.h5ad")
+
+
+def _of_other_groups(known: Known) -> list[Path]:
+    """Return the cell types of the run's other groups, from which colours follow."""
+    Path("annotations").mkdir()
+    names = []
+    for table in sorted(known.folder.parent.glob("*/annotation.tsv")):
+        group = table.parent.name
+        if group != known.group and (table.parent / f"{group}.h5ad").is_file():
+            names.append(Path("annotations", f"{group}.annotation.tsv"))
+            shutil.copyfile(table, names[-1])
+    return names
+
+
+def _publish(group: str, work: Path, made: Path) -> None:
+    """Move what users get into a folder, without the group's name, as the pipeline publishes it."""
+    made.mkdir()
+    shutil.move(work / "figures", made)
+    shutil.move(work / f"{group}.h5ad", made)
+    for name in PUBLISHED:
+        if (work / f"{group}.{name}").exists():
+            shutil.move(work / f"{group}.{name}", made / name)
+    for report in work.glob("multiqc_report.html"):
+        shutil.move(report, made)
