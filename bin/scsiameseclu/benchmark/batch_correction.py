@@ -40,7 +40,7 @@ MOST_CELLS = 2000
 FEW = 50
 """Cells of a small batch."""
 BIAS = 1.5
-"""Deviation, among the genes, of the log odds with which a simulated technology counts a molecule."""
+"""Deviation of the genes' log odds that a simulated technology counts a molecule."""
 KEY = ("dataset", "case")
 """Columns of the table that tell a row from others."""
 AS_CONDITION = "its condition"
@@ -80,7 +80,7 @@ def benchmark_batches(
     write_page(output)
 
 
-def _found(table: Path, current: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+def _found(table: Path, current: dict[str, str]) -> dict[tuple[str, str], Any]:
     """Return the rows of a table that are of the current code, by their keys."""
     texts = {"code": str, "versions": str}
     rows = read_table(table, dtype=texts).to_dict("records") if table.is_file() else []
