@@ -17,7 +17,7 @@ export PYTHON
 
 .PHONY: help setup demo test test-fast docs lint format lock images clean \
   benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch \
-  benchmark-steps benchmark-batches
+  benchmark-steps benchmark-batches benchmark-batch-time
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | \
@@ -59,6 +59,9 @@ benchmark-steps: setup ## time and memory of every step, CELLS="3000 10000 30000
 benchmark-batches: setup ## with and without batch correction, on DATA=folder
 	@$(NEEDS_DATA)
 	$(BENCHMARK).batch_correction --data "$(DATA)" $(OUTPUT) $(BENCHMARK_OPTIONS)
+
+benchmark-batch-time: setup ## what batch correction adds to the time, 20,000 cells
+	$(BENCHMARK).batch_time $(OUTPUT) $(BENCHMARK_OPTIONS)
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development

@@ -9,6 +9,8 @@ import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.annotation.assemble import cluster_table
+from scsiameseclu.clustering import correction as decision
+from scsiameseclu.clustering.consensus import batches as correction
 from scsiameseclu.clustering.consensus.batches import corrected
 from scsiameseclu.clustering.consensus.guard import Agreement, agreement, judged, mixing
 from scsiameseclu.clustering.scsiameseclu import cluster
@@ -98,9 +100,12 @@ def distance_of_batches(cells: ad.AnnData, components: np.ndarray) -> float:
     return float(np.linalg.norm(first - second) / components.std())
 
 
-def test_samples_in_any_order_get_the_same_labels(apart, model):
-    pieces = [apart[apart.obs["batch"] == name] for name in ("b2", "b0", "b1")]
-    other = fitted(ad.concat(pieces))
+def in_order(cells: ad.AnnData, *names: str) -> list[ad.AnnData]:
+    return [cells[cells.obs["batch"] == name] for name in names]
+
+
+def assert_same(cells: ad.AnnData, model: ScSiameseClu, other: ScSiameseClu) -> None:
+    """Assert that models agree on each cell; the other had them in the order b2, b0, b1."""
     for name in (
         "labels_",
         "uncorrected_labels_",
@@ -108,16 +113,75 @@ def test_samples_in_any_order_get_the_same_labels(apart, model):
         "embedding_",
         "corrected_components_",
     ):
-        values = dict(zip(apart.obs_names, getattr(model, name), strict=True))
+        values = dict(zip(cells.obs_names, getattr(model, name), strict=True))
+        pieces = in_order(cells, "b2", "b0", "b1")
         expected = [values[cell] for piece in pieces for cell in piece.obs_names]
         assert np.array_equal(getattr(other, name), expected), name
     assert np.array_equal(np.sort(other.dendrogram_.leaves), np.sort(model.dendrogram_.leaves))
+
+
+def test_samples_in_any_order_get_the_same_labels(apart, model):
+    assert_same(apart, model, fitted(ad.concat(in_order(apart, "b2", "b0", "b1"))))
 
 
 def test_the_number_of_threads_changes_no_byte(apart, model, tmp_path):
     with threadpool_limits(2):
         fitted(apart).save(tmp_path / "two")
     model.save(tmp_path / "one")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.fixture
+def limits(monkeypatch) -> None:
+    """Sketches of every kind: of the clustering, of the judgement, and of the correction."""
+    monkeypatch.setattr(decision, "JUDGED_CELLS", 150)
+    monkeypatch.setattr(correction, "FITTED_CELLS", 200)
+
+
+@pytest.fixture
+def sketched(apart, limits) -> ScSiameseClu:
+    return fitted(apart, max_cells=300)
+
+
+def test_with_sketches_batches_that_differ_are_corrected(apart, sketched):
+    assert sketched.sketch_.sum() == 300
+    assert sketched.batch_judgement_.corrected
+    assert right(apart, sketched.labels_) > 0.95
+    assert right(apart, sketched.uncorrected_labels_) < 0.7
+    assert (np.diff(np.bincount(sketched.uncorrected_labels_)) <= 0).all()
+
+
+@pytest.mark.usefixtures("limits")
+def test_what_was_decided_on_a_sketch_gives_the_clusters_of_all_cells(apart):
+    """The labels are those of all cells, whether corrected or not; those beside them are placed."""
+    always = fitted(apart, batch_correction="always")
+    assert always.labels_.tobytes() == fitted(apart).labels_.tobytes()
+    assert len(always.uncorrected_labels_) == apart.n_obs
+    other = in_batches([[90, 70, 0, 0], [0, 0, 80, 60]], effect=0.8)
+    found = fitted(other)
+    assert not found.batch_judgement_.corrected
+    assert found.labels_.tobytes() == fitted(other, batch_correction="none").labels_.tobytes()
+
+
+@pytest.mark.usefixtures("limits")
+def test_batches_that_mix_in_a_sketch_are_left_alone():
+    cells = in_batches([[150, 120, 90]], effect=0)
+    cells.obs["batch"] = np.sort(np.random.default_rng(1).integers(3, size=cells.n_obs)).astype(str)
+    found = fitted(cells, max_cells=300)
+    assert not found.batch_judgement_.corrected
+    assert "mix" in found.batch_judgement_.reason
+
+
+def test_with_sketches_samples_in_any_order_get_the_same_labels(apart, sketched):
+    assert_same(
+        apart, sketched, fitted(ad.concat(in_order(apart, "b2", "b0", "b1")), max_cells=300)
+    )
+
+
+def test_with_sketches_the_number_of_threads_changes_no_byte(apart, sketched, tmp_path):
+    with threadpool_limits(2):
+        fitted(apart, max_cells=300).save(tmp_path / "two")
+    sketched.save(tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from sklearn.preprocessing import normalize as unit_rows
 
 from .consensus.batches import without_batches
 from .consensus.guard import Judgement, judged
-from .consensus.levels import DETAIL, Consensus, NClusters, consensus_of
-from .consensus.normalizations import normalizations
+from .consensus.levels import DETAIL, Consensus, NClusters, by_falling_size, consensus_of
+from .consensus.neighbors import Neighbors
+from .consensus.normalizations import Normalization, normalizations
+from .consensus.sketch import sketch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from .estimator import Expression
 
 BatchCorrection: TypeAlias = Literal["auto", "none", "always"]
+JUDGED_CELLS = 4_000
+"""Cells that are clustered with and without the correction to judge it; a sketch of more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Clustered:
     judgement
         What was decided about batches; None where there is one.
     uncorrected
-        Clusters without the correction, where it was made.
+        Clusters without the correction, where it was made: of a sketch where there are many cells,
+        by which the others are placed.
     """
 
     consensus: Consensus
@@ -68,29 +75,63 @@ def cluster_batches(
     n_clusters, detail, random_state
         See :func:`.consensus.levels.consensus_clustering`.
     """
-    counts, n_batches = expression.counts, int(batches.max()) + 1
+    n_batches = int(batches.max()) + 1
+    cluster = partial(consensus_of, n_clusters=n_clusters, detail=detail, random_state=random_state)
     found = normalizations(
-        counts, highly_variable=expression.highly_variable, random_state=random_state
+        expression.counts, highly_variable=expression.highly_variable, random_state=random_state
     )
-    plain = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
     if n_batches == 1:
-        return Clustered(plain)
-    if correction == "none":
-        return Clustered(plain, Judgement(False, "it was switched off", n_batches))
-    if correction == "auto" and _same(batches, conditions):
-        reason = (
-            "each condition is one batch, so that what a batch does cannot be told from "
-            "what the condition does"
-        )
-        return Clustered(plain, Judgement(False, reason, n_batches))
-    found = without_batches(found, batches, random_state=random_state)
-    moved = consensus_of(found, n_clusters=n_clusters, detail=detail, random_state=random_state)
+        return Clustered(cluster(found))
+    if refusal := _refusal(correction, batches, conditions):
+        return Clustered(cluster(found), Judgement(False, refusal, n_batches))
+    moved = without_batches(found, batches, random_state=random_state)
+    cells = sketch(batches, JUDGED_CELLS, random_state=random_state)
+    before, after = (cluster(_of(ones, cells)) for ones in (found, moved))
     judgement = judged(
-        plain.partitions.graph, counts, moved.labels, batches, always=correction == "always"
+        before.partitions.graph,
+        expression.counts,
+        _placed(after.labels, cells, moved),
+        batches,
+        cells=cells,
+        always=correction == "always",
     )
+    ones, taken = (moved, after) if judgement.corrected else (found, before)
+    if len(cells) < len(batches):
+        taken = cluster(ones)
     if not judgement.corrected:
-        return Clustered(plain, judgement)
-    return Clustered(moved, judgement, plain.labels)
+        return Clustered(taken, judgement)
+    return Clustered(taken, judgement, _placed(before.labels, cells, found))
+
+
+def _refusal(
+    correction: BatchCorrection, batches: NDArray[np.int64], conditions: NDArray[np.int64]
+) -> str:
+    """Return why batches are not corrected, whatever they are; empty where they may be."""
+    if correction == "none":
+        return "it was switched off"
+    if correction == "auto" and _same(batches, conditions):
+        return (
+            "each condition is one batch, so that what a batch does cannot be told from what the "
+            "condition does"
+        )
+    return ""
+
+
+def _of(found: list[Normalization], cells: NDArray[np.int64]) -> list[Normalization]:
+    return [replace(one, components=one.components[cells]) for one in found]
+
+
+def _placed(
+    labels: NDArray[np.int64], cells: NDArray[np.int64], found: list[Normalization]
+) -> NDArray[np.int64]:
+    """Return the labels of `cells`, and those of the nearest of these for all others."""
+    points = np.hstack([unit_rows(one.components) for one in found])
+    others = np.setdiff1d(np.arange(len(points)), cells)
+    result = np.empty(len(points), dtype=np.int64)
+    result[cells] = labels
+    if others.size:
+        result[others] = Neighbors.of(points[cells], points[others]).vote(labels)[0]
+    return by_falling_size(result)
 
 
 def _same(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool:

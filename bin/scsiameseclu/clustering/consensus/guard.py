@@ -94,6 +94,7 @@ def judged(
     labels: Integers,
     batches: Integers,
     *,
+    cells: Integers | slice = slice(None),
     always: bool = False,
 ) -> Judgement:
     """Return whether the corrected clustering `labels` is to be taken.
@@ -101,17 +102,20 @@ def judged(
     Parameters
     ----------
     graph
-        Neighbors of the cells before the correction.
+        Neighbors of `cells` before the correction.
     counts
         Raw counts, cells x genes.
     labels
         Clusters after the correction, 0 .. k - 1.
     batches
         Batch of each cell, 0 .. b - 1.
+    cells
+        Those of the graph. Default: all.
     always
         Take it in any case.
     """
-    need, found = mixing(graph, labels, batches), agreement(counts, labels, batches)
+    need = mixing(graph, labels[cells], batches[cells])
+    found = agreement(counts, labels, batches)
     corrected, reason = (
         (True, "it was asked for") if always else _decision(need, found.validity, found.shared)
     )
