@@ -182,13 +182,15 @@ def test_what_is_missing_is_named(group, tmp_path, capsys):
     moved = copied(group, tmp_path)
     (moved / "composition_test.tsv").touch()
     (tmp_path / "pipeline_info").mkdir()
-    write_json({"markers": "sets.tsv"}, tmp_path / "pipeline_info" / "params.json")
+    parameters = {"markers": "sets.tsv", "export": "seurat,h5mu"}
+    write_json(parameters, tmp_path / "pipeline_info" / "params.json")
     with pytest.raises(InputError, match="is not found"):
         recut(moved, n_clusters=3)
     sets = tmp_path / "sets.tsv"
     sets.write_text("cell_type\tgene\nA\tgene1\nA\tgene2\nA\tgene3\nB\tgene4\nB\tgene5\nB\tgene6\n")
     recut(moved, n_clusters=3, markers=sets)
     assert len(read_table(moved.parent / "G.n_clusters_3" / "annotation.tsv")) == 3
+    assert (moved.parent / "G.n_clusters_3" / "G.seurat.rds").stat().st_size > 1000
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("G: 3 clusters in place of 4, see ")
     assert second.endswith("that takes a run with --n_clusters: composition_test.tsv")
