@@ -24,6 +24,7 @@ from scsiameseclu.report.recut import recut
 
 from tests.clustering.simulated_counts import nested, simulated
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 NAMES = ("clustering.json", "model.safetensors", "training_history.tsv")
 NAMES += ("markers.tsv", "annotation.tsv", "clusters.tsv", "composition.tsv")
@@ -78,7 +79,6 @@ def six(group):
     return group.parent / "G.n_clusters_6"
 
 
-@pytest.mark.slow
 def test_files_are_those_of_a_new_run_with_that_number(group, six, tmp_path):
     anew = run_group(tmp_path, n_clusters=6)
     for name in ("markers.tsv", "annotation.tsv", "composition.tsv", "training_history.tsv"):
@@ -178,16 +178,24 @@ def test_results_of_another_version_are_refused(group, tmp_path):
         recut(other, n_clusters=3)
 
 
-def test_marker_sets_of_the_run_that_are_gone_are_named(group, tmp_path):
+def test_what_is_missing_is_named(group, tmp_path, capsys):
     moved = copied(group, tmp_path)
+    (moved / "composition_test.tsv").touch()
     (tmp_path / "pipeline_info").mkdir()
-    write_json({"markers": "sets.tsv"}, tmp_path / "pipeline_info" / "params.json")
+    parameters = {"markers": "sets.tsv", "export": "seurat,h5mu"}
+    write_json(parameters, tmp_path / "pipeline_info" / "params.json")
     with pytest.raises(InputError, match="is not found"):
         recut(moved, n_clusters=3)
     sets = tmp_path / "sets.tsv"
     sets.write_text("cell_type\tgene\nA\tgene1\nA\tgene2\nA\tgene3\nB\tgene4\nB\tgene5\nB\tgene6\n")
     recut(moved, n_clusters=3, markers=sets)
     assert len(read_table(moved.parent / "G.n_clusters_3" / "annotation.tsv")) == 3
+    assert (moved.parent / "G.n_clusters_3" / "G.seurat.rds").stat().st_size > 1000
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("G: 3 clusters in place of 4, see ")
+    assert second.endswith("that takes a run with --n_clusters: composition_test.tsv")
+    assert third.startswith("There is no report: ")
+    assert "software_versions.yml" in third
 
 
 def test_the_command_tells_mistakes_without_a_traceback(tmp_path):

@@ -35,6 +35,7 @@ _MADE_FROM_CLUSTERS = (
     "cluster_uncorrected cell_type"
 )
 """Columns of ``obs`` that a group has not before it is clustered."""
+NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds")
 PUBLISHED = (
     *(MODEL, SUMMARY, HISTORY, "clusters.tsv", "markers.tsv", "annotation.tsv", "composition.tsv"),
     *("metrics.json", "mixing.json", "sample_distances.tsv", "contingency.tsv", "modalities.json"),
@@ -138,6 +139,7 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
     """Run the steps that follow the clustering, in the current folder."""
     from ..annotation.assemble import assemble
     from ..annotation.celltypes import celltypes
+    from ..annotation.export import export
     from ..annotation.markers import markers
     from ..annotation.reference import reference
 
@@ -162,6 +164,9 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
         annotation=Path(f"{name}.annotation.tsv"),
         modalities=next(_modalities(known, files["clustering"]), None),
     )
+    if asked := known.parameters.get("export"):
+        formats: Any = str(asked).split(",")  # checked when the run began
+        export(prefix=name, annotated=Path(f"{name}.h5ad"), formats=formats)
     _evaluate(known, files)
 
 
@@ -339,7 +344,9 @@ def _publish(group: str, work: Path, made: Path) -> None:
     """Move what users get into a folder, without the group's name, as the pipeline publishes it."""
     made.mkdir()
     shutil.move(work / "figures", made)
-    shutil.move(work / f"{group}.h5ad", made)
+    for name in NAMED_AFTER_THE_GROUP:
+        if (work / f"{group}.{name}").exists():
+            shutil.move(work / f"{group}.{name}", made)
     for name in PUBLISHED:
         if (work / f"{group}.{name}").exists():
             shutil.move(work / f"{group}.{name}", made / name)
