@@ -211,7 +211,7 @@ def division_of(
             return _whole(n, "left whole: too few genes are found in its cells")
         scores = np.asarray(expression.obsm["X_pca"], dtype=np.float32)
         several = bool(batches.any())
-        cells = sketch(scores, batches, MAX_CELLS, random_state=seed)
+        cells = sketch(batches, MAX_CELLS, random_state=seed)
         consensus = consensus_clustering(
             csr_matrix(expression.layers["counts"])[cells].astype(np.float32),
             highly_variable=expression.var["highly_variable"].to_numpy(),
