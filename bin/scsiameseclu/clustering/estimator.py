@@ -521,12 +521,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             )
             self.sketch_ = np.isin(np.arange(len(expression.scores)), cells)
         self.dendrogram_ = tree.with_leaves(assigned.leaves)
-        coarse, nodes, fine = levels(
-            self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail
-        )
-        self.coarse_labels_, self.labels_, self.fine_labels_ = map(
-            by_falling_size, (coarse, nodes, fine)
-        )
+        nodes = levels(self.dendrogram_, n_clusters=self.n_clusters, detail=self.detail)
+        self.coarse_labels_, self.labels_, self.fine_labels_ = map(by_falling_size, nodes)
         first = np.unique(self.labels_, return_index=True)[1]
         order = assigned.labels[first]
         self.n_clusters_ = len(order)
@@ -536,11 +532,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.embedding_ = assigned.embedding
         self.consensus_labels_ = assigned.consensus
         self.uncorrected_labels_ = assigned.uncorrected
-        self.history_ = result.history
-        self.network_ = result.network
-        self.reason_ = result.reason
+        self.history_, self.network_, self.reason_ = result.history, result.network, result.reason
         self.method_ = "consensus" if self.reason_ else "scsiameseclu"
-        self.cluster_stability_ = dict(enumerate(self.stability_[nodes[first]].tolist()))
+        self.cluster_stability_ = dict(enumerate(self.stability_[nodes[1][first]].tolist()))
 
     def _components(
         self, expression: Expression, batches: NDArray[np.int64], *, corrected: bool
