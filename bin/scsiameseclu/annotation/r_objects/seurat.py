@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from ...intake.names import unique
-from .parts import beside_genes, reductions
+from .parts import Beside, beside_genes, reductions
 from .writing import (
     NO_SLOT,
     RValue,
@@ -59,17 +59,11 @@ def seurat_object(
     """
     cells = text(adata.obs_names)
     genes = feature_names(list(map(str, adata.var_names)))
-    assays = {_RNA: _genes(adata, genes, cells)}
-    for beside in beside_genes(adata):
-        names = text(feature_names(beside.names))
-        normalized = beside.counts if beside.normalized is None else beside.normalized
-        matrices = [by_cell(matrix, names, cells) for matrix in (beside.counts, normalized)]
-        about = data_frame(pd.DataFrame(index=beside.names), names)
-        assays[beside.assay] = _assay(beside.assay, *matrices, about=about)
+    others = {beside.assay: _beside(beside, cells) for beside in beside_genes(adata)}
     return s4(
         "Seurat",
         _PACKAGE,
-        assays=named_list(assays),
+        assays=named_list({_RNA: _genes(adata, genes, cells), **others}),
         **{"meta.data": data_frame(_of_cells(adata), cells)},
         **{"active.assay": text([_RNA])},
         **{"active.ident": factor(pd.Categorical(adata.obs[identities]), names=cells)},
@@ -96,6 +90,15 @@ def _genes(adata: ad.AnnData, genes: list[str], cells: RValue) -> RValue:
         about=data_frame(adata.var, names),
         variable=text(genes[place] for place in _variable(adata)),
     )
+
+
+def _beside(beside: Beside, cells: RValue) -> RValue:
+    """Return the assay of proteins, hashtags or guides."""
+    names = text(feature_names(beside.names))
+    normalized = beside.counts if beside.normalized is None else beside.normalized
+    matrices = [by_cell(matrix, names, cells) for matrix in (beside.counts, normalized)]
+    about = data_frame(pd.DataFrame(index=beside.names), names)
+    return _assay(beside.assay, *matrices, about=about)
 
 
 def _variable(adata: ad.AnnData) -> np.ndarray:

@@ -54,6 +54,22 @@ def single_cell_experiment(adata: ad.AnnData, *, run: Mapping[str, object]) -> R
     assays = {
         name: by_cell(sparse.csr_matrix(matrix), genes, cells) for name, matrix in matrices.items()
     }
+    return s4(
+        _SINGLE,
+        _SINGLE,
+        int_elementMetadata=_frame({"rowPairs": _frame({}, adata.n_vars)}, adata.n_vars),
+        int_colData=_of_cells(adata, cells),
+        int_metadata=named_list(
+            {"version": package_version(1, 20, 0), "mainExpName": text([_MAIN])}
+        ),
+        rowRanges=_no_ranges(genes, adata.n_vars, _columns(adata.var)),
+        **_experiment(assays, _columns(adata.obs), cells, (adata.n_vars, adata.n_obs)),
+        metadata=named_list({"scsiameseclu": anything(run)}),
+    )
+
+
+def _of_cells(adata: ad.AnnData, cells: RValue) -> RValue:
+    """Return reductions and alternative experiments."""
     reduced = {
         name.upper(): dense(values, cells, text(dimensions))
         for name, _, values, dimensions in reductions(adata)
@@ -62,21 +78,8 @@ def single_cell_experiment(adata: ad.AnnData, *, run: Mapping[str, object]) -> R
         beside.assay: _by_column(_beside(beside, cells, adata.n_obs))
         for beside in beside_genes(adata)
     }
-    of_cells = {"reducedDims": reduced, "altExps": others, "colPairs": {}}
-    return s4(
-        _SINGLE,
-        _SINGLE,
-        int_elementMetadata=_frame({"rowPairs": _frame({}, adata.n_vars)}, adata.n_vars),
-        int_colData=_frame(
-            {name: _frame(values, adata.n_obs) for name, values in of_cells.items()}, adata.n_obs
-        ),
-        int_metadata=named_list(
-            {"version": package_version(1, 20, 0), "mainExpName": text([_MAIN])}
-        ),
-        rowRanges=_no_ranges(genes, adata.n_vars, _columns(adata.var)),
-        **_experiment(assays, _columns(adata.obs), cells, (adata.n_vars, adata.n_obs)),
-        metadata=named_list({"scsiameseclu": anything(run)}),
-    )
+    parts = {"reducedDims": reduced, "altExps": others, "colPairs": {}}
+    return _frame({name: _frame(part, adata.n_obs) for name, part in parts.items()}, adata.n_obs)
 
 
 def _experiment(
