@@ -483,7 +483,7 @@ def _write_evidence(
             **simulated_tree(cells, k),
             "batch_correction": None,
             "cuts": {"cluster_coarse": 0.2, "cluster": 0.44, "cluster_fine": 0.5},
-            "limits": {"need": 0.9, "validity": 0.7, "shared": 0.4, "cluster": 0.65},
+            "limits": {"need": 0.9, "validity": 0.75, "shared": 0.4, "cluster": 0.65},
             "device": "cpu",
             "seconds": 12.3,
             "peak_memory_mb": 812.0,

@@ -21,7 +21,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 MIXED = 0.9
 """Neighbors from other batches, over their expectation, from which on there is nothing to
 correct."""
-VALID = 0.7
+VALID = 0.75
 """Agreement between batches from which on the corrected clusters are types."""
 SHARED = 0.4
 """Share of the differences between batches, from which on they are effects of the batch and not of
