@@ -840,7 +840,7 @@ def test_bd_rhapsody_archive(example, write_mtx, tmp_path):
         (b"\x80\x04\x95" + b"\0" * 50, ["pickle", "anndata"]),
         (b"\x93NUMPY" + b"\0" * 50, ["NumPy", "AnnData"]),
         (gzip.compress(b"##fileformat=VCFv4.2\n"), ["variants"]),
-        (bz2.compress(b"RDX3\nX\n"), ["R objects", "writeH5AD"]),
+        (bz2.compress(b"RDX3\nX\n"), ["R objects", "saveRDS"]),
     ],
 )
 def test_other_formats_are_named(tmp_path, content, words):

@@ -730,8 +730,8 @@ def test_archives_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (gzip.compress(b"X\n\0\0\0\3\0\4\1"), ["R", "writeH5AD"]),
-        (b"RDX3\nX\n", ["R", "writeH5AD"]),
+        (gzip.compress(b"X\n\0\0\0\3\0\4\1"), ["damaged"]),
+        (b"RDX3\nX\n", ["R objects", "saveRDS"]),
         (b"@read1\nACGT\n+\nFFFF\n", ["reads"]),
         (b"", ["empty"]),
         (b"\0\1\2\3" * 50, ["no format that is known"]),
