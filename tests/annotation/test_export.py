@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import anndata as ad
@@ -22,6 +19,8 @@ from scsiameseclu.errors import InputError
 from scsiameseclu.files import write_h5ad
 from scsiameseclu.intake.formats import _r_objects as r
 from scsiameseclu.intake.formats import read_matrix
+
+from tests.r import run_r
 
 GENES = ["CD3D", "HLA-A/B", 'a "quoted" gene', "it's", "ζ_β", "A|B", "A_B", "back\\slash", "<b>&"]
 TYPES = ['T "cell" / ünï', "it's <b>", "日本 'x'"]
@@ -160,32 +159,18 @@ def test_more_values_than_a_matrix_of_r_holds_are_refused():
 # --- R ---
 
 
-def run_r(script: str, *packages: str) -> dict:
+def told_by_r(script: str, *packages: str) -> dict:
     """Run a script in R, which prints JSON made by `told`; skip where a package is missing."""
-    known = "".join(f"stopifnot(requireNamespace('{name}', quietly = TRUE));" for name in packages)
-    if (
-        not shutil.which("Rscript")
-        or subprocess.run(["Rscript", "-e", known], capture_output=True, check=False).returncode
-    ):
-        pytest.skip(f"R with {' and '.join(packages)} is not on this machine")
     tell = "told <- function(...) cat(jsonlite::toJSON(list(...), digits = NA, na = 'null'))\n"
     load = "".join(f"suppressMessages(library({name}))\n" for name in packages)
     Path("script.R").write_text(load + tell + script, encoding="utf-8")
-    done = subprocess.run(
-        ["Rscript", "--encoding=UTF-8", "script.R"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout[done.stdout.index("{") :])
+    printed = run_r(Path("script.R"), *packages, folder=Path())
+    return json.loads(printed[printed.index("{") :])
 
 
 @pytest.mark.slow
 def test_seurat_opens_it(exported):
-    told = run_r(
+    told = told_by_r(
         """
 x <- readRDS("g.seurat.rds")
 stopifnot(validObject(x, complete = TRUE))
@@ -224,7 +209,7 @@ told(
 
 @pytest.mark.slow
 def test_single_cell_experiment_opens_it(exported):
-    told = run_r(
+    told = told_by_r(
         """
 x <- readRDS("g.sce.rds")
 stopifnot(validObject(x, complete = TRUE))

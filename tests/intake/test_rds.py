@@ -5,10 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
-import shutil
 import struct
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -30,6 +27,7 @@ from scsiameseclu.annotation.r_objects.writing import (
 from scsiameseclu.intake.read_counts import read_sample
 
 from tests.intake.reading import notes, read, refused
+from tests.r import run_r
 
 NOTHING = dense(np.empty((0, 0)))
 
@@ -303,25 +301,10 @@ saveRDS(x, "x.rds")
     ("package", "script"), [("Seurat", SEURAT), ("SingleCellExperiment", EXPERIMENT)]
 )
 def test_what_r_wrote(example, tmp_path, package, script):
-    known = f"stopifnot(requireNamespace('{package}', quietly = TRUE))"
-    if (
-        not shutil.which("Rscript")
-        or subprocess.run(["Rscript", "-e", known], capture_output=True, check=False).returncode
-    ):
-        pytest.skip(f"R with {package} is not on this machine")
     example.table().T.to_csv(tmp_path / "counts.csv")
     load = f"suppressMessages(library({package}))\n"
     (tmp_path / "make.R").write_text(load + MAKE + script, encoding="utf-8")
-    done = subprocess.run(
-        ["Rscript", "--encoding=UTF-8", "make.R"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-    )
-    assert done.returncode == 0, done.stderr
+    run_r(tmp_path / "make.R", package, folder=tmp_path)
     for path in tmp_path.glob("*.rds"):
         adata, labels = read_sample(path, settings={"sample": "s", "labels": "type"})
         example.check(adata, ids=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.report.reopening import RECIPES
+
+from tests.r import run_r
 
 from .conftest import Run
 
@@ -72,12 +73,6 @@ def test_scanpy_opens_it(demo: Run, blood: ad.AnnData, monkeypatch: pytest.Monke
 
 
 def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
-    packages = 'for (p in c("Seurat", "hdf5r")) stopifnot(requireNamespace(p, quietly = TRUE))'
-    if (
-        not shutil.which("Rscript")
-        or subprocess.run(["Rscript", "-e", packages], capture_output=True).returncode
-    ):
-        pytest.skip("R with Seurat and hdf5r is not on this machine")
     tell = (
         'told <- function(name, value) cat(name, format(value, digits = 15), "\\n", sep = "\\t")\n'
         'told("counts", sum(Seurat::GetAssayData(seurat, "counts")))\n'
@@ -89,16 +84,8 @@ def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
     )
     script = tmp_path / "open.R"
     script.write_text(f'pdf(file.path(commandArgs(TRUE), "plot.pdf"))\n{recipe("Seurat")}{tell}')
-    done = subprocess.run(
-        ["Rscript", script, tmp_path],
-        cwd=demo.results,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    told = {name: values for name, *values in (line.split() for line in done.stdout.splitlines())}
+    printed = run_r(script, "Seurat", "hdf5r", folder=demo.results, arguments=[tmp_path])
+    told = {name: values for name, *values in (line.split() for line in printed.splitlines())}
     assert float(told["counts"][0]) == blood.layers["counts"].sum()
     assert float(told["x"][0]) == pytest.approx(blood.X.sum(dtype=float), rel=1e-6)
     assert [float(value) for value in told["umap"]] == pytest.approx(

@@ -11,8 +11,8 @@ from scsiameseclu.files import read_json, write_json, write_table
 from scsiameseclu.report.tables import write_tables
 
 from tests.report.simulate import HOSTILE, Plan, simulate
+from tests.report.test_tables import METHODS, content, methods_text, write
 
-METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.yml"
 NAME = f"CD3 {HOSTILE}"
 
 
@@ -66,21 +66,7 @@ def add_captured(folder: Path) -> None:
 
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
-    paths = simulate(tmp_path / "in", Plan())
-    add_captured(tmp_path / "in")
-    (tmp_path / "out").mkdir()
-    monkeypatch.chdir(tmp_path / "out")
-    write_tables(**paths, methods=METHODS)
-    return tmp_path / "out"
-
-
-def content(outputs: Path, section: str) -> dict:
-    return json.loads((outputs / f"{section}_mqc.json").read_text())
-
-
-def methods_text(outputs: Path) -> str:
-    """Return the text of the methods on one line."""
-    return " ".join(content(outputs, "methods")["data"].split())
+    return write(tmp_path, Plan(), monkeypatch, add=add_captured)[1]
 
 
 def test_samples_have_their_numbers(outputs):
@@ -152,22 +138,18 @@ def test_the_methods_say_which_cells_were_given(tmp_path, monkeypatch):
     [("seurat,sce", "as Seurat objects"), ("sce", "as SingleCellExperiments"), ("h5mu", "")],
 )
 def test_the_methods_say_what_was_exported(tmp_path, monkeypatch, asked, words):
-    paths = simulate(tmp_path / "in", Plan())
-    params = tmp_path / "in" / "params.json"
-    write_json(read_json(params) | {"export": asked}, params)
-    (tmp_path / "out").mkdir()
-    monkeypatch.chdir(tmp_path / "out")
-    write_tables(**paths, methods=METHODS)
-    text = content(tmp_path / "out", "methods")["data"]
+    def add(folder: Path) -> None:
+        params = folder / "params.json"
+        write_json(read_json(params) | {"export": asked}, params)
+
+    _, outputs = write(tmp_path, Plan(), monkeypatch, add=add)
+    text = content(outputs, "methods")["data"]
     assert ("also written" in text) == bool(words), "MuData is written of groups with proteins only"
     assert f"also written {words}" in text or not words
 
 
 def test_without_them_nothing_is_said(tmp_path, monkeypatch):
-    paths = simulate(tmp_path / "in", Plan())
-    (tmp_path / "out").mkdir()
-    monkeypatch.chdir(tmp_path / "out")
-    write_tables(**paths, methods=METHODS)
+    write(tmp_path, Plan(), monkeypatch)
     assert not list(Path().glob("*captured*"))
     assert not list(Path().glob("*protein*"))
     assert "HashSolo" not in methods_text(tmp_path / "out")

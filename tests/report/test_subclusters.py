@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from scsiameseclu.files import write_json, write_table
-from scsiameseclu.report.tables import write_tables
 
-from tests.report.simulate import HOSTILE, Plan, simulate
-
-METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.yml"
+from tests.report.simulate import HOSTILE, Plan
+from tests.report.test_tables import content, write
 
 
 def add_subclusters(folder: Path) -> None:
@@ -36,16 +33,7 @@ def add_subclusters(folder: Path) -> None:
 
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
-    paths = simulate(tmp_path / "in", Plan())
-    add_subclusters(tmp_path / "in")
-    (tmp_path / "out").mkdir()
-    monkeypatch.chdir(tmp_path / "out")
-    write_tables(**paths, methods=METHODS)
-    return tmp_path / "out"
-
-
-def content(outputs: Path, section: str) -> dict:
-    return json.loads((outputs / f"{section}_mqc.json").read_text())
+    return write(tmp_path, Plan(), monkeypatch, add=add_subclusters)[1]
 
 
 def test_each_part_has_a_row_with_its_markers(outputs):
@@ -73,8 +61,6 @@ def test_the_methods_say_what_was_done(outputs):
 
 
 def test_without_it_nothing_is_said(tmp_path, monkeypatch):
-    paths = simulate(tmp_path / "in", Plan())
-    monkeypatch.chdir(tmp_path)
-    write_tables(**paths, methods=METHODS)
+    write(tmp_path, Plan(), monkeypatch)
     assert not Path("subclusters_mqc.json").exists()
     assert "were clustered once more" not in Path("methods_mqc.json").read_text()

@@ -34,11 +34,16 @@ METHODS = Path(__file__).parents[2] / "assets" / "methods_description_template.y
 
 
 def write(
-    directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, **options
+    directory: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, *, add=None, **options
 ) -> tuple[Path, Path]:
-    """Simulate, write the tables, and return the folders of inputs and outputs."""
+    """Simulate, write the tables, and return the folders of inputs and outputs.
+
+    `add` is called with the folder of the inputs before the tables are written.
+    """
     inputs, outputs = directory / "in", directory / "out"
     paths = simulate(inputs, plan)
+    if add:
+        add(inputs)
     outputs.mkdir()
     monkeypatch.chdir(outputs)
     write_tables(**paths, methods=METHODS, **options)

@@ -23,6 +23,8 @@ from .clustered import (
     EMBEDDING,
     RUN,
     SUBCLUSTER,
+    UNCORRECTED,
+    UNCORRECTED_PICTURE,
     UNCORRECTED_UMAP,
     UNLIKE,
     clustered,
@@ -36,8 +38,6 @@ CELL_TYPE = "cell_type"
 LEVELS = ("cluster_coarse", "cluster_fine")
 """Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within
 them."""
-UNCORRECTED, UNCORRECTED_PICTURE = "cluster_uncorrected", "X_umap_uncorrected"
-"""Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
 
 
 def assemble(

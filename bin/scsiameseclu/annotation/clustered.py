@@ -25,6 +25,8 @@ EMBEDDING = "X_scsiameseclu"
 """Key of ``obsm`` with the embedding in which the clusters were found."""
 RUN = "scsiameseclu"
 """Key of ``uns`` of the annotated data with parameters, versions and seed."""
+UNCORRECTED, UNCORRECTED_PICTURE = "cluster_uncorrected", "X_umap_uncorrected"
+"""Column of ``obs`` and key of ``obsm`` that are there where batches were corrected."""
 UNCORRECTED_UMAP = ("uncorrected_1", "uncorrected_2")
 """Columns of ``<group>.umap.tsv`` that are there where batches were corrected."""
 

@@ -24,7 +24,7 @@ from ..expression.normalize import normalize
 from ..files import read_json, read_table, write_json, write_table
 from ..steps import Step
 from ..threads import n_threads
-from .clustered import CLUSTER, SUBCLUSTER, clustered
+from .clustered import CLUSTER, SUBCLUSTER, UNCORRECTED, clustered
 from .markers import COLUMNS, SeuratVersion, find_markers
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ FEWEST_CELLS = 50
 LARGEST_P_VALUE = 0.01
 """Adjusted p-value below which a marker counts in the table."""
 TABLE = ["cluster", "cell_type", "cluster_sub", "n_cells", "stability", "n_markers", "note"]
-UNCORRECTED = "cluster_uncorrected"
-"""Column of the clustering's ``obs`` that is there where batches were corrected."""
 
 
 @dataclass(frozen=True)
@@ -224,20 +222,11 @@ def division_of(
         nodes = levels(consensus.dendrogram, detail=detail)[1]
         if len(cells) < n:
             scores = corrected(scores, batches, random_state=seed) if several else scores
-            nodes = _placed(unit_rows(scores), cells, nodes)
+            nodes = Neighbors.spread(nodes, cells, unit_rows(scores))
     labels = by_falling_size(nodes)
     stability = consensus.dendrogram.stability(consensus.partitions.labels)
     first = np.unique(labels, return_index=True)[1]
     return Division(labels, stability[nodes[first]].tolist())
-
-
-def _placed(points: NDArray[Any], cells: Integers, nodes: Integers) -> Integers:
-    """Return the nodes of all cells: those of the sketch, and of others their nearest ones'."""
-    others = np.setdiff1d(np.arange(len(points)), cells)
-    found = np.empty(len(points), dtype=np.int64)
-    found[cells] = nodes
-    found[others] = Neighbors.of(points[cells], points[others]).vote(nodes)[0]
-    return found
 
 
 def _whole(n_cells: int, note: str) -> Division:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from ..expression.normalize import normalize
 from ..files import write_table
 from .datasets import SIMULATED_GENES, simulated_cells, simulated_profiles
 from .page import write_page
+from .process import cpu_seconds
 
 TABLE = "batch_time.tsv"
 DEPTH = 1200
@@ -66,14 +66,10 @@ def simulated_batches(n_cells: int, n_batches: int) -> ad.AnnData:
 
 
 def _fitted(expression: ad.AnnData, mode: Literal["none", "auto"]) -> dict[str, float | bool]:
-    started = _cpu_seconds()
+    started = cpu_seconds()
     model = ScSiameseClu(batch_key="batch", batch_correction=mode, device="cpu").fit(expression)
-    seconds = round(_cpu_seconds() - started, 1)
+    seconds = round(cpu_seconds() - started, 1)
     return {"corrected": model.uncorrected_labels_ is not None, "cpu_seconds": seconds}
-
-
-def _cpu_seconds() -> float:
-    return sum(os.times()[:4])
 
 
 if __name__ == "__main__":

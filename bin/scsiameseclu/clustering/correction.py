@@ -126,12 +126,7 @@ def _placed(
 ) -> NDArray[np.int64]:
     """Return the labels of `cells`, and those of the nearest of these for all others."""
     points = np.hstack([unit_rows(one.components) for one in found])
-    others = np.setdiff1d(np.arange(len(points)), cells)
-    result = np.empty(len(points), dtype=np.int64)
-    result[cells] = labels
-    if others.size:
-        result[others] = Neighbors.of(points[cells], points[others]).vote(labels)[0]
-    return by_falling_size(result)
+    return by_falling_size(Neighbors.spread(labels, cells, points))
 
 
 def _same(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool:

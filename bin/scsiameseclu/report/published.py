@@ -9,6 +9,7 @@ from typing import Any
 import anndata as ad
 
 from .._version import __version__
+from ..annotation.clustered import RUN
 from ..blocks import opened
 from ..errors import InputError, quoted
 from ..files import SETTINGS, read_json, settings
@@ -52,7 +53,7 @@ class Known:
     @property
     def seed(self) -> int:
         """Seed of the run."""
-        return int(self.adata.uns["scsiameseclu"]["seed"])
+        return int(self.adata.uns[RUN]["seed"])
 
     @classmethod
     def read(cls, folder: Path) -> Known:
@@ -117,7 +118,7 @@ def no_result(folder: Path, why: str) -> InputError:
 
 
 def _check_version(adata: ad.AnnData, file: Path) -> None:
-    run = adata.uns.get("scsiameseclu")
+    run = adata.uns.get(RUN)
     if not isinstance(run, dict) or "versions" not in run:
         raise no_result(file.parent, f"{file.name} is not of this pipeline")
     version = str(run["versions"].get("scsiameseclu"))

@@ -18,7 +18,7 @@ import anndata as ad
 import h5py
 import pandas as pd
 
-from ..annotation.clustered import UNCORRECTED_UMAP
+from ..annotation.clustered import RUN, UNCORRECTED_PICTURE, UNCORRECTED_UMAP
 from ..blocks import opened, write_tables
 from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, quoted
@@ -29,7 +29,6 @@ from .remade import ASSETS, write_report
 if TYPE_CHECKING:
     from ..clustering.estimator import ScSiameseClu
 
-UNCORRECTED_PICTURE = "X_umap_uncorrected"
 _MADE_FROM_CLUSTERS = (
     "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
     "cluster_uncorrected cell_type"
@@ -202,7 +201,7 @@ def _write_expression(known: Known) -> Path:
         var=found.var,
         obsm={"X_pca": found.obsm["X_pca"]},
         varm=found.varm,
-        uns={key: value for key, value in found.uns.items() if key != "scsiameseclu"},
+        uns={key: value for key, value in found.uns.items() if key != RUN},
     )
     with h5py.File(known.file) as source, h5py.File(path, "w") as file:
         _copy_matrices(source, file)

@@ -1,7 +1,8 @@
 // What is said when a run is over: on the console, in the results, and where asked for by mail and
 // to a webhook.
 
-include { deliver } from './delivery'
+include { deliver          } from './delivery'
+include { escaped ; filled } from './templates'
 
 def completion(run) {
     def message = closingMessage(run)
@@ -62,7 +63,7 @@ def mail(run, message, recipients) {
     def listed = details(run).collect { name, value -> "${name}: ${value}" }.join('\n')
     def facts = [subject: subject(run), message: message, details: listed]
     def harmless = facts.collectEntries { name, value ->
-        [name, groovy.xml.XmlUtil.escapeXml(value.toString())]
+        [name, escaped(value)]
     }
     def report = reportFile()
     [
@@ -71,11 +72,6 @@ def mail(run, message, recipients) {
         text: filled('email_template.txt', facts),
         body: filled('email_template.html', harmless),
     ] + (report.exists() && !run.errorMessage ? [attach: report.toFile()] : [:])
-}
-
-def filled(template, facts) {
-    def text = file("${projectDir}/assets/${template}").text
-    new groovy.text.GStringTemplateEngine().createTemplate(text).make(facts).toString()
 }
 
 def details(run) {

@@ -1,6 +1,8 @@
 // What a project is delivered with: a page that says what each file of the results is, and the
 // checksums of the files.
 
+include { escaped ; filled } from './templates'
+
 // Written when all files are published. The results of earlier runs there are delivered, too.
 def deliver(run) {
     def folder = file(params.outdir, glob: false)
@@ -52,7 +54,6 @@ def sha256(path) {
 def readme(run, found, local) {
     def checked = '<p>Whether all files arrived as they were sent: ' +
         '<code>sha256sum -c checksums.sha256</code></p>'
-    def text = file("${projectDir}/assets/readme_template.html").text
     def lines = [Project: params.report_project, Contact: params.report_contact]
     def facts = [
         title: escaped(params.report_title ?: 'Results of scSiameseClu'),
@@ -64,7 +65,7 @@ def readme(run, found, local) {
             "${run.manifest.name} ${run.manifest.version}, run ${run.runName}, ${run.complete}"
         ),
     ]
-    new groovy.text.GStringTemplateEngine().createTemplate(text).make(facts).toString()
+    filled('readme_template.html', facts)
 }
 
 // The folder whose table a result is in.
@@ -96,8 +97,4 @@ def address(name) {
     name.tokenize('/')
         .collect { part -> java.net.URLEncoder.encode(part, 'UTF-8').replace('+', '%20') }
         .join('/')
-}
-
-def escaped(text) {
-    groovy.xml.XmlUtil.escapeXml(text.toString())
 }

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ...contracts import CLR, GUIDE, HASHTAG, PROTEIN
+from ...contracts import CLR, CORRECTED_PCA, GUIDE, HASHTAG, PROTEIN
+from ..clustered import EMBEDDING, UNCORRECTED_PICTURE
 
 ASSAYS = {PROTEIN: "ADT", HASHTAG: "HTO", GUIDE: "GDO"}
 """Kind of feature -> what Seurat's tutorials call its assay."""
@@ -18,10 +19,10 @@ NORMALIZED = {PROTEIN: CLR}
 """Kind of feature -> key of ``obsm`` with its normalized counts, where there are some."""
 REDUCTIONS = {
     "X_pca": ("pca", "PC_"),
-    "X_pca_corrected": ("pca.corrected", "PCcorrected_"),
-    "X_scsiameseclu": ("scsiameseclu", "scSiameseClu_"),
+    CORRECTED_PCA: ("pca.corrected", "PCcorrected_"),
+    EMBEDDING: ("scsiameseclu", "scSiameseClu_"),
     "X_umap": ("umap", "UMAP_"),
-    "X_umap_uncorrected": ("umap.uncorrected", "UMAPuncorrected_"),
+    UNCORRECTED_PICTURE: ("umap.uncorrected", "UMAPuncorrected_"),
 }
 """Key of ``obsm`` -> name of the reduction, and what its dimensions begin with."""
 

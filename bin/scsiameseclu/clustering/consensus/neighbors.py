@@ -104,6 +104,16 @@ class Neighbors:
         np.add.at(votes, (np.arange(len(votes))[:, None], codes[self.cells]), self._weights())
         return names[votes.argmax(axis=1)], votes.max(axis=1) / votes.sum(axis=1)
 
+    @classmethod
+    def spread(cls, labels: Integers, cells: Integers, points: Floats) -> NDArray[np.int64]:
+        """Return the labels of all points: of `cells` their own, of others their nearest ones'."""
+        others = np.setdiff1d(np.arange(len(points)), cells)
+        found = np.empty(len(points), dtype=np.int64)
+        found[cells] = labels
+        if others.size:
+            found[others] = cls.of(points[cells], points[others]).vote(labels)[0]
+        return found
+
     def mean(self, values: Floats) -> NDArray[np.float64]:
         """Return the mean of `values` (a row per cell) over new cells' neighbors, vote-weighted."""
         return np.asarray(self.shares(len(values)) @ values, dtype=np.float64)
