@@ -43,7 +43,7 @@ _GIGABYTE = 2**30
 RATES: Rates = {
     "reading": {"fixed": 2 * _GIGABYTE, "n_bytes": 12},
     "filter": {"fixed": 2 * _GIGABYTE, "n_cells": _KILOBYTE, "n_values": 50},
-    "doublets": {"fixed": 2 * _GIGABYTE, "n_cells": 100 * _KILOBYTE, "n_values": 100},
+    "doublets": {"fixed": 2 * _GIGABYTE, "n_cells": 20 * _KILOBYTE, "n_values": 80},
     "group": {"fixed": 2 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 20},
     "clustering": {"fixed": 3 * _GIGABYTE, "n_cells": 20 * _KILOBYTE, "n_values": 40},
 }

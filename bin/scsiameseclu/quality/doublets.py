@@ -13,6 +13,8 @@ import scanpy as sc
 from scipy import sparse
 from scipy.special import expit, logit
 from skimage.filters import threshold_minimum
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..contracts import HASHTAG, DoubletSummary, QualitySummary
@@ -327,11 +329,14 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
     cells.layers["raw"] = cells.X
     simulated = sc.pp.scrublet_simulate_doublets(cells, layer="raw", random_seed=seed)
     observed = _normalized(ad.AnnData(cells.X))
+    n_pcs = min(N_PCS, observed.n_vars - 2, observed.n_obs - 2)
+    observed, simulated = _components(observed, _normalized(simulated), n_pcs + 1, seed)
     sc.pp.scrublet(
         observed,
-        _normalized(simulated),
+        simulated,
         expected_doublet_rate=rate,
-        n_prin_comps=min(N_PCS, observed.n_vars - 1, observed.n_obs - 1),
+        normalize_variance=False,
+        n_prin_comps=n_pcs,
         n_neighbors=round(0.5 * np.sqrt(observed.n_obs)),
         # Exact neighbours: the approximate ones differ by machine, and with the many neighbours
         # that Scrublet looks at they are slower (75,000 points, 240 neighbours: 186 s against 44
@@ -344,6 +349,22 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
     )
     return observed.obs["doublet_score"].to_numpy(np.float64), np.asarray(
         observed.uns["scrublet"]["doublet_scores_sim"]
+    )
+
+
+def _components(
+    observed: ad.AnnData, simulated: ad.AnnData, n_components: int, seed: int
+) -> tuple[ad.AnnData, ad.AnnData]:
+    """Return both with the components of the observed cells' scaled genes in place of the genes.
+
+    scanpy would find the same ones, but centers the genes first, and so fills the matrix: 10,000
+    cells took 3 GB.
+    """
+    scale = StandardScaler(with_mean=False).fit(observed.X)
+    pca = PCA(n_components, svd_solver="arpack", random_state=seed).fit(scale.transform(observed.X))
+    return (
+        ad.AnnData(pca.transform(scale.transform(observed.X))),
+        ad.AnnData(pca.transform(scale.transform(simulated.X)), obsm=simulated.obsm),
     )
 
 
