@@ -32,7 +32,9 @@ def in_parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     n_jobs = min(n_threads(), len(calls))
     if n_jobs <= 1:
         return [call() for call in calls]
-    from sklearn.utils.parallel import Parallel, delayed
+    # Not scikit-learn's own: it sends the filters of warnings, and with their classes torch, to the
+    # processes.
+    from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
     return list(
         Parallel(n_jobs, backend="loky", max_nbytes=None)(
