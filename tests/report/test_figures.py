@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,7 +14,9 @@ import pytest
 from PIL import Image
 from scipy.sparse import csr_matrix
 from scsiameseclu.files import read_table, write_json, write_table
-from scsiameseclu.report.figures import draw_figures, short, umap_figure
+from scsiameseclu.report.drawing import short
+from scsiameseclu.report.figures import draw_figures, umap_figure
+from scsiameseclu.report.pages import MOST_CLUSTERS, Pages, rows_of
 from scsiameseclu.report.palette import cell_type_colors
 from scsiameseclu.report.profiles import top_markers, variable_genes
 
@@ -110,7 +113,8 @@ def test_figures_are_complete_and_the_same_each_time(five, tmp_path, monkeypatch
     assert names(once) == ALWAYS | {"cluster_tree", "marker_dotplot", "training"}
     assert draw(tmp_path, monkeypatch, k=5) == once
     assert not any(
-        b"tIME" in figure or b"Software" in figure or b"dc:date" in figure
+        sign in figure
+        for sign in (b"tIME", b"Software", b"dc:date", b"CreationDate")
         for figure in once.values()
     )
 
@@ -118,7 +122,9 @@ def test_figures_are_complete_and_the_same_each_time(five, tmp_path, monkeypatch
 def test_figures_are_for_print(five):
     once = five[1]
     for name, figure in once.items():
-        if name.endswith(".png"):
+        if name.endswith(".pdf"):
+            assert len(re.findall(rb"/Type /Page\b", figure)) == 2
+        elif name.endswith(".png"):
             assert Image.open(io.BytesIO(figure)).info["dpi"] == pytest.approx((300, 300), abs=1)
         else:
             root = ET.fromstring(figure.decode())
@@ -150,7 +156,28 @@ def test_a_single_cluster_without_markers_or_training_is_drawn(tmp_path, monkeyp
 
 
 def test_many_clusters_are_drawn(tmp_path, monkeypatch):
-    assert "umap_cluster" in names(draw(tmp_path, monkeypatch, k=45))
+    figures = draw(tmp_path, monkeypatch, k=45)
+    assert "umap_cluster" in names(figures)
+    assert len(re.findall(rb"/Type /Page\b", figures["summary.pdf"])) == 2
+
+
+def test_the_pages_have_the_largest_clusters():
+    obs = pd.DataFrame(
+        {
+            "cluster": [str(c) for c in range(45) for _ in range(c + 1)],
+            "cluster_confidence": 0.5,
+            "sample": "s",
+        }
+    )
+    obs.index = obs.index.astype(str)
+    markers = pd.DataFrame({"cluster": "44", "gene": [f"GENE{rank}" for rank in range(9)]})
+    summary = {"cluster_stability": {"44": 0.754}}
+    pages = Pages("g", ad.AnnData(obs=obs), markers, summary, {"44": "T cell"}, {}, {})
+    first, *others = rows_of(pages)
+    genes = "GENE0, GENE1, GENE2, GENE3, GENE4"
+    assert first == ("44", "T cell", "45", "4.3%", "0.75", "0.50", genes)
+    assert others[0] == ("43", "", "44", "4.3%", "", "0.50", "")
+    assert len(others) == MOST_CLUSTERS - 1
 
 
 def test_a_type_has_one_colour_in_all_groups(five):

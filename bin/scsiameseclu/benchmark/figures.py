@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from ..report.figures import STYLE
+from ..report.drawing import STYLE
 from ..report.palette import cluster_color
 from .beside import mean_ranks
 from .methods import COMPARED, LEIDEN, METHODS, OURS, SCANPY

@@ -19,40 +19,18 @@ from ..files import read_json, read_table
 from ..steps import Step
 from .clustering import loss_curves
 from .dendrogram import LEVELS, Drawing, read_tree
+from .drawing import LEGEND_ROWS, STYLE, dot_size, draw_umap, names_of, short, without_ticks
 from .inputs import CELL_METRICS, natural
+from .pages import Pages
 from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 from .profiles import write_profiles
 
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-    "text.parse_math": False,
-    "savefig.dpi": 300,
-    # Text stays text, to be edited; identifiers hang on the content, not on chance.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "scsiameseclu",
-}
 FORMATS: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
 """Formats of the figures, and what is kept out of them so that the same figure is the same
 bytes."""
-
-_LEGEND_ROWS = 20
-_ON_DATA: dict[str, Any] = {
-    "ha": "center",
-    "va": "center",
-    "fontsize": 7,
-    "fontweight": "bold",
-    "bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
-}
-"""How names on the cells are written."""
 
 
 def draw_figures(
@@ -66,7 +44,7 @@ def draw_figures(
 ) -> None:
     """Write what the report shows of a group's genes, and draw its figures.
 
-    PNG and SVG, the same bytes each time.
+    PNG and SVG, and ``summary.pdf`` with two pages, the same bytes each time.
 
     Writes ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``, and the figures, where there is
     something to show, into ``figures/``. Points of SVG are pictures inside, which keeps the files
@@ -89,10 +67,9 @@ def draw_figures(
         ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in
         all of them. Default: only the cell types of `adata` count.
     """
+    found = read_table(markers, dtype={"cluster": str, "gene": str})
     with opened(adata) as group:
-        write_profiles(
-            group, read_table(markers, dtype={"cluster": str, "gene": str}), prefix=prefix
-        )
+        write_profiles(group, found, prefix=prefix)
     types = _types(prefix, group, annotations or [])
     known = read_json(summary) if summary else {}
     Path("figures").mkdir(exist_ok=True)
@@ -102,6 +79,16 @@ def draw_figures(
                 figure.suptitle(short(prefix, 60), fontsize=10)
                 for form, metadata in FORMATS.items():
                     figure.savefig(f"figures/{name}.{form}", metadata=metadata)
+        pages = Pages(prefix, group, found, known, types[prefix], *_colors(prefix, types))
+        pages.write(Path("figures/summary.pdf"))
+
+
+def _colors(
+    prefix: str, types: Mapping[str, Mapping[str, str]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the colours of the group's clusters, and of all cell types."""
+    names = (name for clusters in types.values() for name in clusters.values())
+    return cluster_colors(types)[prefix], cell_type_colors(names)
 
 
 def _figures(
@@ -111,14 +98,11 @@ def _figures(
     summary: Mapping[str, Any],
     types: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Figure | None]:
-    type_colors = cell_type_colors(
-        name for clusters in types.values() for name in clusters.values()
-    )
-    colors = cluster_colors(types)[prefix]
+    colors, type_colors = _colors(prefix, types)
     return {
         "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
         "umap_cell_type": umap_figure(group, "cell_type", type_colors),
-        "umap_sample": umap_figure(group, "sample", in_order(_names(group, "sample"))),
+        "umap_sample": umap_figure(group, "sample", in_order(names_of(group, "sample"))),
         "umap_confidence": _graded_figure(
             group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1
         ),
@@ -138,28 +122,11 @@ def _figures(
 
 
 def umap_figure(
-    group: ad.AnnData, column: str, colors: dict[str, str], *, on_data: bool = False
+    group: ad.AnnData, column: str, colors: Mapping[str, str], *, on_data: bool = False
 ) -> Figure:
-    """Return the UMAP coloured by a categorical column; `on_data` writes names on the cells."""
-    names = _names(group, column)
-    figure, axes = _square(legend=len(names))
-    places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
-    order = np.random.default_rng(0).permutation(len(values))
-    known = np.array([colors.get(name, UNKNOWN) for name in values])
-    axes.scatter(
-        places[order, 0],
-        places[order, 1],
-        s=_dot(len(values)),
-        c=known[order],
-        linewidths=0,
-        rasterized=True,
-    )
-    for name in names if on_data else ():
-        x, y = np.median(places[values == name], axis=0)
-        axes.text(x, y, short(name, 12), **_ON_DATA)
-    entries = [(short(name), colors.get(name, UNKNOWN)) for name in names]
-    _legend(axes, entries, title=column.replace("_", " ").capitalize())
-    _bare(axes)
+    """Return a figure of :func:`.drawing.draw_umap`."""
+    figure, axes = _square(legend=len(names_of(group, column)))
+    draw_umap(axes, group, column, colors, on_data=on_data)
     return figure
 
 
@@ -167,7 +134,7 @@ def _divided_figure(group: ad.AnnData) -> Figure | None:
     """Return the UMAP coloured by subcluster; None where no cluster was to be divided."""
     if SUBCLUSTER not in group.obs:
         return None
-    return umap_figure(group, SUBCLUSTER, in_order(_names(group, SUBCLUSTER)), on_data=True)
+    return umap_figure(group, SUBCLUSTER, in_order(names_of(group, SUBCLUSTER)), on_data=True)
 
 
 def _graded_figure(
@@ -191,11 +158,11 @@ def _graded_figure(
     low, high = limits or values.quantile([0.01, 0.99])
     figure, axes = _square(legend=1)
     dots = axes.scatter(
-        places[:, 0], places[:, 1], s=_dot(len(values)), c=values, cmap="viridis",
+        places[:, 0], places[:, 1], s=dot_size(len(values)), c=values, cmap="viridis",
         vmin=low, vmax=max(high, low + 1e-9), linewidths=0, rasterized=True,
     )  # fmt: skip
     figure.colorbar(dots, ax=axes, shrink=0.6, label=label)
-    _bare(axes)
+    without_ticks(axes)
     return figure
 
 
@@ -218,7 +185,7 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
 
 def _sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
     """Return bars of the clusters' sizes, named by cluster and cell type."""
-    names = _names(group, "cluster")
+    names = names_of(group, "cluster")
     counts = group.obs["cluster"].astype(str).value_counts()
     types = (
         group.obs.groupby("cluster", observed=True)["cell_type"].first()
@@ -368,49 +335,13 @@ def _types(
         if "cell_type" in group.obs
         else {}
     )
-    types[prefix] = {name: own.get(name, "Unknown") for name in _names(group, "cluster")}
+    types[prefix] = {name: own.get(name, "Unknown") for name in names_of(group, "cluster")}
     return types
 
 
-def short(name: object, length: int = 28) -> str:
-    """Return a name on one line, cut to `length`, without what the font cannot draw."""
-    line = " ".join(
-        "".join(character if character.isprintable() else " " for character in str(name)).split()
-    )
-    drawn = "".join(character if ord(character) < 0x2190 else "□" for character in line)
-    return drawn if len(drawn) <= length else f"{drawn[: length - 1]}…"
-
-
-def _names(group: ad.AnnData, column: str) -> list[str]:
-    return sorted(group.obs[column].dropna().astype(str).unique(), key=natural)
-
-
 def _square(*, legend: int) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.2 + 1.4 * -(-legend // _LEGEND_ROWS), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.2 + 1.4 * -(-legend // LEGEND_ROWS), 4.2), layout="constrained")
     return figure, figure.subplots()
-
-
-def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str) -> None:
-    handles = [
-        axes.scatter([], [], s=18, c=color, linewidths=0, label=name) for name, color in entries
-    ]
-    # A leading underscore would hide an entry when the label is taken from the handle.
-    axes.legend(
-        handles, [name for name, _ in entries], title=title, loc="upper left",
-        bbox_to_anchor=(1, 1), ncols=-(-len(entries) // _LEGEND_ROWS), alignment="left",
-    )  # fmt: skip
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_xlabel("UMAP 1", loc="left")
-    axes.set_ylabel("UMAP 2", loc="bottom")
-    axes.set_aspect("equal", adjustable="datalim")
-
-
-def _dot(count: int) -> float:
-    return float(np.clip(60_000 / max(count, 1), 1, 16))
 
 
 STEP = Step(draw_figures, isolate=True)

@@ -11,7 +11,7 @@ process REPORT_FIGURES {
     output:
     tuple val(meta), path("${meta.id}.genes.tsv"), optional: true,    emit: genes
     tuple val(meta), path("${meta.id}.profiles.tsv"), optional: true, emit: profiles
-    tuple val(meta), path("figures/*.{png,svg}"), optional: true,     emit: figures
+    tuple val(meta), path("figures/*.{png,svg,pdf}"), optional: true, emit: figures
     path("*.failure.json"), optional: true,                           emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
@@ -31,7 +31,7 @@ process REPORT_FIGURES {
     stub:
     """
     mkdir figures
-    touch figures/umap_cluster.png figures/umap_cluster.svg versions.yml
+    touch figures/umap_cluster.png figures/umap_cluster.svg figures/summary.pdf versions.yml
     touch '${meta.id}.genes.tsv' '${meta.id}.profiles.tsv'
     """
 }
