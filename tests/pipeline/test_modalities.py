@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import anndata as ad
@@ -28,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "my cells.txt").write_text("\n".join(cells))
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
     (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
-    options = ("--method", "consensus", "--export", "seurat,sce,h5mu")
+    options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
         folder, "--input", folder / "samplesheet.csv", *options, "--subcluster", chosen
@@ -81,6 +82,19 @@ def test_other_tools_get_the_same_counts(run: Run, name: str) -> None:
     assert (counts.matrix != adata.layers["counts"]).nnz == 0
     assert counts.barcodes == list(adata.obs_names)
     assert list(counts.columns["cluster"]) == list(adata.obs["cluster"])
+
+
+def test_the_group_is_archived(run: Run) -> None:
+    with tarfile.open(run.results / "archives" / "blood.tar") as archive:
+        packed = {
+            member.name: archive.extractfile(member).read()  # type: ignore[union-attr]
+            for member in archive
+            if member.isfile()
+        }
+    files = [path for path in (run.results / "groups" / "blood").rglob("*") if path.is_file()]
+    assert packed == {str(path.relative_to(run.results)): path.read_bytes() for path in files}
+    assert "archives/blood.tar" in (run.results / "checksums.sha256").read_text()
+    assert "archives/blood.tar" in (run.results / "README.html").read_text()
 
 
 def test_every_barcode_of_the_pool_is_accounted_for(run: Run) -> None:

@@ -1,13 +1,16 @@
 // What is said when a run is over: on the console, in the results, and where asked for by mail and
 // to a webhook.
 
-include { deliver          } from './delivery'
+include { archive ; deliver } from './delivery'
 include { escaped ; filled } from './templates'
 
 def completion(run) {
     def message = closingMessage(run)
     log.info("\n" + message)
     if (reportFile().exists() && !run.errorMessage) {
+        if (params.archive) {
+            attempt('The groups could not be archived') { archive() }
+        }
         attempt('README.html could not be written') { deliver(run) }
     }
     def recipients = params.email ?: (run.success ? null : params.email_on_fail)

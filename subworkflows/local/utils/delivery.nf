@@ -15,6 +15,26 @@ def deliver(run) {
     folder.resolve('README.html').text = readme(run, found, local)
 }
 
+// A tar of each group's folder, for who hands over one group at a time. The report has all groups,
+// and so is in none of them.
+def archive() {
+    def folder = file(params.outdir, glob: false)
+    if (folder.scheme != 'file') {
+        throw new IllegalStateException('the results are not in a local folder')
+    }
+    def place = folder.resolve('archives')
+    place.mkdirs()
+    folder.resolve('groups').eachDir { group ->
+        def tar = place.resolve("${group.name}.tar")
+        def command = ['tar', '-chf', tar, '-C', folder, '--', "groups/${group.name}"]*.toString()
+        def task = new ProcessBuilder(command).redirectErrorStream(true).start()
+        def said = task.inputStream.text
+        if (task.waitFor() != 0) {
+            throw new IllegalStateException(said.trim())
+        }
+    }
+}
+
 // [path, name, content] of each file that assets/published_files.tsv describes, in its order; a
 // file that several rows describe is there once, by the first.
 def publishedFiles(folder) {
