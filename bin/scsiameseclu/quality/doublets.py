@@ -361,9 +361,10 @@ def _components(
     cells took 3 GB.
     """
     scale = StandardScaler(with_mean=False).fit(observed.X)
-    pca = PCA(n_components, svd_solver="arpack", random_state=seed).fit(scale.transform(observed.X))
+    scaled = scale.transform(observed.X)
+    pca = PCA(n_components, svd_solver="arpack", random_state=seed).fit(scaled)
     return (
-        ad.AnnData(pca.transform(scale.transform(observed.X))),
+        ad.AnnData(pca.transform(scaled)),
         ad.AnnData(pca.transform(scale.transform(simulated.X)), obsm=simulated.obsm),
     )
 

@@ -71,38 +71,31 @@ def draw_figures(
     with opened(adata) as group:
         write_profiles(group, found, prefix=prefix)
     types = _types(prefix, group, annotations or [])
-    known = read_json(summary) if summary else {}
+    pages = Pages(
+        name=prefix,
+        cells=group,
+        markers=found,
+        summary=read_json(summary) if summary else {},
+        types=types[prefix],
+        cluster_colors=cluster_colors(types)[prefix],
+        type_colors=cell_type_colors(name for some in types.values() for name in some.values()),
+    )
     Path("figures").mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(group, prefix, history, known, types).items():
+        for name, figure in _figures(pages, history).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
                 for form, metadata in FORMATS.items():
                     figure.savefig(f"figures/{name}.{form}", metadata=metadata)
-        pages = Pages(prefix, group, found, known, types[prefix], *_colors(prefix, types))
         pages.write(Path("figures/summary.pdf"))
 
 
-def _colors(
-    prefix: str, types: Mapping[str, Mapping[str, str]]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the colours of the group's clusters, and of all cell types."""
-    names = (name for clusters in types.values() for name in clusters.values())
-    return cluster_colors(types)[prefix], cell_type_colors(names)
-
-
-def _figures(
-    group: ad.AnnData,
-    prefix: str,
-    history: Path,
-    summary: Mapping[str, Any],
-    types: Mapping[str, Mapping[str, str]],
-) -> dict[str, Figure | None]:
-    colors, type_colors = _colors(prefix, types)
+def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
+    group, prefix, colors = found.cells, found.name, found.cluster_colors
     return {
         "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
-        "umap_cell_type": umap_figure(group, "cell_type", type_colors),
-        "umap_sample": umap_figure(group, "sample", in_order(names_of(group, "sample"))),
+        "umap_cell_type": umap_figure(group, "cell_type", found.type_colors),
+        "umap_sample": umap_figure(group, "sample", in_order(found.samples)),
         "umap_confidence": _graded_figure(
             group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1
         ),
@@ -111,13 +104,13 @@ def _figures(
             for metric, label in CELL_METRICS.items()
         },
         "umap_cluster_sub": _divided_figure(group),
-        "cluster_sizes": _sizes_figure(group, colors),
+        "cluster_sizes": _sizes_figure(found),
         "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
         "marker_dotplot": _dotplot_figure(
             read_table(f"{prefix}.profiles.tsv", dtype={"cluster": str, "gene": str})
         ),
         "training": _training_figure(read_table(history)),
-        "cluster_tree": _tree_figure(summary, types[prefix], colors),
+        "cluster_tree": _tree_figure(found.summary, found.types, colors),
     }
 
 
@@ -183,20 +176,14 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def _sizes_figure(group: ad.AnnData, colors: Mapping[str, str]) -> Figure:
-    """Return bars of the clusters' sizes, named by cluster and cell type."""
-    names = names_of(group, "cluster")
-    counts = group.obs["cluster"].astype(str).value_counts()
-    types = (
-        group.obs.groupby("cluster", observed=True)["cell_type"].first()
-        if "cell_type" in group.obs
-        else {}
-    )
+def _sizes_figure(found: Pages) -> Figure:
+    """Return bars of the clusters' sizes, named by cluster and, where sought, cell type."""
+    names = list(found.clusters.index)
+    types = found.types if "cell_type" in found.cells.obs else {}
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
-    bars = axes.barh(
-        range(len(names)), [counts[name] for name in names], color=[colors[name] for name in names]
-    )
+    colors = [found.cluster_colors[name] for name in names]
+    bars = axes.barh(range(len(names)), found.clusters, color=colors)
     axes.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
     axes.set_yticks(
         range(len(names)),

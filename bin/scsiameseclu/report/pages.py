@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ _WIDTHS = {
 
 @dataclass(frozen=True)
 class Pages:
-    """What the pages show of a group.
+    """What the pages, and the figures, show of a group.
 
     Parameters
     ----------
@@ -67,11 +68,16 @@ class Pages:
     cluster_colors: Mapping[str, str]
     type_colors: Mapping[str, str]
 
-    @property
+    @cached_property
     def clusters(self) -> pd.Series[int]:
         """Cells by cluster, in natural order of the clusters."""
         sizes = self.cells.obs["cluster"].astype(str).value_counts()
         return pd.Series({name: sizes[name] for name in names_of(self.cells, "cluster")})
+
+    @cached_property
+    def samples(self) -> list[str]:
+        """Samples in natural order."""
+        return names_of(self.cells, "sample")
 
     def write(self, path: Path) -> None:
         """Write the two pages as PDF, the same bytes each time."""
@@ -105,7 +111,7 @@ def _in_numbers(found: Pages) -> str:
     counted = {
         "cell": found.cells.n_obs,
         "gene": found.cells.n_vars,
-        "sample": len(names_of(found.cells, "sample")),
+        "sample": len(found.samples),
         "cluster": len(found.clusters),
         "cell type": len(set(found.types.values()) - {"Unknown"}),
     }
@@ -114,7 +120,7 @@ def _in_numbers(found: Pages) -> str:
 
 def _tables(found: Pages) -> Figure:
     page = _page(found, "table of the clusters")
-    rows, n_samples = rows_of(found), len(names_of(found.cells, "sample"))
+    rows, n_samples = rows_of(found), len(found.samples)
     bottom = 0.93 - 0.018 * (1 + len(rows))
     table = page.add_axes((0.08, bottom, 0.86, 0.93 - bottom))
     _draw_table(table, rows, found.cluster_colors)
@@ -173,9 +179,8 @@ def _draw_table(axes: Axes, rows: list[tuple[str, ...]], colors: Mapping[str, st
 def _draw_composition(axes: Axes, found: Pages) -> None:
     """Draw each sample's shares of the clusters as a bar."""
     obs = found.cells.obs
-    samples = names_of(found.cells, "sample")
     shares = pd.crosstab(obs["sample"].astype(str), obs["cluster"].astype(str), normalize="index")
-    shown = shares.loc[samples[:MOST_SAMPLES]]
+    shown = shares.loc[found.samples[:MOST_SAMPLES]]
     left = pd.Series(0.0, index=shown.index)
     for name in found.clusters.index:
         color = found.cluster_colors.get(name, UNKNOWN)
@@ -184,7 +189,7 @@ def _draw_composition(axes: Axes, found: Pages) -> None:
     axes.set_yticks(range(len(shown)), [short(name, 20) for name in shown.index])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1)
-    more = len(samples) - len(shown)
+    more = len(found.samples) - len(shown)
     axes.set_title(
         "Clusters of each sample" + (f" ({more} more samples are in the report)" if more else "")
     )
