@@ -12,6 +12,8 @@ Names = TypeVar("Names", "pd.Index", "pd.Series")
 
 BATCH = "batch"
 """Column of the samplesheet and of ``obs``: between samples of one batch nothing is corrected."""
+SEX = "sex"
+"""Column of the samplesheet and of ``obs``: the donor's, with which the RNA is compared."""
 LABEL = "label"
 """Column of ``obs`` with the gold standard, which only the annotated data of a group have."""
 CORRECTED_PCA = "X_pca_corrected"
@@ -203,6 +205,23 @@ class HashtagSummary(TypedDict):
     n_negatives: int
 
 
+class SexRecord(TypedDict):
+    """Sex given, and called from the RNA; `cells_...` and `counts_...` are shares of the sample's.
+
+    None: the genes are not in the matrix. `note` says why nothing was called, or what to look at.
+    """
+
+    given: str | None
+    call: str
+    note: str
+    n_y_genes: int
+    cells_xist: float | None
+    cells_y: float | None
+    cells_both: float | None
+    counts_xist: float | None
+    counts_y: float | None
+
+
 class QualitySummary(TypedDict):
     """``<sample>.qc.json``; the last ones are missing where the filter left no cell."""
 
@@ -228,6 +247,7 @@ class QualitySummary(TypedDict):
     doublet_action: NotRequired[str]
     captured: NotRequired[dict[str, Any]]
     hashtags: NotRequired[HashtagSummary]
+    sex: NotRequired[SexRecord | None]
 
 
 class ExpressionSummary(TypedDict):

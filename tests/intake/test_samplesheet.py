@@ -256,10 +256,19 @@ def test_near_misses_of_optional_columns(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["donor", "batch", "sample_type", "subgroup", "age", "Größe", "sex", "count_date"]
+    "name", ["donor", "batch", "sample_type", "subgroup", "age", "Größe", "count_date"]
 )
 def test_further_columns(tmp_path, name):
     assert read(tmp_path, f"sample,counts,{name}\na,x,7\n")[0]["extra"] == {name: "7"}
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [("M", "male"), ("Female", "female"), ("f", "female"), ("UNKNOWN", "unknown"), ("", None)],
+)
+def test_sex_is_one_word(tmp_path, value, word):
+    found = read(tmp_path, f"sample,counts,sex\na,x,{value}\n")[0]["extra"]
+    assert found == ({"sex": word} if word else {})
 
 
 @pytest.mark.parametrize("name", [*sorted(OBS_COLUMNS), "a/b", ".", "x" * 1000])
@@ -296,6 +305,8 @@ def test_values_without_a_column(tmp_path):
         ("n_clusters", "Auto"),
         ("n_clusters", "9" * 5000),
         ("organism", "dog"),
+        ("sex", "hermaphrodite"),
+        ("sex", "male,female"),
         ("organism", "Human"),
         ("expected_doublet_rate", "0"),
         ("expected_doublet_rate", "0.51"),

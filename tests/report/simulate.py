@@ -248,6 +248,17 @@ def _write_sample(
             "species": {"human": len(kept) - 30, "mouse": 20, "mixed": 10}
             if sample == "sample_1"
             else None,
+            "sex": {
+                "given": "female" if sample == "sample_1" else None,
+                "call": "male" if sample == "sample_1" else "mixed",
+                "note": "",
+                "n_y_genes": 8,
+                "cells_xist": 0.001,
+                "cells_y": 0.9,
+                "cells_both": 0.0,
+                "counts_xist": 1e-6,
+                "counts_y": 1e-3,
+            },
             "n_genes": 2000,
             "median_genes": float(kept["n_genes_by_counts"].median()),
             "median_counts": float(kept["total_counts"].median()),

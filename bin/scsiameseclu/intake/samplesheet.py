@@ -19,12 +19,14 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from ..contracts import OBS_COLUMNS, MistakeRecord, SampleSettings
+from ..contracts import OBS_COLUMNS, SEX, MistakeRecord, SampleSettings
 from ..errors import InputError, Problem, quoted
 
 DELIMITERS = (",", "\t", ";")
-DESCRIBING = ("batch",)
+DESCRIBING = ("batch", "sex")
 """Columns that are ours, and travel into ``.obs`` as further ones do."""
+_SEXES = {"m": "male", "f": "female"}
+"""Short for what the column `sex` says."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
 SIMILAR = 0.82
 """Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of
@@ -518,7 +520,9 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
     extra = row.extra | {
-        column: row.values[column] for column in DESCRIBING if column in row.values
+        column: _described(column, row.values[column])
+        for column in DESCRIBING
+        if column in row.values
     }
     own = SampleSettings.__annotations__.keys() | set(DESCRIBING)
     found: SampleSettings = {
@@ -536,6 +540,11 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     if "cells" in row.values:
         found["cells"] = row.values["cells"]
     return found
+
+
+def _described(column: str, value: str) -> str:
+    """Return a value as ``.obs`` has it: of the sex one word, however it was written."""
+    return _SEXES.get(value.casefold(), value.casefold()) if column == SEX else value
 
 
 def _check_groups(

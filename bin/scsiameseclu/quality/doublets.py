@@ -28,6 +28,7 @@ from .hashtags import RULES as HASHTAG_RULES
 from .hashtags import demultiplex
 from .ledger import read_ledger, strike
 from .order import canonical_order
+from .sex import sex_of
 from .species import count_species
 
 LEDGER_STEP = "doublets"
@@ -157,6 +158,9 @@ def flag_doublets(
     completed = complete_ledger(fates, doublets, removed)
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
     account = complete_summary(account, kept, doublets, completed, chosen["doublet_action"])
+    account["sex"], contradiction = sex_of(kept)
+    account["warnings"] += contradiction
+    account["notes"] += contradiction
     write_json(account, f"{prefix}.qc.json")
     if not kept.n_obs:
         raise _nothing_left(settings(adata), doublets, account)

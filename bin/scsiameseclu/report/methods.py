@@ -203,6 +203,7 @@ def _sentences(run: Run) -> dict[str, str]:
         "forced": any(
             "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples
         ),
+        "sexes": any((quality.get("sex") or {}).get("given") for quality in run.qualities),
         "proteins": any("protein" in (quality.get("captured") or {}) for quality in run.qualities),
         "hashtags": any(quality.get("hashtags") for quality in run.qualities),
         "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),

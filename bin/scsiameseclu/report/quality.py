@@ -48,6 +48,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _barcode_ranks(ledgers)
         yield from _ledger(ledgers)
         yield from _species(ledgers)
+        yield from _sexes(ledgers)
         yield from _thresholds(ledgers)
         yield from _distributions(ledgers)
         yield from _doublets(ledgers)
@@ -151,6 +152,12 @@ def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     species = dict.fromkeys(name for row in counts.values() for name in row)
     names = {name: name.capitalize() for name in species}
     yield section("species", bars({"Cells": counts}, in_order(species), label="Cells", names=names))
+
+
+def _sexes(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
+    found = {sample.label: record for sample in samples if (record := _of(sample, "sex"))}
+    if any(record["given"] or record["call"] != "undetermined" for record in found.values()):
+        yield table_section("sex", found)
 
 
 def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
