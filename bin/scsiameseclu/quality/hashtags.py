@@ -94,7 +94,7 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     signal = np.column_stack(
         [_signal(logs[:, place], fullest == place) for place in range(logs.shape[1])]
     )
-    silent = counts.columns[~(signal > 0).any(axis=0)].tolist()
+    silent = [name for name, own in zip(counts.columns, signal.T, strict=True) if not own.any()]
     if len(silent) == counts.shape[1]:
         return (
             None,
