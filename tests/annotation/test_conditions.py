@@ -17,17 +17,26 @@ from scsiameseclu.annotation.composition import (
     squeezed,
 )
 from scsiameseclu.annotation.design import Design, check_design, design_matrix, parse_design
-from scsiameseclu.annotation.differential import compare, differential_expression
+from scsiameseclu.annotation.differential import compare, differential, differential_expression
 from scsiameseclu.annotation.pseudobulk import pseudobulk
+from scsiameseclu.annotation.replicates import replicates
 from scsiameseclu.annotation.shares import cells_by_type
 from scsiameseclu.errors import InputError
-from scsiameseclu.files import read_table, set_settings, write_h5ad, write_json, write_table
+from scsiameseclu.files import (
+    read_json,
+    read_table,
+    set_settings,
+    write_h5ad,
+    write_json,
+    write_table,
+)
 
 N_GENES, N_CELLS = 200, 400
 SHARES = np.array([0.3, 0.2, 0.15, 0.15, 0.1, 0.1])
 TYPES = ("T cell", "B cell", "NK cell", "monocyte", "platelet", "Unknown")
 CHANGED = [f"G{number}" for number in range(20)]
 DONORS = ("d1", "d2", "d3")
+HOSTILE = "treated | <b> 'x'"
 SAMPLES = pd.DataFrame(
     [(donor, condition) for condition in ("control", "treated") for donor in DONORS],
     index=["c1", "c2", "c3", "t1", "t2", "t3"],
@@ -247,3 +256,93 @@ def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
     table, notes = compare(pseudobulk(adata), SAMPLES, UNPAIRED)
     assert set(table["gene"]).isdisjoint(CHANGED[:5])
     assert notes == ["5 genes, which only some of the samples were measured for"]
+
+
+def pools() -> ad.AnnData:
+    """Return two pools of the planted samples, whose conditions the hashtags say."""
+    adata = planted()
+    donors, tags = adata.obs["donor"].astype(str), adata.obs["condition"].astype(object)
+    adata = adata[(donors != "d3").to_numpy()].copy()
+    adata.obs["hashtag"] = tags[adata.obs_names].replace({"treated": HOSTILE})
+    adata.obs.iloc[:5, adata.obs.columns.get_loc("hashtag")] = [
+        "Doublet", "Negative", None, "Doublet", None,
+    ]  # fmt: skip
+    adata.obs["sample"] = "pool_" + adata.obs["donor"].astype(str)
+    return adata[:, :60].copy()
+
+
+def test_hashtags_are_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    adata = pools()
+    clusters = ad.AnnData(obs=adata.obs[["cluster"]].astype("category"))
+    write_h5ad(clusters, "g.clustering.h5ad")
+    del adata.obs["cluster"]
+    rows = [{"sample": f"pool_{donor}", "extra": {"pool": donor}} for donor in ("d1", "d2")]
+    set_settings(adata, {"samples": [*rows, {"sample": "plain", "extra": {"pool": "d3"}}]})
+    adata.X = adata.layers["counts"].astype(np.float32)
+    write_h5ad(adata, "g.expression.h5ad")
+    write_json({"condition": "hashtag", "formula": None}, "design.json")
+    differential(
+        prefix="g",
+        expression=Path("g.expression.h5ad"),
+        clustering=Path("g.clustering.h5ad"),
+        design=Path("design.json"),
+    )
+    table = read_table("g.differential_expression.tsv", dtype={"cluster": str})
+    assert set(table["condition"]) | set(table["baseline"]) == {HOSTILE, "control"}
+    found = table[table["p_value_adjusted"] < 0.05]
+    assert set(found.loc[found["cluster"] == "0", "gene"]) >= {f"G{n}" for n in range(15)}
+    notes = read_json("g.differential_expression.json")["notes"]
+    assert notes[0] == "5 cells without a hashtag of their own take no part"
+    bulk = ad.read_h5ad("g.pseudobulk.h5ad")
+    pairs = {f"pool_{donor}|{tag}" for donor in ("d1", "d2") for tag in ("control", HOSTILE)}
+    assert set(bulk.obs["sample"]) == pairs
+    assert set(bulk.obs["hashtag"]) == {"control", HOSTILE}
+    assert bulk.obs["n_cells"].sum() == adata.n_obs - 5
+    write_table(pd.DataFrame({"cluster": list("012345"), "cell_type": TYPES}), "types.tsv")
+    compare_composition(
+        prefix="g",
+        pseudobulk=Path("g.pseudobulk.h5ad"),
+        annotation=Path("types.tsv"),
+        design=Path("design.json"),
+    )
+    shares = read_table("g.composition_test.tsv")
+    assert set(shares["n_samples_condition"]) == {2}
+    assert shares["p_val"].notna().all()
+
+
+def test_a_design_with_hashtags() -> None:
+    rows = [{"sample": "a", "group": "g", "extra": {"pool": "1"}}]
+    check_design(rows, Design("hashtag", ("pool",)))
+    with pytest.raises(InputError, match="no column 'donor'"):
+        check_design(rows, Design("hashtag", ("donor",)))
+    own, parts, notes = replicates(pd.DataFrame({"sample": ["a"]}), rows, Design("hashtag"))
+    assert (own.tolist(), parts) == ([""], [])
+    assert notes == ["1 cells without a hashtag of their own take no part"]
+
+
+def test_a_group_without_hashtags_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    adata = pools()
+    write_h5ad(ad.AnnData(obs=adata.obs[["cluster"]].astype("category")), "g.clustering.h5ad")
+    adata.obs = adata.obs[["sample"]]
+    set_settings(adata, {"samples": [{"sample": "pool_d1", "extra": {}}]})
+    write_h5ad(adata, "g.expression.h5ad")
+    write_json({"condition": "hashtag", "formula": None}, "design.json")
+    differential(
+        prefix="g",
+        expression=Path("g.expression.h5ad"),
+        clustering=Path("g.clustering.h5ad"),
+        design=Path("design.json"),
+    )
+    assert "fewer than two conditions" in read_json("g.differential_expression.json")["notes"][-1]
+    write_table(pd.DataFrame({"cluster": list("012345"), "cell_type": TYPES}), "types.tsv")
+    compare_composition(
+        prefix="g",
+        pseudobulk=Path("g.pseudobulk.h5ad"),
+        annotation=Path("types.tsv"),
+        design=Path("design.json"),
+    )
+    assert read_table("g.composition_test.tsv").empty

@@ -15,6 +15,7 @@ from tests.data import make_multimodal
 
 from .conftest import Run, run_pipeline
 
+MARKS = "CMO301=donor_a;CMO302=donor_b;CMO303=donor_c"
 HOSTILE = "$(touch evil)'; <b>"
 pytestmark = pytest.mark.pipeline
 
@@ -28,11 +29,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cells = truth.loc[truth["state"] == "singlet", "barcode"]
     (folder / "my cells.txt").write_text("\n".join(cells))
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
-    (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
+    (folder / "samplesheet.csv").write_text(
+        f"{header},cells,sex\n{pool},,F\n{screen}{MARKS},my cells.txt,unknown\n"
+    )
     options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
-        folder, "--input", folder / "samplesheet.csv", *options, "--subcluster", chosen
+        folder,
+        "--input",
+        folder / "samplesheet.csv",
+        *options,
+        "--subcluster",
+        chosen,
+        "--condition",
+        "hashtag",
     )
     assert run.status == 0, run.output
     return run
@@ -142,3 +152,26 @@ def test_the_report_has_their_sections(run: Run) -> None:
     ):
         assert words in report
     assert not list(Path(run.results / "groups" / "blood").glob("*modalities.h5ad"))
+
+
+def test_hashtags_are_compared(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    bulk = ad.read_h5ad(folder / "pseudobulk.h5ad")
+    marks = {"pool": "abcd", "screen": "abc"}
+    assert set(bulk.obs["sample"]) == {
+        f"{name}|donor_{mark}" for name, own in marks.items() for mark in own
+    }
+    adata = ad.read_h5ad(folder / "blood.h5ad")
+    assert bulk.obs["n_cells"].sum() == adata.obs["hashtag"].notna().sum()
+    notes = json.loads((folder / "differential_expression.json").read_text())["notes"]
+    assert any("1 of 'donor_d'" in note for note in notes)
+    shares = pd.read_csv(folder / "composition_test.tsv", sep="\t")
+    assert set(shares.loc[shares["p_val"].notna(), "condition"]) == {"donor_b", "donor_c"}
+    assert "Conditions (hashtags)" in (run.results / "multiqc" / "multiqc_report.html").read_text()
+
+
+def test_the_sex_is_compared_and_kept(run: Run) -> None:
+    account = json.loads((run.results / "samples" / "pool" / "pool.qc.json").read_text())
+    assert account["sex"]["given"] == "female"
+    obs = ad.read_h5ad(run.results / "groups" / "blood" / "blood.h5ad").obs
+    assert set(obs["sex"]) == {"female", "unknown"}

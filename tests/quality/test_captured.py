@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,9 @@ def test_hashed_cells_get_their_donor_and_every_barcode_its_fate() -> None:
     two = truth.query("second_hashtag != '' and second_hashtag != hashtag").index
     fates = ledger.set_index("barcode")
     assert (fates.loc[two, "rule"] == "hashtag_doublet").mean() > 0.8
-    assert not (truth.loc[fates.query("rule == 'hashtag_negative'").index, "hashtag"] != "").any()
+    negative = truth.loc[fates.query("rule == 'hashtag_negative'").index, "hashtag"] == ""
+    assert negative.mean() > 0.8
+    assert not (truth.loc[kept.obs_names, "hashtag"] == "").any()
     found = fates[fates["rule"] == "hashtag_doublet"]
     assert set(zip(found["step"], found["hashtag"], strict=True)) == {("hashtags", "Doublet")}
     assert ledger["barcode"].tolist() == adata.obs_names.tolist()
@@ -219,9 +220,9 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     assert demultiplex(counts([[5]] * 60, "one"))[1] == (
         "Cells were not told apart by hashtags: there is one only (one)."
     )
-    found, why = demultiplex(counts([[50, 0, 0], [0, 50, 0], [0, 0, 50]] * 20, "a", "b", "c"))
+    found, why = demultiplex(counts([[6, 5, 5], [5, 6, 5], [5, 5, 6]] * 20, "a", "b", "c"))
     assert found is None
-    assert "do not vary" in why
+    assert "stand out from its background" in why
 
 
 def test_demultiplexing_has_no_chance_in_it_and_does_not_mind_names(
@@ -256,9 +257,3 @@ def test_a_pool_without_a_singlet_fails_with_its_account(monkeypatch: pytest.Mon
     account = read_json("s1.qc.json")
     assert account["status"] == "failed"
     assert sum(account["removed"].values()) == account["n_barcodes"]
-
-
-def test_scanpys_external_tools_are_loaded_for_a_pool_only() -> None:
-    sys.modules.pop("scanpy.external", None)
-    run(sample("pool")[0])
-    assert "scanpy.external" not in sys.modules

@@ -112,7 +112,7 @@ def test_the_methods_say_what_was_done(outputs):
         "CITE-seq",
         "centered log ratio",
         "Cells of 1 hashed pool",
-        "HashSolo",
+        "GMM-Demux",
         "at least 5 counts",
     ):
         assert words in text
@@ -152,4 +152,4 @@ def test_without_them_nothing_is_said(tmp_path, monkeypatch):
     write(tmp_path, Plan(), monkeypatch)
     assert not list(Path().glob("*captured*"))
     assert not list(Path().glob("*protein*"))
-    assert "HashSolo" not in methods_text(tmp_path / "out")
+    assert "GMM-Demux" not in methods_text(tmp_path / "out")

@@ -255,6 +255,13 @@ def test_species_are_shown_where_there_are_two(three):
     assert content(outputs, "species")["data"] == [{"sample_1": species}]
 
 
+def test_the_sex_of_each_sample_is_shown(three):
+    _, outputs = three
+    rows = content(outputs, "sex")["data"]
+    assert (rows["sample_1"]["given"], rows["sample_1"]["call"]) == ("female", "male")
+    assert rows["sample_2"]["call"] == "mixed"
+
+
 def test_genes_of_another_organism_are_a_warning(tmp_path, monkeypatch):
     paths = simulate(tmp_path / "in", Plan())
     summary = paths["samples"] / "sample_1.qc.json"

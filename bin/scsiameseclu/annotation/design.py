@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..contracts import HASHTAG
 from ..errors import InputError, Problem, listed, quoted
 from ..files import read_json
 
@@ -99,7 +100,10 @@ def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
     """
     known = sorted({name for row in rows for name in (row.get("extra") or {})})
     if problems := [
-        _no_column(column, known, design) for column in design.columns if column not in known
+        _no_column(column, known, design)
+        for column in design.columns
+        # Which cells have which hashtag is found later; no column of the sheet has this name.
+        if column not in (*known, HASHTAG)
     ]:
         raise InputError(problems)
     groups: dict[str, list[Mapping[str, Any]]] = {}

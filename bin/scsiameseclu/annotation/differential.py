@@ -33,6 +33,7 @@ from .design import (
     without_values,
 )
 from .pseudobulk import pseudobulk, with_columns
+from .replicates import REPLICATE, replicates
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -75,10 +76,12 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
             what="no condition is named", where=design, remedy="name a column with --condition"
         )
     with clustered(expression, clustering) as adata:
-        rows = settings(adata)["samples"]
-        bulk = pseudobulk(adata)
+        own, rows, left_out = replicates(adata.obs, settings(adata)["samples"], model)
+        adata.obs[REPLICATE] = own
+        bulk = pseudobulk(adata, sample=REPLICATE)
+    bulk = bulk[(bulk.obs["sample"] != "").to_numpy()].copy()
     table, notes = compare(bulk, sample_table(rows, model), model)
-    notes = [*without_values(rows, model), *notes]
+    notes = [*left_out, *without_values(rows, model), *notes]
     write_table(table, f"{prefix}.differential_expression.tsv")
     account: DifferentialSummary = {
         "condition": model.condition,

@@ -184,10 +184,10 @@ def _by_hashtag(
     and `account` are completed.
     """
     rate = expected_rate_of(adata, settings(adata)["expected_doublet_rate"])
-    hashing, why_not = demultiplex(adata.obsm[HASHTAG]) if HASHTAG in adata.obsm else (None, "")
+    hashing, doubt = demultiplex(adata.obsm[HASHTAG]) if HASHTAG in adata.obsm else (None, "")
+    account["warnings"] += [doubt] if doubt else []
+    account["notes"] += [doubt] if doubt else []
     if hashing is None:
-        account["warnings"] += [why_not] if why_not else []
-        account["notes"] += [why_not] if why_not else []
         return adata, rate
     adata.obs["hashtag"] = hashing.calls
     rows = ledger.index[ledger["kept"]]

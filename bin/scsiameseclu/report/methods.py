@@ -141,7 +141,12 @@ def _comparisons(run: Run) -> dict[str, object]:
         "named": (named != UNKNOWN).sum(),
         "of_clusters": _number_of(len(references), "cluster"),
         "agreed": agreed if len(judged) else "",
-        "condition": quoted(design.get("condition")),
+        "condition": "hashtags"
+        if design.get("condition") == "hashtag"
+        else f"column {quoted(design.get('condition'))} of the samplesheet",
+        "replicates": "sample and hashtag"
+        if "hashtag" in (design.get("formula") or "").removeprefix("~ ").split(" + ")
+        else "sample",
         "model": Html(f" with the model {text(quoted(design['formula']))}")
         if design.get("formula")
         else "",
