@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _MADE_FROM_CLUSTERS = (
     "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
-    "cluster_uncorrected cell_type"
+    "cluster_uncorrected cell_type "
+    "cell_type_ontology_term_id"
 )
 """Columns of ``obs`` that a group has not before it is clustered."""
 NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds")
