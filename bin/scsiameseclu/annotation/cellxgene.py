@@ -113,7 +113,7 @@ OF_CELLS = (
         ETHNICITY,
         rf"{_POPULATION}(?: \|\| {_POPULATION})*|unknown|na",
         "terms of HANCESTRO or AfPO; na where the organism is not human",
-        "HANCESTRO:0005",
+        "HANCESTRO:0568",
         optional=True,
     ),
     Field(
