@@ -61,7 +61,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_with_all_metadata_nothing_is_missing():
-    adata = group(GIVEN, GIVEN | {"donor_id": "=2"})
+    adata = group(GIVEN, GIVEN | {"donor_id": "=2", "title": None})
     found, missing = submitted(adata)
     assert missing.empty
     assert list(found.var_names) == [f"ENSG{n:011d}" for n in range(len(GENES))]

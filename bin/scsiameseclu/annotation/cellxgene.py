@@ -205,6 +205,8 @@ def _missing(values: Values) -> Iterator[dict[str, str]]:
         absent = [
             name for name in of_samples if name not in given and not _settled(field, values, name)
         ]
+        if field in OF_DATA_SET and given:
+            absent = []  # once is enough
         wrong = list(dict.fromkeys(value for value in given.values() if not field.fits(value)))
         if absent:
             state = "written as unknown" if field.optional else "missing"
@@ -280,9 +282,8 @@ def _free_names(columns: list[str]) -> dict[str, str]:
 
 
 def _uns(values: Values, obsm: Mapping[str, Any]) -> dict[str, str]:
-    of_group = {field.name: set(values[field.name].values()) for field in OF_DATA_SET}
-    known = {name: next(iter(found)) for name, found in of_group.items() if len(found) == 1}
-    uns = {name: value for name, value in known.items() if value}
+    of_group = {field.name: set(values[field.name].values()) - {None} for field in OF_DATA_SET}
+    uns = {name: str(*found) for name, found in of_group.items() if len(found) == 1}
     return uns | ({"default_embedding": "X_umap"} if "X_umap" in obsm else {})
 
 
