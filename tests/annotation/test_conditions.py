@@ -16,18 +16,9 @@ from scsiameseclu.annotation.composition import (
     moderated,
     squeezed,
 )
-from scsiameseclu.annotation.design import (
-    Design,
-    check_design,
-    design_matrix,
-    parse_design,
-    sample_table,
-    without_values,
-)
-from scsiameseclu.annotation.differential import _untestable as untestable
+from scsiameseclu.annotation.design import Design, check_design, design_matrix, parse_design
 from scsiameseclu.annotation.differential import compare, differential_expression
-from scsiameseclu.annotation.hashtag_units import by_hashtag
-from scsiameseclu.annotation.pseudobulk import pseudobulk, with_columns
+from scsiameseclu.annotation.pseudobulk import pseudobulk
 from scsiameseclu.annotation.shares import cells_by_type
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_table, set_settings, write_h5ad, write_json, write_table
@@ -256,51 +247,3 @@ def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
     table, notes = compare(pseudobulk(adata), SAMPLES, UNPAIRED)
     assert set(table["gene"]).isdisjoint(CHANGED[:5])
     assert notes == ["5 genes, which only some of the samples were measured for"]
-
-
-# --- hashtags ---
-
-MARKS = {"control": "=c'1", "treated": "t <b>"}
-
-
-def pooled() -> ad.AnnData:
-    """Return the planted samples as three pools of two marks; some cells have none."""
-    adata = planted()
-    donors = adata.obs["sample"].astype(str).map(SAMPLES["donor"])
-    marks = adata.obs["sample"].astype(str).map(SAMPLES["condition"]).map(MARKS).to_numpy(object)
-    marks[::50], marks[1::50], marks[2::50] = "Negative", "Doublet", None
-    adata.obs["sample"], adata.obs["hashtag"] = donors, pd.Categorical(marks)
-    return adata
-
-
-def test_marks_of_hashtags_are_compared_as_samples_are():
-    adata = pooled()
-    rows = [{"sample": donor, "extra": {"site": "x"}} for donor in DONORS]
-    design = Design("hashtag", ("sample",))
-    check_design(rows, design)
-    units, found = by_hashtag(adata.obs, rows)
-    table = sample_table(found, design)
-    assert sorted(table["hashtag"].unique()) == sorted(MARKS.values())
-    assert set(table.index) == {f"{donor}:{mark}" for donor in DONORS for mark in MARKS.values()}
-    assert without_values(found, design) == [
-        "without a value of 'sample' or 'hashtag', so left out: 'd1', 'd2', 'd3'"
-    ]
-    assert (units[adata.obs["hashtag"].isin(["Doublet", "Negative"])].isin(DONORS)).all()
-    adata.obs["sample"] = units
-    bulk = pseudobulk(adata)
-    of_units = bulk.obs.groupby("sample")["n_cells"].sum()
-    assert of_units["d2:t <b>"] == (units == "d2:t <b>").sum() > 300
-    assert not untestable(table, tuple(sorted(MARKS.values())), design)
-    with_columns(bulk, found, design)
-    assert set(bulk.obs.loc[bulk.obs["hashtag"] == "=c'1", "samplesheet_sample"]) == set(DONORS)
-
-
-def test_without_hashtags_there_is_nothing_to_compare():
-    adata = planted()
-    with pytest.raises(InputError, match="no cell of the group has one"):
-        by_hashtag(adata.obs, [])
-    adata.obs["hashtag"] = "Negative"
-    with pytest.raises(InputError, match="--hashtags"):
-        by_hashtag(adata.obs, [])
-    with pytest.raises(InputError, match="no column 'sample'"):
-        check_design([{"sample": "a", "extra": {"x": "1"}}], Design("x", ("sample",)))

@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "my cells.txt").write_text("\n".join(cells))
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
     (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
-    options = ("--method", "consensus", "--export", "seurat,sce,h5mu,cellxgene", "--archive")
+    options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
         folder, "--input", folder / "samplesheet.csv", *options, "--subcluster", chosen
@@ -82,20 +82,6 @@ def test_other_tools_get_the_same_counts(run: Run, name: str) -> None:
     assert (counts.matrix != adata.layers["counts"]).nnz == 0
     assert counts.barcodes == list(adata.obs_names)
     assert list(counts.columns["cluster"]) == list(adata.obs["cluster"])
-
-
-def test_the_group_is_written_for_cellxgene(run: Run) -> None:
-    folder = run.results / "groups" / "blood"
-    adata, found = (ad.read_h5ad(folder / f"blood{end}") for end in (".h5ad", ".cellxgene.h5ad"))
-    assert (adata.layers["counts"] != found.raw.X).nnz == 0
-    assert list(found.var_names) == list(adata.var["gene_ids"])
-    ids = adata.obs["cell_type_ontology_term_id"].astype(object)
-    assert ids.notna().any()
-    assert list(found.obs["cell_type_ontology_term_id"]) == list(ids.fillna("unknown"))
-    missing = pd.read_csv(folder / "cellxgene_missing.tsv", sep="\t").set_index("field")
-    assert missing.loc["donor_id", "state"] == "missing"
-    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
-    assert "For CZ CELLxGENE" in report
 
 
 def test_the_group_is_archived(run: Run) -> None:

@@ -17,7 +17,6 @@ import pandas as pd
 
 from ..errors import InputError, Problem, listed, quoted
 from ..files import read_json
-from .hashtag_units import columns_of_hashtags
 
 FEWEST_SAMPLES = 2
 """Samples of each condition that a comparison needs."""
@@ -99,7 +98,6 @@ def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
         two conditions with replicates.
     """
     known = sorted({name for row in rows for name in (row.get("extra") or {})})
-    known += columns_of_hashtags(design)
     if problems := [
         _no_column(column, known, design) for column in design.columns if column not in known
     ]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..contracts import HASHTAG, DifferentialSummary
+from ..contracts import DifferentialSummary
 from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
 from ..files import set_settings, settings, write_h5ad, write_json, write_table
@@ -32,7 +32,6 @@ from .design import (
     unfit,
     without_values,
 )
-from .hashtag_units import by_hashtag
 from .pseudobulk import pseudobulk, with_columns
 
 if TYPE_CHECKING:
@@ -69,7 +68,6 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
         ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     design
         ``design.json``: the column ``condition`` of the samplesheet and the ``formula``, or null.
-        ``hashtag`` is the mark of the cells of hashed pools.
     """
     model = read_design(design)
     if model is None:
@@ -78,8 +76,6 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
         )
     with clustered(expression, clustering) as adata:
         rows = settings(adata)["samples"]
-        if HASHTAG in model.columns:
-            adata.obs["sample"], rows = by_hashtag(adata.obs, rows)
         bulk = pseudobulk(adata)
     table, notes = compare(bulk, sample_table(rows, model), model)
     notes = [*without_values(rows, model), *notes]
