@@ -53,6 +53,7 @@ OBS_COLUMNS = frozenset(
             "confidence",
         ),
         *("consensus", "cell_type", "label", "unlike_known"),
+        "cell_type_ontology_term_id",
     }
 )
 """What the pipeline writes of each cell beside the samplesheet's columns: none of those may have

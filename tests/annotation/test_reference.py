@@ -26,6 +26,7 @@ def labelled(seed: int = 5, sizes=(40, 40, 40)) -> ad.AnnData:
         adata.layers["counts"], obs=adata.obs[["cluster"]], var=adata.var[["gene_symbols"]]
     )
     counts.obs["type"] = counts.obs.pop("cluster").astype(str).map(NAMES).to_numpy()
+    counts.obs["cell_type_ontology_term_id"] = counts.obs["type"].map({"T cell": "CL:0000898"})
     return counts
 
 
@@ -59,6 +60,12 @@ def test_planted_types_are_found_and_stand_beside_the_markers(group, path):
     assert list(table["reference_type"]) == list(TYPES)
     assert set(table["reference_agrees"]) == {"yes"}
     assert (table["reference_score"] > 0.5).all()
+    ids = table[["reference_type_ontology_term_id", "cell_type_ontology_term_id"]]
+    assert ids.to_numpy().tolist() == [
+        ["CL:0000898", "CL:0000084"],
+        ["CL:0000236", "CL:0000236"],
+        ["CL:0000576", "CL:0000576"],
+    ]
 
 
 def test_a_type_that_the_reference_lacks_is_unknown(adata):

@@ -474,6 +474,7 @@ def _write_evidence(
         _write_differential(directory, group, genes)
         _write_composition_test(directory, group, names)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
+    _write_lacking(directory, group)
     _write_expression(directory, group, k, genes, rng)
     steps = np.arange(1, 251)
     terms = {
@@ -535,6 +536,12 @@ def simulated_tree(cells: pd.DataFrame, k: int) -> dict[str, Any]:
             "stability": found,
         },
     }
+
+
+def _write_lacking(directory: Path, group: str) -> None:
+    row = {"field": "tissue_type", "state": f"not of this form: {HOSTILE_NAMES[:2]}"}
+    row |= {"needed": "tissue or organoid", "example": "tissue", "where": "column of the sheet"}
+    write_table(pd.DataFrame([row, row]), directory / f"{group}.cellxgene_missing.tsv")
 
 
 def _write_differential(directory: Path, group: str, genes: list[str]) -> None:

@@ -182,7 +182,7 @@ def test_what_is_missing_is_named(group, tmp_path, capsys):
     moved = copied(group, tmp_path)
     (moved / "composition_test.tsv").touch()
     (tmp_path / "pipeline_info").mkdir()
-    parameters = {"markers": "sets.tsv", "export": "seurat,h5mu"}
+    parameters = {"markers": "sets.tsv", "export": "seurat,h5mu,cellxgene"}
     write_json(parameters, tmp_path / "pipeline_info" / "params.json")
     with pytest.raises(InputError, match="is not found"):
         recut(moved, n_clusters=3)
@@ -191,6 +191,7 @@ def test_what_is_missing_is_named(group, tmp_path, capsys):
     recut(moved, n_clusters=3, markers=sets)
     assert len(read_table(moved.parent / "G.n_clusters_3" / "annotation.tsv")) == 3
     assert (moved.parent / "G.n_clusters_3" / "G.seurat.rds").stat().st_size > 1000
+    assert (moved.parent / "G.n_clusters_3" / "cellxgene_missing.tsv").stat().st_size > 100
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("G: 3 clusters in place of 4, see ")
     assert second.endswith("that takes a run with --n_clusters: composition_test.tsv")

@@ -74,6 +74,7 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "samplesheet",
         "parameters",
         "versions",
+        "cellxgene",
         "methods",
         "reopening",
     ]

@@ -31,6 +31,7 @@ from .clustered import (
 )
 from .distances import sample_distances
 from .mixing import mixing
+from .ontology import ONTOLOGY_ID
 from .shares import apart
 
 CONFIDENCE = "cluster_confidence"
@@ -142,7 +143,7 @@ def annotated_data(
     umap
         Columns barcode, umap_1, umap_2, and `UNCORRECTED_UMAP` where batches were corrected.
     annotation
-        Columns cluster and cell_type, among others.
+        Columns cluster and cell_type, among others; ids of the Cell Ontology go into ``obs``.
 
     Returns
     -------
@@ -154,6 +155,9 @@ def annotated_data(
     types = annotation.set_index("cluster")["cell_type"]
     obs = adata.obs.copy()
     obs[CELL_TYPE] = pd.Categorical(obs[CLUSTER].astype(str).map(types))
+    if ONTOLOGY_ID in annotation:
+        ids = annotation.set_index("cluster")[ONTOLOGY_ID].astype(object)
+        obs[ONTOLOGY_ID] = pd.Categorical(obs[CLUSTER].astype(str).map(ids))
     coordinates = umap.set_index("barcode").loc[adata.obs_names]
     pictures = {"X_umap": ["umap_1", "umap_2"], UNCORRECTED_PICTURE: list(UNCORRECTED_UMAP)}
     return ad.AnnData(

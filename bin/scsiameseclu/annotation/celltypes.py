@@ -29,6 +29,7 @@ from ..steps import Step
 from .agreement import UNKNOWN, with_reference
 from .clustered import CLUSTER, PLACED_TYPE, clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
+from .ontology import with_ontology_ids
 from .symbols import gene_symbols
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def celltypes(
 
     With a reference also reference_type, reference_score, reference_similarity and
     reference_agrees. Cells that were placed into an earlier result keep its cell types.
+    The last column has the types' ids in the Cell Ontology.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def celltypes(
     if reference is not None:
         dtype = {"cluster": str, "reference_type": str}
         table = with_reference(table, read_table(reference, dtype=dtype))
-    write_table(table, f"{prefix}.annotation.tsv")
+    write_table(with_ontology_ids(table, tissue), f"{prefix}.annotation.tsv")
 
 
 def annotate_clusters(

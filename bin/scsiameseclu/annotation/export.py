@@ -1,4 +1,4 @@
-"""The group's annotated data for other tools: Seurat, SingleCellExperiment, MuData."""
+"""The group's annotated data for other tools: Seurat, SingleCellExperiment, MuData, CELLxGENE."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from ..contracts import GUIDE, HASHTAG, PROTEIN
 from ..files import make_plain
 from ..steps import Step
+from .cellxgene import write_cellxgene
 from .clustered import CLUSTER, RUN
 from .r_objects.parts import NORMALIZED
 from .r_objects.seurat import seurat_object
@@ -23,12 +24,13 @@ _MODALITIES = {PROTEIN: "prot", HASHTAG: "hto", GUIDE: "gdo"}
 
 
 def export(
-    *, prefix: str, annotated: Path, formats: list[Literal["seurat", "sce", "h5mu"]]
+    *, prefix: str, annotated: Path, formats: list[Literal["seurat", "sce", "h5mu", "cellxgene"]]
 ) -> None:
     """Write the annotated data of a group for other tools.
 
     Writes ``<prefix>.seurat.rds``, ``<prefix>.sce.rds`` and, where features were counted beside
-    genes, ``<prefix>.h5mu``, as far as they are asked for.
+    genes, ``<prefix>.h5mu``, as far as they are asked for; for CELLxGENE see
+    :func:`.cellxgene.write_cellxgene`.
 
     Parameters
     ----------
@@ -39,6 +41,10 @@ def export(
     formats
         Which files to write.
     """
+    if "cellxgene" in formats:
+        write_cellxgene(prefix=prefix, annotated=annotated)
+    if set(formats) == {"cellxgene"}:
+        return  # the others need all counts in memory
     adata = ad.read_h5ad(annotated)
     run = adata.uns[RUN]
     if "seurat" in formats:

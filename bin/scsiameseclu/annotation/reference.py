@@ -33,6 +33,7 @@ from ..intake.gene_ids import without_versions
 from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
+from .ontology import ONTOLOGY_ID, REFERENCE_ID, ids_of_types
 from .symbols import gene_symbols
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def reference(
 ) -> None:
     """Write ``<prefix>.reference.tsv``.
 
-    Its columns are cluster, reference_type, reference_score and reference_similarity.
+    Its columns are cluster, reference_type, reference_score and reference_similarity, and
+    reference_type_ontology_term_id where the reference has ids of the Cell Ontology.
 
     Parameters
     ----------
@@ -83,8 +85,12 @@ def reference(
     seed
         Seed of the cross-validation.
     """
+    known = ad.read_h5ad(labelled)
     with clustered(expression, clustering) as adata:
-        table = transfer_labels(adata, ad.read_h5ad(labelled), seed=seed)
+        table = transfer_labels(adata, known, seed=seed)
+    if ONTOLOGY_ID in known.obs:
+        ids = ids_of_types(known.obs[LABEL], known.obs[ONTOLOGY_ID])
+        table[REFERENCE_ID] = table["reference_type"].map(ids)
     write_table(table, f"{prefix}.reference.tsv")
 
 
@@ -105,7 +111,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     Returns
     -------
     AnnData with ``X`` raw counts (CSR, integer), ``obs['label']`` (categorical) and the symbols as
-    names of the genes.
+    names of the genes; ``obs['cell_type_ontology_term_id']`` where the file has it.
 
     Raises
     ------
@@ -125,6 +131,8 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
         )
     kept &= _thinned(labels)
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
+    if ONTOLOGY_ID in found.obs:
+        obs[ONTOLOGY_ID] = pd.Categorical(found.obs[ONTOLOGY_ID].astype(object)[kept].astype(str))
     counts, symbols = _counts(found, path)
     return ad.AnnData(counts[kept], obs=obs, var=pd.DataFrame(index=symbols.astype(str)))
 

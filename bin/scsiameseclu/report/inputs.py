@@ -62,6 +62,7 @@ _FILES = {
     "subclusters": "subclusters.tsv",
     "submarkers": "submarkers.tsv",
     "division": "subclusters.json",
+    "cellxgene": "cellxgene_missing.tsv",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -174,6 +175,7 @@ class Group:
     guides: pd.DataFrame
     subclusters: pd.DataFrame
     submarkers: pd.DataFrame
+    cellxgene: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics

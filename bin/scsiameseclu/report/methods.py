@@ -29,6 +29,8 @@ _FORMATS = {
     "seurat": "as Seurat objects (Hao et al., 2024)",
     "sce": "as SingleCellExperiments (Amezquita et al., Nat Methods 17, 137, 2020)",
     "h5mu": "as MuData (Bredikhin et al., Genome Biol 23, 42, 2022)",
+    "cellxgene": "by the schema of CZ CELLxGENE (CZI Cell Science Program et al., Nucleic Acids "
+    "Res 53, D886-D900, 2025)",
 }
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 

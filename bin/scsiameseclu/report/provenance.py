@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import methods, reopening
-from .content import Column, Section, columns_of, table_section, text
+from .content import Column, Section, columns_of, first_rows, table_section, text
 from .inputs import Group, Run
+
+_MOST_LACKING = 100
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -17,6 +19,7 @@ def sections(run: Run) -> Iterator[Section]:
     yield from _resources(run)
     yield from _parameters(run)
     yield from _versions(run)
+    yield from _submission(run)
     yield from methods.sections(run)
     yield from reopening.sections(run)
 
@@ -76,6 +79,18 @@ def _device(group: Group, run: Run) -> str:
         if (used, run.parameters.get("device")) == ("cpu", "auto")
         else used
     )
+
+
+def _submission(run: Run) -> Iterator[Section]:
+    """Return what the files for CELLxGENE lack; nothing where there are none, or all is there."""
+    rows = {
+        f"{group.label}, {number} {text(row['field'])}": row.to_dict()
+        for group in run.finished
+        for number, (_, row) in enumerate(group.cellxgene.iterrows(), start=1)
+    }
+    if rows:
+        drawn, shown = first_rows(rows, _MOST_LACKING)
+        yield table_section("cellxgene", drawn, shown=shown)
 
 
 def _parameters(run: Run) -> Iterator[Section]:

@@ -96,6 +96,8 @@ def _annotated(folder: Path) -> Path:
     if not folder.is_dir():
         raise no_result(folder, "there is no such folder")
     files = sorted(set(folder.glob("*.h5ad")) - {folder / PSEUDOBULK})
+    submissions = {path.with_suffix(".cellxgene.h5ad") for path in files}
+    files = [path for path in files if path not in submissions]
     if len(files) != 1 or not (folder / SUMMARY).is_file():
         raise no_result(folder, f"it has no {SUMMARY} or no <group>.h5ad")
     if not (folder / MODEL).is_file():

@@ -31,14 +31,16 @@ if TYPE_CHECKING:
 
 _MADE_FROM_CLUSTERS = (
     "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
-    "cluster_uncorrected cell_type"
+    "cluster_uncorrected cell_type "
+    "cell_type_ontology_term_id"
 )
 """Columns of ``obs`` that a group has not before it is clustered."""
-NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds")
+NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds", "cellxgene.h5ad")
 PUBLISHED = (
     *(MODEL, SUMMARY, HISTORY, "clusters.tsv", "markers.tsv", "annotation.tsv", "composition.tsv"),
     *("metrics.json", "mixing.json", "sample_distances.tsv", "contingency.tsv", "modalities.json"),
     *("protein_markers.tsv", "protein_profiles.tsv", "hashtags.tsv", "guides.tsv"),
+    "cellxgene_missing.tsv",
 )
 """Files of a group that are made anew, as far as the run made them."""
 NEEDS_A_RUN = (

@@ -92,9 +92,14 @@ workflow ANNOTATION {
         .join(modalities)
         .join(subclusters)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
+    def lacking = channel.empty()
     if (params.export) {
         ANNOTATION_EXPORT(ANNOTATION_ASSEMBLE.out.annotated, code)
         at_choice = at_choice.mix(ANNOTATION_EXPORT.out.failure)
+        // Only where there is such a table does the report wait for the export.
+        if (params.export.tokenize(',').contains('cellxgene')) {
+            lacking = ANNOTATION_EXPORT.out.missing
+        }
     }
 
     emit:
@@ -105,6 +110,7 @@ workflow ANNOTATION {
         .mix(ANNOTATION_MARKERS.out.markers)
         .mix(found_types)
         .mix(differences, divided)
+        .mix(lacking)
         .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)

@@ -33,7 +33,7 @@ def codeOf(stage) {
     def folders = withImported(stage).collect { name -> root.resolve(name) }
     def sources = shared + folders.collectMany { folder -> filesBelow(folder) }
     def texts = sources
-        .findAll { source -> source.name ==~ /.*\.(py|md|R|yml)/ }
+        .findAll { source -> source.name ==~ /.*\.(py|md|R|yml|tsv)/ }
         .collect { source -> "${root.relativize(source)}\n${source.text}".toString() }
     texts.sort().join('\n').md5()
 }

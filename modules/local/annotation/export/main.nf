@@ -9,6 +9,8 @@ process ANNOTATION_EXPORT {
 
     output:
     tuple val(meta), path("${meta.id}.{seurat.rds,sce.rds,h5mu}"), optional: true, emit: exported
+    tuple val(meta), path("${meta.id}.cellxgene.h5ad"), optional: true,            emit: submission
+    tuple val(meta), path("${meta.id}.cellxgene_missing.tsv"), optional: true,     emit: missing
     path("*.failure.json"), optional: true,                                        emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
@@ -24,5 +26,6 @@ process ANNOTATION_EXPORT {
     stub:
     """
     touch '${meta.id}.seurat.rds' '${meta.id}.sce.rds' versions.yml
+    touch '${meta.id}.cellxgene.h5ad' '${meta.id}.cellxgene_missing.tsv'
     """
 }
