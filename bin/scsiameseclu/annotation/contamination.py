@@ -85,8 +85,8 @@ def find_markers(clustered: Clustered, profile: Floats, lowest: float) -> NDArra
     """Return the genes that are specific to a cluster and plentiful in the ambient RNA, best first.
 
     Specific are those with a tf-idf of at least 1 that are more frequent in the cluster by a
-    hypergeometric test (Benjamini and Hochberg's rate over all genes, those that are not specific
-    or not plentiful taken for 1, so that it is not asked for them).
+    hypergeometric test (Benjamini and Hochberg's rate over all genes, those with a lower tf-idf
+    taken for 1, so that they need no test).
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ def find_markers(clustered: Clustered, profile: Floats, lowest: float) -> NDArra
         Share that a gene must exceed.
     """
     tfidf, detected = specificity(clustered), clustered.detected
-    rows, genes = np.nonzero((tfidf >= TFIDF) & (profile > lowest))
+    rows, genes = np.nonzero(tfidf >= TFIDF)
     p_values = np.ones(tfidf.shape)
     n_cells, everywhere = int(clustered.n_cells.sum()), detected.sum(axis=0)
     p_values[rows, genes] = hypergeom.sf(
         detected[rows, genes] - 1, n_cells, everywhere[genes], clustered.n_cells[rows]
     ).clip(0, 1)
     fdr = false_discovery_control(p_values, axis=1, method="bh")
-    best = np.where(fdr < MARKER_FDR, tfidf, 0).max(axis=0)
+    best = np.where((fdr < MARKER_FDR) & (profile > lowest), tfidf, 0).max(axis=0)
     order = np.argsort(-best, kind="stable")[:MOST_MARKERS]
     return np.asarray(order[best[order] >= TFIDF])
 

@@ -62,6 +62,8 @@ _FILES = {
     "subclusters": "subclusters.tsv",
     "submarkers": "submarkers.tsv",
     "division": "subclusters.json",
+    "ambient": "ambient.tsv",
+    "ambient_genes": "ambient_genes.tsv",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -174,6 +176,8 @@ class Group:
     guides: pd.DataFrame
     subclusters: pd.DataFrame
     submarkers: pd.DataFrame
+    ambient: pd.DataFrame
+    ambient_genes: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics
