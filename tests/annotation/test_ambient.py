@@ -18,13 +18,13 @@ from scsiameseclu.files import read_table, set_settings, write_h5ad, write_table
 
 from .conftest import write_group
 
-N_OWN, N_GENES, DEPTH = 15, 1000, 1500
+N_OWN, N_GENES, DEPTH = 15, 1000, 3000
 HOSTILE = "=cmd|' <script>\"$(x)\t"
 SOUPX = Path(__file__).resolve().parents[3] / "shared/datasets/raw_formats/soupx_toy"
 
 
 def contaminated(
-    share: float, *, seed: int = 0, sizes: tuple[int, ...] = (900, 240, 180)
+    share: float, *, seed: int = 0, sizes: tuple[int, ...] = (800, 100, 80)
 ) -> tuple[ad.AnnData, np.ndarray]:
     """Return cells of types with markers of their own and ambient RNA, and the ambient profile."""
     rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def contaminated(
 
 
 def _as_group(counts: np.ndarray, codes: np.ndarray) -> ad.AnnData:
-    genes = [HOSTILE, *(f"G{i}" for i in range(1, counts.shape[1]))]
+    genes = [*(f"G{i}" for i in range(1, counts.shape[1])), HOSTILE]
     samples = ["two.x" if i % 8 == 0 else "one" for i in range(len(codes))]
     names = [f"{sample}_c{i}" for i, sample in enumerate(samples)]
     obs = pd.DataFrame(
@@ -92,7 +92,8 @@ def _in_folder(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.25])
 def test_a_planted_share_is_found(share):
     cells, profile = contaminated(share)
-    table = run(cells, np.random.default_rng(1).poisson(50_000 * profile))
+    soup = np.random.default_rng(1).poisson(50_000 * profile)
+    table = run(cells, soup)
     one = table.loc["one"]
     assert abs(one["contamination"] - share) < 0.03
     assert one["low"] <= one["contamination"] <= one["high"]
@@ -101,7 +102,7 @@ def test_a_planted_share_is_found(share):
     assert "without its empty droplets" in table.loc["two.x", "note"]
     # The names are the user's, whatever is in them.
     genes = read_table("g.ambient_genes.tsv", dtype={"gene": str})
-    assert genes["gene"][0] == cells.var_names[profile.argmax()]
+    assert genes["gene"][0] == cells.var_names[soup.argmax()]
     assert HOSTILE in set(genes["gene"])
 
 
@@ -135,7 +136,7 @@ def test_corrected_counts_lack_what_is_ambient():
     first = one & (found.obs["cluster"] == "0").to_numpy()
     own, others = slice(0, N_OWN), slice(N_OWN, 3 * N_OWN)
     assert corrected[first][:, others].sum() < 0.2 * raw[first][:, others].sum()
-    assert corrected[first][:, own].sum() > 0.8 * raw[first][:, own].sum()
+    assert corrected[first][:, own].sum() > 0.7 * raw[first][:, own].sum()
     assert ((corrected >= 0) & (corrected <= raw)).all()
 
 
@@ -146,13 +147,13 @@ def test_markers_say_what_they_owe_to_ambient_rna():
     assert list(table) == [
         *("cluster", "gene", "avg_log2FC", "ambient_share", "avg_log2FC_corrected")
     ]
-    row = table[(table["cluster"] == "0") & (table["gene"] == "G3")].iloc[0]
-    inside = ((cells.obs["sample"] == "one") & (cells.obs["cluster"] == "0")).to_numpy()
+    row = table[(table["cluster"] == "1") & (table["gene"] == "G21")].iloc[0]
+    inside = ((cells.obs["sample"] == "one") & (cells.obs["cluster"] == "1")).to_numpy()
     counts = cells.layers["counts"][inside].toarray()
-    expected = share * counts.sum() * profile[3] / counts[:, 3].sum()
+    expected = share * counts.sum() * profile[20] / counts[:, 20].sum()
     assert row["ambient_share"] == pytest.approx(expected, abs=1e-4)
     # Without the counts that leak into the others, a marker stands out more.
-    own = table[table["gene"].isin([f"G{i}" for i in range(1, 3 * N_OWN)])]
+    own = table[table["gene"].isin([f"G{i}" for i in range(1, 3 * N_OWN + 1)])]
     assert (own["avg_log2FC_corrected"] > own["avg_log2FC"]).all()
 
 
