@@ -18,13 +18,13 @@ from scsiameseclu.files import read_table, set_settings, write_h5ad, write_table
 
 from .conftest import write_group
 
-N_OWN, N_GENES, DEPTH = 15, 1000, 3000
+N_OWN, N_GENES, DEPTH = 15, 1000, 1500
 HOSTILE = "=cmd|' <script>\"$(x)\t"
 SOUPX = Path(__file__).resolve().parents[3] / "shared/datasets/raw_formats/soupx_toy"
 
 
 def contaminated(
-    share: float, *, seed: int = 0, sizes: tuple[int, ...] = (800, 100, 80)
+    share: float, *, seed: int = 0, sizes: tuple[int, ...] = (600, 80, 60)
 ) -> tuple[ad.AnnData, np.ndarray]:
     """Return cells of types with markers of their own and ambient RNA, and the ambient profile."""
     rng = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def _in_folder(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.25])
 def test_a_planted_share_is_found(share):
     cells, profile = contaminated(share)
-    soup = np.random.default_rng(1).poisson(50_000 * profile)
+    soup = np.random.default_rng(1).poisson(1_000_000 * profile)
     table = run(cells, soup)
     one = table.loc["one"]
     assert abs(one["contamination"] - share) < 0.03
@@ -108,12 +108,12 @@ def test_a_planted_share_is_found(share):
 
 def test_nothing_planted_is_the_least():
     cells, profile = contaminated(0.0)
-    assert run(cells, 50_000 * profile).loc["one", "contamination"] <= 0.02
+    assert run(cells, 1_000_000 * profile).loc["one", "contamination"] <= 0.02
 
 
 def test_corrected_counts_lack_what_is_ambient():
     cells, profile = contaminated(0.25)
-    table = run(cells, 50_000 * profile, mode="correct")
+    table = run(cells, 1_000_000 * profile, mode="correct")
     assert read_table("g.ambient_markers.tsv")["avg_log2FC_corrected"].notna().all()
     umap = pd.DataFrame({"barcode": cells.obs_names, "umap_1": 0.0, "umap_2": 0.0})
     write_table(umap, "g.umap.tsv")
@@ -142,7 +142,7 @@ def test_corrected_counts_lack_what_is_ambient():
 
 def test_markers_say_what_they_owe_to_ambient_rna():
     cells, profile = contaminated(0.25)
-    share = run(cells, 50_000 * profile, mode="correct").loc["one", "contamination"]
+    share = run(cells, 1_000_000 * profile, mode="correct").loc["one", "contamination"]
     table = read_table("g.ambient_markers.tsv", dtype={"cluster": str, "gene": str})
     assert list(table) == [
         *("cluster", "gene", "avg_log2FC", "ambient_share", "avg_log2FC_corrected")
@@ -166,7 +166,7 @@ def test_markers_say_what_they_owe_to_ambient_rna():
 )
 def test_what_cannot_be_estimated_is_said(sizes, empty, reason):
     cells, profile = contaminated(0.1, sizes=sizes)
-    one = run(cells, np.zeros(N_GENES) if empty else 50_000 * profile, mode="correct").loc["one"]
+    one = run(cells, np.zeros(N_GENES) if empty else 1_000_000 * profile, mode="correct").loc["one"]
     assert np.isnan(one["contamination"])
     assert reason in one["note"]
     assert (ad.read_h5ad("g.ambient.h5ad").X == 1).all()

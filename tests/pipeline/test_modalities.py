@@ -30,6 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     header, pool, screen = (folder / "samplesheet.csv").read_text().splitlines()
     (folder / "samplesheet.csv").write_text(f"{header},cells\n{pool},\n{screen},my cells.txt\n")
     options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
+    options += ("--ambient", "correct")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
         folder, "--input", folder / "samplesheet.csv", *options, "--subcluster", chosen
@@ -95,6 +96,23 @@ def test_the_group_is_archived(run: Run) -> None:
     assert packed == {str(path.relative_to(run.results)): path.read_bytes() for path in files}
     assert "archives/blood.tar" in (run.results / "checksums.sha256").read_text()
     assert "archives/blood.tar" in (run.results / "README.html").read_text()
+
+
+def test_ambient_rna_is_estimated_and_corrected_beside_the_counts(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    table = pd.read_csv(folder / "ambient.tsv", sep="\t").set_index("sample")
+    assert (table["n_droplets_in_profile"] > 0).all()
+    adata = ad.read_h5ad(folder / "blood.h5ad")
+    corrected, counts = adata.layers["ambient_corrected"], adata.layers["counts"]
+    for sample, share in table["contamination"].fillna(0).items():
+        inside = (adata.obs["sample"] == sample).to_numpy()
+        left = corrected[inside].sum() / counts[inside].sum()
+        assert abs(left - (1 - share)) < 0.02
+    markers = pd.read_csv(folder / "ambient_markers.tsv", sep="\t")
+    assert {"ambient_share", "avg_log2FC_corrected"} <= set(markers)
+    assert (folder / "ambient_genes.tsv").exists()
+    assert "Ambient RNA" in (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert not list(folder.glob("*ambient.h5ad"))
 
 
 def test_every_barcode_of_the_pool_is_accounted_for(run: Run) -> None:
