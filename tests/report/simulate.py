@@ -389,8 +389,8 @@ def _write_ambient(directory: Path, group: str, samples: list[str], plan: Plan) 
         {
             "sample": samples,
             "n_droplets_in_profile": [4321] + [0] * n_unknown,
-            "contamination": [0.31] + [None] * n_unknown,
-            "low": [0.2] + [None] * n_unknown,
+            "contamination": [0.31 if plan.hostile else 0.12] + [None] * n_unknown,
+            "low": [0.1] + [None] * n_unknown,
             "high": [0.4] + [None] * n_unknown,
             "top_genes": [f"{gene}, LYZ"] + [""] * n_unknown,
             "note": [""] + ["No estimate: the sample came without its empty droplets."] * n_unknown,
