@@ -93,11 +93,10 @@ workflow ANNOTATION {
     def leaky = clustered.filter { group -> params.ambient != 'none' && group[0].n_droplets }
     def marked = leaky.join(ANNOTATION_MARKERS.out.markers)
     ANNOTATION_AMBIENT(withSoups(marked, soups), code)
-    def is_corrected = { meta -> params.ambient == 'correct' && meta.n_droplets }
     def corrections = clustered
-        .filter { group -> !is_corrected(group[0]) }
+        .filter { group -> !isCorrected(group[0]) }
         .map { group -> [group[0], []] }
-        .mix(ANNOTATION_AMBIENT.out.shares.filter { group -> is_corrected(group[0]) })
+        .mix(ANNOTATION_AMBIENT.out.shares.filter { group -> isCorrected(group[0]) })
 
     def found = clustered
         .join(ANNOTATION_UMAP.out.umap)
@@ -140,6 +139,10 @@ def withCells(groups, cells) {
         .map { meta, _expression, clustering -> [meta.id, meta, clustering] }
         .join(cells)
         .map { _id, meta, clustering, members -> [meta, members, clustering] }
+}
+
+def isCorrected(meta) {
+    params.ambient == 'correct' && meta.n_droplets
 }
 
 // Each group with what the empty droplets of its samples hold.
