@@ -28,7 +28,8 @@ workflow SCSIAMESECLU {
     CLUSTERING(expression, INTAKE.out.samples)
     def clustering = CLUSTERING.out.clustering
     def cells = byGroup(QUALITY.out.cells)
-    ANNOTATION(expression, clustering, gold_standard, INTAKE.out.samples, cells)
+    def soups = byGroup(QUALITY.out.soups)
+    ANNOTATION(expression, clustering, gold_standard, INTAKE.out.samples, cells, soups)
     EVALUATION(expression, clustering, CLUSTERING.out.summary, ANNOTATION.out.annotated)
     def benchmarked = channel.empty()
     if (params.benchmark) {

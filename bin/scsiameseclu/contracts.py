@@ -27,6 +27,8 @@ PROTEIN, HASHTAG, GUIDE = "protein", "hashtag", "guide"
 known."""
 CLR = "protein_clr"
 """Key of ``obsm`` with the normalized counts of proteins."""
+SOUP_COUNTS = "soup_counts"
+"""Column of ``var`` of ``<sample>.soup.h5ad``: counts of each gene in the empty droplets."""
 LISTED = "listed"
 """Column of ``obs`` that is there where a list of cells was given: which barcodes are on it."""
 
@@ -123,12 +125,14 @@ class Size(TypedDict):
     """``<id>.size.json``: by it later tasks ask for memory; `n_values` are the nonzero counts.
 
     `n_captured` is there where proteins, hashtags or guides came with the counts: how many of them.
+    `n_droplets` is there where empty droplets did.
     """
 
     n_cells: int
     n_genes: int
     n_values: int
     n_captured: NotRequired[int]
+    n_droplets: NotRequired[int]
 
 
 class GroupMemory(TypedDict):

@@ -190,15 +190,24 @@ def _is_text(values: pd.Series[Any] | pd.Index[Any]) -> bool:
 
 
 def write_size(
-    path: Path | str, *, n_cells: int, n_genes: int, n_values: int, n_captured: int = 0
+    path: Path | str,
+    *,
+    n_cells: int,
+    n_genes: int,
+    n_values: int,
+    n_captured: int = 0,
+    n_droplets: int = 0,
 ) -> None:
     """Write the size of counts, `n_values` of them nonzero, by which later tasks ask for memory.
 
-    `n_captured` proteins, hashtags and guides, if any, came with the genes.
+    `n_captured` proteins, hashtags and guides, if any, came with the genes, and `n_droplets` empty
+    droplets with the cells.
     """
     size: Size = {"n_cells": n_cells, "n_genes": n_genes, "n_values": n_values}
     if n_captured:
         size["n_captured"] = n_captured
+    if n_droplets:
+        size["n_droplets"] = n_droplets
     write_json(size, path)
 
 

@@ -43,6 +43,7 @@ MAY_LOAD = {
     "intake read_counts": ANNOTATED,
     "quality filter": ANNOTATED,
     "annotation markers": ANNOTATED,
+    "annotation ambient": ANNOTATED,
     "annotation modalities": ANNOTATED,
     "annotation celltypes": ANNOTATED,
     "annotation differential": ANNOTATED,

@@ -114,8 +114,22 @@ def draw(name: str) -> tuple[make_demo.Drawn, list[str], list[str], list[str]]:
     return whole, [*ids, *names], [*symbols, *names], ["Gene Expression"] * len(ids) + types
 
 
-def make(folder: Path) -> None:
-    """Write both samples, their truth and the samplesheet into `folder`."""
+def with_droplets(drawn: make_demo.Drawn, n_droplets: int) -> make_demo.Drawn:
+    """Return a sample with empty droplets, 40 counts of the mean of all barcodes in each."""
+    rng = np.random.default_rng(11)
+    profile = np.asarray(drawn.counts.sum(axis=0)).ravel() / drawn.counts.sum()
+    droplets = sparse.csr_matrix(rng.poisson(40 * profile, (n_droplets, len(profile))))
+    counts = sparse.vstack([drawn.counts, droplets], format="csr", dtype=np.int32)
+    letters = np.array(list("ACGT"))[rng.integers(4, size=(n_droplets, 15))]
+    barcodes = [*drawn.barcodes, *(f"N{''.join(row)}-1" for row in letters)]
+    return make_demo.Drawn(counts, barcodes, drawn.truth)
+
+
+def make(folder: Path, *, n_droplets: int = 0) -> None:
+    """Write both samples, their truth and the samplesheet into `folder`.
+
+    ``screen`` has so many empty droplets besides, which are not in its truth.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     writers = {
         "pool": ("pool.h5", make_demo.write_10x_hdf5),
@@ -123,6 +137,8 @@ def make(folder: Path) -> None:
     }
     for name, (file, write) in writers.items():
         drawn, ids, symbols, types = draw(name)
+        if name == "screen":
+            drawn = with_droplets(drawn, n_droplets)
         write(drawn, symbols, ids, folder / file, types=types)
         drawn.truth.to_csv(folder / f"{name}.truth.csv", index=False, lineterminator="\n")
     (folder / "samplesheet.csv").write_text(SHEET)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.pipeline
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run the pipeline on both samples; of the second, the cells are given."""
     folder = tmp_path_factory.mktemp("multimodal")
-    make_multimodal.make(folder)
+    make_multimodal.make(folder, n_droplets=1500)
     truth = pd.read_csv(folder / "screen.truth.csv")
     cells = truth.loc[truth["state"] == "singlet", "barcode"]
     (folder / "my cells.txt").write_text("\n".join(cells))
@@ -33,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         f"{header},cells,sex\n{pool},,F\n{screen}{MARKS},my cells.txt,unknown\n"
     )
     options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
+    options += ("--ambient", "correct")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
         folder,
@@ -105,6 +106,26 @@ def test_the_group_is_archived(run: Run) -> None:
     assert packed == {str(path.relative_to(run.results)): path.read_bytes() for path in files}
     assert "archives/blood.tar" in (run.results / "checksums.sha256").read_text()
     assert "archives/blood.tar" in (run.results / "README.html").read_text()
+
+
+def test_ambient_rna_is_estimated_and_corrected_beside_the_counts(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    table = pd.read_csv(folder / "ambient.tsv", sep="\t").set_index("sample")
+    assert table["n_droplets_in_profile"]["pool"] == 0
+    assert 1490 <= table["n_droplets_in_profile"]["screen"] <= 1510
+    # Nothing is planted.
+    assert 0.01 <= table["contamination"]["screen"] < 0.15
+    adata = ad.read_h5ad(folder / "blood.h5ad")
+    corrected, counts = adata.layers["ambient_corrected"], adata.layers["counts"]
+    for sample, share in table["contamination"].fillna(0).items():
+        inside = (adata.obs["sample"] == sample).to_numpy()
+        left = corrected[inside].sum() / counts[inside].sum()
+        assert abs(left - (1 - share)) < 0.02
+    markers = pd.read_csv(folder / "ambient_markers.tsv", sep="\t")
+    assert {"ambient_share", "avg_log2FC_corrected"} <= set(markers)
+    assert (folder / "ambient_genes.tsv").exists()
+    assert "Ambient RNA" in (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert not list(folder.glob("*ambient.h5ad"))
 
 
 def test_every_barcode_of_the_pool_is_accounted_for(run: Run) -> None:

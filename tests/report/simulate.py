@@ -322,6 +322,7 @@ def _write_group(
     halved = np.where((found % 2 == 0) & (k > 1) & (rng.random(n) < 0.4), found + k, found)
     cells["cluster_fine"] = np.unique(halved, return_inverse=True)[1].astype(str)
     write_table(cells, directory / f"{group}.clusters.tsv")
+    _write_ambient(directory, group, list(samples), plan)
     angle = 2 * np.pi * truth / k
     places = 6 * np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 1, (n, 2))
     umap = pd.DataFrame(
@@ -389,6 +390,26 @@ def _write_group(
         table = pd.crosstab(labels, cells["cluster"]).reset_index()
         table.columns = [str(column) for column in table.columns]
         write_table(table, directory / f"{group}.contingency.tsv")
+
+
+def _write_ambient(directory: Path, group: str, samples: list[str], plan: Plan) -> None:
+    """Write the ambient RNA of a group whose first sample leaks; of the others nothing is known."""
+    n_unknown = len(samples) - 1
+    gene = HOSTILE_NAMES[0] if plan.hostile else "HBB"
+    table = pd.DataFrame(
+        {
+            "sample": samples,
+            "n_droplets_in_profile": [4321] + [0] * n_unknown,
+            "contamination": [0.31 if plan.hostile else 0.12] + [None] * n_unknown,
+            "low": [0.1] + [None] * n_unknown,
+            "high": [0.4] + [None] * n_unknown,
+            "top_genes": [f"{gene}, LYZ"] + [""] * n_unknown,
+            "note": [""] + ["No estimate: the sample came without its empty droplets."] * n_unknown,
+        }
+    )
+    write_table(table, directory / f"{group}.ambient.tsv")
+    genes = {"sample": samples[0], "gene": [gene, "LYZ"], "share_of_ambient": [0.05, 0.02]}
+    write_table(pd.DataFrame(genes), directory / f"{group}.ambient_genes.tsv")
 
 
 def _write_batches(directory: Path, group: str, cells: pd.DataFrame) -> None:

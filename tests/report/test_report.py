@@ -52,6 +52,7 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "distribution_n_genes_by_counts",
         "doublet_scores",
         "variable_genes",
+        "ambient",
         "batch_correction",
         "batch_mixing",
         "batch_concordance",

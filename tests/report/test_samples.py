@@ -15,8 +15,10 @@ CHAPTER = {"batch_correction", "batch_mixing", "batch_concordance", "umap_correc
 
 
 def chapter(outputs) -> set[str]:
+    """Return its sections but the one on ambient RNA, which any group may have."""
     sections = [path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")]
-    return {name for name in sections if content(outputs, name)["parent_id"] == "samples"}
+    found = {name for name in sections if content(outputs, name)["parent_id"] == "samples"}
+    return found - {"ambient"}
 
 
 def pictures(outputs) -> list[list[dict]]:

@@ -33,6 +33,7 @@ from .distances import sample_distances
 from .mixing import mixing
 from .ontology import ONTOLOGY_ID
 from .shares import apart
+from .subtraction import add_corrected
 
 CONFIDENCE = "cluster_confidence"
 CELL_TYPE = "cell_type"
@@ -50,6 +51,7 @@ def assemble(
     annotation: Path,
     modalities: Path | None = None,
     subclusters: Path | None = None,
+    ambient: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -75,6 +77,9 @@ def assemble(
     subclusters
         ``<group>.cluster_sub.tsv``, which becomes ``obs['cluster_sub']``. Default: no cluster was
         divided.
+    ambient
+        ``<group>.ambient.h5ad``, by which the layer ``ambient_corrected`` is made. Default: counts
+        are not corrected.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -93,6 +98,8 @@ def assemble(
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
         _write_annotated(adata, expression, f"{prefix}.h5ad")
+        if ambient is not None:
+            add_corrected(f"{prefix}.h5ad", ambient, adata.obs)
         write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
         write_table(composition(adata), f"{prefix}.composition.tsv")
         _write_samples(adata, prefix)

@@ -165,6 +165,15 @@ def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -
     return Joined(adata, [sample.X for sample in samples], places, narrow=genes == "inner")
 
 
+def places_among(genes: ad.AnnData, others: ad.AnnData) -> NDArray[np.intp]:
+    """Return where each gene of `genes` is among those of `others`, -1 where it is not.
+
+    They are matched as those of samples are (:func:`join`).
+    """
+    ours, theirs = _keys([genes, others], _common)[0]
+    return np.asarray(theirs.get_indexer(ours))
+
+
 def _name(sample: ad.AnnData) -> str:
     return str(settings(sample)["sample"])
 

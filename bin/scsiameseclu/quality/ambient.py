@@ -32,7 +32,7 @@ def ambient_profile(
     evenly, the probability that Good and Turing give to what was not seen: the number of genes seen
     once over the number of counts.
     """
-    ambient, seen = _gene_totals(counts[totals <= lower]), _gene_totals(counts) > 0
+    ambient, seen = gene_totals(counts, totals <= lower), gene_totals(counts) > 0
     unseen = (ambient == 0) & seen
     total = ambient.sum()
     # Where no gene was seen once, as if one had been: 0 would make any cell with the gene
@@ -49,10 +49,12 @@ def _parts(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
         yield counts[start : start + _ROWS]
 
 
-def _gene_totals(counts: sparse.csr_matrix) -> np.ndarray:
+def gene_totals(counts: sparse.csr_matrix, kept: np.ndarray | None = None) -> np.ndarray:
+    """Return the counts of each gene (float64) in all barcodes, or those that are `kept` (bool)."""
     total = np.zeros(counts.shape[1])
-    for rows in _parts(counts):
-        total += np.asarray(rows.sum(axis=0), dtype=np.float64).ravel()
+    for start, rows in zip(range(0, counts.shape[0], _ROWS), _parts(counts), strict=True):
+        some = rows if kept is None else rows[kept[start : start + _ROWS]]
+        total += np.asarray(some.sum(axis=0), dtype=np.float64).ravel()
     return total
 
 

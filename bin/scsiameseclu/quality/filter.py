@@ -27,6 +27,7 @@ from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .given_cells import GivenCells, cells_on_list, forced_cells
 from .ledger import count_removed, open_ledger, strike
 from .mad import tighten
+from .soup import write_soup
 from .species import count_species, species_counts
 from .thresholds import BOUNDS, Bounds
 
@@ -97,6 +98,8 @@ class Options(Bounds):
         Multiplexing Capture.
     min_guide_counts
         Counts of a guide from which on a cell has it.
+    ambient_profile
+        Whether the counts of the empty droplets are kept, if there are any.
     """
 
     mad_genes: float | None = None
@@ -106,6 +109,7 @@ class Options(Bounds):
     cell_calling: Literal["auto", "none"] = "auto"
     hashtags: str | None = None
     min_guide_counts: int = 5
+    ambient_profile: bool = True
 
 
 DEFAULTS = Options()
@@ -116,8 +120,9 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
 
     What the samplesheet says for this sample wins over the options. Writes
     ``<prefix>.healthy.h5ad``, ``<prefix>.filter_ledger.tsv.gz``, ``<prefix>.filter.json`` and
-    ``<prefix>.size.json``; where no cell is left, the final account
-    (``<prefix>.cell_ledger.tsv.gz``, ``<prefix>.qc.json``) before the failure is raised.
+    ``<prefix>.size.json``, of an unfiltered matrix ``<prefix>.soup.h5ad`` (what its empty droplets
+    hold); where no cell is left, the final account (``<prefix>.cell_ledger.tsv.gz``,
+    ``<prefix>.qc.json``) before the failure is raised.
 
     Parameters
     ----------
@@ -143,8 +148,13 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
         add_captured(healthy, adata.obsm[CAPTURED][kept], features, chosen["min_guide_counts"])
     write_h5ad(adata, f"{prefix}.healthy.h5ad", kept=kept, tables=healthy)
     n_values = int(adata.X.getnnz(axis=1)[kept].sum())
+    n_droplets = write_soup(prefix, adata, ledger) if options.ambient_profile else 0
     write_size(
-        f"{prefix}.size.json", n_cells=int(kept.sum()), n_genes=adata.n_vars, n_values=n_values
+        f"{prefix}.size.json",
+        n_cells=int(kept.sum()),
+        n_genes=adata.n_vars,
+        n_values=n_values,
+        n_droplets=n_droplets,
     )
     write_table(ledger, f"{prefix}.filter_ledger.tsv.gz")
     write_json(summary, f"{prefix}.filter.json")

@@ -63,6 +63,8 @@ _FILES = {
     "submarkers": "submarkers.tsv",
     "division": "subclusters.json",
     "cellxgene": "cellxgene_missing.tsv",
+    "ambient": "ambient.tsv",
+    "ambient_genes": "ambient_genes.tsv",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -176,6 +178,8 @@ class Group:
     subclusters: pd.DataFrame
     submarkers: pd.DataFrame
     cellxgene: pd.DataFrame
+    ambient: pd.DataFrame
+    ambient_genes: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics

@@ -120,6 +120,7 @@ def _benchmark(run: Run) -> dict[str, object]:
         else "",
         "formats": " and ".join(_exported(run)),
         **_divisions(run),
+        **_ambient(run),
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
@@ -178,6 +179,26 @@ def _divisions(run: Run) -> dict[str, str]:
     }
 
 
+def _ambient(run: Run) -> dict[str, str]:
+    """Return in how many samples the ambient share was estimated, and from where to where."""
+    shares = [
+        share
+        for group in run.finished
+        if len(group.ambient)
+        for share in group.ambient["contamination"].dropna()
+    ]
+    corrected = run.parameters.get("ambient") == "correct"
+    found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
+    return {
+        "leaky": _number_of(len(shares), "sample"),
+        "ambient_shares": f"{shares[0]:.1%}" if len(shares) == 1 else found,
+        "ambient_corrected": ", and counts without it were kept beside those as they came, from "
+        "which all results are"
+        if corrected
+        else "",
+    }
+
+
 def _sentences(run: Run) -> dict[str, str]:
     """Return slot of the template -> the sentence for it, none where there is nothing to say."""
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
@@ -215,6 +236,11 @@ def _sentences(run: Run) -> dict[str, str]:
         "hashtags": any(quality.get("hashtags") for quality in run.qualities),
         "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),
         "exported": bool(_exported(run)),
+        "ambient": any(
+            group.ambient["contamination"].notna().any()
+            for group in run.finished
+            if len(group.ambient)
+        ),
     }
     return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .ambient import share_of
 from .content import Rules, Section, columns_of, table_section
 from .inputs import Group, Run, Sample
 
@@ -34,6 +35,9 @@ LIMITS = {
     "median_genes": Limit(500, "Few genes per cell (median {:.0f})."),
     "pct_mt": Limit(10, "High mitochondrial share (median {:.1f} %).", above=True),
     "pct_doublets": Limit(15, "Many doublets ({:.1f} %).", above=True),
+    "pct_ambient": Limit(
+        20, "Caution: above 20 % ambient counts (estimated at {:.0f} %).", above=True
+    ),
     "stability": Limit(0.7, "The clusters change when cells are left out (stability {:.2f})."),
 }
 _LISTED, _NAMED = 4, 5
@@ -59,7 +63,8 @@ def judge(sample: Sample, group: Group) -> Verdict:
     if not group.finished:
         reason = group.failure.reason if group.failure else "no clusters were handed over."
         return Verdict("FAILED", (f"Its group {group.id} was not clustered: {reason}",))
-    reasons = tuple(_warnings(sample.quality, _numbers(sample.quality) | _of_group(group)))
+    numbers = _numbers(sample.quality) | _of_group(group) | _ambient(sample, group)
+    reasons = tuple(_warnings(sample.quality, numbers))
     return Verdict("WARN" if reasons else "OK", reasons)
 
 
@@ -91,6 +96,10 @@ def _of_group(group: Group) -> dict[str, Any]:
         "n_clusters": group.metrics.get("n_clusters"),
         "stability": group.metrics.get("stability_ari"),
     }
+
+
+def _ambient(sample: Sample, group: Group) -> dict[str, Any]:
+    return {"pct_ambient": share_of(group, sample)}
 
 
 def _warnings(quality: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -127,6 +136,7 @@ def _row(sample: Sample, group: Group, verdict: Verdict) -> dict[str, Any]:
         "group": sample.group if sample.group != sample.id else None,
         **(_numbers(sample.quality) if sample.quality else {}),
         **(_of_group(group) if verdict.status != "FAILED" else {}),
+        **_ambient(sample, group),
     }
 
 

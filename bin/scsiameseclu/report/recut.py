@@ -19,6 +19,7 @@ import h5py
 import pandas as pd
 
 from ..annotation.clustered import RUN, UNCORRECTED_PICTURE, UNCORRECTED_UMAP
+from ..annotation.subtraction import CORRECTED
 from ..blocks import opened, write_tables
 from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, quoted
@@ -51,6 +52,9 @@ NEEDS_A_RUN = (
     "subclusters.tsv",
     "subclusters.json",
     "submarkers.tsv",
+    "ambient.tsv",
+    "ambient_genes.tsv",
+    "ambient_markers.tsv",
 )
 """Files of a group by cluster that are not."""
 
@@ -214,6 +218,9 @@ def _write_expression(known: Known) -> Path:
 def _copy_matrices(source: h5py.File, file: h5py.File) -> None:
     """Copy X and the layers; places that both matrices share stay shared."""
     source.copy("layers", file)
+    # By cluster, and so of the old cut.
+    if CORRECTED in file["layers"]:
+        del file["layers"][CORRECTED]
     group = file.create_group("X")
     group.attrs.update(source["X"].attrs)
     for part in ("data", "indices", "indptr"):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..contracts import batch_of
+from . import ambient
 from .content import (
     Clouds,
     Html,
@@ -50,7 +51,8 @@ _DIVIDER: dict[str, Any] = {
 
 
 def sections(run: Run) -> Iterator[Section]:
-    """Return the sections on groups of several samples; none if there is no such group."""
+    """Return the sections on groups of several samples, as far as there are, and ambient RNA."""
+    yield from ambient.sections(run)
     groups = [group for group in run.finished if len(set(group.clusters["sample"])) > 1]
     if groups:
         limits: Mapping[str, float] = next(

@@ -11,6 +11,7 @@ include { ANNOTATION_CELLTYPES    } from '../../../modules/local/annotation/cell
 include { ANNOTATION_SUBCLUSTERS  } from '../../../modules/local/annotation/subclusters'
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
+include { ANNOTATION_AMBIENT      } from '../../../modules/local/annotation/ambient'
 include { ANNOTATION_MODALITIES   } from '../../../modules/local/annotation/modalities'
 include { ANNOTATION_ASSEMBLE     } from '../../../modules/local/annotation/assemble'
 include { ANNOTATION_EXPORT       } from '../../../modules/local/annotation/export'
@@ -22,6 +23,7 @@ workflow ANNOTATION {
     gold_standard // [id, [labels.tsv]] per group that has one; they become a column of the AnnData
     samples // file: settings of all samples
     cells // [id, [filtered.h5ad]] per group
+    soups // [id, [soup.h5ad]] per group with empty droplets
 
     main:
     // What the user gave is checked at once, while the samples are still being read. A formula is
@@ -86,11 +88,22 @@ workflow ANNOTATION {
         .map { group -> [group[0], []] }
         .mix(ANNOTATION_MODALITIES.out.modalities)
 
+    // Ambient RNA is looked at where a sample came with its empty droplets; only the corrected
+    // counts are waited for.
+    def leaky = clustered.filter { group -> params.ambient != 'none' && group[0].n_droplets }
+    def marked = leaky.join(ANNOTATION_MARKERS.out.markers)
+    ANNOTATION_AMBIENT(withSoups(marked, soups), code)
+    def corrections = clustered
+        .filter { group -> !isCorrected(group[0]) }
+        .map { group -> [group[0], []] }
+        .mix(ANNOTATION_AMBIENT.out.shares.filter { group -> isCorrected(group[0]) })
+
     def found = clustered
         .join(ANNOTATION_UMAP.out.umap)
         .join(found_types)
         .join(modalities)
         .join(subclusters)
+        .join(corrections)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
     def lacking = channel.empty()
     if (params.export) {
@@ -112,6 +125,7 @@ workflow ANNOTATION {
         .mix(differences, divided)
         .mix(lacking)
         .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
+        .mix(ANNOTATION_AMBIENT.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
         .mix(ANNOTATION_ASSEMBLE.out.composition)
         .mix(ANNOTATION_ASSEMBLE.out.distances)
@@ -121,6 +135,7 @@ workflow ANNOTATION {
         .mix(ANNOTATION_CELLTYPES.out.failure)
         .mix(ANNOTATION_ASSEMBLE.out.failure)
         .mix(ANNOTATION_MODALITIES.out.failure)
+        .mix(ANNOTATION_AMBIENT.out.failure)
         .mix(at_choice)
 }
 
@@ -130,6 +145,18 @@ def withCells(groups, cells) {
         .map { meta, _expression, clustering -> [meta.id, meta, clustering] }
         .join(cells)
         .map { _id, meta, clustering, members -> [meta, members, clustering] }
+}
+
+def isCorrected(meta) {
+    params.ambient == 'correct' && meta.n_droplets
+}
+
+// Each group with what the empty droplets of its samples hold.
+def withSoups(groups, soups) {
+    groups
+        .map { group -> [group[0].id, group] }
+        .join(soups)
+        .map { _id, group, files -> group + [files] }
 }
 
 def isAnythingGiven() {

@@ -21,6 +21,7 @@ workflow QUALITY {
 
     emit:
     cells    = QUALITY_DOUBLETS.out.cells // [meta, filtered.h5ad] per sample
+    soups    = QUALITY_FILTER.out.soup // [meta, soup.h5ad] per sample with empty droplets
     tables   = QUALITY_DOUBLETS.out.ledger // for the report
         .mix(summaries, QUALITY_FILTER.out.ledger, QUALITY_FILTER.out.summary)
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)

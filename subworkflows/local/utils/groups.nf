@@ -5,13 +5,15 @@
 def mergedByGroup(samples) {
     samples
         .map { meta, file ->
-            [[id: meta.group], file, meta.subMap(['n_cells', 'n_values', 'n_captured'])]
+            [[id: meta.group], file, meta.subMap(['n_cells', 'n_values', 'n_captured', 'n_droplets'])]
         }
         .groupTuple()
         .map { meta, members, sizes ->
             def size = [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()]
             // Proteins, hashtags and guides of the sample that has most of them.
             def n_captured = sizes.collect { each -> each.n_captured ?: 0 }.max()
+            def n_droplets = sizes.collect { each -> each.n_droplets ?: 0 }.sum()
+            size += [n_droplets: n_droplets]
             [meta + size + [n_captured: n_captured], members.sort { member -> member.name }]
         }
 }

@@ -13,6 +13,7 @@ process QUALITY_FILTER {
         path("${meta.id}.filter_ledger.tsv.gz"),
         path("${meta.id}.filter.json"),
         path("${meta.id}.size.json"), optional: true,      emit: healthy
+    tuple val(meta), path("${meta.id}.soup.h5ad"), optional: true, emit: soup
     path("${meta.id}.cell_ledger.tsv.gz"), optional: true, emit: ledger
     path("${meta.id}.qc.json"), optional: true,            emit: summary
     path("*.failure.json"), optional: true,                emit: failure
@@ -29,8 +30,8 @@ process QUALITY_FILTER {
 
     stub:
     """
-    touch '${meta.id}.healthy.h5ad' '${meta.id}.filter.json' versions.yml
+    touch '${meta.id}.healthy.h5ad' '${meta.id}.filter.json' '${meta.id}.soup.h5ad' versions.yml
     echo | gzip > '${meta.id}.filter_ledger.tsv.gz'
-    echo '{"n_cells": 0, "n_genes": 0, "n_values": 0}' > '${meta.id}.size.json'
+    echo '{"n_cells": 0, "n_genes": 0, "n_values": 0, "n_droplets": 1}' > '${meta.id}.size.json'
     """
 }
