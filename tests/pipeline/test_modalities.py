@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "samplesheet.csv").write_text(
         f"{header},cells,sex\n{pool},,F\n{screen}{MARKS},my cells.txt,unknown\n"
     )
-    options = ("--method", "consensus", "--export", "seurat,sce,h5mu", "--archive")
+    options = ("--method", "consensus", "--export", "seurat,sce,h5mu,cellxgene", "--archive")
     options += ("--ambient", "correct")
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
@@ -93,6 +93,20 @@ def test_other_tools_get_the_same_counts(run: Run, name: str) -> None:
     assert (counts.matrix != adata.layers["counts"]).nnz == 0
     assert counts.barcodes == list(adata.obs_names)
     assert list(counts.columns["cluster"]) == list(adata.obs["cluster"])
+
+
+def test_the_group_is_written_for_cellxgene(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    adata, found = (ad.read_h5ad(folder / f"blood{end}") for end in (".h5ad", ".cellxgene.h5ad"))
+    assert (adata.layers["counts"] != found.raw.X).nnz == 0
+    assert list(found.var_names) == list(adata.var["gene_ids"])
+    ids = adata.obs["cell_type_ontology_term_id"].astype(object)
+    assert ids.notna().any()
+    assert list(found.obs["cell_type_ontology_term_id"]) == list(ids.fillna("unknown"))
+    missing = pd.read_csv(folder / "cellxgene_missing.tsv", sep="\t").set_index("field")
+    assert missing.loc["donor_id", "state"] == "missing"
+    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert "For CZ CELLxGENE" in report
 
 
 def test_the_group_is_archived(run: Run) -> None:
