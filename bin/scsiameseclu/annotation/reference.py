@@ -229,7 +229,9 @@ def transfer_labels(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def genes_of_both(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def genes_of_both(
+    adata: ad.AnnData, labelled: ad.AnnData
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places, in both, of the genes that a group and a reference share.
 
     Raises an error if they are fewer than 50.

@@ -138,7 +138,7 @@ class Types:
         undecided = _in_question(kept, len(self.names))
         while len(undecided):
             for rows, some in _alike(kept, undecided):
-                genes = self.markers[np.ix_(some, some)].any(axis=(0, 1))
+                genes = np.asarray(self.markers[np.ix_(some, some)].any(axis=(0, 1)))
                 if genes.sum() < 2:
                     kept[rows] = False
                     continue
@@ -202,7 +202,7 @@ def _unit_ranks(values: Floats) -> Floats:
     ranks = rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))
-    return np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0)
+    return np.asarray(np.divide(ranks, length, out=np.zeros_like(ranks), where=length > 0))
 
 
 def _lead(scores: Floats) -> Floats:

@@ -26,9 +26,7 @@ def gene_symbols(adata: ad.AnnData) -> pd.Index:
     return pd.Index(symbols.str.replace(DECORATION, "", regex=True))
 
 
-def shared_genes(
-    adata: ad.AnnData, names: pd.Index
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def shared_genes(adata: ad.AnnData, names: pd.Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places, in both, of the genes that a group has under `names`, in one order.
 
     They are matched by symbol or by Ensembl id, whichever finds more, whatever the capitals. Names

@@ -44,6 +44,7 @@ _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster "
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
     "reference_agrees protein hashtag guide cluster_sub"
+    " source opinion agreement"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (
@@ -62,6 +63,7 @@ _FILES = {
     "subclusters": "subclusters.tsv",
     "submarkers": "submarkers.tsv",
     "division": "subclusters.json",
+    "opinions": "second_opinion.tsv",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -174,6 +176,7 @@ class Group:
     guides: pd.DataFrame
     subclusters: pd.DataFrame
     submarkers: pd.DataFrame
+    opinions: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics

@@ -49,6 +49,7 @@ NEEDS_A_RUN = (
     "subclusters.tsv",
     "subclusters.json",
     "submarkers.tsv",
+    "second_opinion.tsv",
 )
 """Files of a group by cluster that are not."""
 
