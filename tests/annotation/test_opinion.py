@@ -84,7 +84,7 @@ class Sneaky:
 
 
 @pytest.mark.parametrize("evil", [Evil, Sneaky])
-@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("protocol", [2, 5])
 def test_code_in_a_model_is_refused_and_not_run(cells, tmp_path, monkeypatch, evil, protocol):
     monkeypatch.chdir(tmp_path)
     parts, _, _ = trained(cells, own_names(cells))

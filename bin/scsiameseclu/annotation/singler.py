@@ -189,9 +189,9 @@ def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:
     """Return about sqrt(n) means of similar cells of a type, dense, as SingleR's authors allow."""
     n_profiles = max(round(np.sqrt(cells.shape[0])), 1)
     n_components = min(N_COMPONENTS, *(size - 1 for size in cells.shape))
-    places = PCA(n_components, svd_solver="arpack", random_state=seed).fit_transform(cells)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.filterwarnings("ignore", category=ConvergenceWarning)  # cells that are alike
+        places = PCA(n_components, svd_solver="arpack", random_state=seed).fit_transform(cells)
         labels = KMeans(n_profiles, n_init=1, random_state=seed).fit_predict(places)
     means = [cells[labels == label].mean(axis=0) for label in np.unique(labels)]
     return np.vstack([np.asarray(mean) for mean in means])
