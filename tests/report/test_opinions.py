@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scsiameseclu.files import write_json
+from scsiameseclu.report.opinions import STEP
 
-from tests.report.simulate import Plan
+from tests.report.simulate import HOSTILE, Plan
 from tests.report.test_tables import content, write
+
+
+def add_failure(folder: Path) -> None:
+    problem = {"what": f"no genes {HOSTILE}", "where": "here", "remedy": "another model"}
+    record = {"id": "group_1", "step": STEP, "problems": [problem]}
+    write_json(record, folder / "failures" / "group_1.annotation.opinion.failure.json")
 
 
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
-    return write(tmp_path, Plan(hostile=True), monkeypatch)[1]
+    return write(tmp_path, Plan(hostile=True), monkeypatch, add=add_failure)[1]
 
 
 def test_clusters_have_a_row_of_each_source(outputs):
@@ -22,6 +30,7 @@ def test_clusters_have_a_row_of_each_source(outputs):
     assert (first["share"], first["mean_score"], first["mean_delta"]) == (75, 0.5, 0.125)
     assert (first["agreement"], last["agreement"]) == ("agrees", "disagrees")
     assert "disagrees on 10 of the 20" in " ".join(found["description"].split())
+    assert "group_1: no genes &lt;script" in found["description"]
     assert "<script" not in (outputs / "opinions_mqc.json").read_text()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from .content import Section, first_rows, table_section, text
 from .inputs import Group, Run
 
+STEP = "annotation.opinion"
 _MOST_ROWS = 100
 _DISAGREES, _AGREES = "disagrees", "agrees"
 
@@ -25,7 +26,18 @@ def sections(run: Run) -> Iterator[Section]:
         drawn, shown = first_rows(
             rows, _MOST_ROWS, by=lambda row: float(row["agreement"] != _DISAGREES)
         )
-        yield table_section("opinions", drawn, against=against, judged=judged, shown=shown)
+        yield table_section(
+            "opinions", drawn, against=against, judged=judged, shown=shown, failed=_failed(run)
+        )
+
+
+def _failed(run: Run) -> str:
+    """Return why a group lacks an opinion that was asked for, as harmless HTML."""
+    return "".join(
+        f" {text(failure.id)}: {text(failure.reason, length=300)}"
+        for failure in run.failures
+        if failure.step == STEP
+    )
 
 
 def flag(group: Group, cluster: str) -> dict[str, Any]:
