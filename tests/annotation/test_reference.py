@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.annotation import reference as module
-from scsiameseclu.annotation.agreement import _agreement
+from scsiameseclu.annotation.agreement import agreement
 from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.check import check
 from scsiameseclu.annotation.reference import checked_reference, reference, transfer_labels
@@ -220,4 +220,4 @@ def test_marker_sets_for_another_organism(tmp_path, monkeypatch):
     ],
 )
 def test_agreement_of_names(one, other, expected):
-    assert _agreement(one, other) == expected
+    assert agreement(one, other) == expected

@@ -55,6 +55,7 @@ MAY_LOAD = {
     "expression normalize": SCANPY,
     "annotation umap": SCANPY,
     "annotation reference": SCANPY,
+    "annotation opinion": SCANPY,
     "annotation subclusters": SCANPY,
     "clustering check_base": ANNOTATED,
     "clustering placement": SCANPY,

@@ -15,7 +15,7 @@ from .conftest import ROOT, run_pipeline
 
 PACKAGE = ROOT / "bin" / "scsiameseclu"
 STAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-BY_CONTENT = {"ANNOTATION_CELLTYPES", "ANNOTATION_REFERENCE"}
+BY_CONTENT = {"ANNOTATION_CELLTYPES", "ANNOTATION_REFERENCE", "ANNOTATION_OPINION"}
 """Processes with ``cache 'deep'``."""
 DECLARED = ROOT / "subworkflows" / "local" / "utils" / "code.nf"
 

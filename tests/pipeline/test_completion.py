@@ -88,8 +88,11 @@ def told(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Run the stub of every step."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "model.pkl").touch()
     return told(
-        tmp_path_factory.mktemp("finished"), "-stub", "--device", "cuda", "--condition", "donor",
+        folder, "-stub", "--device", "cuda", "--condition", "donor",
+        "--celltypist_model", folder / "model.pkl",
         "--benchmark", "--benchmark_seeds", 1,
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",

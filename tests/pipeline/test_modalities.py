@@ -14,6 +14,7 @@ from scsiameseclu.intake.formats import read_matrix
 from tests.data import make_multimodal
 
 from .conftest import Run, run_pipeline
+from .second_opinion import write_known
 
 MARKS = "CMO301=donor_a;CMO302=donor_b;CMO303=donor_c"
 HOSTILE = "$(touch evil)'; <b>"
@@ -34,6 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     options = ("--method", "consensus", "--export", "seurat,sce,h5mu,cellxgene", "--archive")
     options += ("--ambient", "correct")
+    options += write_known(folder)
     chosen = f"0,b cell,{HOSTILE}"
     run = run_pipeline(
         folder,
@@ -83,6 +85,22 @@ def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:
         "pool_" + source.obs_names, list(source.obsm["protein"].columns)
     ]
     assert (ours.to_numpy() == source.obsm["protein"].to_numpy()).all()
+
+
+def test_a_second_opinion_stands_beside_the_types(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    table = pd.read_csv(folder / "second_opinion.tsv", sep="\t", dtype={"cluster": str})
+    clusters = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype={"cluster": str})
+    sizes = clusters["cluster"].value_counts()
+    for source, column in {"SingleR": "singler_type", "CellTypist": "celltypist_type"}.items():
+        of_source = table[table["source"] == source]
+        assert (of_source["n_cells"] == of_source["cluster"].map(sizes)).all()
+        assert (of_source["agreement"] == "agrees").sum() >= len(of_source) - 1
+        cells = ad.read_h5ad(folder / "blood.h5ad").obs
+        most = cells.groupby("cluster", observed=True)[column].agg(lambda of: of.mode()[0])
+        assert (most[of_source["cluster"]].to_numpy() == of_source["opinion"]).all()
+    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert "Second opinion" in report
 
 
 @pytest.mark.parametrize("name", ["seurat.rds", "sce.rds", "h5mu"])

@@ -492,6 +492,7 @@ def _write_evidence(
     if plan.labelled:
         for row in annotation:
             row |= {"reference_type": names[0], "reference_score": 0.875, "reference_agrees": "no"}
+        _write_opinions(directory, group, annotation)
         _write_differential(directory, group, genes)
         _write_composition_test(directory, group, names)
     write_table(pd.DataFrame(annotation), directory / f"{group}.annotation.tsv")
@@ -563,6 +564,23 @@ def _write_lacking(directory: Path, group: str) -> None:
     row = {"field": "tissue_type", "state": f"not of this form: {HOSTILE_NAMES[:2]}"}
     row |= {"needed": "tissue or organoid", "example": "tissue", "where": "column of the sheet"}
     write_table(pd.DataFrame([row, row]), directory / f"{group}.cellxgene_missing.tsv")
+
+
+def _write_opinions(directory: Path, group: str, annotation: list[dict[str, Any]]) -> None:
+    rows = [
+        {
+            **{name: row[name] for name in ("cluster", "n_cells", "cell_type")},
+            "source": source,
+            "opinion": row["cell_type"] if source == "SingleR" else HOSTILE,
+            "share": 0.75,
+            "mean_score": 0.5,
+            "mean_delta": 0.125,
+            "agreement": "agrees" if source == "SingleR" else "disagrees",
+        }
+        for source in ("SingleR", "CellTypist")
+        for row in annotation
+    ]
+    write_table(pd.DataFrame(rows), directory / f"{group}.second_opinion.tsv")
 
 
 def _write_differential(directory: Path, group: str, genes: list[str]) -> None:

@@ -16,12 +16,10 @@ def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.Da
         transferred.astype({"cluster": str}), on="cluster", how="left", validate="1:1"
     )
     pairs = zip(joined["cell_type"], joined["reference_type"], strict=True)
-    return joined.assign(
-        reference_agrees=[_agreement(str(one), str(other)) for one, other in pairs]
-    )
+    return joined.assign(reference_agrees=[agreement(str(one), str(other)) for one, other in pairs])
 
 
-def _agreement(one: str, other: str) -> str:
+def agreement(one: str, other: str) -> str:
     """Return whether two names may mean one type.
 
     They do if all words of one are in the other, or if they begin alike.

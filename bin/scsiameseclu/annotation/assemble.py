@@ -52,6 +52,7 @@ def assemble(
     modalities: Path | None = None,
     subclusters: Path | None = None,
     ambient: Path | None = None,
+    opinions: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -80,6 +81,8 @@ def assemble(
     ambient
         ``<group>.ambient.h5ad``, by which the layer ``ambient_corrected`` is made. Default: counts
         are not corrected.
+    opinions
+        ``<group>.opinions.tsv``, whose columns are added to ``obs``. Default: there is none.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -94,6 +97,10 @@ def assemble(
             adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
         if subclusters is not None:
             adata.obs[SUBCLUSTER] = _subclusters(subclusters, adata.obs_names)
+        if opinions is not None:
+            found_types = read_table(opinions, dtype=str).set_index("barcode").loc[adata.obs_names]
+            for column in found_types:
+                adata.obs[column] = pd.Categorical(found_types[column])
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)

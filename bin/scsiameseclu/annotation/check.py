@@ -21,9 +21,10 @@ def check(
     labelled: Path | None = None,
     reference_label: str | None = None,
     design: Path | None = None,
+    celltypist: Path | None = None,
     names: Path | None = None,
 ) -> None:
-    """Write ``marker_sets.tsv`` and ``reference.h5ad``, checked and in one form.
+    """Write ``marker_sets.tsv``, ``reference.h5ad`` and ``celltypist.npz``, checked, in one form.
 
     Raises one error with all that is wrong.
 
@@ -40,9 +41,11 @@ def check(
     design
         ``design.json``: the column of the samplesheet with the conditions, and the formula.
         Default: none was named.
+    celltypist
+        The user's model of CellTypist. Default: none was given.
     names
-        JSON object with the paths of ``markers_db`` and ``labelled`` as the user gave them.
-        Default: as they are.
+        JSON object with the paths of ``markers_db``, ``labelled`` and ``celltypist`` as the user
+        gave them. Default: as they are.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}
@@ -54,6 +57,9 @@ def check(
     if labelled is not None or reference_label is not None:
         with _collected(problems):
             _check_reference(labelled, reference_label, own.get("labelled"))
+    if celltypist is not None:
+        with _collected(problems):
+            _check_model(celltypist, own.get("celltypist"))
     if design is not None:
         with _collected(problems):
             _check_design(rows, design)
@@ -88,6 +94,14 @@ def _check_reference(labelled: Path | None, column: str | None, name: str | None
         )
     with own_name(labelled, name) as path:
         write_h5ad(checked_reference(path, column), "reference.h5ad")
+
+
+def _check_model(celltypist: Path, name: str | None) -> None:
+    # Here, not above: a run without such a model need not wait for scipy.
+    from .celltypist import checked_model
+
+    with own_name(celltypist, name) as path:
+        checked_model(path).write("celltypist.npz")
 
 
 def _check_design(rows: list[dict[str, Any]], path: Path) -> None:

@@ -18,6 +18,8 @@ CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
 SUBCLUSTER = "cluster_sub"
 """Column of ``obs`` that is there where clusters were divided; others keep their name."""
+SINGLER_TYPE, CELLTYPIST_TYPE = "singler_type", "celltypist_type"
+"""Columns of ``obs`` that are there where these were asked for a second opinion."""
 PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"
 """Columns of ``obs`` that only cells placed into an earlier result have, before they are
 annotated."""

@@ -29,12 +29,11 @@ from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..expression.normalize import raw_counts
 from ..files import write_table
-from ..intake.gene_ids import without_versions
 from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
 from .ontology import ONTOLOGY_ID, REFERENCE_ID, ids_of_types
-from .symbols import gene_symbols
+from .symbols import gene_symbols, shared_genes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -215,8 +214,8 @@ def transfer_labels(
     InputError
         If they share fewer than 50 genes.
     """
-    ours, theirs = _shared(adata, labelled)
-    known = _log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
+    ours, theirs = genes_of_both(adata, labelled)
+    known = log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
     space = _Space.of(known)
     labels = labelled.obs[LABEL].astype(str).to_numpy()
     clusters = pd.Categorical(adata.obs[groupby])
@@ -238,17 +237,17 @@ def transfer_labels(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places, in both, of the genes that they share, by symbol or by Ensembl id."""
-    theirs = _places(pd.Index(without_versions(pd.Series(labelled.var_names, dtype=str))))
-    ours = [_places(gene_symbols(adata))]
-    if "gene_ids" in adata.var:
-        ours.append(_places(pd.Index(without_versions(adata.var["gene_ids"].astype(str)))))
-    most = max(ours, key=lambda places: len(places.index.intersection(theirs.index)))
-    genes = most.index.intersection(theirs.index).sort_values()
-    if len(genes) < FEWEST_GENES:
+def genes_of_both(
+    adata: ad.AnnData, labelled: ad.AnnData
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places, in both, of the genes that a group and a reference share.
+
+    Raises an error if they are fewer than 50.
+    """
+    ours, theirs = shared_genes(adata, labelled.var_names)
+    if len(ours) < FEWEST_GENES:
         raise InputError.of(
-            what=f"the reference and the group share {len(genes)} genes, and at least "
+            what=f"the reference and the group share {len(ours)} genes, and at least "
             f"{FEWEST_GENES} are needed",
             where="genes of the reference, such as "
             f"{', '.join(map(quoted, labelled.var_names[:3]))}; of the group, such as "
@@ -256,16 +255,11 @@ def _shared(adata: ad.AnnData, labelled: ad.AnnData) -> tuple[NDArray[np.int64],
             remedy="give a reference of the same organism, with gene symbols or Ensembl ids as "
             "the names of its genes",
         )
-    return np.asarray(most[genes], dtype=np.int64), np.asarray(theirs[genes], dtype=np.int64)
+    return ours, theirs
 
 
-def _places(names: pd.Index) -> pd.Series[int]:
-    """Return the place of each gene by its name in capitals, without names that come twice."""
-    places = pd.Series(range(len(names)), index=names.astype(str).str.upper())
-    return places[~places.index.duplicated(keep=False)]
-
-
-def _log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+def log_normalized(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return log1p of counts per 10,000 of the genes given, float64."""
     adata = ad.AnnData(counts.astype(np.float64))
     log_normalize(adata)
     return sparse.csr_matrix(adata.X)
@@ -334,7 +328,7 @@ class _Space:
         """
         sums, scores = np.zeros((codes.max() + 1, len(self.genes))), []
         for cells, block in row_blocks(counts, BLOCK):
-            scaled = self._scaled(_log_normalized(block[:, genes]))
+            scaled = self._scaled(log_normalized(block[:, genes]))
             np.add.at(sums, codes[cells], scaled)
             scores.append(scaled @ self.components.T)
         return np.vstack(scores), np.asarray(sums / np.bincount(codes)[:, None])

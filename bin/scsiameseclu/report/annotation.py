@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots, modalities, subclusters
+from . import marker_dots, modalities, opinions, subclusters
 from .clustering import MAX_HEATMAPS
 from .content import (
     Column,
@@ -34,6 +34,7 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections of annotation; none if no group has clusters."""
     if run.finished:
         yield _clusters(run)
+        yield from opinions.sections(run)
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
@@ -72,6 +73,7 @@ def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
     unlike = cells["unlike_known"].astype(str) == "True" if group.placed else None
     return {
         **(known.iloc[0].to_dict() if len(known) else {}),
+        **opinions.flag(group, cluster),
         "n_cells": len(cells),
         "share": len(cells) / len(group.clusters),
         "stability": (group.summary.get("cluster_stability") or {}).get(cluster),

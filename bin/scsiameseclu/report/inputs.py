@@ -44,6 +44,7 @@ _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster "
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
     "reference_agrees protein hashtag guide cluster_sub"
+    " source opinion agreement"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (
@@ -65,6 +66,7 @@ _FILES = {
     "cellxgene": "cellxgene_missing.tsv",
     "ambient": "ambient.tsv",
     "ambient_genes": "ambient_genes.tsv",
+    "opinions": "second_opinion.tsv",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -180,6 +182,7 @@ class Group:
     cellxgene: pd.DataFrame
     ambient: pd.DataFrame
     ambient_genes: pd.DataFrame
+    opinions: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics

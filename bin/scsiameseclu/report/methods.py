@@ -166,6 +166,15 @@ def _comparisons(run: Run) -> dict[str, object]:
     }
 
 
+def _opinions(run: Run, source: str) -> int:
+    """Return how many clusters have a second opinion from a source."""
+    return sum(
+        int((group.opinions["source"] == source).sum())
+        for group in run.finished
+        if len(group.opinions)
+    )
+
+
 def _divisions(run: Run) -> dict[str, str]:
     """Return how many clusters were chosen and divided, and into how many parts."""
     rows = _joined(group.subclusters.assign(group=group.id) for group in run.finished)
@@ -226,6 +235,8 @@ def _sentences(run: Run) -> dict[str, str]:
         "untested": any(group.design.get("notes") for group in run.finished),
         "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
         "benchmark": bool(_benchmarked(run)),
+        "singler": _opinions(run, "SingleR") > 0,
+        "celltypist": _opinions(run, "CellTypist") > 0,
         "subclusters": any(len(group.subclusters) for group in run.finished),
         "listed": any(sample.settings.get("cells") for sample in run.samples),
         "forced": any(

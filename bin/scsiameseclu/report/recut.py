@@ -55,6 +55,7 @@ NEEDS_A_RUN = (
     "ambient.tsv",
     "ambient_genes.tsv",
     "ambient_markers.tsv",
+    "second_opinion.tsv",
 )
 """Files of a group by cluster that are not."""
 

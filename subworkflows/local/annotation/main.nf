@@ -8,6 +8,7 @@ include { ANNOTATION_UMAP         } from '../../../modules/local/annotation/umap
 include { ANNOTATION_MARKERS      } from '../../../modules/local/annotation/markers'
 include { ANNOTATION_REFERENCE    } from '../../../modules/local/annotation/reference'
 include { ANNOTATION_CELLTYPES    } from '../../../modules/local/annotation/celltypes'
+include { ANNOTATION_OPINION      } from '../../../modules/local/annotation/opinion'
 include { ANNOTATION_SUBCLUSTERS  } from '../../../modules/local/annotation/subclusters'
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
@@ -34,7 +35,9 @@ workflow ANNOTATION {
     if (isAnythingGiven()) {
         def names = [markers_db: params.markers, labelled: params.reference]
         def (markers, labelled) = [given(params.markers), given(params.reference)]
-        ANNOTATION_CHECK(samples, markers, labelled, toJson(names), design, code)
+        names.celltypist = params.celltypist_model
+        def model = given(params.celltypist_model)
+        ANNOTATION_CHECK(samples, markers, labelled, model, toJson(names), design, code)
     }
     def marker_sets = params.markers
         ? ANNOTATION_CHECK.out.marker_sets.first()
@@ -54,6 +57,24 @@ workflow ANNOTATION {
     }
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
     def found_types = ANNOTATION_CELLTYPES.out.celltypes
+
+    // A group without a second opinion, or whose opinion failed, goes on without.
+    def opinions = clustered.map { group -> [group[0], []] }
+    def second = channel.empty()
+    if (params.reference || params.celltypist_model) {
+        def checked = ANNOTATION_CHECK.out
+        ANNOTATION_OPINION(
+            clustered.join(found_types),
+            params.reference ? checked.reference.first() : [],
+            params.celltypist_model ? checked.celltypist.first() : [],
+            code,
+        )
+        second = ANNOTATION_OPINION.out.table
+        opinions = opinions
+            .join(ANNOTATION_OPINION.out.cells, remainder: true)
+            .map { meta, none, cells -> [meta, cells ?: none] }
+        at_choice = at_choice.mix(ANNOTATION_OPINION.out.failure)
+    }
 
     // Names of clusters and cell types are free text, too.
     def subclusters = clustered.map { group -> [group[0], []] }
@@ -104,6 +125,7 @@ workflow ANNOTATION {
         .join(modalities)
         .join(subclusters)
         .join(corrections)
+        .join(opinions)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
     def lacking = channel.empty()
     if (params.export) {
@@ -124,6 +146,7 @@ workflow ANNOTATION {
         .mix(found_types)
         .mix(differences, divided)
         .mix(lacking)
+        .mix(second)
         .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
         .mix(ANNOTATION_AMBIENT.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
@@ -161,7 +184,7 @@ def withSoups(groups, soups) {
 
 def isAnythingGiven() {
     def free = [params.reference_label, params.condition, params.formula]
-    (free + [params.markers, params.reference]).any()
+    (free + [params.markers, params.reference, params.celltypist_model]).any()
 }
 
 def toJson(value) {

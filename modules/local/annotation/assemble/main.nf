@@ -12,6 +12,7 @@ process ANNOTATION_ASSEMBLE {
         path(modalities),
         path(subclusters),
         path(corrections),
+        path(opinions),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -29,6 +30,7 @@ process ANNOTATION_ASSEMBLE {
     def counted = modalities ? "--modalities ${modalities}" : ''
     def divided = subclusters ? "--subclusters ${subclusters}" : ''
     def corrected = corrections ? "--ambient ${corrections}" : ''
+    def judged = opinions ? "--opinions ${opinions}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
@@ -38,6 +40,7 @@ process ANNOTATION_ASSEMBLE {
         ${counted} \\
         ${divided} \\
         ${corrected} \\
+        ${judged} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\
