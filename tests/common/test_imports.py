@@ -55,6 +55,7 @@ MAY_LOAD = {
     "annotation umap": SCANPY,
     "annotation reference": SCANPY,
     "annotation subclusters": SCANPY,
+    "annotation scores": ANNOTATED,
     "clustering check_base": ANNOTATED,
     "clustering placement": SCANPY,
     "evaluation comparison": SCANPY,

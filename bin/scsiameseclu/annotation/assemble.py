@@ -31,6 +31,7 @@ from .clustered import (
 )
 from .distances import sample_distances
 from .mixing import mixing
+from .scored_cells import add_scores
 from .shares import apart
 
 CONFIDENCE = "cluster_confidence"
@@ -49,6 +50,7 @@ def assemble(
     annotation: Path,
     modalities: Path | None = None,
     subclusters: Path | None = None,
+    cell_scores: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -74,6 +76,9 @@ def assemble(
     subclusters
         ``<group>.cluster_sub.tsv``, which becomes ``obs['cluster_sub']``. Default: no cluster was
         divided.
+    cell_scores
+        ``<group>.scored_cells.tsv``, whose columns are added to ``obs``. Default: no cell was
+        scored.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -88,6 +93,8 @@ def assemble(
             adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
         if subclusters is not None:
             adata.obs[SUBCLUSTER] = _subclusters(subclusters, adata.obs_names)
+        if cell_scores is not None:
+            add_scores(adata, cell_scores)
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)

@@ -49,6 +49,7 @@ NEEDS_A_RUN = (
     "subclusters.tsv",
     "subclusters.json",
     "submarkers.tsv",
+    *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
 )
 """Files of a group by cluster that are not."""
 

@@ -11,6 +11,7 @@ process ANNOTATION_ASSEMBLE {
         path(celltypes),
         path(modalities),
         path(subclusters),
+        path(cell_scores),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -27,6 +28,7 @@ process ANNOTATION_ASSEMBLE {
     def args = task.ext.args ?: ''
     def counted = modalities ? "--modalities ${modalities}" : ''
     def divided = subclusters ? "--subclusters ${subclusters}" : ''
+    def scored = cell_scores ? "--cell-scores ${cell_scores}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
@@ -35,6 +37,7 @@ process ANNOTATION_ASSEMBLE {
         --clustering ${clustering} \\
         ${counted} \\
         ${divided} \\
+        ${scored} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\

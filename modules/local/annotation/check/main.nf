@@ -9,17 +9,23 @@ process ANNOTATION_CHECK {
     path labelled, stageAs: 'given/reference'
     val names
     path design, stageAs: 'design.json'
+    path gene_sets, stageAs: 'given/gene_sets'
+    path genes, stageAs: 'given/genes'
     val code
 
     output:
     path('marker_sets.tsv'), optional: true, emit: marker_sets
     path('reference.h5ad'), optional: true,  emit: reference
+    path('gene_sets.gmt'), optional: true,   emit: gene_sets
+    path('genes_of_interest.txt'), optional: true, emit: genes
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     def markers = marker_sets ? '--markers-db given/markers' : ''
     def reference = labelled ? '--labelled given/reference' : ''
+    def sets = gene_sets ? '--gene-sets given/gene_sets' : ''
+    def chosen = genes ? '--genes given/genes' : ''
     """
     # The user's names are JSON on one line; the quoted here-document keeps them from the shell.
     scsiameseclu_step annotation check \\
@@ -27,6 +33,8 @@ process ANNOTATION_CHECK {
         --design design.json \\
         ${markers} \\
         ${reference} \\
+        ${sets} \\
+        ${chosen} \\
         --names /dev/stdin \\
         ${args} <<'NAMES'
     ${names}
@@ -36,5 +44,6 @@ process ANNOTATION_CHECK {
     stub:
     """
     touch marker_sets.tsv reference.h5ad versions.yml
+    touch gene_sets.gmt genes_of_interest.txt
     """
 }
