@@ -44,6 +44,7 @@ _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster "
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
     "reference_agrees protein hashtag guide cluster_sub"
+    " set phase high_dissociation"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (
@@ -62,6 +63,11 @@ _FILES = {
     "subclusters": "subclusters.tsv",
     "submarkers": "submarkers.tsv",
     "division": "subclusters.json",
+    "cell_scores": "cell_scores.tsv",
+    "set_scores": "gene_set_scores.tsv",
+    "chosen_genes": "genes_of_interest.tsv",
+    "drawn": "drawn_cells.tsv",
+    "scoring": "cell_scores.json",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -174,12 +180,17 @@ class Group:
     guides: pd.DataFrame
     subclusters: pd.DataFrame
     submarkers: pd.DataFrame
+    cell_scores: pd.DataFrame
+    set_scores: pd.DataFrame
+    chosen_genes: pd.DataFrame
+    drawn: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics
     mixing: MixingSummary
     modalities: Record
     division: Record
+    scoring: Record
     summary: ClusteringSummary
 
     @property
