@@ -25,7 +25,7 @@ def test_the_table_has_a_row_for_each_cluster(outputs):
     assert first["high_dissociation"] == "yes"
     assert first["set_0"] == pytest.approx(0.5)
     titles = [header["title"] for header in section["headers"].values()]
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/s…" in titles
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in titles
     assert "Dissociation stress is high in cluster 0" in section["description"]
     assert "thin (1 of 30)" in section["description"]
     assert "(the nearest name is GENE3)" in section["description"]
@@ -55,7 +55,7 @@ def test_genes_are_dots_and_methods_say_what_was_done(outputs):
 
 
 def test_of_many_groups_there_is_one_plot_for_each_colouring(tmp_path, monkeypatch):
-    plan = Plan(n_samples=6, n_groups=6, n_cells=60, failed=(), labelled=False, scored=True)
+    plan = Plan(n_samples=6, n_groups=6, n_cells=200, failed=(), labelled=False, scored=True)
     _, outputs = write(tmp_path, plan, monkeypatch)
     assert content(outputs, "umap_scores_0")["section_name"] == "UMAP: Phase"
     assert len(content(outputs, "umap_scores_0")["pconfig"]["data_labels"]) == 6

@@ -7,11 +7,10 @@ import pandas as pd
 from .cell_scores import drawn_cells
 from .content import Clouds, pairs, text, thin
 from .inputs import Group, Run
-from .palette import SAFEST, UNKNOWN
+from .score_figures import PHASES
 from .umaps import edges_of, ranges
 
 PHASE = "Phase"
-_PHASES = {"G1": UNKNOWN, "S": SAFEST[1], "G2M": SAFEST[0]}
 _STRESS = "Dissociation stress (&#37;)"
 _MOST_POINTS = 40_000
 """Of all these colourings and groups together, which keeps the report small."""
@@ -79,6 +78,6 @@ def _coloured(
 def _phases(cells: pd.DataFrame) -> Clouds:
     return {
         phase: (color, pairs(some, "umap_1", "umap_2"))
-        for phase, color in _PHASES.items()
+        for phase, color in PHASES.items()
         if len(some := cells[cells["phase"] == phase])
     }
