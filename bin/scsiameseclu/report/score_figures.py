@@ -14,7 +14,7 @@ _STRESS = "pct_counts_dissociation"
 
 
 def has_phases(obs: pd.DataFrame) -> bool:
-    """Return whether ``obs['phase']`` is that of the cell cycle, not a column of the samplesheet."""
+    """Return whether ``obs['phase']`` is the cell cycle's, not a column of the samplesheet."""
     return {"phase", "S_score"} <= set(obs)
 
 
