@@ -40,7 +40,8 @@ def test_the_umap_has_phase_sets_and_genes(outputs):
     assert [name.split()[0] for name in names[start + 2 :]] == ["Set", "Gene", "Gene"]
     gene = colouring(outputs, names[-1])
     assert sum(len(cloud["pairs"]) for cloud in gene) > 100
-    assert gene[0]["name"].startswith("Below ")
+    assert gene[0]["name"] == "No counts"
+    assert gene[1]["name"].startswith("Below ")
 
 
 def test_genes_are_dots_and_methods_say_what_was_done(outputs):

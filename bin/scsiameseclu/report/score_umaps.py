@@ -7,6 +7,7 @@ import pandas as pd
 from .cell_scores import drawn_cells
 from .content import Clouds, pairs, text, thin
 from .inputs import Group, Run
+from .palette import UNKNOWN
 from .score_figures import PHASES
 from .umaps import edges_of, ranges
 
@@ -68,11 +69,22 @@ def _coloured(
     own = {group: columns[group][name] for group in cells if name in columns[group]}
     if name == PHASE:
         return {group: _phases(cells[group]) for group in own}
-    values = [cells[group][column] for group, column in own.items()]
-    # Most cells have no counts of most genes.
-    positive = [some[some > 0] for some in values] if name.startswith("Gene ") else values
-    edges = edges_of(positive)
-    return {group: ranges(cells[group], column, edges or []) for group, column in own.items()}
+    if name.startswith("Gene "):
+        return _genes(cells, own)
+    edges = edges_of([cells[group][column] for group, column in own.items()]) or []
+    return {group: ranges(cells[group], column, edges) for group, column in own.items()}
+
+
+def _genes(cells: dict[Group, pd.DataFrame], own: dict[Group, str]) -> dict[Group, Clouds]:
+    """Return the colouring by a gene: most cells have no counts of most genes, and are grey."""
+    found = {group: cells[group][cells[group][column] > 0] for group, column in own.items()}
+    edges = edges_of([found[group][column] for group, column in own.items()]) or []
+    clouds: dict[Group, Clouds] = {}
+    for group, column in own.items():
+        rest = cells[group][~(cells[group][column] > 0)]
+        none: Clouds = {"No counts": (UNKNOWN, pairs(rest, "umap_1", "umap_2"))}
+        clouds[group] = (none if len(rest) else {}) | ranges(found[group], column, edges)
+    return clouds
 
 
 def _phases(cells: pd.DataFrame) -> Clouds:
