@@ -76,7 +76,7 @@ workflow ANNOTATION {
     if (params.cell_scores || scoredBy()) {
         def sets = params.gene_sets ? ANNOTATION_CHECK.out.gene_sets.first() : []
         def genes = params.genes_of_interest ? ANNOTATION_CHECK.out.genes.first() : []
-        def bundled = params.cell_scores ? files("${projectDir}/assets/gene_sets/*.gmt") : []
+        def bundled = params.cell_scores ? files("${projectDir}/assets/gene_sets/*.gmt").sort() : []
         ANNOTATION_SCORES(clustered, bundled, sets, genes, code)
         scored = ANNOTATION_SCORES.out.cells
         scores = ANNOTATION_SCORES.out.drawn.transpose().mix(
