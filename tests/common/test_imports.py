@@ -57,6 +57,7 @@ MAY_LOAD = {
     "annotation reference": SCANPY,
     "annotation opinion": SCANPY,
     "annotation subclusters": SCANPY,
+    "annotation scores": ANNOTATED,
     "clustering check_base": ANNOTATED,
     "clustering placement": SCANPY,
     "evaluation comparison": SCANPY,

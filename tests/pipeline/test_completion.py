@@ -96,6 +96,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
         "--benchmark", "--benchmark_seeds", 1,
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
+        "--cell_scores", "--genes_of_interest", "CD3D",
         "--report_title", "Plate 7", "--subcluster", 0, "--export", "seurat,sce",
         profile="test,venv",
     )  # fmt: skip

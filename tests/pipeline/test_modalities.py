@@ -37,6 +37,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     options += ("--ambient", "correct")
     options += write_known(folder)
     chosen = f"0,b cell,{HOSTILE}"
+    sets = f"B cell {HOSTILE}\tof B cells\tMS4A1\tCD79A\tCD79B\nlost\tx\tNO1\tNO2\tNO3\n"
+    (folder / "my $sets.gmt").write_text(sets)
+    options += ("--cell_scores", "--gene_sets", folder / "my $sets.gmt")
+    options += ("--genes_of_interest", f"MS4A1,cd3d,CD79Z,{HOSTILE}")
     run = run_pipeline(
         folder,
         "--input",
@@ -71,6 +75,27 @@ def test_clusters_are_divided_where_that_was_asked_for(run: Run) -> None:
     report = (run.results / "multiqc" / "multiqc_report.html").read_text()
     assert "Subclusters" in report
     assert (folder / "figures" / "umap_cluster_sub.png").exists()
+
+
+def test_cells_are_scored_where_that_was_asked_for(run: Run) -> None:
+    folder = run.results / "groups" / "blood"
+    obs = ad.read_h5ad(folder / "blood.h5ad").obs
+    (column,) = [name for name in obs if name.startswith("score_")]
+    assert column.startswith("score_B_cell_touch_evil")
+    means = obs.groupby("cell_type", observed=True)[column].mean()
+    assert means.idxmax() == "B cell"
+    table = pd.read_csv(folder / "gene_set_scores.tsv", sep="\t", dtype={"cluster": str})
+    assert table.loc[table["set"] == "lost", "note"].str.startswith("not scored").all()
+    account = json.loads((folder / "cell_scores.json").read_text())
+    assert [gene["found"] for gene in account["genes"]] == ["MS4A1", "CD3D", None, None]
+    assert account["genes"][2]["nearest"] in ("CD79A", "CD79B")
+    assert {"phase", "pct_counts_dissociation"} <= set(obs) or account["notes"]
+    report = (run.results / "multiqc" / "multiqc_report.html").read_text()
+    assert "Scores of cells" in report
+    assert "Genes of interest" in report
+    assert "the nearest name is CD79" in report
+    assert (folder / "figures" / f"umap_{column}.png").exists()
+    assert not list(run.folder.rglob("evil"))
 
 
 def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:

@@ -63,6 +63,8 @@ class Plan:
         True if groups of several samples had their batches corrected.
     hostile
         True if extra columns, genes and cell types are out to break the report.
+    scored
+        True if cells were scored, and genes of interest given.
     """
 
     n_samples: int = 3
@@ -74,6 +76,7 @@ class Plan:
     unfiltered: bool = False
     corrected: bool = True
     hostile: bool = False
+    scored: bool = False
 
 
 def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
@@ -328,6 +331,8 @@ def _write_group(
     umap = pd.DataFrame(
         {"barcode": cells["barcode"], "umap_1": places[:, 0], "umap_2": places[:, 1]}
     )
+    if plan.scored:
+        simulate_scores(directory, group, cells, HOSTILE if plan.hostile else "T cell")
     if len(samples) > 1:
         _write_batches(directory, group, cells)
         if plan.corrected:
@@ -432,6 +437,35 @@ def _write_batches(directory: Path, group: str, cells: pd.DataFrame) -> None:
         {"n_batches": len(samples), "all": whole, "cell_types": types},
         directory / f"{group}.mixing.json",
     )
+
+
+def simulate_scores(directory: Path, group: str, cells: pd.DataFrame, name: str) -> None:
+    """Write what the scores of cells are; `name` is that of a gene set and of a gene."""
+    n, clusters = len(cells), sorted(cells["cluster"].unique(), key=int)
+    shares = {"share_G1": 0.7, "share_S": 0.2, "share_G2M": 0.1}
+    means = {"mean_S_score": -0.1, "mean_G2M_score": -0.2, "mean_dissociation": 4.0}
+    rows = [{"cluster": cluster, "sample": None, "n_cells": 9} for cluster in clusters]
+    table = pd.DataFrame(rows).assign(**shares, **means, median_dissociation=2.5)
+    high = np.where(table["cluster"] == "0", "yes", "no")
+    write_table(table.assign(high_dissociation=high), directory / f"{group}.cell_scores.tsv")
+    known = {"set": name, "column": "score_set", "n_genes": 10, "n_found": 8}
+    lost = {"set": "thin", "column": None, "n_genes": 30, "n_found": 1}
+    sets = pd.DataFrame({"cluster": clusters}).assign(**known, mean=0.5, median=0.5)
+    write_table(sets, directory / f"{group}.gene_set_scores.tsv")
+    shown = [name, "GENE3"]
+    profiles = pd.DataFrame({"cluster": np.repeat(clusters, 2), "gene": shown * len(clusters)})
+    profiles = profiles.assign(share=0.5, mean=1.5)
+    write_table(profiles, directory / f"{group}.genes_of_interest.tsv")
+    values = np.where(np.arange(n) % 5, 0, np.arange(n) / n)
+    drawn = cells[["barcode"]].assign(phase=[("G1", "S", "G2M")[i % 3] for i in range(n)])
+    drawn = drawn.assign(pct_counts_dissociation=np.arange(n) / n, score_set=np.arange(n) / n)
+    drawn = drawn.assign(gene_0=values, gene_1=values)
+    write_table(drawn, directory / f"{group}.drawn_cells.tsv")
+    genes: list[dict[str, Any]] = [{"gene": gene, "found": gene} for gene in shown]
+    genes.append({"gene": f"GENE3{name}", "found": None, "nearest": "GENE3"})
+    found = {"S phase": [43, 43], "G2M phase": [54, 54], "dissociation stress": [26, 26]}
+    account = {"n_genes": found, "gene_sets": [known, lost], "genes": genes}
+    write_json(account | {"notes": []}, directory / f"{group}.cell_scores.json")
 
 
 def _batch_correction(plan: Plan, n_batches: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ CHROMIUM = (
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 PLANS = {
     "1": Plan(n_samples=1, n_groups=1, failed=(), labelled=False),
-    "3": Plan(hostile=True),
+    "3": Plan(hostile=True, scored=True),
     "96": Plan(n_samples=96, n_groups=12, n_cells=230, n_clusters=12, failed=(5,), unfiltered=True),
 }
 WIDTHS = (1280, 1600)

@@ -38,7 +38,9 @@ def report(tmp_path_factory):
     """Make the report of five samples in two groups, one of them failed, with hostile values."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         _, outputs = write(
-            tmp_path_factory.mktemp("report"), Plan(n_samples=5, hostile=True), monkeypatch
+            tmp_path_factory.mktemp("report"),
+            Plan(n_samples=5, hostile=True, scored=True),
+            monkeypatch,
         )
         return multiqc(outputs)
 
@@ -68,6 +70,8 @@ def test_every_section_is_in_the_report_in_its_order(report):
         "clusters",
         "marker_dots",
         "markers",
+        "cell_scores",
+        "gene_dots",
         "scores",
         "marker_agreement",
         "contingency_1",

@@ -32,6 +32,7 @@ from .clustered import (
 from .distances import sample_distances
 from .mixing import mixing
 from .ontology import ONTOLOGY_ID
+from .scored_cells import add_scores
 from .shares import apart
 from .subtraction import add_corrected
 
@@ -53,6 +54,7 @@ def assemble(
     subclusters: Path | None = None,
     ambient: Path | None = None,
     opinions: Path | None = None,
+    cell_scores: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -83,6 +85,9 @@ def assemble(
         are not corrected.
     opinions
         ``<group>.opinions.tsv``, whose columns are added to ``obs``. Default: there is none.
+    cell_scores
+        ``<group>.scored_cells.tsv``, whose columns are added to ``obs``. Default: no cell was
+        scored.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -101,6 +106,8 @@ def assemble(
             found_types = read_table(opinions, dtype=str).set_index("barcode").loc[adata.obs_names]
             for column in found_types:
                 adata.obs[column] = pd.Categorical(found_types[column])
+        if cell_scores is not None:
+            add_scores(adata, cell_scores)
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError, Problem
 from ..files import own_name, read_json, write_h5ad, write_table
 from ..steps import Step
+from .check_scores import check_scores
 from .marker_sets import checked_marker_sets
 
 
@@ -22,6 +23,9 @@ def check(
     reference_label: str | None = None,
     design: Path | None = None,
     celltypist: Path | None = None,
+    gene_sets: Path | None = None,
+    genes: Path | None = None,
+    cell_scores: bool = False,
     names: Path | None = None,
 ) -> None:
     """Write ``marker_sets.tsv``, ``reference.h5ad`` and ``celltypist.npz``, checked, in one form.
@@ -43,9 +47,16 @@ def check(
         Default: none was named.
     celltypist
         The user's model of CellTypist. Default: none was given.
+    gene_sets
+        The user's gene sets, which become ``gene_sets.gmt``. Default: none were given.
+    genes
+        File of the user's genes of interest, which become ``genes_of_interest.txt``. Default: those
+        in ``names`` under ``genes_of_interest``, if there are any.
+    cell_scores
+        Whether cell cycle and dissociation stress are scored.
     names
-        JSON object with the paths of ``markers_db``, ``labelled`` and ``celltypist`` as the user
-        gave them. Default: as they are.
+        JSON object with the paths of ``markers_db``, ``labelled``, ``celltypist``, ``gene_sets``
+        and ``genes_of_interest`` as the user gave them. Default: as they are.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}
@@ -63,6 +74,8 @@ def check(
     if design is not None:
         with _collected(problems):
             _check_design(rows, design)
+    with _collected(problems):
+        check_scores(rows, own, gene_sets=gene_sets, genes=genes, cell_scores=cell_scores)
     if problems:
         raise InputError(problems)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots, modalities, opinions, subclusters
+from . import cell_scores, marker_dots, modalities, opinions, subclusters
 from .clustering import MAX_HEATMAPS
 from .content import (
     Column,
@@ -39,6 +39,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from modalities.sections(run)
         yield from _markers(run)
         yield from subclusters.sections(run)
+        yield from cell_scores.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
         yield from _contingencies([group for group in run.finished if len(group.contingency)])

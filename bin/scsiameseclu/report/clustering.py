@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import cluster_tree, umaps
+from . import cluster_tree, score_umaps, umaps
 from .content import (
     Curve,
     Section,
@@ -58,7 +58,8 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _training(
             {group.label: group.history for group in run.finished if len(group.history) > 1}
         )
-        yield from umaps.sections(run)
+        few = len(run.finished) <= umaps.MAX_PLOTS
+        yield from umaps.sections(run, score_umaps.views(run, few=few))
         yield from _sizes(run)
         yield from _comparison(run)
 

@@ -24,6 +24,7 @@ from .inputs import CELL_METRICS, natural
 from .pages import Pages
 from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 from .profiles import write_profiles
+from .score_figures import PHASES, has_phases, score_columns
 
 FORMATS: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -104,6 +105,11 @@ def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
             for metric, label in CELL_METRICS.items()
         },
         "umap_cluster_sub": _divided_figure(group),
+        "umap_phase": umap_figure(group, "phase", PHASES) if has_phases(group.obs) else None,
+        **{
+            f"umap_{name}": _graded_figure(group, name, label)
+            for name, label in score_columns(group.obs).items()
+        },
         "cluster_sizes": _sizes_figure(found),
         "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
         "marker_dotplot": _dotplot_figure(

@@ -45,6 +45,7 @@ _TEXT = (
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
     "reference_agrees protein hashtag guide cluster_sub"
     " source opinion agreement"
+    " set phase high_dissociation"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (
@@ -67,6 +68,11 @@ _FILES = {
     "ambient": "ambient.tsv",
     "ambient_genes": "ambient_genes.tsv",
     "opinions": "second_opinion.tsv",
+    "cell_scores": "cell_scores.tsv",
+    "set_scores": "gene_set_scores.tsv",
+    "chosen_genes": "genes_of_interest.tsv",
+    "drawn": "drawn_cells.tsv",
+    "scoring": "cell_scores.json",
 }
 """Attributes of a group, and the files that they come from, after the group's id."""
 
@@ -183,12 +189,17 @@ class Group:
     ambient: pd.DataFrame
     ambient_genes: pd.DataFrame
     opinions: pd.DataFrame
+    cell_scores: pd.DataFrame
+    set_scores: pd.DataFrame
+    chosen_genes: pd.DataFrame
+    drawn: pd.DataFrame
     design: Record
     expression: ExpressionSummary
     metrics: Metrics
     mixing: MixingSummary
     modalities: Record
     division: Record
+    scoring: Record
     summary: ClusteringSummary
 
     @property

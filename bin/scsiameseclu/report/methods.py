@@ -11,6 +11,7 @@ import pandas as pd
 from ..annotation.agreement import UNKNOWN
 from ..errors import quoted
 from ..quality.thresholds import BOUNDS, side
+from . import score_methods
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
 from .inputs import Group, Run
@@ -38,7 +39,7 @@ _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 def sections(run: Run) -> Iterator[Section]:
     """Return the methods text; none if no group has clusters."""
     if run.finished:
-        known = _facts(run) | _comparisons(run)
+        known = _facts(run) | _comparisons(run) | score_methods.facts(run)
         facts = {
             name: value if isinstance(value, Html) else text(value, length=1500)
             for name, value in known.items()
@@ -252,6 +253,7 @@ def _sentences(run: Run) -> dict[str, str]:
             for group in run.finished
             if len(group.ambient)
         ),
+        **score_methods.sentences(run),
     }
     return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
 

@@ -56,6 +56,7 @@ NEEDS_A_RUN = (
     "ambient_genes.tsv",
     "ambient_markers.tsv",
     "second_opinion.tsv",
+    *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
 )
 """Files of a group by cluster that are not."""
 

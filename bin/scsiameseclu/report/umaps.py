@@ -43,8 +43,12 @@ _LOOK = {
 """What colours the cells, in the order of the switch, and what to look for."""
 
 
-def sections(run: Run) -> Iterator[Section]:
+def sections(
+    run: Run, further: Mapping[Group, Mapping[str, Clouds]] | None = None
+) -> Iterator[Section]:
     """Return the UMAPs: one per group, or, of many groups, one per colouring.
+
+    `further` are the clouds of more colourings, by group and name, which follow the others.
 
     Each colouring draws `run.max_points` cells, all groups together, or, where it shows a gradient
     and not single cells, a fifth of that.
@@ -55,29 +59,36 @@ def sections(run: Run) -> Iterator[Section]:
     drawn, told = thinned(cells, run.max_points)
     fewer, _ = thinned(cells, run.max_points // 5)
     edges = {
-        metric: _edges([of[metric] for of in cells.values() if metric in of])
+        metric: edges_of([of[metric] for of in cells.values() if metric in of])
         for metric in CELL_METRICS
     }
     clouds = {
         group: _named(run, group, drawn[group]) | _graded(fewer[group], edges) for group in cells
     }
+    more = list(dict.fromkeys(name for of in (further or {}).values() for name in of))
+    for group, found in (further or {}).items():
+        clouds[group] = {**clouds[group], **found}
     if len(cells) <= MAX_PLOTS:
         for number, (group, found) in enumerate(clouds.items(), start=1):
-            views = {name: found[name] for name in _LOOK if name in found}
+            views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
             yield _section(number, title, views, told, look=list(views) if number == 1 else [])
         return
-    for name in _LOOK:
+    for name in [*_LOOK, *more]:
         datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
         if datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
+            if name in more:
+                place = f"scores_{more.index(name)}"
+                yield _section(place, f"UMAP: {name}", datasets, told, look=[])
+                continue
             yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, told, look=[name])
 
 
 def _section(
     number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Sequence[str]
 ) -> Section:
-    looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look)
+    looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
     return section("umap", body, number=number, title=title, looks=looks, drawn=told)
 
@@ -130,15 +141,15 @@ def _graded(cells: pd.DataFrame, edges: Mapping[str, Sequence[float] | None]) ->
 
     Of confidence the low range is drawn last, on top.
     """
-    confidence = _ranges(cells, "confidence", _CONFIDENCE)
+    confidence = ranges(cells, "confidence", _CONFIDENCE)
     views = {"Confidence": dict(reversed(confidence.items()))}
     for metric, found in edges.items():
         if metric in cells and found is not None:
-            views[CELL_METRICS[metric]] = _ranges(cells, metric, found)
+            views[CELL_METRICS[metric]] = ranges(cells, metric, found)
     return {name: clouds for name, clouds in views.items() if clouds}
 
 
-def _ranges(cells: pd.DataFrame, column: str, edges: Sequence[float]) -> Clouds:
+def ranges(cells: pd.DataFrame, column: str, edges: Sequence[float]) -> Clouds:
     """Return a cloud per range of `edges`, low (dark) to high (light), without empty ones."""
     known = cells[cells[column].notna()]
     place = np.digitize(known[column], edges)
@@ -158,7 +169,7 @@ def _range_names(edges: Sequence[float]) -> list[str]:
     return [f"Below {shown[0]}", *between, f"{shown[-1]} and more"]
 
 
-def _edges(values: list[pd.Series[float]]) -> list[float] | None:
+def edges_of(values: list[pd.Series[float]]) -> list[float] | None:
     """Return the quintiles, two digits each, or None without a value.
 
     Each range has a good number of cells.

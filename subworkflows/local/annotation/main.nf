@@ -13,6 +13,7 @@ include { ANNOTATION_SUBCLUSTERS  } from '../../../modules/local/annotation/subc
 include { ANNOTATION_DIFFERENTIAL } from '../../../modules/local/annotation/differential'
 include { ANNOTATION_COMPOSITION  } from '../../../modules/local/annotation/composition'
 include { ANNOTATION_AMBIENT      } from '../../../modules/local/annotation/ambient'
+include { ANNOTATION_SCORES       } from '../../../modules/local/annotation/scores'
 include { ANNOTATION_MODALITIES   } from '../../../modules/local/annotation/modalities'
 include { ANNOTATION_ASSEMBLE     } from '../../../modules/local/annotation/assemble'
 include { ANNOTATION_EXPORT       } from '../../../modules/local/annotation/export'
@@ -33,11 +34,14 @@ workflow ANNOTATION {
     def given_design = [condition: params.condition, formula: params.formula]
     def design = channel.of(toJson(given_design)).collectFile(name: 'design.json').first()
     if (isAnythingGiven()) {
-        def names = [markers_db: params.markers, labelled: params.reference]
+        def names = [markers_db: params.markers, labelled: params.reference] + scoredBy()
         def (markers, labelled) = [given(params.markers), given(params.reference)]
         names.celltypist = params.celltypist_model
         def model = given(params.celltypist_model)
-        ANNOTATION_CHECK(samples, markers, labelled, model, toJson(names), design, code)
+        def (sets, genes) = [given(params.gene_sets), genesFile()]
+        ANNOTATION_CHECK(
+            samples, markers, labelled, model, toJson(names), design, sets, genes, code
+        )
     }
     def marker_sets = params.markers
         ? ANNOTATION_CHECK.out.marker_sets.first()
@@ -92,6 +96,22 @@ workflow ANNOTATION {
         at_choice = at_choice.mix(ANNOTATION_SUBCLUSTERS.out.failure)
     }
 
+    def scored = clustered.map { group -> [group[0], []] }
+    def scores = channel.empty()
+    if (params.cell_scores || scoredBy()) {
+        def sets = params.gene_sets ? ANNOTATION_CHECK.out.gene_sets.first() : []
+        def genes = params.genes_of_interest ? ANNOTATION_CHECK.out.genes.first() : []
+        def bundled = params.cell_scores ? files("${projectDir}/assets/gene_sets/*.gmt").sort() : []
+        ANNOTATION_SCORES(clustered, bundled, sets, genes, code)
+        scored = ANNOTATION_SCORES.out.cells
+        scores = ANNOTATION_SCORES.out.drawn.transpose().mix(
+            ANNOTATION_SCORES.out.cell_scores,
+            ANNOTATION_SCORES.out.set_scores,
+            ANNOTATION_SCORES.out.genes,
+        )
+        at_choice = at_choice.mix(ANNOTATION_SCORES.out.failure)
+    }
+
     def differences = channel.empty()
     if (params.condition) {
         ANNOTATION_DIFFERENTIAL(clustered, design, code)
@@ -126,6 +146,7 @@ workflow ANNOTATION {
         .join(subclusters)
         .join(corrections)
         .join(opinions)
+        .join(scored)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
     def lacking = channel.empty()
     if (params.export) {
@@ -147,6 +168,7 @@ workflow ANNOTATION {
         .mix(differences, divided)
         .mix(lacking)
         .mix(second)
+        .mix(scores)
         .mix(ANNOTATION_MODALITIES.out.summary, ANNOTATION_MODALITIES.out.tables.transpose())
         .mix(ANNOTATION_AMBIENT.out.tables.transpose())
         .mix(ANNOTATION_ASSEMBLE.out.clusters)
@@ -184,7 +206,21 @@ def withSoups(groups, soups) {
 
 def isAnythingGiven() {
     def free = [params.reference_label, params.condition, params.formula]
-    (free + [params.markers, params.reference, params.celltypist_model]).any()
+    def files = [params.markers, params.reference, params.celltypist_model]
+    (free + files + [params.cell_scores] + scoredBy().values()).any()
+}
+
+// What the user gives to score cells by, as it was given; nothing where nothing was.
+def scoredBy() {
+    [gene_sets: params.gene_sets, genes_of_interest: params.genes_of_interest].findAll { _name, value ->
+        value
+    }
+}
+
+// Genes are named one by one, or in a file.
+def genesFile() {
+    def place = file(params.genes_of_interest?.toString() ?: '.', glob: false)
+    java.nio.file.Files.isRegularFile(place) ? given(params.genes_of_interest) : []
 }
 
 def toJson(value) {

@@ -13,6 +13,7 @@ process ANNOTATION_ASSEMBLE {
         path(subclusters),
         path(corrections),
         path(opinions),
+        path(cell_scores),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -31,6 +32,7 @@ process ANNOTATION_ASSEMBLE {
     def divided = subclusters ? "--subclusters ${subclusters}" : ''
     def corrected = corrections ? "--ambient ${corrections}" : ''
     def judged = opinions ? "--opinions ${opinions}" : ''
+    def scored = cell_scores ? "--cell-scores ${cell_scores}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
@@ -41,6 +43,7 @@ process ANNOTATION_ASSEMBLE {
         ${divided} \\
         ${corrected} \\
         ${judged} \\
+        ${scored} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\

@@ -10,12 +10,16 @@ process ANNOTATION_CHECK {
     path celltypist, stageAs: 'given/celltypist'
     val names
     path design, stageAs: 'design.json'
+    path gene_sets, stageAs: 'given/gene_sets'
+    path genes, stageAs: 'given/genes'
     val code
 
     output:
     path('marker_sets.tsv'), optional: true, emit: marker_sets
     path('reference.h5ad'), optional: true,  emit: reference
     path('celltypist.npz'), optional: true,  emit: celltypist
+    path('gene_sets.gmt'), optional: true,   emit: gene_sets
+    path('genes_of_interest.txt'), optional: true, emit: genes
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:
@@ -23,6 +27,8 @@ process ANNOTATION_CHECK {
     def markers = marker_sets ? '--markers-db given/markers' : ''
     def reference = labelled ? '--labelled given/reference' : ''
     def model = celltypist ? '--celltypist given/celltypist' : ''
+    def sets = gene_sets ? '--gene-sets given/gene_sets' : ''
+    def chosen = genes ? '--genes given/genes' : ''
     """
     # The user's names are JSON on one line; the quoted here-document keeps them from the shell.
     scsiameseclu_step annotation check \\
@@ -31,6 +37,8 @@ process ANNOTATION_CHECK {
         ${markers} \\
         ${reference} \\
         ${model} \\
+        ${sets} \\
+        ${chosen} \\
         --names /dev/stdin \\
         ${args} <<'NAMES'
     ${names}
@@ -40,5 +48,6 @@ process ANNOTATION_CHECK {
     stub:
     """
     touch marker_sets.tsv reference.h5ad celltypist.npz versions.yml
+    touch gene_sets.gmt genes_of_interest.txt
     """
 }

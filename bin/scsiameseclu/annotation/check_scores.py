@@ -1,0 +1,86 @@
+"""The early check of what cells are scored by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, Problem, quoted
+from ..files import own_name
+from .gene_sets import gmt_text, read_gene_sets, read_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_COLUMNS = ("S_score", "G2M_score", "phase", "pct_counts_dissociation")
+"""What `--cell_scores` adds to ``obs``."""
+
+
+def check_scores(
+    rows: Sequence[Mapping[str, Any]],
+    names: Mapping[str, Any],
+    *,
+    gene_sets: Path | None,
+    genes: Path | None,
+    cell_scores: bool,
+) -> None:
+    """Write ``gene_sets.gmt`` and ``genes_of_interest.txt``, as far as they were given.
+
+    Parameters
+    ----------
+    rows
+        Settings of all samples.
+    names
+        ``gene_sets`` and ``genes_of_interest`` as the user gave them.
+    gene_sets, genes
+        Their files; genes may also stand in `names` themselves.
+    cell_scores
+        Whether columns of cell cycle and dissociation stress are added.
+
+    Raises
+    ------
+    InputError
+        With all that is wrong.
+    """
+    problems = list(_taken(rows)) if cell_scores else []
+    try:
+        _write_sets(names, gene_sets)
+    except InputError as error:
+        problems += error.problems
+    try:
+        _write_genes(names, genes)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+
+
+def _taken(rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    own = {str(name) for row in rows for name in row.get("extra") or {}}
+    for name in sorted(own):
+        if name in _COLUMNS:
+            yield Problem(
+                f"the samplesheet has a column {quoted(name)}, and --cell_scores adds one of that "
+                "name",
+                "the header of the samplesheet",
+                "give the column another name, or leave --cell_scores out",
+            )
+
+
+def _write_sets(names: Mapping[str, Any], path: Path | None) -> None:
+    if path is not None:
+        with own_name(path, names.get("gene_sets")) as own:
+            text = gmt_text(read_gene_sets(own))
+        Path("gene_sets.gmt").write_text(text, encoding="utf-8")
+
+
+def _write_genes(names: Mapping[str, Any], path: Path | None) -> None:
+    given = names.get("genes_of_interest")
+    if path is not None:
+        with own_name(path, given) as own:
+            genes = read_genes(own, where=own.name)
+    elif given is not None:
+        genes = read_genes(str(given), where="--genes_of_interest")
+    else:
+        return
+    Path("genes_of_interest.txt").write_text("\n".join(genes) + "\n", encoding="utf-8")
