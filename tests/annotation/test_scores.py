@@ -154,7 +154,7 @@ def test_sets_of_any_name_become_columns_and_a_table(group, tmp_path):
     write_table(types, "g.annotation.tsv")
     found = tmp_path / "g.scored_cells.tsv"
     assemble(
-        prefix="g", **files, umap=tmp_path / "g.umap.tsv", cell_scores=found,
+        prefix="g", **files, umap=tmp_path / "g.umap.tsv", columns=[found],
         annotation=tmp_path / "g.annotation.tsv",
     )  # fmt: skip
     obs = ad.read_h5ad("g.h5ad").obs

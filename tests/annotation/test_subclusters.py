@@ -211,7 +211,7 @@ def test_assembled_data_have_the_column(group, everything, tmp_path, monkeypatch
         "umap": group / "g.umap.tsv",
         "annotation": group / "g.annotation.tsv",
     }
-    assemble(prefix="g", **files, subclusters=everything / "g.cluster_sub.tsv")
+    assemble(prefix="g", **files, columns=[everything / "g.cluster_sub.tsv"])
     obs = ad.read_h5ad("g.h5ad").obs
     assert list(obs["cluster_sub"].cat.categories) == ["0.1", "0.2", "1", "2"]
     table = read_table("g.clusters.tsv", dtype=str)

@@ -23,6 +23,7 @@ from .clustered import (
     EMBEDDING,
     RUN,
     SUBCLUSTER,
+    TEXT_OF_CELLS,
     UNCORRECTED,
     UNCORRECTED_PICTURE,
     UNCORRECTED_UMAP,
@@ -32,7 +33,6 @@ from .clustered import (
 from .distances import sample_distances
 from .mixing import mixing
 from .ontology import ONTOLOGY_ID
-from .scored_cells import add_scores
 from .shares import apart
 from .subtraction import add_corrected
 
@@ -51,10 +51,8 @@ def assemble(
     umap: Path,
     annotation: Path,
     modalities: Path | None = None,
-    subclusters: Path | None = None,
+    columns: list[Path] | None = None,
     ambient: Path | None = None,
-    opinions: Path | None = None,
-    cell_scores: Path | None = None,
     labels: list[Path] | None = None,
 ) -> None:
     """Put the results of a group together.
@@ -77,17 +75,12 @@ def assemble(
     modalities
         ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
         genes.
-    subclusters
-        ``<group>.cluster_sub.tsv``, which becomes ``obs['cluster_sub']``. Default: no cluster was
-        divided.
+    columns
+        Tables of all cells with ``barcode`` and what is added to ``obs``, such as subclusters,
+        second opinions and scores: numbers float32, text categorical. Default: nothing is.
     ambient
         ``<group>.ambient.h5ad``, by which the layer ``ambient_corrected`` is made. Default: counts
         are not corrected.
-    opinions
-        ``<group>.opinions.tsv``, whose columns are added to ``obs``. Default: there is none.
-    cell_scores
-        ``<group>.scored_cells.tsv``, whose columns are added to ``obs``. Default: no cell was
-        scored.
     labels
         ``<sample>.labels.tsv`` of the group's samples that have a gold standard; they become
         ``obs['label']``.
@@ -100,14 +93,8 @@ def assemble(
         )
         if modalities is not None:
             adata.obsm.update(ad.read_h5ad(modalities)[adata.obs_names].obsm)
-        if subclusters is not None:
-            adata.obs[SUBCLUSTER] = _subclusters(subclusters, adata.obs_names)
-        if opinions is not None:
-            found_types = read_table(opinions, dtype=str).set_index("barcode").loc[adata.obs_names]
-            for column in found_types:
-                adata.obs[column] = pd.Categorical(found_types[column])
-        if cell_scores is not None:
-            add_scores(adata, cell_scores)
+        for path in columns or []:
+            _add_columns(adata.obs, path)
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
@@ -119,10 +106,15 @@ def assemble(
         _write_samples(adata, prefix)
 
 
-def _subclusters(path: Path, cells: pd.Index) -> pd.Categorical:
-    """Return the subcluster of each cell, in the order of the numbers in their names."""
-    names = read_table(path, dtype=str).set_index("barcode")[SUBCLUSTER].loc[cells]
-    return pd.Categorical(names, categories=sorted(names.unique(), key=_numbers))
+def _add_columns(obs: pd.DataFrame, path: Path) -> None:
+    """Add a table's columns to ``obs``: text in the order of the numbers in it, then by name."""
+    table = read_table(path, dtype=dict.fromkeys(("barcode", *TEXT_OF_CELLS), str))
+    for name, values in table.set_index("barcode").loc[obs.index].items():
+        if name in TEXT_OF_CELLS:
+            ordered = sorted(values.dropna().unique(), key=lambda value: (_numbers(value), value))
+            obs[name] = pd.Categorical(values, categories=ordered)
+        else:
+            obs[name] = values.to_numpy(dtype=np.float32)
 
 
 def _numbers(name: str) -> list[int]:

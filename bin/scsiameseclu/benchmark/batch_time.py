@@ -45,7 +45,9 @@ def benchmark_time(
     output.mkdir(parents=True, exist_ok=True)
     expression = normalize(simulated_batches(cells, batches))
     modes: tuple[Literal["none", "auto"], ...] = ("none", "auto")
-    timed = [{"correction": mode} | _fitted(expression, mode) for mode in modes]
+    timed: list[dict[str, object]] = [
+        {"correction": mode} | _fitted(expression, mode) for mode in modes
+    ]
     timed.append({"correction": ALONE, "corrected": True, "cpu_seconds": _alone(expression)})
     rows = [{"cells": cells, "batches": batches} | row for row in timed]
     write_table(pd.DataFrame(rows), output / TABLE)

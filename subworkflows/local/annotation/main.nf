@@ -62,8 +62,8 @@ workflow ANNOTATION {
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
     def found_types = ANNOTATION_CELLTYPES.out.celltypes
 
-    // A group without a second opinion, or whose opinion failed, goes on without.
-    def opinions = clustered.map { group -> [group[0], []] }
+    // What is at choice adds columns to the cells; a group of which it failed goes on without.
+    def columns = []
     def second = channel.empty()
     if (params.reference || params.celltypist_model) {
         def checked = ANNOTATION_CHECK.out
@@ -74,14 +74,11 @@ workflow ANNOTATION {
             code,
         )
         second = ANNOTATION_OPINION.out.table
-        opinions = opinions
-            .join(ANNOTATION_OPINION.out.cells, remainder: true)
-            .map { meta, none, cells -> [meta, cells ?: none] }
+        columns << ANNOTATION_OPINION.out.cells
         at_choice = at_choice.mix(ANNOTATION_OPINION.out.failure)
     }
 
     // Names of clusters and cell types are free text, too.
-    def subclusters = clustered.map { group -> [group[0], []] }
     def divided = channel.empty()
     if (params.subcluster != null) {
         def chosen = channel
@@ -89,21 +86,20 @@ workflow ANNOTATION {
             .collectFile(name: 'subcluster.json')
             .first()
         ANNOTATION_SUBCLUSTERS(clustered.join(found_types), chosen, code)
-        subclusters = ANNOTATION_SUBCLUSTERS.out.cells
+        columns << ANNOTATION_SUBCLUSTERS.out.cells
         divided = ANNOTATION_SUBCLUSTERS.out.summary.transpose().mix(
             ANNOTATION_SUBCLUSTERS.out.markers
         )
         at_choice = at_choice.mix(ANNOTATION_SUBCLUSTERS.out.failure)
     }
 
-    def scored = clustered.map { group -> [group[0], []] }
     def scores = channel.empty()
     if (params.cell_scores || scoredBy()) {
         def sets = params.gene_sets ? ANNOTATION_CHECK.out.gene_sets.first() : []
         def genes = params.genes_of_interest ? ANNOTATION_CHECK.out.genes.first() : []
         def bundled = params.cell_scores ? files("${projectDir}/assets/gene_sets/*.gmt").sort() : []
         ANNOTATION_SCORES(clustered, bundled, sets, genes, code)
-        scored = ANNOTATION_SCORES.out.cells
+        columns << ANNOTATION_SCORES.out.cells
         scores = ANNOTATION_SCORES.out.drawn.transpose().mix(
             ANNOTATION_SCORES.out.cell_scores,
             ANNOTATION_SCORES.out.set_scores,
@@ -137,16 +133,14 @@ workflow ANNOTATION {
     def corrections = clustered
         .filter { group -> !isCorrected(group[0]) }
         .map { group -> [group[0], []] }
-        .mix(ANNOTATION_AMBIENT.out.shares.filter { group -> isCorrected(group[0]) })
+        .mix(together(leaky.filter { group -> isCorrected(group[0]) }, [ANNOTATION_AMBIENT.out.shares]))
 
     def found = clustered
         .join(ANNOTATION_UMAP.out.umap)
         .join(found_types)
         .join(modalities)
-        .join(subclusters)
+        .join(together(clustered, columns))
         .join(corrections)
-        .join(opinions)
-        .join(scored)
     ANNOTATION_ASSEMBLE(withGoldStandard(found, gold_standard), code)
     def lacking = channel.empty()
     if (params.export) {
@@ -190,6 +184,15 @@ def withCells(groups, cells) {
         .map { meta, _expression, clustering -> [meta.id, meta, clustering] }
         .join(cells)
         .map { _id, meta, clustering, members -> [meta, members, clustering] }
+}
+
+// Each group with its tables of cells, of those that there are.
+def together(groups, tables) {
+    tables
+        .inject(groups.map { group -> [group[0]] }) { joined, of_cells ->
+            joined.join(of_cells, remainder: true)
+        }
+        .map { group -> [group[0], group.tail().findAll()] }
 }
 
 def isCorrected(meta) {

@@ -12,10 +12,9 @@ process ANNOTATION_AMBIENT {
     val code
 
     output:
-    // A group whose ambient RNA cannot be estimated goes on without.
-    tuple val(meta), path("${meta.id}.ambient.h5ad", arity: '0..*'), emit: shares
+    tuple val(meta), path("${meta.id}.ambient.h5ad"), optional: true,                emit: shares
     tuple val(meta), path("${meta.id}.ambient*.tsv", arity: '1..*'), optional: true, emit: tables
-    path("*.failure.json"), optional: true,                          emit: failure
+    path("*.failure.json"), optional: true,                                          emit: failure
     tuple val("${task.process}"), path('versions.yml'), topic: versions
 
     script:

@@ -10,10 +10,8 @@ process ANNOTATION_ASSEMBLE {
         path(umap),
         path(celltypes),
         path(modalities),
-        path(subclusters),
+        path(columns),
         path(corrections),
-        path(opinions),
-        path(cell_scores),
         path(labels, stageAs: 'labels/*')
     val code
 
@@ -29,10 +27,8 @@ process ANNOTATION_ASSEMBLE {
     script:
     def args = task.ext.args ?: ''
     def counted = modalities ? "--modalities ${modalities}" : ''
-    def divided = subclusters ? "--subclusters ${subclusters}" : ''
+    def added = columns ? "--columns ${columns}" : ''
     def corrected = corrections ? "--ambient ${corrections}" : ''
-    def judged = opinions ? "--opinions ${opinions}" : ''
-    def scored = cell_scores ? "--cell-scores ${cell_scores}" : ''
     def gold_standard = labels ? '--labels labels/*' : ''
     """
     scsiameseclu_step annotation assemble \\
@@ -40,10 +36,8 @@ process ANNOTATION_ASSEMBLE {
         --expression ${expression} \\
         --clustering ${clustering} \\
         ${counted} \\
-        ${divided} \\
+        ${added} \\
         ${corrected} \\
-        ${judged} \\
-        ${scored} \\
         --umap ${umap} \\
         --annotation ${celltypes} \\
         ${gold_standard} \\
