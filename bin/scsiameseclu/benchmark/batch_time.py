@@ -45,11 +45,10 @@ def benchmark_time(
     output.mkdir(parents=True, exist_ok=True)
     expression = normalize(simulated_batches(cells, batches))
     modes: tuple[Literal["none", "auto"], ...] = ("none", "auto")
-    timed: list[dict[str, object]] = [
-        {"correction": mode} | _fitted(expression, mode) for mode in modes
-    ]
-    timed.append({"correction": ALONE, "corrected": True, "cpu_seconds": _alone(expression)})
-    rows = [{"cells": cells, "batches": batches} | row for row in timed]
+    timed: dict[str, dict[str, float | bool]] = {mode: _fitted(expression, mode) for mode in modes}
+    timed[ALONE] = {"corrected": True, "cpu_seconds": _alone(expression)}
+    about = {"cells": cells, "batches": batches}
+    rows = [about | {"correction": what} | row for what, row in timed.items()]
     write_table(pd.DataFrame(rows), output / TABLE)
     write_page(output)
 
