@@ -171,8 +171,8 @@ def test_both_opinions_reach_table_and_cells(group, steps):
 
     umap = pd.DataFrame({"barcode": group.adata.obs_names, "umap_1": 0.0, "umap_2": 1.0})
     write_table(umap, "g.umap.tsv")
-    places = {"umap": group.folder / "g.umap.tsv", "opinions": group.folder / "g.opinions.tsv"}
-    assemble(prefix="g", **steps, **places)
+    columns = [group.folder / "g.opinions.tsv"]
+    assemble(prefix="g", **steps, umap=group.folder / "g.umap.tsv", columns=columns)
     obs = ad.read_h5ad("g.h5ad").obs
     assert set(obs["celltypist_type"]) == set(own_names(group.adata))
     assert (obs["singler_type"] == read_table("g.opinions.tsv")["singler_type"].to_numpy()).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from scsiameseclu.report.overview import judge
 
@@ -13,7 +14,9 @@ def verdict(**quality: Any) -> Any:
     """Return the verdict on a sample that is fine but for `quality`."""
     fine = {"n_barcodes": 1000, "n_kept": 900, "removed": {}, "median_genes": 900, "doublets": {}}
     sample: Any = SimpleNamespace(failure=None, quality=fine | quality)
-    group: Any = SimpleNamespace(finished=True, failure=None, metrics={}, id="g")
+    group: Any = SimpleNamespace(
+        finished=True, failure=None, metrics={}, id="g", ambient=pd.DataFrame()
+    )
     return judge(sample, group)
 
 
