@@ -159,7 +159,7 @@ def test_unknown_tissue_gives_unknown(adata, tmp_path, monkeypatch, tissue, note
     )
 
     table = read_table("g.annotation.tsv")
-    assert list(table) == COLUMNS
+    assert list(table) == [*COLUMNS, "cell_type_ontology_term_id"]
     assert set(table["cell_type"]) == {UNKNOWN}
     assert table["evidence"].str.contains(note).all()
 
