@@ -86,6 +86,14 @@ def test_with_all_metadata_nothing_is_missing():
     assert list(found.obs["author_cell_type"]) == list(adata.obs["cell_type"])
 
 
+def test_the_sex_of_the_samplesheet_becomes_its_id():
+    rest = {key: value for key, value in GIVEN.items() if key != "sex_ontology_term_id"}
+    found, missing = submitted(group(rest | {"sex": "female"}, rest | {"sex": "unknown"}))
+    by_sample = found.obs.groupby("sample", observed=True)["sex_ontology_term_id"].unique()
+    assert [list(by_sample[name]) for name in SAMPLES] == [["PATO:0000383"], ["unknown"]]
+    assert missing.loc["sex_ontology_term_id", "state"].startswith("written as unknown: ")
+
+
 def test_what_is_missing_is_listed_and_not_invented():
     adata = group({"title": "one", "tissue_type": "brain"}, {"title": "other", "disease": "flu"})
     adata.obs.loc[adata.obs["cluster"] == "3", "cell_type_ontology_term_id"] = np.nan

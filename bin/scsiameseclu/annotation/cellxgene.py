@@ -20,6 +20,7 @@ from anndata.io import write_elem
 from numpy.typing import NDArray
 
 from ..blocks import Matrix, MatrixWriter, opened, row_blocks, write_tables
+from ..contracts import SEX
 from ..errors import listed
 from ..files import make_plain, settings, write_table
 from ..intake.gene_ids import without_versions
@@ -45,6 +46,9 @@ ORGANISMS = {
     "chimpanzee": "NCBITaxon:9598",
 }
 """Organisms of the pipeline that the schema takes."""
+SEX_ID = "sex_ontology_term_id"
+SEXES = {"female": "PATO:0000383", "male": "PATO:0000384"}
+"""Sexes as the samplesheet's column `SEX` names them."""
 RESERVED = frozenset(
     {
         *("assay", "cell_type", "development_stage", "disease", "self_reported_ethnicity", "sex"),
@@ -117,7 +121,7 @@ OF_CELLS = (
         optional=True,
     ),
     Field(
-        "sex_ontology_term_id",
+        SEX_ID,
         r"PATO:(?:0000383|0000384|0001340)|unknown|na",
         "PATO:0000383 (female), PATO:0000384 (male) or PATO:0001340 (hermaphrodite)",
         "PATO:0000383",
@@ -182,7 +186,7 @@ def write_cellxgene(*, prefix: str, annotated: Path) -> None:
 
 
 def _values(known: Mapping[str, Any], samples: Sequence[str]) -> Values:
-    """Return what the samplesheet says, the organism by its name where it has no id."""
+    """Return what the samplesheet says, organism and sex by their names where there is no id."""
     sheet = {
         str(row["sample"]): row.get("extra") or {}
         for row in known["samples"]
@@ -194,6 +198,9 @@ def _values(known: Mapping[str, Any], samples: Sequence[str]) -> Values:
     }
     organism = ORGANISMS.get(str(known.get("organism") or "").casefold())
     values[ORGANISM] = {name: value or organism for name, value in values[ORGANISM].items()}
+    values[SEX_ID] = {
+        name: value or SEXES.get(sheet[name].get(SEX, "")) for name, value in values[SEX_ID].items()
+    }
     return values
 
 
