@@ -70,7 +70,7 @@ workflow ANNOTATION {
         second = ANNOTATION_OPINION.out.table
         opinions = opinions
             .join(ANNOTATION_OPINION.out.cells, remainder: true)
-            .map { meta, none, cells -> [meta, cells ?: none] }
+            .map { meta, none, types -> [meta, types ?: none] }
         at_choice = at_choice.mix(ANNOTATION_OPINION.out.failure)
     }
 
