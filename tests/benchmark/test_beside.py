@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scsiameseclu.benchmark import page
 from scsiameseclu.benchmark.baselines import BASELINES
 from scsiameseclu.benchmark.beside import (
     beside_results,
@@ -91,16 +92,19 @@ def test_the_papers_figures_stand_beside_ours():
 
 
 @pytest.mark.slow
-def test_the_page_leads_with_the_ranks(found, tmp_path):
+@pytest.mark.parametrize("enough", [3, 4])
+def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypatch, enough):
+    monkeypatch.setattr(page, "LEADING_SETS", enough)
     output = tmp_path / "bench"
     output.mkdir()
     write_table(found, output / "results.tsv")
     write_page(output)
     text = (tmp_path / "bench.md").read_text()
-    assert ranking(beside_results(found)) in text.split("## ")[0]
-    assert text.startswith(
-        "# Benchmarks\n\nWith the true number of clusters given, the mean rank by ARI of 5 methods"
-    )
+    lead, section = text.split("## ")[0], text.split("## Beside the methods of the paper")[1]
+    told = ranking(beside_results(found))
+    assert told.startswith("With the true number of clusters given, the mean rank by ARI of 5")
+    assert (told in lead, told in section) == ((True, False) if enough == 3 else (False, True))
+    assert text.startswith(f"# Benchmarks\n\n{told}") == (enough == 3)
     assert "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)" in text
     assert "## Beside the methods of the paper" in text
     assert (output / "ranks.png").stat().st_size > 0

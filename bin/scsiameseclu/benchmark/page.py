@@ -21,6 +21,8 @@ RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 TEXTS = ("notes", "leaks")
 """Texts beside the tables that go into the page as they are: about these runs, and about published
 code."""
+LEADING_SETS = 20
+"""Data sets that ranks need to lead the page; those of fewer stand in their own section."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
@@ -87,8 +89,10 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     if not len(beside):
         return {}
     sets = _by_set(beside, beside_sets(beside))
+    leads = beside["dataset"].nunique() >= LEADING_SETS
+    ranks = f"{ranking(beside)}\n\n{RANKS}"
     blocks = {
-        "ranking": f"{ranking(beside)}\n\n{RANKS}",
+        "ranking" if leads else "ranking_of_few": ranks,
         "beside": beside_table(beside, found),
         "beside_sets": sets,
     }
