@@ -93,6 +93,26 @@ def test_code_in_a_model_is_refused_and_not_run(cells, tmp_path, monkeypatch, ev
     assert not (tmp_path / "evil").exists()
 
 
+class Pointer:
+    """Makes numpy take eight bytes of the file for the address of an object."""
+
+    def __reduce__(self):
+        kind = pickle.loads(pickle.dumps(np.dtype([("a", "f8")])))
+        kind.__setstate__((3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 8, 0))
+        empty, state = np.zeros(1, "V8").__reduce__()[::2]
+        return *np.zeros(1).__reduce__()[:2], (*state[:2], kind, False, b"A" * 8)
+
+
+def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
+    parts, _, _ = trained(cells, own_names(cells))
+    parts["Model"].classes_ = Pointer()
+    with pytest.raises(InputError, match=r"asks for 'numpy.dtype V8'"):
+        checked_model(dumped(tmp_path, parts))
+    parts["Model"].classes_ = [2**2000]
+    with pytest.raises(InputError, match="missing or do not fit"):
+        checked_model(dumped(tmp_path, parts))
+
+
 def test_other_mistakes_of_a_model(cells, tmp_path):
     parts, _, _ = trained(cells, own_names(cells))
     (tmp_path / "model.pkl").write_text("no pickle")
