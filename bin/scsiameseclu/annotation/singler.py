@@ -187,6 +187,8 @@ def pair_markers(medians: Floats) -> Mask:
 
 def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:
     """Return about sqrt(n) means of similar cells of a type, dense, as SingleR's authors allow."""
+    if not (cells.max(axis=0) - cells.min(axis=0)).count_nonzero():
+        return np.asarray(cells[0].toarray())  # alike to the last digit: there are no components
     n_profiles = max(round(np.sqrt(cells.shape[0])), 1)
     n_components = min(N_COMPONENTS, *(size - 1 for size in cells.shape))
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
