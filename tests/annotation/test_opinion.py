@@ -99,8 +99,7 @@ class Pointer:
     def __reduce__(self):
         kind = pickle.loads(pickle.dumps(np.dtype([("a", "f8")])))
         kind.__setstate__((3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 8, 0))
-        empty, state = np.zeros(1, "V8").__reduce__()[::2]
-        return *np.zeros(1).__reduce__()[:2], (*state[:2], kind, False, b"A" * 8)
+        return *np.zeros(1).__reduce__()[:2], (1, (1,), kind, False, b"A" * 8)
 
 
 def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
@@ -160,6 +159,8 @@ def test_the_verdict_on_a_cluster():
     assert list(table["agreement"]) == ["agrees", "disagrees", "disagrees", "no opinion"]
     assert list(table["n_cells"]) == [4, 4, 2, 2]
     assert set(table["mean_delta"]) == {0.25}
+    later = clusters.cat.rename_categories({"1": "10"})
+    assert list(second_opinion(cells, later, annotation, "x")["cluster"]) == ["0", "10", "2", "3"]
     cells["type"] = [*types[:4], "B", "NK", "DC", "pDC", *types[8:]]
     assert second_opinion(cells, clusters, annotation, "x")["agreement"][1] == "no opinion"
 

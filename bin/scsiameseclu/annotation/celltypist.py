@@ -71,7 +71,7 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, by_columns, values = state
-        given = np.frombuffer if kind.plain != object else np.fromiter
+        given = np.fromiter if kind.plain.hasobject else np.frombuffer
         self.values = given(values, kind.plain).reshape(shape, order="F" if by_columns else "C")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
