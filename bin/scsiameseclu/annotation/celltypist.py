@@ -55,7 +55,7 @@ class _Type:
     """
 
     def __init__(self, code: object, *_: object) -> None:
-        if not isinstance(code, str) or not re.fullmatch(r"[biufSUO]\d{0,6}", code):
+        if not isinstance(code, str) or not re.fullmatch(r"[biufcmMSUO]\d{0,6}", code):
             raise _RefusedError(f"numpy.dtype {code}")
         self.plain = np.dtype(code)
 
