@@ -187,9 +187,10 @@ def withCells(groups, cells) {
 }
 
 // Each group with its tables of cells, of those that there are.
+// What waits has a value beside its key, or join would hand on the bare key of a group without any.
 def together(groups, tables) {
     tables
-        .inject(groups.map { group -> [group[0]] }) { joined, of_cells ->
+        .inject(groups.map { group -> [group[0], []] }) { joined, of_cells ->
             joined.join(of_cells, remainder: true)
         }
         .map { group -> [group[0], group.tail().findAll()] }
