@@ -51,12 +51,12 @@ workflow ANNOTATION {
     ANNOTATION_UMAP(clustered, code)
     ANNOTATION_MARKERS(clustered, code)
 
-    // With a reference, a group waits for its verdict.
+    // With a reference, a group waits for its verdict; one that cannot use it goes on without.
     def beside = clustered.map { group -> group + [[]] }
     def at_choice = channel.empty()
     if (params.reference) {
         ANNOTATION_REFERENCE(clustered, ANNOTATION_CHECK.out.reference.first(), code)
-        beside = clustered.join(ANNOTATION_REFERENCE.out.reference)
+        beside = clustered.join(together(clustered, [ANNOTATION_REFERENCE.out.reference]))
         at_choice = ANNOTATION_REFERENCE.out.failure
     }
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
