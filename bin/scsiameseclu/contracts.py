@@ -55,6 +55,7 @@ OBS_COLUMNS = frozenset(
             "confidence",
         ),
         *("consensus", "cell_type", "label", "unlike_known"),
+        *("singler_type", "celltypist_type"),
         "cell_type_ontology_term_id",
     }
 )

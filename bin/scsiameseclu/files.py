@@ -40,8 +40,9 @@ def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     """Read a TSV written by :func:`write_table`; only an empty field is a missing value."""
     import pandas as pd  # here: a step that reads no table need not wait for it
 
+    # A carriage return within a name ends no line.
     table: pd.DataFrame = pd.read_csv(
-        path, sep="\t", keep_default_na=False, na_values=[""], **options
+        path, sep="\t", lineterminator="\n", keep_default_na=False, na_values=[""], **options
     )
     return table
 

@@ -196,3 +196,8 @@ def test_what_a_gene_cannot_give_is_taken_from_the_others():
     assert everything == pytest.approx([1.0, 2.0, 0.0])
     assert (allocate(5.0, np.zeros(3), np.ones(3)) == 0).all()
     assert (allocate(0.0, np.ones(3), np.ones(3)) == 0).all()
+
+
+def test_a_share_above_all_that_are_tried_is_not_taken_for_the_lowest():
+    mode, low, high = posterior_mode(np.array([9.5e5, 9.6e5]), np.array([1e6, 1e6]))
+    assert mode == low == high == 0.8

@@ -102,3 +102,9 @@ def test_obs_has_the_id_of_each_cell(group, tmp_path, found):
     expected = obs["cluster"].astype(str).map(dict(zip("012", found, strict=True)))
     column = obs["cell_type_ontology_term_id"].astype(object)
     assert list(column.fillna("")) == list(expected.fillna(""))
+
+
+def test_cells_of_a_reference_may_have_one_name():
+    types = pd.Series(["Tx", "Q"], index=["same", "same"])
+    ids_of = pd.Series(["CL:0000898", "CL:0000001"], index=types.index)
+    assert ids_of_types(types, ids_of) == {"Tx": "CL:0000898", "Q": "CL:0000001"}

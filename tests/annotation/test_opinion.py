@@ -93,6 +93,25 @@ def test_code_in_a_model_is_refused_and_not_run(cells, tmp_path, monkeypatch, ev
     assert not (tmp_path / "evil").exists()
 
 
+class Pointer:
+    """Makes numpy take eight bytes of the file for the address of an object."""
+
+    def __reduce__(self):
+        kind = pickle.loads(pickle.dumps(np.dtype([("a", "f8")])))
+        kind.__setstate__((3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 8, 0))
+        return *np.zeros(1).__reduce__()[:2], (1, (1,), kind, False, b"A" * 8)
+
+
+def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
+    parts, _, _ = trained(cells, own_names(cells))
+    parts["Model"].classes_ = Pointer()
+    with pytest.raises(InputError, match=r"asks for 'numpy.dtype V8'"):
+        checked_model(dumped(tmp_path, parts))
+    parts["Model"].classes_ = [2**2000]
+    with pytest.raises(InputError, match="missing or do not fit"):
+        checked_model(dumped(tmp_path, parts))
+
+
 def test_other_mistakes_of_a_model(cells, tmp_path):
     parts, _, _ = trained(cells, own_names(cells))
     (tmp_path / "model.pkl").write_text("no pickle")
@@ -140,6 +159,8 @@ def test_the_verdict_on_a_cluster():
     assert list(table["agreement"]) == ["agrees", "disagrees", "disagrees", "no opinion"]
     assert list(table["n_cells"]) == [4, 4, 2, 2]
     assert set(table["mean_delta"]) == {0.25}
+    later = clusters.cat.rename_categories({"1": "10"})
+    assert list(second_opinion(cells, later, annotation, "x")["cluster"]) == ["0", "10", "2", "3"]
     cells["type"] = [*types[:4], "B", "NK", "DC", "pDC", *types[8:]]
     assert second_opinion(cells, clusters, annotation, "x")["agreement"][1] == "no opinion"
 

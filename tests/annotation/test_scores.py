@@ -226,3 +226,10 @@ def test_what_is_checked_is_handed_on(tmp_path, monkeypatch):
     for wrong in (" , ", ",".join(f"G{i}" for i in range(51))):
         with pytest.raises(InputError, match="genes of interest"):
             read_genes(wrong, where="--genes_of_interest")
+
+
+def test_no_gene_is_found_by_a_missing_id():
+    adata = simulate()
+    adata.var["gene_ids"] = adata.var["gene_ids"].astype(object)
+    adata.var.iloc[7, adata.var.columns.get_loc("gene_ids")] = np.nan
+    assert GenePlaces(adata).find_all(["nan", "NaN"]) == []

@@ -112,3 +112,11 @@ def test_share_of_cells_typed_rightly(known, cells, least):
     right = (found[shared] == truth[shared]).mean()
     print(f"{known} to {cells}: {right:.3f} of {shared.sum()} cells")
     assert right > least
+
+
+def test_cells_of_a_type_may_be_alike():
+    labels = np.array(["a"] * 10 + ["b"] * 10, dtype=object)
+    known = np.repeat([[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 0.5]], 10, axis=0)
+    types = Types.of(sparse.csr_matrix(known), labels)
+    assert types.classify(np.array([[0.0, 1.0, 2.0, 0.0]]))[0].tolist() == [1]
+    assert np.bincount(types.codes).tolist() == [1, 1]

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scsiameseclu.files import write_h5ad
+from scsiameseclu.files import read_table, write_h5ad, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,10 @@ def test_allowing_nullable_strings_changes_nothing(tmp_path: Path) -> None:
     with ad.settings.override(allow_write_nullable_strings=True):
         write_h5ad(texts(), path)
     assert encodings(path) <= OLD
+
+
+def test_names_come_back_as_they_were_written(tmp_path: Path) -> None:
+    names = ["a\rb", "a\nb", '"', "\t", "NA", "None", "TRUE", "01", "#", " a "]
+    write_table(pd.DataFrame({"first": names, "last": names}), tmp_path / "names.tsv")
+    found = read_table(tmp_path / "names.tsv", dtype=str)
+    assert list(found["first"]) == list(found["last"]) == names

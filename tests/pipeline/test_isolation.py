@@ -171,6 +171,9 @@ process {{
     withName: EXPRESSION_NORMALIZE {{
         beforeScript = {{ {DIES % (ROOT, 140)} }}
     }}
+    withName: ANNOTATION_SCORES {{
+        beforeScript = 'exit 137'
+    }}
     withName: BENCHMARK_COMPARE {{
         beforeScript = '''export PATH="{ROOT}/.venv/bin:$PATH"; {RECORD}'''
     }}
@@ -182,7 +185,8 @@ process {{
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run a stub with failures.
 
-    Sample x is killed for memory, group x runs out of time, and two seeds fail with one name.
+    Sample x and scores of cells are killed for memory, group x runs out of time, and two seeds fail
+    with one name.
     """
     folder = tmp_path_factory.mktemp("killed")
     (folder / "killed.config").write_text(CONFIG)
@@ -194,6 +198,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     ]
     sheet = write_sheet(folder / "sheet.csv", "sample,counts,group", rows)
     options = ["--benchmark", "--benchmark_seeds", 2, "--publish_dir_mode", "rellink"]
+    options.append("--cell_scores")
     return run_pipeline(folder, "-stub", "-c", folder / "killed.config", "--input", sheet, *options)
 
 
@@ -204,7 +209,7 @@ def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> N
     assert "x FAILED (expression.normalize): The task was stopped each time" in killed.output
     assert "it ran out of time (exit status 140)" in killed.output
     tries = [task for task in killed.tasks() if task["status"] == "FAILED"]
-    assert len(tries) == 6
+    assert len(tries) == 9
     assert {path.name for path in (killed.results / "samples").iterdir()} == {"a.qc", "b.failure"}
 
 
@@ -216,7 +221,13 @@ def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
     }
     found = [(failure.id, failure.step, failure.of_sample) for failure in read_failures(folder)]
     of_seeds = [("g", "benchmark.compare", False)] * 2
-    assert found == [*of_seeds, ("x", "expression.normalize", False), ("x", "quality.filter", True)]
+    scores = ("foo.clustering", "annotation.scores", False)
+    assert found == [
+        scores,
+        *of_seeds,
+        ("x", "expression.normalize", False),
+        ("x", "quality.filter", True),
+    ]
 
 
 def test_ids_may_end_as_our_files_do(killed: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pytest
-from scsiameseclu.files import read_json
+from scsiameseclu.files import read_json, set_settings, settings
 from scsiameseclu.quality.doublets import flag_doublets
 from scsiameseclu.quality.filter import Options, filter_sample
 from scsiameseclu.quality.sex import XIST, Y_GENES, sex_of
@@ -41,6 +41,14 @@ def planted(
         "genome": [f"GRCh38_{name}" for name in symbols],
     }[kind]
     return as_intake(counts, genes=genes + rest, organism=organism, **names)
+
+
+def test_an_organism_may_have_capitals():
+    adata = planted(0.3, 0.0, organism="human")
+    adata.uns["intake"] = "{}"
+    given = settings(adata) | {"organism": "Human"}
+    set_settings(adata, given)
+    assert call(adata) == "female"
 
 
 def call(adata: ad.AnnData) -> str:

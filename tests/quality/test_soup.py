@@ -47,3 +47,13 @@ def test_droplets_count_where_cells_are_not_called() -> None:
     run(as_intake(counts), min_genes=100, cell_calling="none")
     n_droplets = int(ad.read_h5ad("s1.soup.h5ad").obs["n_droplets"].iloc[0])
     assert 1400 < n_droplets <= (~is_cell).sum()
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_cells_that_a_list_leaves_out_are_no_droplets(filtered: bool) -> None:
+    counts, is_cell = droplets(400, 1500, (20, 80), n_genes=300)
+    counts, is_cell = (counts[is_cell], is_cell[is_cell]) if filtered else (counts, is_cell)
+    adata = as_intake(counts)
+    adata.obs["listed"] = is_cell & (np.cumsum(is_cell) % 2 == 0)
+    run(adata)
+    assert Path("s1.soup.h5ad").exists() != filtered

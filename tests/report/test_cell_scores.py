@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scsiameseclu.files import write_json
+from scsiameseclu.files import read_json, write_json
 
 from tests.report.simulate import HOSTILE, Plan
 from tests.report.test_tables import colouring, content, methods_text, write
@@ -78,3 +78,16 @@ def test_notes_stand_somewhere_even_if_no_gene_is_in_the_data(tmp_path, monkeypa
     assert (
         "Genes that are not in the data: &lt;script" in content(outputs, "gene_dots")["description"]
     )
+
+
+def test_names_that_begin_alike_are_colourings_of_their_own(tmp_path, monkeypatch):
+    def add(folder: Path) -> None:
+        for path in sorted((folder / "groups").glob("*.cell_scores.json")):
+            account = read_json(path)
+            known = account["gene_sets"][0]
+            account["gene_sets"] = [known | {"set": "x" * 40 + end} for end in "ab"]
+            write_json(account, path)
+
+    _, outputs = write(tmp_path, Plan(scored=True), monkeypatch, add=add)
+    names = [label["name"] for label in content(outputs, "umap_1")["pconfig"]["data_labels"]]
+    assert sum(name.startswith("Set ") for name in names) == 2

@@ -2,12 +2,13 @@
 
 Such a model is a pickle, which can run code when it is read. It is read here without any class of
 its own: what is no plain value, numpy array or one of scikit-learn's two linear models and its
-scaler is refused, and these three become bags of values.
+scaler is refused, these three become bags of values, and arrays are made here.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,6 @@ FEWEST_GENES, SMALLEST_SHARE = 50, 0.1
 PARTS = ("LogisticRegression", "SGDClassifier", "StandardScaler")
 LOSSES = ("sklearn._loss", "sklearn.linear_model._sgd_fast", "sklearn.linear_model.sgd_fast")
 """Where the loss of an SGDClassifier is, which its file has, too."""
-_NUMPY = {
-    (f"numpy{core}.{module}", name)
-    for core in (".core", "._core")
-    for module, names in {
-        "multiarray": ("_reconstruct", "scalar"),
-        "numeric": ("_frombuffer",),
-    }.items()
-    for name in names
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
 _PLAIN = {("_codecs", "encode"), ("collections", "OrderedDict")}
 
 
@@ -56,11 +48,65 @@ class _RefusedError(Exception):
     """A name in the pickle that a model does not need."""
 
 
+class _Type:
+    """Stands for numpy's own, whose state in a file may turn numbers into addresses in memory.
+
+    Numbers, text and objects are known; of its state the order of the bytes is taken alone.
+    """
+
+    def __init__(self, code: object, *_: object) -> None:
+        if not isinstance(code, str) or not re.fullmatch(r"[biufcmMSUO]\d{0,6}", code):
+            raise _RefusedError(f"numpy.dtype {code}")
+        self.plain = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        if state[1] in ("<", ">"):
+            self.plain = self.plain.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for numpy's own array; :func:`numpy.asarray` makes one of it."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, by_columns, values = state
+        given = np.fromiter if kind.plain.hasobject else np.frombuffer
+        self.values = given(values, kind.plain).reshape(shape, order="F" if by_columns else "C")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.values, dtype=dtype)
+
+
+def _from_buffer(values: Any, kind: _Type, shape: Any, order: str) -> _Array:
+    found = _Array()
+    found.__setstate__((1, shape, kind, order == "F", values))
+    return found
+
+
+def _scalar(kind: _Type, value: bytes) -> Any:
+    return np.frombuffer(value, kind.plain)[0].item()
+
+
+_NUMPY: dict[tuple[str, str], Any] = {
+    (f"numpy{core}.{module}", name): own
+    for core in (".core", "._core")
+    for module, name, own in (
+        ("multiarray", "_reconstruct", _Array),
+        ("multiarray", "scalar", _scalar),
+        ("numeric", "_frombuffer", _from_buffer),
+    )
+} | {("numpy", "ndarray"): _Bag, ("numpy", "dtype"): _Type}
+"""What a file asks for of numpy, and what it gets."""
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return what a model needs; nothing else is looked up, let alone imported."""
-        if (module, name) in _NUMPY | _PLAIN:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        if (module, name) in _NUMPY:
+            return _NUMPY[module, name]
+        if (module, name) in _PLAIN:
+            return super().find_class(module, name)
         if module.startswith(LOSSES) or (module.startswith("sklearn.") and name in PARTS):
             return _Bag
         raise _RefusedError(f"{module}.{name}")
@@ -131,7 +177,7 @@ def checked_model(path: Path) -> Model:
         raise _no_model(path, "it is no pickle, or a damaged one") from error
     try:
         return _numbers(found)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # as above: nothing is known of the values
         raise _no_model(path, f"its parts are missing or do not fit: {quoted(error)}") from error
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import logsumexp
 from scipy.stats import false_discovery_control, gamma, hypergeom, poisson
 
 if TYPE_CHECKING:
@@ -160,8 +161,9 @@ def posterior_mode(observed: Floats, expected: Floats) -> tuple[float, float, fl
     scale = PRIOR_MODE / (PRIOR_SHAPE - 1)
     shares = np.arange(LOWEST, HIGHEST + STEP / 2, STEP)
     shapes, scales = PRIOR_SHAPE + observed, scale / (1 + scale * expected)
-    density = gamma.pdf(shares[:, None], shapes, scale=scales).mean(axis=1)
-    half = shares[density >= density.max() / 2]
+    # Of logarithms: of a pair with many counts the density itself is 0 but at its very mode.
+    density = logsumexp(gamma.logpdf(shares[:, None], shapes, scale=scales), axis=1)
+    half = shares[density >= density.max() - np.log(2)]
     mode, low, high = shares[density.argmax()], half[0], half[-1]
     return round(float(mode), 3), round(float(low), 3), round(float(high), 3)
 

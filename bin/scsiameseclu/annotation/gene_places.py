@@ -32,7 +32,7 @@ class GenePlaces:
         self._symbols = gene_symbols(adata).astype(str)
         known = [self.names, self._symbols]
         if "gene_ids" in adata.var:
-            ids = adata.var["gene_ids"].astype(str)
+            ids = adata.var["gene_ids"].astype(object).fillna("").astype(str)
             known += [pd.Index(ids), pd.Index(ids.str.replace(r"\.\d+$", "", regex=True))]
         self._exact: dict[str, int] = {}
         for names in known:

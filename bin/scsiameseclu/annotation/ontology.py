@@ -65,9 +65,10 @@ def ids_of_types(types: pd.Series[str], ids: pd.Series[str]) -> dict[str, str]:
     types, ids
         Of each cell; what is no id of the Cell Ontology does not count.
     """
-    ids = ids.astype(object)
-    ids = ids[[isinstance(id_, str) and bool(_ID.fullmatch(id_)) for id_ in ids]]
-    found = ids.groupby(types.loc[ids.index].astype(str)).unique()
+    known = [isinstance(id_, str) and bool(_ID.fullmatch(id_)) for id_ in ids]
+    # Cells may have one name: they are told apart by their places.
+    of_types = types.astype(str).to_numpy()[known]
+    found = ids.astype(object)[known].groupby(of_types).unique()
     return {str(name): str(of[0]) for name, of in found.items() if len(of) == 1}
 
 

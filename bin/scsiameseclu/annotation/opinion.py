@@ -103,7 +103,7 @@ def second_opinion(
     """
     named = dict(zip(annotation["cluster"], annotation["cell_type"], strict=True))
     rows = []
-    for cluster, members in cells.groupby(clusters.to_numpy(), observed=True, sort=True):
+    for cluster, members in cells.groupby(clusters.set_axis(cells.index), observed=True):
         sizes = members["type"].value_counts()
         # Of types with as many cells, the first by name.
         most = min(sizes.index[sizes == sizes.max()])

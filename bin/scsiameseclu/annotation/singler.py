@@ -27,6 +27,8 @@ from ..errors import InputError
 from .reference import LABEL, genes_of_both, log_normalized
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -109,8 +111,8 @@ class Types:
         with threadpool_limits(1):
             profiles = [_profiles(known[labels == name], seed) for name in names]
         medians = np.array([np.median(each, axis=0) for each in profiles])
-        markers = pair_markers(medians)
-        genes = np.flatnonzero(markers.any(axis=(0, 1)))
+        # Of many types a mask of all genes is as large as the reference.
+        genes = np.unique(np.concatenate([own for *_, own in _highest(medians)]))
         if len(genes) < 2:
             raise InputError.of(
                 what="no gene tells the types of the reference apart",
@@ -118,7 +120,9 @@ class Types:
                 remedy="give a reference with raw counts of whole transcriptomes",
             )
         codes = np.repeat(np.arange(len(names)), list(map(len, profiles)))
-        return cls(names, genes, np.vstack(profiles)[:, genes], codes, markers[:, :, genes])
+        return cls(
+            names, genes, np.vstack(profiles)[:, genes], codes, pair_markers(medians[:, genes])
+        )
 
     def scores(self, cells: Floats, some: Integers, genes: Mask) -> Floats:
         """Return cells x some types: their scores over some of the marker genes."""
@@ -175,18 +179,27 @@ def pair_markers(medians: Floats) -> Mask:
         Median log expression (types x genes).
     """
     n_types, n_genes = medians.shape
-    most = round(MARKERS * (2 / 3) ** np.log2(n_types))
     found = np.zeros((n_types, n_types, n_genes), dtype=bool)
+    for one, other, genes in _highest(medians):
+        found[one, other, genes] = True
+    return found
+
+
+def _highest(medians: Floats) -> Iterator[tuple[int, int, Integers]]:
+    """Yield each ordered pair of types and the places of its marker genes."""
+    n_types = len(medians)
+    most = round(MARKERS * (2 / 3) ** np.log2(n_types))
     for one in range(n_types):
         for other in range(n_types):
             higher = medians[one] - medians[other]
             order = np.argsort(-higher, kind="stable")[:most]
-            found[one, other, order[higher[order] > 0]] = True
-    return found
+            yield one, other, order[higher[order] > 0]
 
 
 def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:
     """Return about sqrt(n) means of similar cells of a type, dense, as SingleR's authors allow."""
+    if not (cells.max(axis=0) - cells.min(axis=0)).count_nonzero():
+        return np.asarray(cells[0].toarray())  # alike to the last digit: there are no components
     n_profiles = max(round(np.sqrt(cells.shape[0])), 1)
     n_components = min(N_COMPONENTS, *(size - 1 for size in cells.shape))
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):

@@ -99,10 +99,10 @@ def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
     return found, _contradiction(found)
 
 
-def _organism(adata: ad.AnnData) -> str | None:
+def _organism(adata: ad.AnnData) -> str:
     """Return the organism of the genes, or the one given where they do not show it."""
     found: str | None = (json.loads(adata.uns["intake"]).get("organism") or {}).get("found")
-    return found or settings(adata).get("organism")
+    return found or str(settings(adata).get("organism") or "").casefold()
 
 
 def _genes(var: pd.DataFrame, wanted: dict[str, str]) -> np.ndarray:

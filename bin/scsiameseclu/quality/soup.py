@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from ..contracts import SOUP_COUNTS
-from ..files import write_h5ad
+from ..contracts import LISTED, SOUP_COUNTS
+from ..files import settings, write_h5ad
 from .ambient import gene_totals
 from .cells import RULE as NOT_A_CELL
-from .cells import looks_unfiltered, lower_counts
+from .cells import are_alike, looks_unfiltered, lower_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,12 +48,21 @@ def soup_of(adata: ad.AnnData, ledger: pd.DataFrame) -> ad.AnnData | None:
     """
     droplets = empty_droplets(ledger)
     n_droplets = int(droplets.sum())
-    if not n_droplets:
+    if not n_droplets or not _may_be_empty(adata, ledger["total_counts"].to_numpy()):
         return None
     names = [name for name in ("gene_ids", "gene_symbols") if name in adata.var]
     var = adata.var[names].assign(**{SOUP_COUNTS: gene_totals(adata.X, droplets)})
     obs = pd.DataFrame({"n_droplets": [n_droplets]}, index=["droplets"])
     return ad.AnnData(obs=obs, var=var, uns={"settings": adata.uns["settings"]})
+
+
+def _may_be_empty(adata: ad.AnnData, totals: NDArray[np.float64]) -> bool:
+    """Return whether barcodes that are no cells may be droplets; by the counts, if cells are given.
+
+    A list of cells, or their number, may leave out cells of a filtered matrix.
+    """
+    given = LISTED in adata.obs or settings(adata).get("overrides", {}).get("force_cells")
+    return not given or looks_unfiltered(totals) or are_alike(sparse.csr_matrix(adata.X), totals)
 
 
 def empty_droplets(ledger: pd.DataFrame) -> NDArray[np.bool_]:

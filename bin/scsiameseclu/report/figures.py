@@ -316,7 +316,7 @@ def _types(
     """Return group -> cluster -> cell type of all groups, which fix the report's colours."""
     types = {}
     for path in annotations:
-        table = read_table(path, dtype={"cluster": str})
+        table = read_table(path, dtype={"cluster": str, "cell_type": str})
         table = table.iloc[
             sorted(range(len(table)), key=lambda row: natural(table["cluster"].iloc[row]))
         ]

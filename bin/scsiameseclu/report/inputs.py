@@ -46,6 +46,7 @@ _TEXT = (
     "reference_agrees protein hashtag guide cluster_sub"
     " source opinion agreement"
     " set phase high_dissociation"
+    " example"
 )
 """Columns of any table that are text, whatever they look like."""
 _TABLES = (

@@ -9,7 +9,7 @@ from . import methods, reopening
 from .content import Column, Section, columns_of, first_rows, table_section, text
 from .inputs import Group, Run
 
-_MOST_LACKING = 100
+_MOST_LACKING = 40
 
 
 def sections(run: Run) -> Iterator[Section]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .cell_scores import drawn_cells
-from .content import Clouds, pairs, text, thin
+from .cell_scores import drawn_cells, set_names
+from .content import Clouds, Html, pairs, thin, unique_texts
 from .inputs import Group, Run
 from .palette import UNKNOWN
 from .score_figures import PHASES
@@ -29,7 +29,10 @@ def views(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
     few
         Whether it has few groups: of many, few colourings are drawn.
     """
-    columns = {group: _columns(group) for group in run.finished if group.scoring}
+    asked = [group for group in run.finished if group.scoring]
+    sets = unique_texts(set_names(asked), length=30)
+    genes = unique_texts((name for group in asked for name in _genes_of(group)), length=30)
+    columns = {group: _columns(group, sets, genes) for group in asked}
     cells = {group: found for group in columns if len(found := drawn_cells(group))}
     most = _MOST_VIEWS if few else _MOST_VIEWS_OF_MANY
     names = list(dict.fromkeys(name for group in cells for name in columns[group]))[:most]
@@ -50,15 +53,23 @@ def views(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
     }
 
 
-def _columns(group: Group) -> dict[str, str]:
-    """Return colouring -> column of the drawn cells, in the order of the switch."""
+def _genes_of(group: Group) -> list[str]:
+    """Return the genes of interest that are in the data, each once."""
+    rows = group.scoring.get("genes", [])
+    return list(dict.fromkeys(row["found"] for row in rows if row["found"] is not None))
+
+
+def _columns(group: Group, sets: dict[str, Html], genes: dict[str, Html]) -> dict[str, str]:
+    """Return colouring -> column of the drawn cells, in the order of the switch.
+
+    `sets` and `genes` are the names as they are shown, distinct in the report.
+    """
     known = {PHASE: "phase", _STRESS: "pct_counts_dissociation"}
     for row in group.scoring.get("gene_sets", []):
         if row["column"]:
-            known[f"Set {text(row['set'], length=30)}"] = row["column"]
-    found = [row["found"] for row in group.scoring.get("genes", []) if row["found"] is not None]
-    for number, name in enumerate(dict.fromkeys(found)):
-        known[f"Gene {text(name, length=30)}"] = f"gene_{number}"
+            known[f"Set {sets[row['set']]}"] = row["column"]
+    for number, name in enumerate(_genes_of(group)):
+        known[f"Gene {genes[name]}"] = f"gene_{number}"
     return {name: column for name, column in known.items() if column in group.drawn}
 
 

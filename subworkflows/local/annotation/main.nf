@@ -51,12 +51,12 @@ workflow ANNOTATION {
     ANNOTATION_UMAP(clustered, code)
     ANNOTATION_MARKERS(clustered, code)
 
-    // With a reference, a group waits for its verdict.
+    // With a reference, a group waits for its verdict; one that cannot use it goes on without.
     def beside = clustered.map { group -> group + [[]] }
     def at_choice = channel.empty()
     if (params.reference) {
         ANNOTATION_REFERENCE(clustered, ANNOTATION_CHECK.out.reference.first(), code)
-        beside = clustered.join(ANNOTATION_REFERENCE.out.reference)
+        beside = clustered.join(together(clustered, [ANNOTATION_REFERENCE.out.reference]))
         at_choice = ANNOTATION_REFERENCE.out.failure
     }
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
@@ -187,9 +187,10 @@ def withCells(groups, cells) {
 }
 
 // Each group with its tables of cells, of those that there are.
+// What waits has a value beside its key, or join would hand on the bare key of a group without any.
 def together(groups, tables) {
     tables
-        .inject(groups.map { group -> [group[0]] }) { joined, of_cells ->
+        .inject(groups.map { group -> [group[0], []] }) { joined, of_cells ->
             joined.join(of_cells, remainder: true)
         }
         .map { group -> [group[0], group.tail().findAll()] }

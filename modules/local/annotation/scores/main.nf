@@ -2,6 +2,7 @@ process ANNOTATION_SCORES {
     tag "${meta.id}"
     label 'process_medium'
     label 'family_core'
+    cache 'deep' // the check of what the user gave makes the same files anew for another samplesheet
 
     input:
     tuple val(meta), path(expression), path(clustering)
