@@ -137,6 +137,21 @@ def test_what_has_one_value_only_needs_not_be_given():
     assert missing.loc["organism_ontology_term_id", "state"] == "missing"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "id_"),
+    [
+        ("ENSMUSG", "NCBITaxon:10090"),
+        ("ENSRNOG", "NCBITaxon:10116"),
+        ("ENSXETG", None),
+        ("none", "NCBITaxon:9606"),
+    ],
+)
+def test_the_organism_is_that_of_the_genes_or_else_the_one_given(prefix, id_):
+    var = pd.DataFrame({"gene_ids": [f"{prefix}{n:011d}" for n in range(30)]})
+    var.index = pd.Index([f"{n}Ab" for n in range(30)])
+    assert cellxgene._organism(var, {"organism": "human"}) == id_
+
+
 def test_genes_without_an_id_of_their_own_are_left_out_and_named():
     adata = group(GIVEN, GIVEN)
     kept = [0, 3, 8]

@@ -24,6 +24,7 @@ from ..contracts import SEX
 from ..errors import listed
 from ..files import make_plain, settings, write_table
 from ..intake.gene_ids import without_versions
+from ..intake.organism import infer_organism
 from .ontology import ONTOLOGY_ID
 
 SCHEMA_VERSION = "7.1.0"
@@ -174,7 +175,8 @@ def write_cellxgene(*, prefix: str, annotated: Path) -> None:
     """
     with opened(annotated) as found:
         known = settings(found)
-        values = _values(known, list(found.obs["sample"].astype(str).unique()))
+        samples = list(found.obs["sample"].astype(str).unique())
+        values = _values(known, samples, _organism(found.var, known))
         genes, dropped = _genes(found.var)
         rows = [*_missing(values), *_untyped(found.obs), *dropped]
         write_table(pd.DataFrame(rows, columns=COLUMNS), f"{prefix}.cellxgene_missing.tsv")
@@ -185,7 +187,15 @@ def write_cellxgene(*, prefix: str, annotated: Path) -> None:
 # --- metadata ---
 
 
-def _values(known: Mapping[str, Any], samples: Sequence[str]) -> Values:
+def _organism(var: pd.DataFrame, known: Mapping[str, Any]) -> str | None:
+    """Return the organism's id by the genes, or else by what the samplesheet says."""
+    names = pd.DataFrame({"gene_ids": _gene_ids(var), "gene_symbols": var.index.astype(str)})
+    by_genes = infer_organism(names)
+    own = by_genes.name or by_genes.found
+    return ORGANISMS.get(str(own or known.get("organism") or "").casefold())
+
+
+def _values(known: Mapping[str, Any], samples: Sequence[str], organism: str | None) -> Values:
     """Return what the samplesheet says, organism and sex by their names where there is no id."""
     sheet = {
         str(row["sample"]): row.get("extra") or {}
@@ -196,7 +206,6 @@ def _values(known: Mapping[str, Any], samples: Sequence[str]) -> Values:
         field.name: {name: extra.get(field.name) or None for name, extra in sheet.items()}
         for field in (*OF_CELLS, *OF_DATA_SET)
     }
-    organism = ORGANISMS.get(str(known.get("organism") or "").casefold())
     values[ORGANISM] = {name: value or organism for name, value in values[ORGANISM].items()}
     values[SEX_ID] = {
         name: value or SEXES.get(sheet[name].get(SEX, "")) for name, value in values[SEX_ID].items()
@@ -297,10 +306,13 @@ def _uns(values: Values, obsm: Mapping[str, Any]) -> dict[str, str]:
 # --- genes and matrices ---
 
 
+def _gene_ids(var: pd.DataFrame) -> pd.Series[str]:
+    return (var["gene_ids"] if "gene_ids" in var else var.index.to_series()).astype(str)
+
+
 def _genes(var: pd.DataFrame) -> tuple[pd.Series[str], list[dict[str, str]]]:
     """Return the ids of the genes that are kept, by their place, and a row on the others."""
-    named = var["gene_ids"] if "gene_ids" in var else var.index.to_series()
-    ids = without_versions(named.astype(str)).reset_index(drop=True)
+    ids = without_versions(_gene_ids(var)).reset_index(drop=True)
     kept = ids.map(lambda id_: _GENE.fullmatch(id_) is not None) & ~ids.duplicated()
     lost = list(var.index[~kept.to_numpy(bool)].astype(str))
     where = "gene ids in the counts of the samplesheet"
