@@ -211,11 +211,16 @@ def _ambient(run: Run) -> dict[str, str]:
 
 def _sentences(run: Run) -> dict[str, str]:
     """Return slot of the template -> the sentence for it, none where there is nothing to say."""
+    there = _there_of_samples(run) | _there_of_groups(run) | score_methods.sentences(run)
+    return _chosen(run) | {slot: slot if is_there else "" for slot, is_there in there.items()}
+
+
+def _chosen(run: Run) -> dict[str, str]:
+    """Return slot -> which of several sentences stands there."""
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
     consensus = [group.summary.get("method") == "consensus" for group in run.finished]
-    shares = _joined(group.composition for group in run.finished)
     placed, corrected = run.finished[0].placed, _corrected(run)
-    chosen = {
+    return {
         "labels": "labels_consensus"
         if all(consensus)
         else "labels_both"
@@ -229,33 +234,39 @@ def _sentences(run: Run) -> dict[str, str]:
         if run.parameters.get("doublet_action") == "annotate"
         else "doublets_removed",
     }
-    there = {
+
+
+def _there_of_samples(run: Run) -> dict[str, bool]:
+    """Return slot -> whether a sample gives cause for its sentence."""
+    captured = [quality.get("captured") or {} for quality in run.qualities]
+    settings = [sample.settings for sample in run.samples]
+    return {
         "calling": any(quality.get("cell_calling") for quality in run.qualities),
+        "listed": any(own.get("cells") for own in settings),
+        "forced": any("force_cells" in (own.get("overrides") or {}) for own in settings),
+        "sexes": any((quality.get("sex") or {}).get("given") for quality in run.qualities),
+        "proteins": any("protein" in kinds for kinds in captured),
+        "hashtags": any(quality.get("hashtags") for quality in run.qualities),
+        "guides": any("guide" in kinds for kinds in captured),
+    }
+
+
+def _there_of_groups(run: Run) -> dict[str, bool]:
+    """Return slot -> whether a group gives cause for its sentence."""
+    shares = _joined(group.composition for group in run.finished)
+    ambient = _joined(group.ambient for group in run.finished)
+    return {
         "reference": any("reference_type" in group.annotation for group in run.finished),
-        "differential": any(group.design for group in run.finished),
-        "untested": any(group.design.get("notes") for group in run.finished),
-        "shares": len(shares) > 0 and shares["p_val_adj"].notna().any(),
-        "benchmark": bool(_benchmarked(run)),
         "singler": _opinions(run, "SingleR") > 0,
         "celltypist": _opinions(run, "CellTypist") > 0,
         "subclusters": any(len(group.subclusters) for group in run.finished),
-        "listed": any(sample.settings.get("cells") for sample in run.samples),
-        "forced": any(
-            "force_cells" in (sample.settings.get("overrides") or {}) for sample in run.samples
-        ),
-        "sexes": any((quality.get("sex") or {}).get("given") for quality in run.qualities),
-        "proteins": any("protein" in (quality.get("captured") or {}) for quality in run.qualities),
-        "hashtags": any(quality.get("hashtags") for quality in run.qualities),
-        "guides": any("guide" in (quality.get("captured") or {}) for quality in run.qualities),
+        "differential": any(group.design for group in run.finished),
+        "untested": any(group.design.get("notes") for group in run.finished),
+        "shares": len(shares) > 0 and bool(shares["p_val_adj"].notna().any()),
+        "ambient": len(ambient) > 0 and bool(ambient["contamination"].notna().any()),
+        "benchmark": bool(_benchmarked(run)),
         "exported": bool(_exported(run)),
-        "ambient": any(
-            group.ambient["contamination"].notna().any()
-            for group in run.finished
-            if len(group.ambient)
-        ),
-        **score_methods.sentences(run),
     }
-    return chosen | {slot: slot if is_there else "" for slot, is_there in there.items()}
 
 
 def _joined(tables: Iterator[pd.DataFrame]) -> pd.DataFrame:
