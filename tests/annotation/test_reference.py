@@ -216,6 +216,9 @@ def test_marker_sets_for_another_organism(tmp_path, monkeypatch):
         ("monocyte", "FCGR3A+ Monocytes", "yes"),
         ("B cell", "T cell", "no"),
         ("alpha cell", "beta", "no"),
+        ("CD4+ T", "CD4- T", "no"),
+        ("CD4+ T", "CD4 T cell", "yes"),
+        ("NK cell", "Natural killer cells", "yes"),
         ("NK cell", "Unknown", ""),
     ],
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
+
+from .ontology import are_one_type
 
 UNKNOWN = "Unknown"
 
@@ -22,16 +26,21 @@ def with_reference(annotation: pd.DataFrame, transferred: pd.DataFrame) -> pd.Da
 def agreement(one: str, other: str) -> str:
     """Return whether two names may mean one type.
 
-    They do if all words of one are in the other, or if they begin alike.
+    They do if both have one id of the Cell Ontology, if all words of one are in the other, or if
+    they begin alike.
     """
     if UNKNOWN in (one, other):
         return ""
+    if are_one_type(one, other):
+        return "yes"
     words, others = sorted((_words(one), _words(other)), key=len)
     return "yes" if words and all(any(_alike(a, b) for b in others) for a in words) else "no"
 
 
 def _words(name: str) -> list[str]:
-    words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()
+    # CD4- and CD4+ are two types: the first becomes a word of its own, the second is CD4.
+    marked = re.sub(r"(?<=\w)[-\u2010-\u2015\u2212](?=\s|$)", "negative", name.casefold())
+    words = "".join(letter if letter.isalnum() else " " for letter in marked).split()
     return [word.removesuffix("s") for word in words if word not in ("cell", "cells", "or", "and")]
 
 

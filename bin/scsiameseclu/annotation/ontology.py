@@ -72,9 +72,18 @@ def ids_of_types(types: pd.Series[str], ids: pd.Series[str]) -> dict[str, str]:
     return {str(name): str(of[0]) for name, of in found.items() if len(of) == 1}
 
 
+def are_one_type(one: str, other: str) -> bool:
+    """Return whether both names have one id, in any tissue."""
+    first, second = _ids([one, other], _names(""))
+    return first is not None and first == second
+
+
 def normalized(name: str) -> str:
-    """Return a name without capitals, hyphens, underscores, plural and further spaces."""
-    words = re.sub(r"[-_\u2010-\u2015]", " ", name).casefold().split()
+    """Return a name without capitals, hyphens, underscores, plural and further spaces.
+
+    A hyphen that ends a word is a minus, as in CD4-.
+    """
+    words = re.sub(r"_|[-\u2010-\u2015](?=\w)", " ", name).casefold().split()
     return " ".join(word.removesuffix("s") for word in words)
 
 
@@ -82,6 +91,7 @@ def _ids(names: Iterable[object], known: Mapping[str, str]) -> list[str | None]:
     return [known.get(normalized(str(name))) for name in names]
 
 
+@cache
 def _names(tissue: str) -> dict[str, str]:
     """Return normalized name -> id, in a tissue; labels of the ontology are names, too."""
     table = _table()
