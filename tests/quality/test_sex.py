@@ -94,8 +94,12 @@ def test_shares_are_those_planted() -> None:
         (planted(0.5, 0.5, apart=False), "the same cells"),
         (planted(0.3, 0.0, n=49), "49 cells are too few"),
         (planted(0.04, 0.0, n=50), "too few cells express"),
-        (planted(0.3, 0.0)[:, 1:].copy(), "XIST is not among the genes"),
-        (planted(0.3, 0.0)[:, [0, 1, *range(9, 40)]].copy(), "only 1 of the genes of chromosome Y"),
+        (planted(0.3, 0.0)[:, 1:].copy(), "Y; XIST is not in the matrix"),
+        (
+            planted(0.0, 0.9)[:, [0, 1, *range(9, 40)]].copy(),
+            "fewer than 2 of the genes of Y are in it",
+        ),
+        (planted(0.3, 0.9)[:, 9:].copy(), "XIST is not in the matrix; fewer than 2"),
     ],
 )
 def test_undetermined_with_a_reason(adata: ad.AnnData, note: str) -> None:
@@ -103,6 +107,20 @@ def test_undetermined_with_a_reason(adata: ad.AnnData, note: str) -> None:
     assert found is not None
     assert (found["call"], warnings) == ("undetermined", [])
     assert note in found["note"]
+
+
+@pytest.mark.parametrize(
+    ("adata", "expected"),
+    [
+        (planted(0.0, 0.9)[:, 1:].copy(), "male"),
+        (planted(0.3, 0.0)[:, [0, *range(9, 40)]].copy(), "female"),
+    ],
+)
+def test_genes_without_counts_may_be_missing(adata: ad.AnnData, expected: str) -> None:
+    found, _ = sex_of(adata)
+    assert found is not None
+    assert found["call"] == expected
+    assert found["note"]
 
 
 def test_other_organisms_have_no_call() -> None:

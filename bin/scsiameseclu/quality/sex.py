@@ -83,8 +83,8 @@ def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
     total = max(float(counts.sum(dtype=np.float64)), 1.0)
     of_xist, of_y = (_genes(adata.var, genes[organism]) for genes in (XIST, Y_GENES))
     xist, y = (np.asarray(counts[:, mask].sum(axis=1)).ravel() for mask in (of_xist, of_y))
-    known = bool(of_xist.any()) and int(of_y.sum()) >= MIN_Y_GENES
-    call, why = _call(xist > 0, y > 0) if known else (UNDETERMINED, _missing(of_xist, of_y))
+    known = bool(of_xist.any()), int(of_y.sum()) >= MIN_Y_GENES
+    call, why = _call(xist > 0, y > 0, known)
     found: SexRecord = {
         "given": given,
         "call": call,
@@ -92,7 +92,7 @@ def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
         "n_y_genes": int(of_y.sum()),
         "cells_xist": float((xist > 0).mean()) if of_xist.any() else None,
         "cells_y": float((y > 0).mean()) if of_y.any() else None,
-        "cells_both": float(((xist > 0) & (y > 0)).mean()) if known else None,
+        "cells_both": float(((xist > 0) & (y > 0)).mean()) if all(known) else None,
         "counts_xist": float(xist.sum() / total) if of_xist.any() else None,
         "counts_y": float(y.sum() / total) if of_y.any() else None,
     }
@@ -116,27 +116,37 @@ def _genes(var: pd.DataFrame, wanted: dict[str, str]) -> np.ndarray:
     return np.asarray(found, dtype=bool)
 
 
-def _call(has_xist: np.ndarray, has_y: np.ndarray) -> tuple[str, str]:
-    """Return the call and, where there is something to say of it, why."""
+def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> tuple[str, str]:
+    """Return the call and, where there is something to say of it, why.
+
+    `known` says whether XIST is in the matrix, and whether enough genes of Y are. Genes without
+    counts are often taken out of a matrix: what the others show counts.
+    """
     n = len(has_xist)
     if n < MIN_CELLS:
         return UNDETERMINED, f"{n} cells are too few (at least {MIN_CELLS} needed)"
     n_xist, n_y = int(has_xist.sum()), int(has_y.sum())
-    female = n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
-    male = n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
+    female = known[0] and n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
+    male = known[1] and n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
+    note = "" if all(known) else _missing(known)
     if not female and not male:
-        return UNDETERMINED, "too few cells express XIST or genes of chromosome Y"
+        few = "too few cells express XIST or genes of chromosome Y"
+        return UNDETERMINED, "; ".join(filter(None, (few, note)))
     if female != male:
-        return (FEMALE if female else MALE), ""
+        return (FEMALE if female else MALE), note
     if int((has_xist & has_y).sum()) < MAX_TOGETHER * n_xist * n_y / n:
         return MIXED, "some cells express XIST, others genes of chromosome Y: several donors?"
     return UNDETERMINED, "the same cells express XIST and genes of chromosome Y"
 
 
-def _missing(of_xist: np.ndarray, of_y: np.ndarray) -> str:
-    if not of_xist.any():
-        return "XIST is not among the genes"
-    return f"only {int(of_y.sum())} of the genes of chromosome Y are there ({MIN_Y_GENES} needed)"
+def _missing(known: tuple[bool, bool]) -> str:
+    xist, of_y = (
+        "XIST is not in the matrix",
+        f"fewer than {MIN_Y_GENES} of the genes of Y are in it",
+    )
+    return "; ".join(
+        text for text, is_there in zip((xist, of_y), known, strict=True) if not is_there
+    )
 
 
 def _contradiction(found: SexRecord) -> list[str]:
