@@ -134,7 +134,7 @@ STEPS = {
     "filter": "QUALITY_FILTER",
     "doublets": "QUALITY_DOUBLETS",
     "group": "process_medium",
-    "clustering": "process_high",
+    "clustering": "CLUSTERING_SCSIAMESECLU",
 }
 """A step of the estimate of memory -> the selector of conf/base.config whose memory it is."""
 UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}

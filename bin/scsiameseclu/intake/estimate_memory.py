@@ -45,7 +45,7 @@ RATES: Rates = {
     "filter": {"fixed": 2 * _GIGABYTE, "n_cells": _KILOBYTE, "n_values": 50},
     "doublets": {"fixed": 2 * _GIGABYTE, "n_cells": 20 * _KILOBYTE, "n_values": 80},
     "group": {"fixed": 2 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 20},
-    "clustering": {"fixed": 3 * _GIGABYTE, "n_cells": 20 * _KILOBYTE, "n_values": 40},
+    "clustering": {"fixed": 3 * _GIGABYTE, "n_cells": 10 * _KILOBYTE, "n_values": 20},
 }
 """The rates of conf/base.config; a test compares them."""
 
