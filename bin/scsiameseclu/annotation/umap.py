@@ -98,10 +98,12 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
         # scanpy clears the diagonal of the distances, which cells exactly alike leave out;
         # harmless, if slow.
         warnings.simplefilter("ignore", SparseEfficiencyWarning)
+        # The exact search of 50,000 cells takes less than to compile the approximate one.
         sc.pp.neighbors(
             adata,
             n_neighbors=min(NEIGHBORS, len(embedding) - 1),
             use_rep=EMBEDDING,
+            transformer="sklearn",
             random_state=seed,
         )
     sc.tl.umap(adata, init_pos=start + _jitter(start.shape, seed), random_state=seed)
