@@ -11,6 +11,7 @@ import anndata as ad
 import h5py
 import numpy as np
 from anndata.io import read_elem, sparse_dataset, write_elem
+from numpy.typing import NDArray
 from scipy import sparse
 
 CELLS = 5_000
@@ -27,6 +28,11 @@ TABLES = ("obs", "var", "obsm", "varm", "obsp", "varp", "uns")
 Matrix = Any
 """Cells x genes: a sparse matrix or an array, in memory or on disk (h5py, anndata's sparse
 dataset)."""
+
+
+def evenly(cells: NDArray[np.integer[Any]], most: int) -> NDArray[np.integer[Any]]:
+    """Return at most `most` of the cells, evenly spaced, the same each time."""
+    return cells if len(cells) <= most else cells[np.arange(most) * len(cells) // most]
 
 
 @contextmanager

@@ -14,6 +14,14 @@ BATCH = "batch"
 """Column of the samplesheet and of ``obs``: between samples of one batch nothing is corrected."""
 SEX = "sex"
 """Column of the samplesheet and of ``obs``: the donor's, with which the RNA is compared."""
+CELL_TYPE, ONTOLOGY_ID = "cell_type", "cell_type_ontology_term_id"
+"""Columns of ``annotation.tsv`` and of ``obs``: the cell type, and its id in the Cell Ontology."""
+SINGLER_TYPE, CELLTYPIST_TYPE = "singler_type", "celltypist_type"
+"""Columns of ``obs`` that are there where these were asked for a second opinion."""
+PHASE_SCORES, PHASE, DISSOCIATION = ("S_score", "G2M_score"), "phase", "pct_counts_dissociation"
+"""Columns of ``obs`` that are there where cell cycle and dissociation stress were scored."""
+S_PHASE, G2M_PHASE, STRESS = "S phase", "G2M phase", "dissociation stress"
+"""Names of their gene sets in ``assets/gene_sets`` and in ``cell_scores.json``."""
 LABEL = "label"
 """Column of ``obs`` with the gold standard, which only the annotated data of a group have."""
 CORRECTED_PCA = "X_pca_corrected"
@@ -54,9 +62,8 @@ OBS_COLUMNS = frozenset(
             "cluster_confidence",
             "confidence",
         ),
-        *("consensus", "cell_type", "label", "unlike_known"),
-        *("singler_type", "celltypist_type"),
-        "cell_type_ontology_term_id",
+        *("consensus", CELL_TYPE, LABEL, "unlike_known"),
+        *(SINGLER_TYPE, CELLTYPIST_TYPE, ONTOLOGY_ID),
     }
 )
 """What the pipeline writes of each cell beside the samplesheet's columns: none of those may have

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,15 @@ class InputError(Exception):
     def of(cls, *, what: str, where: object, remedy: str) -> InputError:
         """Return the error for a single problem."""
         return cls(Problem(what=what, where=str(where), remedy=remedy))
+
+
+@contextmanager
+def collected(problems: list[Problem]) -> Iterator[None]:
+    """Add the problems of an error that is raised here to those of others."""
+    try:
+        yield
+    except InputError as error:
+        problems.extend(error.problems)
 
 
 def _renamed(problem: Problem, names: Mapping[str, str]) -> Problem:

@@ -12,13 +12,13 @@ from scsiameseclu.annotation.assemble import assemble
 from scsiameseclu.annotation.celltypes import celltypes
 from scsiameseclu.annotation.mixing import (
     Neighborhood,
-    evenly,
     lisi,
     mixing,
     neighborhood,
     over_expected,
 )
 from scsiameseclu.annotation.umap import umap
+from scsiameseclu.blocks import evenly
 from scsiameseclu.files import read_json, read_table
 
 from .conftest import simulate, write_group

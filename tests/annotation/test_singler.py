@@ -44,9 +44,9 @@ def test_planted_types_are_found_whatever_the_blocks(path, monkeypatch):  # noqa
 def test_markers_are_the_largest_differences_of_each_pair(monkeypatch):
     monkeypatch.setattr(module, "MARKERS", 3)  # 2 of a pair of 2 types
     found = pair_markers(np.array([[3.0, 1.0, 2.0, 0.0, 5.0], [0.0, 1.0, 1.5, 1.0, 0.0]]))
-    assert np.flatnonzero(found[0, 1]).tolist() == [0, 4]
-    assert np.flatnonzero(found[1, 0]).tolist() == [3]
-    assert not found[0, 0].any()
+    assert found[0, 1].tolist() == [0, 4]
+    assert found[1, 0].tolist() == [3]
+    assert not len(found[0, 0])
 
 
 def by_hand(types: Types, cell: np.ndarray) -> tuple[int, float]:

@@ -31,6 +31,8 @@ from .contamination import (
     no_markers,
     non_expressing,
 )
+from .markers import SeuratVersion, log2_fold_change
+from .pseudobulk import members_of
 from .subtraction import corrected_blocks, kept_shares
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def ambient(
     markers: Path,
     soups: list[Path],
     mode: Literal["estimate", "correct"] = "estimate",
-    seurat_compat: Literal["5", "4"] = "5",
+    seurat_compat: SeuratVersion = "5",
 ) -> None:
     """Estimate the ambient share of each sample's counts, and what the markers owe to it.
 
@@ -135,7 +137,7 @@ class Sums:
         counts = np.zeros((len(pairs), adata.n_vars))
         detected = np.zeros(counts.shape, dtype=np.int64)
         for cells, block in row_blocks(adata.layers["counts"]):
-            members = _members(rows[cells], len(pairs))
+            members = members_of(rows[cells], len(pairs))
             counts += (members @ block).toarray()
             detected += (members @ (block > 0).astype(np.int64)).toarray()
         return cls(pairs, rows, counts, detected)
@@ -153,12 +155,6 @@ class Sums:
             self.pairs["n_cells"].to_numpy()[own],
             self.pairs["total"].to_numpy()[own],
         )
-
-
-def _members(rows: NDArray[np.intp], n_rows: int) -> sparse.csr_matrix:
-    """Return the matrix that sums cells up by their rows (rows x cells)."""
-    ones = np.ones(len(rows), dtype=np.int64)
-    return sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(n_rows, len(rows)))
 
 
 @dataclass(frozen=True)
@@ -349,12 +345,14 @@ def expressed(adata: ad.AnnData, shares: NDArray[np.float32], group: Sums) -> Fl
     for cells, block in corrected_blocks(adata.layers["counts"], shares, group.rows):
         totals = np.asarray(block.sum(axis=1), dtype=np.float64).ravel()
         weights = np.divide(TARGET_SUM, totals, out=np.zeros(len(totals)), where=totals > 0)
-        sums += ((_members(group.rows[cells], len(sums)) @ sparse.diags(weights)) @ block).toarray()
+        sums += (
+            (members_of(group.rows[cells], len(sums)) @ sparse.diags(weights)) @ block
+        ).toarray()
     return sums
 
 
 def fold_changes(
-    table: pd.DataFrame, genes: pd.Index, sums: Floats, group: Sums, seurat_compat: str
+    table: pd.DataFrame, genes: pd.Index, sums: Floats, group: Sums, seurat_compat: SeuratVersion
 ) -> NDArray[np.float64]:
     """Return the log2 fold change of each marker, its cluster against the rest, of such sums.
 
@@ -367,12 +365,9 @@ def fold_changes(
     for cluster in table["cluster"].unique():
         mine, own = (table["cluster"] == cluster).to_numpy(), clusters == cluster
         inside = sums[own].sum(axis=0)[places[mine]]
-        outside = everything[places[mine]] - inside
+        outside = (everything[places[mine]] - inside).clip(0)
         n_in, n_out = sizes[own].sum(), sizes[~own].sum()
-        if seurat_compat == "5":
-            changes[mine] = np.log2((inside + 1) / n_in) - np.log2((outside.clip(0) + 1) / n_out)
-        else:
-            changes[mine] = np.log2(inside / n_in + 1) - np.log2(outside.clip(0) / n_out + 1)
+        changes[mine] = log2_fold_change(inside, outside, n_in, n_out, seurat_compat)
     return changes
 
 

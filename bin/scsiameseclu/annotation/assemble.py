@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..blocks import write_tables
-from ..contracts import BATCH, CORRECTED_PCA, LABEL
+from ..contracts import BATCH, CELL_TYPE, CORRECTED_PCA, LABEL, ONTOLOGY_ID
 from ..files import SETTINGS, make_plain, read_table, write_json, write_table
 from ..intake.labels import read_labels
 from ..steps import Step
@@ -32,12 +32,10 @@ from .clustered import (
 )
 from .distances import sample_distances
 from .mixing import mixing
-from .ontology import ONTOLOGY_ID
 from .shares import apart
 from .subtraction import add_corrected
 
 CONFIDENCE = "cluster_confidence"
-CELL_TYPE = "cell_type"
 LEVELS = ("cluster_coarse", "cluster_fine")
 """Columns of ``obs`` with the clusters that contain those of `CLUSTER`, and with those within
 them."""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..blocks import row_blocks
+from ..contracts import PHASE, PHASE_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PHASES = ("G1", "S", "G2M")
-PHASE_COLUMNS = ("S_score", "G2M_score", "phase")
+PHASE_COLUMNS = (*PHASE_SCORES, PHASE)
 _BINS = 25
 
 

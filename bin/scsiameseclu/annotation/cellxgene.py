@@ -20,12 +20,11 @@ from anndata.io import write_elem
 from numpy.typing import NDArray
 
 from ..blocks import Matrix, MatrixWriter, opened, row_blocks, write_tables
-from ..contracts import SEX
+from ..contracts import CELL_TYPE, ONTOLOGY_ID, SEX
 from ..errors import listed
 from ..files import make_plain, settings, write_table
 from ..intake.gene_ids import without_versions
 from ..intake.organism import infer_organism
-from .ontology import ONTOLOGY_ID
 
 SCHEMA_VERSION = "7.1.0"
 COLUMNS = ["field", "state", "needed", "example", "where"]
@@ -58,7 +57,6 @@ RESERVED = frozenset(
     }
 )
 """Columns of ``obs`` that the schema reserves or no longer takes; they get a prefix."""
-CELL_TYPE = "cell_type"
 _GENE = re.compile(r"ENS(?:[A-Z]{0,6}G|GR)\d{6,}|FBgn\d{7}|WBGene\d{8}")
 _SHEET, _TRUE = "column {} of the samplesheet", {"true": True, "false": False}
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Problem
+from ..errors import InputError, Problem, collected
 from ..files import own_name, read_json, write_h5ad, write_table
 from ..steps import Step
 from .check_scores import check_scores
@@ -63,30 +61,21 @@ def check(
     problems: list[Problem] = []
     if markers_db is not None:
         organisms = sorted({str(row["organism"]) for row in rows})
-        with _collected(problems), own_name(markers_db, own.get("markers_db")) as path:
+        with collected(problems), own_name(markers_db, own.get("markers_db")) as path:
             write_table(checked_marker_sets(path, organisms), "marker_sets.tsv")
     if labelled is not None or reference_label is not None:
-        with _collected(problems):
+        with collected(problems):
             _check_reference(labelled, reference_label, own.get("labelled"))
     if celltypist is not None:
-        with _collected(problems):
+        with collected(problems):
             _check_model(celltypist, own.get("celltypist"))
     if design is not None:
-        with _collected(problems):
+        with collected(problems):
             _check_design(rows, design)
-    with _collected(problems):
+    with collected(problems):
         check_scores(rows, own, gene_sets=gene_sets, genes=genes, cell_scores=cell_scores)
     if problems:
         raise InputError(problems)
-
-
-@contextmanager
-def _collected(problems: list[Problem]) -> Iterator[None]:
-    """Add the problems of an error that is raised here to those of others."""
-    try:
-        yield
-    except InputError as error:
-        problems.extend(error.problems)
 
 
 def _check_reference(labelled: Path | None, column: str | None, name: str | None) -> None:

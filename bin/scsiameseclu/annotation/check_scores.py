@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, Problem, quoted
+from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
+from ..errors import InputError, Problem, collected, quoted
 from ..files import own_name
 from .gene_sets import gmt_text, read_gene_sets, read_genes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_COLUMNS = ("S_score", "G2M_score", "phase", "pct_counts_dissociation")
+_COLUMNS = (*PHASE_SCORES, PHASE, DISSOCIATION)
 """What `--cell_scores` adds to ``obs``."""
 
 
@@ -43,14 +44,10 @@ def check_scores(
         With all that is wrong.
     """
     problems = list(_taken(rows)) if cell_scores else []
-    try:
+    with collected(problems):
         _write_sets(names, gene_sets)
-    except InputError as error:
-        problems += error.problems
-    try:
+    with collected(problems):
         _write_genes(names, genes)
-    except InputError as error:
-        problems += error.problems
     if problems:
         raise InputError(problems)
 

@@ -9,6 +9,7 @@ import anndata as ad
 import numpy as np
 
 from ..blocks import opened
+from ..contracts import CELLTYPIST_TYPE, PHASE, SINGLER_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +19,6 @@ CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""
 SUBCLUSTER = "cluster_sub"
 """Column of ``obs`` that is there where clusters were divided; others keep their name."""
-SINGLER_TYPE, CELLTYPIST_TYPE = "singler_type", "celltypist_type"
-"""Columns of ``obs`` that are there where these were asked for a second opinion."""
-PHASE = "phase"
-"""Column of ``obs`` with the phase of the cell cycle, where cells were scored."""
 TEXT_OF_CELLS = (SUBCLUSTER, SINGLER_TYPE, CELLTYPIST_TYPE, PHASE)
 """Columns of the steps' tables of cells that are text; all others are numbers."""
 PLACED_TYPE, UNLIKE = "cell_type", "unlike_known"

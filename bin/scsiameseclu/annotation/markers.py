@@ -344,6 +344,23 @@ def _log2_fold_change(statistics: _Statistics, cluster: int, seurat_compat: Seur
     size, rest = statistics.sizes[cluster], statistics.sizes.sum() - statistics.sizes[cluster]
     inside = statistics.sums[:, cluster]
     outside = np.delete(statistics.sums, cluster, axis=1).sum(axis=1)
+    return log2_fold_change(inside, outside, size, rest, seurat_compat)
+
+
+def log2_fold_change(
+    inside: Array, outside: Array, size: float, rest: float, seurat_compat: SeuratVersion
+) -> Array:
+    """Return Seurat's log2 fold change of genes.
+
+    Parameters
+    ----------
+    inside, outside
+        Sums of each gene's counts per 10,000 over the cells of a cluster, and over all others.
+    size, rest
+        Numbers of these cells.
+    seurat_compat
+        Version of Seurat: ``"5"`` adds 1 to the sums, ``"4"`` to the means.
+    """
     if seurat_compat == "5":
         return np.asarray(np.log2((inside + 1) / size) - np.log2((outside + 1) / rest))
     return np.asarray(np.log2(inside / size + 1) - np.log2(outside / rest + 1))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from ..blocks import evenly
 from ..contracts import BATCH, CORRECTED_PCA, MixingSummary
 
 if TYPE_CHECKING:
@@ -131,11 +132,6 @@ def _counting(of_type: NDArray[np.bool_], batches: Names) -> tuple[Integers, Nam
     names, sizes = np.unique(batches[cells], return_counts=True)
     counting = names[sizes >= FEWEST_CELLS]
     return cells[np.isin(batches[cells], counting)], counting
-
-
-def evenly(cells: Integers, most: int) -> Integers:
-    """Return at most `most` of the cells, evenly spaced, the same each time."""
-    return cells if len(cells) <= most else cells[np.arange(most) * len(cells) // most]
 
 
 def neighborhood(points: Floats) -> Neighborhood:

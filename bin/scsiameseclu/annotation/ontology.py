@@ -12,14 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..contracts import ONTOLOGY_ID
 from ..files import read_table
 from .marker_sets import canonical_tissue
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ONTOLOGY_ID = "cell_type_ontology_term_id"
-"""Column of ``annotation.tsv`` and of ``obs`` with the id of the cell type."""
 REFERENCE_ID = "reference_type_ontology_term_id"
 """Column of ``annotation.tsv`` with the id of the reference's cell type."""
 TABLE = Path(__file__).with_name("cell_ontology.tsv")

@@ -7,12 +7,13 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 
-from ..errors import InputError, Problem
+from ..contracts import CELLTYPIST_TYPE, SINGLER_TYPE
+from ..errors import InputError, Problem, collected
 from ..files import read_table, write_table
 from ..steps import Step
 from .agreement import UNKNOWN, agreement
 from .celltypist import Model, celltypist_types
-from .clustered import CELLTYPIST_TYPE, CLUSTER, SINGLER_TYPE, clustered
+from .clustered import CLUSTER, clustered
 from .singler import singler_types
 
 SMALLEST_SHARE = 0.5
@@ -69,11 +70,9 @@ def opinion(
             "CellTypist": model and (lambda: celltypist_types(adata, Model.read(model))),
         }
         for source, call in calls.items():
-            try:
+            with collected(problems):
                 if call:
                     found[source] = call()
-            except InputError as error:
-                problems += error.problems
         clusters = adata.obs[CLUSTER]
     if found:
         tables = [second_opinion(cells, clusters, types, of) for of, cells in found.items()]

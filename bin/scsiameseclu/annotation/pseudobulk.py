@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from .design import Design
 
 
@@ -54,14 +56,15 @@ def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "samp
     obs.index = pd.Index(obs["cluster"] + "|" + obs["sample"])
     sums = sparse.csr_matrix((len(pairs), adata.n_vars), dtype=np.int64)
     for cells, counts in row_blocks(adata.layers["counts"]):
-        inside = places[cells]
-        members = sparse.csr_matrix(
-            (np.ones(len(inside), int), (inside, np.arange(len(inside)))),
-            shape=(len(pairs), len(inside)),
-        )
-        sums += members @ counts
+        sums += members_of(places[cells], len(pairs)) @ counts
     kept = [column for column in ("gene_ids", "gene_symbols", MEASURED) if column in adata.var]
     return ad.AnnData(sparse.csr_matrix(sums), obs=obs, var=adata.var[kept].copy())
+
+
+def members_of(rows: NDArray[np.intp], n_rows: int) -> sparse.csr_matrix:
+    """Return the matrix that sums cells up by their rows (rows x cells, int64)."""
+    ones = np.ones(len(rows), dtype=np.int64)
+    return sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(n_rows, len(rows)))
 
 
 def with_columns(bulk: ad.AnnData, rows: Sequence[Mapping[str, Any]], design: Design) -> None:

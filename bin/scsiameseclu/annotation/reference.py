@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from ..blocks import row_blocks
+from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..expression.normalize import raw_counts
@@ -32,7 +33,7 @@ from ..files import write_table
 from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
-from .ontology import ONTOLOGY_ID, REFERENCE_ID, ids_of_types
+from .ontology import REFERENCE_ID, ids_of_types
 from .symbols import gene_symbols, shared_genes
 
 if TYPE_CHECKING:

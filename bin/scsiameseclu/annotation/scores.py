@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..blocks import row_blocks
+from ..blocks import evenly, row_blocks
+from ..contracts import DISSOCIATION, G2M_PHASE, PHASE, PHASE_SCORES, S_PHASE, STRESS
 from ..files import settings, write_json, write_table
 from ..steps import Step
 from .cell_cycle import PHASE_COLUMNS, PHASES, cell_cycle
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-DISSOCIATION = "pct_counts_dissociation"
-S_PHASE, G2M_PHASE, STRESS = "S phase", "G2M phase", "dissociation stress"
-"""Names of the sets in ``assets/gene_sets``."""
 ORGANISMS = ("human", "mouse")
 """Whose genes have the symbols of these sets, but for capitals."""
 FEWEST_PHASE_GENES, FEWEST_STRESS_GENES = 10, 5
@@ -108,14 +106,9 @@ def scores(
             table = by_cluster(found.cells, adata.obs[CLUSTER], found.account["gene_sets"])
             write_table(table, f"{prefix}.gene_set_scores.tsv")
     _write_cells(found.cells, f"{prefix}.scored_cells.tsv")
-    _write_cells(drawn.iloc[_evenly(len(drawn))], f"{prefix}.drawn_cells.tsv")
+    some = evenly(np.arange(len(drawn)), DRAWN_CELLS)
+    _write_cells(drawn.iloc[some], f"{prefix}.drawn_cells.tsv")
     write_json(found.account | {"notes": found.notes}, f"{prefix}.cell_scores.json")
-
-
-def _evenly(n_cells: int) -> NDArray[np.int64]:
-    wanted = min(n_cells, DRAWN_CELLS)
-    places: NDArray[np.int64] = (np.arange(wanted) * n_cells) // max(wanted, 1)
-    return places
 
 
 def _write_cells(cells: pd.DataFrame, path: str) -> None:
@@ -321,9 +314,9 @@ def _summed_up(obs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _numbers(cells: pd.DataFrame) -> Iterator[tuple[str, float]]:
     yield "n_cells", len(cells)
-    if "phase" in cells:
-        yield from ((f"share_{phase}", float((cells["phase"] == phase).mean())) for phase in PHASES)
-        yield from ((f"mean_{name}", float(cells[name].mean())) for name in PHASE_COLUMNS[:2])
+    if PHASE in cells:
+        yield from ((f"share_{phase}", float((cells[PHASE] == phase).mean())) for phase in PHASES)
+        yield from ((f"mean_{name}", float(cells[name].mean())) for name in PHASE_SCORES)
     if DISSOCIATION in cells:
         yield "mean_dissociation", float(cells[DISSOCIATION].mean())
         yield "median_dissociation", float(cells[DISSOCIATION].median())

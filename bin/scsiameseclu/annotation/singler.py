@@ -27,8 +27,6 @@ from ..errors import InputError
 from .reference import LABEL, genes_of_both, log_normalized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -111,8 +109,8 @@ class Types:
         with threadpool_limits(1):
             profiles = [_profiles(known[labels == name], seed) for name in names]
         medians = np.array([np.median(each, axis=0) for each in profiles])
-        # Of many types a mask of all genes is as large as the reference.
-        genes = np.unique(np.concatenate([own for *_, own in _highest(medians)]))
+        pairs = pair_markers(medians)
+        genes = np.unique(np.concatenate(list(pairs.values())))
         if len(genes) < 2:
             raise InputError.of(
                 what="no gene tells the types of the reference apart",
@@ -120,9 +118,11 @@ class Types:
                 remedy="give a reference with raw counts of whole transcriptomes",
             )
         codes = np.repeat(np.arange(len(names)), list(map(len, profiles)))
-        return cls(
-            names, genes, np.vstack(profiles)[:, genes], codes, pair_markers(medians[:, genes])
-        )
+        # Of these genes alone: of many types a mask of all is as large as the reference.
+        markers = np.zeros((len(names), len(names), len(genes)), dtype=bool)
+        for pair, own in pairs.items():
+            markers[pair][np.searchsorted(genes, own)] = True
+        return cls(names, genes, np.vstack(profiles)[:, genes], codes, markers)
 
     def scores(self, cells: Floats, some: Integers, genes: Mask) -> Floats:
         """Return cells x some types: their scores over some of the marker genes."""
@@ -168,8 +168,8 @@ def _alike(kept: Mask, rows: Integers) -> list[tuple[Integers, Integers]]:
     return [(part, np.flatnonzero(of)) for part, of in zip(parts, sets, strict=True)]
 
 
-def pair_markers(medians: Floats) -> Mask:
-    """Return the marker genes of each ordered pair of types.
+def pair_markers(medians: Floats) -> dict[tuple[int, int], Integers]:
+    """Return the places of the marker genes of each ordered pair of types, in ascending order.
 
     The genes of the largest positive differences, fewer of each pair the more types there are.
 
@@ -178,22 +178,14 @@ def pair_markers(medians: Floats) -> Mask:
     medians
         Median log expression (types x genes).
     """
-    n_types, n_genes = medians.shape
-    found = np.zeros((n_types, n_types, n_genes), dtype=bool)
-    for one, other, genes in _highest(medians):
-        found[one, other, genes] = True
-    return found
-
-
-def _highest(medians: Floats) -> Iterator[tuple[int, int, Integers]]:
-    """Yield each ordered pair of types and the places of its marker genes."""
     n_types = len(medians)
     most = round(MARKERS * (2 / 3) ** np.log2(n_types))
-    for one in range(n_types):
-        for other in range(n_types):
-            higher = medians[one] - medians[other]
-            order = np.argsort(-higher, kind="stable")[:most]
-            yield one, other, order[higher[order] > 0]
+    found = {}
+    for pair in np.ndindex(n_types, n_types):
+        higher = medians[pair[0]] - medians[pair[1]]
+        order = np.argsort(-higher, kind="stable")[:most]
+        found[pair] = np.sort(order[higher[order] > 0])
+    return found
 
 
 def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:

@@ -191,12 +191,8 @@ def _divisions(run: Run) -> dict[str, str]:
 
 def _ambient(run: Run) -> dict[str, str]:
     """Return in how many samples the ambient share was estimated, and from where to where."""
-    shares = [
-        share
-        for group in run.finished
-        if len(group.ambient)
-        for share in group.ambient["contamination"].dropna()
-    ]
+    ambient = _joined(group.ambient for group in run.finished)
+    shares = list(ambient["contamination"].dropna()) if len(ambient) else []
     corrected = run.parameters.get("ambient") == "correct"
     found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..contracts import G2M_PHASE, S_PHASE, STRESS
 from .cell_scores import set_names
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def facts(run: Run) -> dict[str, object]:
         (of for group in run.finished if (of := group.scoring.get("n_genes"))), {}
     )
     return {
-        "n_s": found.get("S phase", [0])[0],
-        "n_g2m": found.get("G2M phase", [0])[0],
-        "n_stress": found.get("dissociation stress", [0])[0],
+        "n_s": found.get(S_PHASE, [0])[0],
+        "n_g2m": found.get(G2M_PHASE, [0])[0],
+        "n_stress": found.get(STRESS, [0])[0],
         "n_sets": f"{sets:,} gene set{'' if sets == 1 else 's'}",
     }

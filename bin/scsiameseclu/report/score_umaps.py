@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..contracts import DISSOCIATION, PHASE
 from .cell_scores import drawn_cells, set_names
 from .content import Clouds, Html, pairs, thin, unique_texts
 from .inputs import Group, Run
@@ -11,7 +12,7 @@ from .palette import UNKNOWN
 from .score_figures import PHASES
 from .umaps import edges_of, ranges
 
-PHASE = "Phase"
+_PHASE = "Phase"
 _STRESS = "Dissociation stress (&#37;)"
 _MOST_POINTS = 40_000
 """Of all these colourings and groups together, which keeps the report small."""
@@ -64,7 +65,7 @@ def _columns(group: Group, sets: dict[str, Html], genes: dict[str, Html]) -> dic
 
     `sets` and `genes` are the names as they are shown, distinct in the report.
     """
-    known = {PHASE: "phase", _STRESS: "pct_counts_dissociation"}
+    known = {_PHASE: PHASE, _STRESS: DISSOCIATION}
     for row in group.scoring.get("gene_sets", []):
         if row["column"]:
             known[f"Set {sets[row['set']]}"] = row["column"]
@@ -78,7 +79,7 @@ def _coloured(
 ) -> dict[Group, Clouds]:
     """Return one colouring of all groups that have it, in the same ranges."""
     own = {group: columns[group][name] for group in cells if name in columns[group]}
-    if name == PHASE:
+    if name == _PHASE:
         return {group: _phases(cells[group]) for group in own}
     if name.startswith("Gene "):
         return _genes(cells, own)
@@ -102,5 +103,5 @@ def _phases(cells: pd.DataFrame) -> Clouds:
     return {
         phase: (color, pairs(some, "umap_1", "umap_2"))
         for phase, color in PHASES.items()
-        if len(some := cells[cells["phase"] == phase])
+        if len(some := cells[cells[PHASE] == phase])
     }

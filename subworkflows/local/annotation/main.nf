@@ -34,13 +34,16 @@ workflow ANNOTATION {
     def given_design = [condition: params.condition, formula: params.formula]
     def design = channel.of(toJson(given_design)).collectFile(name: 'design.json').first()
     if (isAnythingGiven()) {
-        def names = [markers_db: params.markers, labelled: params.reference] + scoredBy()
+        def names = [
+            markers_db: params.markers,
+            labelled: params.reference,
+            celltypist: params.celltypist_model,
+        ]
         def (markers, labelled) = [given(params.markers), given(params.reference)]
-        names.celltypist = params.celltypist_model
         def model = given(params.celltypist_model)
         def (sets, genes) = [given(params.gene_sets), genesFile()]
         ANNOTATION_CHECK(
-            samples, markers, labelled, model, toJson(names), design, sets, genes, code
+            samples, markers, labelled, model, toJson(names + scoredBy()), design, sets, genes, code
         )
     }
     def marker_sets = params.markers
@@ -118,8 +121,8 @@ workflow ANNOTATION {
     }
 
     // Proteins, hashtags and guides pass the clustering by; most groups have none.
-    def measured = clustered.filter { group -> group[0].n_captured }
-    ANNOTATION_MODALITIES(withCells(measured, cells), code)
+    def measured = clustering.filter { meta, _clustering -> meta.n_captured }
+    ANNOTATION_MODALITIES(withFiles(measured, cells), code)
     def modalities = clustered
         .filter { group -> !group[0].n_captured }
         .map { group -> [group[0], []] }
@@ -129,7 +132,7 @@ workflow ANNOTATION {
     // counts are waited for.
     def leaky = clustered.filter { group -> params.ambient != 'none' && group[0].n_droplets }
     def marked = leaky.join(ANNOTATION_MARKERS.out.markers)
-    ANNOTATION_AMBIENT(withSoups(marked, soups), code)
+    ANNOTATION_AMBIENT(withFiles(marked, soups), code)
     def corrections = clustered
         .filter { group -> !isCorrected(group[0]) }
         .map { group -> [group[0], []] }
@@ -178,12 +181,12 @@ workflow ANNOTATION {
         .mix(at_choice)
 }
 
-// Each group with the cells of its samples.
-def withCells(groups, cells) {
+// Each group with the files of its samples.
+def withFiles(groups, files) {
     groups
-        .map { meta, _expression, clustering -> [meta.id, meta, clustering] }
-        .join(cells)
-        .map { _id, meta, clustering, members -> [meta, members, clustering] }
+        .map { group -> [group[0].id, group] }
+        .join(files)
+        .map { _id, group, members -> group + [members] }
 }
 
 // Each group with its tables of cells, of those that there are.
@@ -200,18 +203,10 @@ def isCorrected(meta) {
     params.ambient == 'correct' && meta.n_droplets
 }
 
-// Each group with what the empty droplets of its samples hold.
-def withSoups(groups, soups) {
-    groups
-        .map { group -> [group[0].id, group] }
-        .join(soups)
-        .map { _id, group, files -> group + [files] }
-}
-
 def isAnythingGiven() {
-    def free = [params.reference_label, params.condition, params.formula]
+    def free = [params.reference_label, params.condition, params.formula, params.cell_scores]
     def files = [params.markers, params.reference, params.celltypist_model]
-    (free + files + [params.cell_scores] + scoredBy().values()).any()
+    (free + files + scoredBy().values()).any()
 }
 
 // What the user gives to score cells by, as it was given; nothing where nothing was.

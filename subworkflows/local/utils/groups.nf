@@ -10,10 +10,9 @@ def mergedByGroup(samples) {
         .groupTuple()
         .map { meta, members, sizes ->
             def size = [n_cells: sizes.n_cells.sum(), n_values: sizes.n_values.sum()]
+            size.n_droplets = sizes.collect { each -> each.n_droplets ?: 0 }.sum()
             // Proteins, hashtags and guides of the sample that has most of them.
             def n_captured = sizes.collect { each -> each.n_captured ?: 0 }.max()
-            def n_droplets = sizes.collect { each -> each.n_droplets ?: 0 }.sum()
-            size += [n_droplets: n_droplets]
             [meta + size + [n_captured: n_captured], members.sort { member -> member.name }]
         }
 }

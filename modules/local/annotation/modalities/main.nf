@@ -4,7 +4,7 @@ process ANNOTATION_MODALITIES {
     label 'family_core'
 
     input:
-    tuple val(meta), path(samples, stageAs: 'samples/*'), path(clustering)
+    tuple val(meta), path(clustering), path(samples, stageAs: 'samples/*')
     val code
 
     output:
