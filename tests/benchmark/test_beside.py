@@ -100,12 +100,12 @@ def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypat
     write_table(found, output / "results.tsv")
     write_page(output)
     text = (tmp_path / "bench.md").read_text()
-    lead, section = text.split("## ")[0], text.split("## Beside the methods of the paper")[1]
+    lead, section = text.split("## ")[0], text.split("## Comparison with the methods of the paper")[1]
     told = ranking(beside_results(found))
     assert told.startswith("With the true number of clusters given, the mean rank by ARI of 5")
     assert (told in lead, told in section) == ((True, False) if enough == 3 else (False, True))
     assert text.startswith(f"# Benchmarks\n\n{told}") == (enough == 3)
     assert "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)" in text
-    assert "## Beside the methods of the paper" in text
+    assert "## Comparison with the methods of the paper" in text
     assert (output / "ranks.png").stat().st_size > 0
     assert not np.isnan(mean_ranks(beside_results(found))["mean"]).any()
