@@ -137,7 +137,7 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
     fits = results[(results["method"] == OURS.name)]
     kept = (fits["trained"].astype(str) == "True").sum()
     lines.append(
-        f"The network's labels were taken in {kept} of {len(fits)} fits, else the consensus's."
+        f"{kept} of {len(fits)} fits have the network's labels, the others those of the consensus."
     )
     failed = results[results["error"].notna()]
     lines += [
@@ -151,12 +151,10 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
         )
     ]
     if left := len(compared) - len(results):
-        lines.append(
-            f"{left} results of data sets or seeds that not all methods have yet are not counted."
-        )
+        lines.append(f"Not counted: {left} results for data sets or seeds that some methods lack.")
     codes = results.groupby("method")["code"].nunique()
     lines += [
-        f"The results of {name} are of {n} states of its code."
+        f"The results of {name} come from {n} versions of its code."
         for name, n in codes[codes > 1].items()
     ]
     versions = sorted({name for text in results["versions"] for name in str(text).split("; ")})

@@ -117,9 +117,9 @@ def steps(table: pd.DataFrame) -> str:
     ]
     return "\n\n".join(
         [
-            "Seconds of a processor, of all tasks together:",
+            "CPU seconds, all tasks together:",
             markdown(shown["cpu_seconds"], first="step"),
-            "Seconds by the clock, of all tasks together:",
+            "Wall time in seconds, all tasks together:",
             markdown(shown["seconds"], first="step"),
             "Peak memory of the largest task, MB:",
             markdown(shown["peak_mb"], first="step"),
