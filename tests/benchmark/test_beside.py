@@ -100,7 +100,10 @@ def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypat
     write_table(found, output / "results.tsv")
     write_page(output)
     text = (tmp_path / "bench.md").read_text()
-    lead, section = text.split("## ")[0], text.split("## Comparison with the methods of the paper")[1]
+    lead, section = (
+        text.split("## ")[0],
+        text.split("## Comparison with the methods of the paper")[1],
+    )
     told = ranking(beside_results(found))
     assert told.startswith("With the true number of clusters given, the mean rank by ARI of 5")
     assert (told in lead, told in section) == ((True, False) if enough == 3 else (False, True))

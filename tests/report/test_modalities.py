@@ -129,8 +129,11 @@ def test_the_methods_say_which_cells_were_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "out")
     write_tables(**paths, methods=METHODS)
     text = methods_text(tmp_path / "out")
-    assert "In 1 sample the barcodes on a given list were taken for cells." in text
-    assert "In 1 sample a given number of the fullest barcodes were taken for cells." in text
+    assert "In 1 sample, the barcodes on a given list were taken as cells." in text
+    assert (
+        "In 1 sample, a given number of barcodes with the highest counts were taken as cells."
+        in text
+    )
 
 
 @pytest.mark.parametrize(

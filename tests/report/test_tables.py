@@ -423,10 +423,9 @@ def test_a_group_whose_labels_are_the_consensus_says_so(tmp_path, monkeypatch):
         (("auto", "auto"), "cut at a mean co-association of 0.44."),
         (
             ("auto", 5),
-            "co-association of 0.44, in 1 of 2 groups into the number of "
-            "clusters that was asked for.",
+            "co-association of 0.44, and in 1 of 2 groups into the requested number of clusters.",
         ),
-        ((4, 5), "cut into the number of clusters that was asked for."),
+        ((4, 5), "cut into the requested number of clusters."),
     ],
 )
 def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, requested, words):
@@ -508,7 +507,7 @@ def test_without_a_base_nothing_was_placed(three):
     clusters = content(three[1], "clusters")
     assert not {"unlike", "unlike_share"} & set(clusters["headers"])
     assert "--base" not in clusters["description"]
-    assert "genes seen in fewer than" in methods_text(three[1])
+    assert "genes detected in fewer than" in methods_text(three[1])
 
 
 def test_each_phase_of_the_training_is_judged_by_itself(three):
@@ -734,7 +733,7 @@ def test_methods_name_the_comparison_of_conditions(tmp_path, monkeypatch):
         "pydeseq2 0.5.9 (Muzellec et al., Bioinformatics 39, btad547, 2023): 2 "
         "comparisons with 8 genes" in methods
     )
-    assert "adjusted p-value below 0.05. Of the comparisons 2 could not be made." in methods
+    assert "adjusted p-value below 0.05. Of the comparisons, 2 could not be made." in methods
     assert "Love et al." in methods
     assert "summed by sample with the model &#39;~ day + donor&#39;, so that" in methods
     assert "Phipson et al." in methods

@@ -121,7 +121,7 @@ def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
         return
     drawn = min(1.0, max_points / sum(len(comparison.genes) for comparison in shown))
     only = (
-        f" Shown are the {len(shown)} of {len(made)} comparisons that found most."
+        f" Shown: the {len(shown)} of {len(made)} comparisons with the most genes."
         if len(made) > len(shown)
         else ""
     )

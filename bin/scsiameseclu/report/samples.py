@@ -206,7 +206,7 @@ def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
             "summed within each cell type that two samples share (10 cells each), "
             "and averaged over these"
             if (group.distances["n_cell_types"] > 0).all()
-            else "summed over all cells, since two of the samples share no cell "
+            else "summed over all cells, because two of the samples share no cell "
             "type (10 cells each)"
         )
         values = (

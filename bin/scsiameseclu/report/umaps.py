@@ -17,25 +17,25 @@ MAX_PLOTS = 4
 _CONFIDENCE = (0.3, 0.5, 0.7, 0.9)
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _LOOK = {
-    "Cluster": "clusters that lie apart and hold together are easy; a cluster in several islands "
-    "deserves a look. Each has a shade of its cell type's colour, if it has one.",
+    "Cluster": "compact, separate clusters are clear; check a cluster in several islands. Each has "
+    "a shade of its cell type's colour, if it has one.",
     "Cell type": "the same colour is the same type in all plots of this report and in all "
     "figures; grey is Unknown.",
     "Sample": "samples should mix within cell types; islands of one sample point to a batch "
     "effect, or to its biology.",
-    "Condition": "where conditions do not mix, cells respond, or batches differ with them.",
-    "Coarse cluster": "what the clusters become where the tree is cut nearer to its root.",
-    "Fine cluster": "what they become where it is cut nearer to its leaves.",
-    "Confidence": "doubt about a cell's cluster belongs at the borders between clusters.",
+    "Condition": "if conditions do not mix, cells respond, or the batches differ as well.",
+    "Coarse cluster": "clusters if the tree is cut nearer to its root.",
+    "Fine cluster": "clusters if the tree is cut nearer to its leaves.",
+    "Confidence": "should be low only at the borders between clusters.",
     CELL_METRICS[
         "total_counts"
-    ]: "should vary within clusters rather than between them, or depth may have made them.",
+    ]: "should vary within clusters, not between them; otherwise depth may have caused them.",
     CELL_METRICS[
         "n_genes_by_counts"
-    ]: "a cluster of few genes may be debris, one of many may be doublets.",
+    ]: "a cluster with few genes may be debris, one with many may be doublets.",
     CELL_METRICS[
         "pct_counts_mt"
-    ]: "an island of high share often is dying cells rather than a cell type.",
+    ]: "an island with a high share often consists of dying cells, not a cell type.",
     CELL_METRICS[
         "doublet_score"
     ]: "doublets left over gather between the clusters of the types that they are made of.",
