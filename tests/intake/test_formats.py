@@ -734,7 +734,7 @@ def test_archives_refused(tmp_path, monkeypatch):
         (b"RDX3\nX\n", ["R objects", "saveRDS"]),
         (b"@read1\nACGT\n+\nFFFF\n", ["reads"]),
         (b"", ["empty"]),
-        (b"\0\1\2\3" * 50, ["no format that is known"]),
+        (b"\0\1\2\3" * 50, ["format of the file is not recognised"]),
         ("gène,é\nx,1\n".encode("latin-1"), ["UTF-8"]),
         (gzip.compress(b",A,B\n" + b"x,1,2\n" * 500)[:-30], ["damaged"]),
         (b"\x1f\x8bnot gzip at all", []),

@@ -212,7 +212,7 @@ def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
 
 def test_a_mark_that_reads_as_a_call_is_refused() -> None:
     """A treatment called Negative would lose all its cells as such without a hashtag."""
-    with pytest.raises(InputError, match="marks 'Negative', as calls are named"):
+    with pytest.raises(InputError, match="marks 'Negative', which is the name of a call"):
         sort_features(features("HTO_1", "HTO_2"), "HTO_1=Positive; HTO_2=Negative")
 
 

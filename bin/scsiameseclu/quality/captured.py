@@ -156,7 +156,7 @@ def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(
             what=f"a hashtag of sample {quoted(known['sample'])} marks "
-            f"{listed(taken.tolist())}, as calls are named",
+            f"{listed(taken.tolist())}, which is the name of a call",
             where=known["counts"],
             remedy=f"Let it mark something else: hashtags 'HTO_1={taken.iloc[0].lower()} control'.",
         )

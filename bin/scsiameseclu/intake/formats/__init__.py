@@ -171,7 +171,7 @@ def _note_presence(counts: Counts) -> None:
 
 def _unknown(path: Path) -> InputError:
     return InputError.of(
-        what="The file is of no format that is known here.",
+        what="The format of the file is not recognised.",
         where=path,
         remedy="Give 10x HDF5, a folder of 10x, STARsolo, kb or alevin, .h5ad, .loom, HDF5 "
         "with X, or a csv or tsv.",

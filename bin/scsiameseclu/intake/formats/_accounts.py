@@ -141,7 +141,7 @@ def _no_counts(word: str, names: Sequence[str], why: str, path: Path) -> InputEr
     if len(names) > 1:
         which = f"{word}s {listed(names)} hold"
     return InputError.of(
-        what=f"{which} no counts, as it seems ({why}).",
+        what=f"{which} values that do not look like counts ({why}).",
         where=path,
-        remedy="Leave it out of the table; docs/inputs.md has the names that are left out unasked.",
+        remedy="Leave it out of the table; docs/inputs.md lists names that are skipped.",
     )
