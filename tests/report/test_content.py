@@ -123,5 +123,5 @@ def test_what_sections_say_is_complete_and_used():
 
 def test_sentences_that_do_not_apply_are_left_out():
     body = lines({"A": {"l": [(1, 2.0)]}}, x_label="x", y_label="y")
-    assert "dashed lines" in section("barcode_rank", body, explained=True).about
-    assert "dashed lines" not in section("barcode_rank", body, explained=False).about
+    assert "dashed line" in section("barcode_rank", body, explained=True).about
+    assert "dashed line" not in section("barcode_rank", body, explained=False).about

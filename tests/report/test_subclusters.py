@@ -63,4 +63,4 @@ def test_the_methods_say_what_was_done(outputs):
 def test_without_it_nothing_is_said(tmp_path, monkeypatch):
     write(tmp_path, Plan(), monkeypatch)
     assert not Path("subclusters_mqc.json").exists()
-    assert "were clustered once more" not in Path("methods_mqc.json").read_text()
+    assert "were clustered again" not in Path("methods_mqc.json").read_text()

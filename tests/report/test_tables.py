@@ -444,7 +444,7 @@ def test_the_methods_say_where_the_trees_were_cut(tmp_path, monkeypatch, request
 @pytest.mark.parametrize(
     ("decisions", "words"),
     [
-        (({"corrected": True}, {"corrected": False}), "In 1 group batches were corrected"),
+        (({"corrected": True}, {"corrected": False}), "In 1 group, batches were corrected"),
         (({"corrected": False}, None), "Batches were not corrected."),
         ((None, None), ""),
     ],
