@@ -219,7 +219,8 @@ def check_shape(shape: tuple[int, int], where: object) -> None:
     """Refuse a matrix of more cells or genes than there can be, before memory is asked for."""
     if not all(0 <= size <= LONGEST for size in shape):
         raise InputError.of(
-            what=f"The matrix declares {shape[0]} x {shape[1]} cells and genes, which is impossible.",
+            what=f"The matrix declares {shape[0]} x {shape[1]} cells and genes, which is "
+            "impossible.",
             where=where,
             remedy="The file is damaged: copy or download it again and compare checksums.",
         )
