@@ -69,7 +69,7 @@ def test_clusters_of_low_concordance_are_flagged_as_the_clustering_does(four):
     assert f"(concordance from {limits['validity']})" in about
     assert f"(shared from {limits['shared']})" in about
     assert (
-        f"Below {limits['cluster']} a cluster"
+        f"Below {limits['cluster']}, a cluster"
         in content(four[1], "batch_concordance")["description"]
     )
     rows = content(four[1], "batch_concordance")["data"]

@@ -497,7 +497,7 @@ def test_placed_cells_are_counted_by_cluster(tmp_path, monkeypatch):
     assert "Placed &lt;b&gt;." in content(Path(), "cluster_tree")["data"]
     methods = methods_text(Path())
     assert "not clustered but placed" in methods
-    assert "Of the placed cells 14 are unlike" in methods
+    assert "Of the placed cells, 14 are unlike" in methods
     assert "all genes were kept" in methods
     assert "$" not in methods
     assert not Path("training_mqc.json").exists()
