@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib.resources import files
 
 import numpy as np
 import pytest
-from scsiameseclu.benchmark.methods import METHODS, SWITCHES, louvain_labels, seurat_graph
+from scsiameseclu.benchmark.methods import (
+    COMPARED,
+    METHODS,
+    OURS,
+    SWITCHES,
+    louvain_labels,
+    seurat_graph,
+)
 from scsiameseclu.clustering.network.train import Components
 from scsiameseclu.expression.normalize import normalize
 from sklearn.metrics import adjusted_rand_score
@@ -40,15 +48,22 @@ def test_louvain_of_equal_cells_is_one_cluster():
     assert not louvain_labels(seurat_graph(np.zeros((1, 2), dtype=np.float32))).any()
 
 
-@pytest.mark.parametrize("name", ["leiden", "kmeans"])
-def test_methods_given_k_keep_to_it(adata, name):
-    found = METHODS[name].fit(adata, n_clusters=3, seed=0)
-    assert found.labels.max() + 1 == 3
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [(method.name, mode) for method in COMPARED if method is not OURS for mode in method.modes],
+)
+def test_methods_without_a_network_find_planted_types(adata, name, mode):
+    """Of every method that is compared: a new one is tested here without another line."""
+    n_types = adata.obs["label"].nunique()
+    found = METHODS[name].fit(adata, n_clusters=n_types if mode == "true" else mode, seed=0)
+    assert mode == "auto" or found.labels.max() + 1 == n_types
     assert found.trained is None
+    assert adjusted_rand_score(adata.obs["label"], found.labels) > 0.5
 
 
-def test_the_consensus_counts_as_a_method_without_a_network(adata):
-    assert METHODS["consensus"].fit(adata, n_clusters=3, seed=0).trained is None
+def test_the_page_says_of_every_method_how_it_is_measured():
+    page = (files("scsiameseclu.benchmark") / "page.md").read_text(encoding="utf-8")
+    assert [method.title for method in COMPARED if f"**{method.title}**" not in page] == []
 
 
 def test_every_component_has_its_ablation():

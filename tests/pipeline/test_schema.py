@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,8 @@ import scsiameseclu
 import yaml
 from scsiameseclu.command import EXIT_INPUT
 from scsiameseclu.intake.estimate_memory import RATES
+from scsiameseclu.quality.filter import Options
+from scsiameseclu.quality.thresholds import BOUNDS
 
 from .conftest import ROOT
 from .test_profiles import config
@@ -70,6 +73,15 @@ def test_parameters_of_schema_and_configuration_agree() -> None:
                 if isinstance(default, bool)
                 else str(default)
             )
+
+
+def test_the_bounds_of_quality_control_are_parameters_that_it_is_given() -> None:
+    (given,) = re.findall(r"name ==~ /(.*)/", (ROOT / "conf" / "modules.config").read_text())
+    options = {field.name for field in fields(Options)}
+    assert set(filter(re.compile(given).fullmatch, PARAMETERS)) == {
+        *BOUNDS,
+        *(name for name in options if name.startswith("mad_")),
+    }
 
 
 def test_the_version_is_one() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pytest
+from scsiameseclu.contracts import OBS_COLUMNS
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, settings
 from scsiameseclu.quality.filter import cell_metrics
@@ -135,6 +136,7 @@ def test_counts_of_kept_cells_are_untouched() -> None:
         "pct_counts_ribo",
         "pct_counts_hb",
     ]
+    assert set(healthy.obs) <= OBS_COLUMNS
     assert settings(healthy) == settings(adata)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from .formats import ENDINGS
+
 LONGEST = 100
 """As in ``assets/schema_input.json``."""
-_ENDINGS = re.compile(
-    r"(\.(gz|zip|tar|h5|hdf5|h5ad|h5mu|loom|mtx|zarr|csv|tsv|txt))+$", re.IGNORECASE
-)
+_ENDINGS = re.compile(rf"(\.({'|'.join(sorted({'gz', *ENDINGS}))}))+$", re.IGNORECASE)
 _WORDS_OF_TOOLS = """
     adata af alevin ambiguous anndata bc bustools cellranger conversions count counts data em
     feature features filtered gene genefull genes grch38 grcm38 grcm39 h5 hg19 hg38 kallisto kb

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..files import read_table
+from .thresholds import BOUNDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_METRICS = tuple(dict.fromkeys(["total_counts", *(bound.metric for bound in BOUNDS.values())]))
+"""What is bounded, and counts even if they were not."""
 LEDGER_COLUMNS = (
     "sample",
     "barcode",
@@ -19,10 +22,7 @@ LEDGER_COLUMNS = (
     "rule",
     "value",
     "threshold",
-    "total_counts",
-    "n_genes_by_counts",
-    "pct_counts_mt",
-    "pct_counts_hb",
+    *_METRICS,
     "doublet_score",
     "doublet",
 )
@@ -44,7 +44,7 @@ def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
     ledger["sample"] = sample
     ledger["barcode"] = metrics.index.to_numpy(dtype=object)
     ledger["kept"] = True
-    for column in ("total_counts", "n_genes_by_counts", "pct_counts_mt", "pct_counts_hb"):
+    for column in _METRICS:
         ledger[column] = metrics[column].to_numpy()
     return ledger
 

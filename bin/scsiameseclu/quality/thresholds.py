@@ -1,7 +1,7 @@
 """The bounds on a cell, with the words that the report has for them.
 
-A new bound on a metric is a new field of :class:`Bounds`; the filter and the report take it from
-there.
+A new bound on a metric is a new field of :class:`Bounds`; the filter, the ledger and the report
+take it from there.
 """
 
 from __future__ import annotations

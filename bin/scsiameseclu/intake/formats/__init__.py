@@ -49,6 +49,8 @@ def _readers() -> tuple[Reader, ...]:
 
 READERS = _readers()
 """All readers, in the order in which they are asked."""
+ENDINGS = frozenset(ending for reader in READERS for ending in getattr(reader, "ENDINGS", ()))
+"""Endings of files that say nothing of the sample, from the modules' ``ENDINGS``. Default: none."""
 
 
 def read_matrix(path: Path) -> Counts:

@@ -16,6 +16,7 @@ from ._bytes import is_tar, open_bytes, too_large, unpacked_limit
 
 NAME = "archive"
 ASKED = "general"
+ENDINGS = ("zip", "tar")
 MOST = 200_000
 """Files in an archive at most."""
 _ZIP = b"PK"

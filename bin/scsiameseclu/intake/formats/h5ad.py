@@ -19,6 +19,7 @@ from ._choice import Candidates
 from ._hdf5 import check_size, items, members, opened, strings
 
 NAME = "h5ad"
+ENDINGS = ("h5ad",)
 FEATURE_TYPES = ("feature_types", "feature_type")
 _ALEVIN = ("quant_info", "gpl_info", "collate_info")
 """What alevin-fry writes beside the counts, in ``uns``."""

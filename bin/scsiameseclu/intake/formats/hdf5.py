@@ -14,6 +14,7 @@ from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members,
 
 NAME = "HDF5 with X"
 ASKED = "general"
+ENDINGS = ("h5", "hdf5")
 _GENES = (
     "gene_names",
     "var_names",

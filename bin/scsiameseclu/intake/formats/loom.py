@@ -23,6 +23,7 @@ from ._choice import Candidates
 from ._hdf5 import check_size, items, members, opened, strings
 
 NAME = "loom"
+ENDINGS = ("loom",)
 _GENES = ("Gene", "var_names", *SYMBOL_COLUMNS, *ID_COLUMNS)
 
 

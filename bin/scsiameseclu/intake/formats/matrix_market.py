@@ -31,6 +31,7 @@ from ._sums import add, overflow, total
 
 NAME = "Matrix Market folder"
 ASKED = "general"
+ENDINGS = ("mtx",)
 BANNER = b"%%MatrixMarket"
 DEPTH = 5
 """Folders are searched this deep:

@@ -12,6 +12,7 @@ from ._hdf5 import items, members, opened
 from .h5ad import read_group
 
 NAME = "h5mu"
+ENDINGS = ("h5mu",)
 _RNA = ("rna", "gex", "gene_expression", "gene expression", "mrna", "transcriptome", "scrna")
 
 

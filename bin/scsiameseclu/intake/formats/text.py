@@ -24,6 +24,7 @@ from ._lines import is_long, read_long
 
 NAME = "table"
 ASKED = "last"
+ENDINGS = ("csv", "tsv", "txt")
 _FEWEST_GENES = 3
 """Columns of counts beside others that say something of cells."""
 _STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))

@@ -22,6 +22,7 @@ from ..names import GENE_EXPRESSION
 from ._bytes import damaged, unpacked_limit
 
 NAME = "zarr"
+ENDINGS = ("zarr",)
 MARKS = (".zgroup", "zarr.json", ".zmetadata")
 _LEFT_OUT = frozenset(
     (
