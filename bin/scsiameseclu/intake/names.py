@@ -25,77 +25,36 @@ COMMON_GENE = re.compile(
     re.IGNORECASE,
 )
 """Genes that nearly every matrix of counts holds, in any case, or a name such as ``gene_1``."""
-ID_COLUMNS = (
-    *(
-        "gene_ids",
-        "gene_id",
-        "ensembl_id",
-        "ensembl_ids",
-        "ensembl",
-        "ensembl_gene_id",
-        "ensgid",
-        "accession",
-    ),
-    *("feature_id", "feature_ids", "id", "ids", "gene_stable_id"),
-)
-SYMBOL_COLUMNS = (
-    *(
-        "gene_symbols",
-        "gene_symbol",
-        "gene_names",
-        "gene_name",
-        "symbol",
-        "symbols",
-        "feature_name",
-        "feature_names",
-    ),
-    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
-    *("mgi", "genename"),
-)
-_LOOSE_COLUMNS = (
-    "gene",
-    "genes",
-    "name",
-    "names",
-    "short_name",
-    "features",
-    "feature",
-    "var_names",
-    "original_name",
-)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, a list of names that is easy to read."""
+    return tuple(text.split())
+
+
+ID_COLUMNS = words("""
+    gene_ids gene_id ensembl_id ensembl_ids ensembl ensembl_gene_id ensgid accession feature_id
+    feature_ids id ids gene_stable_id
+""")
+SYMBOL_COLUMNS = words("""
+    gene_symbols gene_symbol gene_names gene_name symbol symbols feature_name feature_names
+    gene_short_name hgnc_symbol mgi_symbol external_gene_name hgnc mgi genename
+""")
+_LOOSE_COLUMNS = words("gene genes name names short_name features feature var_names original_name")
 """Columns that hold symbols where nothing else does; else they may be descriptions."""
-CELL_COLUMNS = (
-    *(
-        "cell_id",
-        "cell_ids",
-        "obs_names",
-        "cell_name",
-        "cell_names",
-        "barcode",
-        "barcodes",
-        "cell_barcode",
-    ),
-    *("cell_barcodes", "cell", "cells", "bc_wells", "cb"),
-)
+CELL_COLUMNS = words("""
+    cell_id cell_ids obs_names cell_name cell_names barcode barcodes cell_barcode cell_barcodes
+    cell cells bc_wells cb
+""")
 GENE_EXPRESSION = "Gene Expression"
-OTHER_FEATURES = frozenset(
-    [
-        "antibody capture",
-        "crispr guide capture",
-        "multiplexing capture",
-        "custom",
-        "peaks",
-        "antigen capture",
-        "motifs",
-    ]
-)
-"""Feature types of Cell Ranger that are no genes, in lower case."""
 CAPTURES = {
     "antibody capture": PROTEIN,
     "multiplexing capture": HASHTAG,
     "crispr guide capture": GUIDE,
 }
 """Feature types, in lower case, that are kept beside the genes, and what they are."""
+OTHER_FEATURES = frozenset((*CAPTURES, "custom", "peaks", "antigen capture", "motifs"))
+"""Feature types of Cell Ranger that are no genes, in lower case."""
 _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 

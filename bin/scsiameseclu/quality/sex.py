@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ..contracts import SEX, SexRecord
 from ..files import settings
-from ..intake.gene_ids import without_versions
+from ..intake.gene_ids import without_genome, without_versions
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -111,8 +111,7 @@ def _genes(var: pd.DataFrame, wanted: dict[str, str]) -> np.ndarray:
         (var[column] if column in var else var.index.to_series()).astype(str)
         for column in ("gene_symbols", "gene_ids")
     )
-    bare = symbols.str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
-    found = bare.isin(wanted) | without_versions(ids).isin(wanted.values())
+    found = without_genome(symbols).isin(wanted) | without_versions(ids).isin(wanted.values())
     return np.asarray(found, dtype=bool)
 
 

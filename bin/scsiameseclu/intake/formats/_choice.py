@@ -10,24 +10,14 @@ from typing import Any
 from scipy import sparse
 
 from ...errors import InputError
-from ..names import key
+from ..names import key, words
 from ._hdf5 import any_matrix, is_matrix, largest_count
 from ._sums import add, total
 
 PARTS = (("mature", "nascent", "ambiguous"), ("spliced", "unspliced", "ambiguous", "spanning"))
 """Layers that add up to the counts: kb's ``nac``; velocyto, alevin-fry, kb's ``lamanno``."""
 _FIRST = ("counts",)
-_RAW = (
-    "raw_counts",
-    "counts_raw",
-    "raw",
-    "count",
-    "umi_counts",
-    "umi",
-    "umis",
-    "raw_count",
-    "raw_umi",
-)
+_RAW = words("raw_counts counts_raw raw count umi_counts umi umis raw_count raw_umi")
 _WHOLE = "matrix"
 """What anndata calls the layer with all counts of a velocyto loom."""
 

@@ -12,25 +12,14 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ..gene_ids import GENE_ID
-from ..names import BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key
+from ..names import BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key, words
 from ._bytes import damaged, lines
 
 _COLUMNS = 3
 """Id, symbol and type of a feature; its place on the genome, after them, may be missing."""
 _TYPES = ("featuretype", "featuretypes", "type")
 _HEADERS = {key(name) for name in (*CELL_COLUMNS, *ID_COLUMNS, *SYMBOL_COLUMNS)}
-_HEADERS |= {
-    "",
-    "x",
-    "v1",
-    "index",
-    "gene",
-    "genes",
-    "name",
-    "feature",
-    "features",
-    "barcodesequence",
-}
+_HEADERS |= {"", *words("x v1 index gene genes name feature features barcodesequence")}
 _BLANKS = re.compile(r"\S+ +\S.*")
 
 

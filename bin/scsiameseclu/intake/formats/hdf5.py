@@ -9,21 +9,12 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells
+from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells, words
 from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
 
 NAME = "HDF5 with X"
 ASKED = "general"
-_GENES = (
-    "gene_names",
-    "var_names",
-    "genes",
-    "gene_name",
-    "gene_symbols",
-    "features",
-    "gene_ids",
-    "gene",
-)
+_GENES = words("gene_names var_names genes gene_name gene_symbols features gene_ids gene")
 _CELL_KEYS, _GENE_KEYS = frozenset(map(key, CELL_COLUMNS)), frozenset(map(key, _GENES))
 
 

@@ -18,26 +18,12 @@ import numpy as np
 
 from ...errors import InputError, quoted
 from ..counts import BLOCK, Counts
-from ..names import GENE_EXPRESSION
+from ..names import GENE_EXPRESSION, words
 from ._bytes import damaged, unpacked_limit
 
 NAME = "zarr"
 MARKS = (".zgroup", "zarr.json", ".zmetadata")
-_LEFT_OUT = frozenset(
-    (
-        "uns",
-        "obsm",
-        "obsp",
-        "varm",
-        "varp",
-        "images",
-        "labels",
-        "points",
-        "shapes",
-        "obsmap",
-        "varmap",
-    )
-)
+_LEFT_OUT = words("uns obsm obsp varm varp images labels points shapes obsmap varmap")
 _XENIUM = "cell_features"
 _COMPLETE = ("data", "indices", "indptr")
 
