@@ -55,6 +55,25 @@ CAPTURES = {
 """Feature types, in lower case, that are kept beside the genes, and what they are."""
 OTHER_FEATURES = frozenset((*CAPTURES, "custom", "peaks", "antigen capture", "motifs"))
 """Feature types of Cell Ranger that are no genes, in lower case."""
+_NO_GENES = {
+    "sums of reads without a gene": re.compile(  # HTSeq, STAR, featureCounts, CITE-seq-Count
+        r"X?(?:__|--|\.\.)\w.*"
+        r"|X?_?(?:total_)?(?:no[_.-]?feature|ambiguous|too[_.-]low[_.-]aqual|not[_.-]aligned"
+        r"|alignment[_.-]not[_.-]unique)"
+        r"|N[_.-](?:unmapped|multimapping|noFeature|ambiguous)"
+        r"|(?:un)?assigned|unassigned[_.-]\w.*|unmapped|no_match|bad_struct|total_reads|\*",
+        re.IGNORECASE,
+    ),
+    "control probes": re.compile(  # CosMx, Xenium, MERSCOPE
+        r"NegPrb\d+|Negative\d+|SystemControl\d+|FalseCode\w*\d+"
+        r"|NegControl(?:Probe|Codeword)[_-]\w+|antisense_\w+"
+        r"|BLANK[_-]\d+|(?:Unassigned|Deprecated)Codeword[_-]\d+",
+        re.IGNORECASE,
+    ),
+    # CD3-CTCATTGTAACTCCT, as CITE-seq-Count has it.
+    "tags of antibodies or guides": re.compile(r".*[_-][ACGT]{10,}"),
+}
+"""Kinds of features that are no genes, by their names."""
 _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
@@ -73,6 +92,11 @@ def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> lis
 def is_known_gene(name: str) -> bool:
     """Return whether a name is a database id, or a gene that nearly every matrix holds."""
     return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
+
+
+def kind_of_feature(name: str) -> str:
+    """Return what a feature is by its name: one of the kinds that are no genes, or empty."""
+    return next((kind for kind, pattern in _NO_GENES.items() if pattern.fullmatch(name)), "")
 
 
 def ids_and_symbols(

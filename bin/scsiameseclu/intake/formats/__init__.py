@@ -16,9 +16,8 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from ...errors import InputError, quoted
-from ..counts import Counts
-from ._bytes import damaged, head, packing
-from ._probes import add_up_probes
+from ..counts import Counts, add_up_probes
+from ._bytes import damaged, head, incomplete, packing
 
 
 class Reader(Protocol):
@@ -89,12 +88,8 @@ def read_matrix(path: Path) -> Counts:
         # No room to unpack it.
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError.of(
-            what=f"The input is damaged or incomplete: {type(error).__name__}: "
-            f"{quoted(error, length=200)}.",
-            where=path,
-            remedy="Copy or download it again and compare sizes and checksums with the original's.",
-        ) from error
+        why = f"{type(error).__name__}: {quoted(error, length=200)}"
+        raise incomplete(f"The input is damaged or incomplete: {why}.", path) from error
 
 
 def _check_access(path: Path) -> None:

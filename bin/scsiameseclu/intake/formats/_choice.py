@@ -10,9 +10,9 @@ from typing import Any
 from scipy import sparse
 
 from ...errors import InputError
+from ..counts import add, total
 from ..names import key, words
 from ._hdf5 import any_matrix, is_matrix, largest_count
-from ._sums import add, total
 
 PARTS = (("mature", "nascent", "ambiguous"), ("spliced", "unspliced", "ambiguous", "spanning"))
 """Layers that add up to the counts: kb's ``nac``; velocyto, alevin-fry, kb's ``lamanno``."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ...errors import InputError, listed, quoted
-from ..counts import Counts, compact
+from ..counts import Counts, compact, repeated
 from ..names import ids_and_symbols
 from . import _vocabulary as vocabulary
 from ._blocks import blocks, numbers_of, words_of
@@ -68,13 +68,8 @@ def _counts(
 ) -> Counts:
     values, rows, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
     matrix = sparse.coo_matrix((values, (rows, columns)), shape=(len(barcodes), len(genes))).tocsr()
-    found = Counts(compact(matrix), barcodes, genes, list(genes), NAME, source="the table")
-    repeated = len(values) - matrix.nnz
-    if repeated:
-        found.notes.append(
-            f"Counts of a gene and barcode that were there before: {repeated}; they were added up."
-        )
-    return found
+    notes = repeated(len(values) - matrix.nnz)
+    return Counts(compact(matrix), barcodes, genes, list(genes), NAME, "the table", notes=notes)
 
 
 def _places(path: Path, layout: Layout) -> tuple[list[int], list[int], int]:

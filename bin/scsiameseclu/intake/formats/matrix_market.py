@@ -21,13 +21,12 @@ from scipy.io import mmread
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ...errors import InputError, quoted
-from ..counts import Counts, compact
+from ..counts import Counts, add, check_sum, compact, inconsistent, repeated, total
 from ..names import are_ids, ids_and_symbols
 from . import alevin, h5ad, loom, mudata, packed, tenx_hdf5, zarr_store
 from ._bytes import RATIO, damaged, head, lines, no_cells, open_bytes, packing
 from ._hdf5 import check_shape, is_hdf5, members
 from ._names import Names
-from ._sums import add, overflow, total
 
 NAME = "Matrix Market folder"
 ASKED = "general"
@@ -530,11 +529,8 @@ def _check_header(path: Path) -> None:
     # A dense matrix writes every entry.
     stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)
     if len(numbers) not in (2, 3) or stored > limit:
-        raise InputError.of(
-            what=f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold.",
-            where=path,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        )
+        what = f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold."
+        raise inconsistent(what, path)
     check_shape((numbers[0], numbers[1]), path)
 
 
@@ -563,13 +559,7 @@ def sizes(path: Path) -> tuple[int, int, int]:
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
     """Convert, adding up duplicate entries, but never past the largest integer."""
-    stored, sum_of_all = matrix.nnz, total(matrix)
     converted = matrix.tocsr()
-    if converted.nnz < stored:
-        notes.append(
-            "Counts of a gene and barcode that were there before: "
-            f"{stored - converted.nnz}; they were added up."
-        )
-        if converted.data.dtype.kind in "iu" and total(converted) != sum_of_all:
-            raise overflow(path)
+    notes += repeated(matrix.nnz - converted.nnz)
+    check_sum(converted, total(matrix), path)
     return converted

@@ -10,11 +10,10 @@ import pandas as pd
 from scipy import sparse
 
 from ...errors import InputError, quoted
-from ..counts import Counts
+from ..counts import Counts, add_up_genes, inconsistent
 from ..names import fill_missing
 from ._bytes import no_cells
 from ._hdf5 import compressed, items, members, opened, strings
-from ._probes import add_up_genes
 
 NAME = "10x HDF5"
 _MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
@@ -80,12 +79,8 @@ def _check_complete(group: h5py.Group, path: Path) -> None:
 def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> sparse.csr_matrix:
     shape = [int(size) for size in group["shape"][:]]
     if shape != [n_genes, n_barcodes]:
-        raise InputError.of(
-            what=f"The matrix is of shape {shape}, but there are {n_genes} genes and "
-            f"{n_barcodes} barcodes.",
-            where=path,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        )
+        named = f"{n_genes} genes and {n_barcodes} barcodes"
+        raise inconsistent(f"The matrix is of shape {shape}, but there are {named}.", path)
     # Genes x barcodes, column by column, is barcodes x genes, row by row.
     return compressed(group, (n_barcodes, n_genes))
 
