@@ -9,23 +9,14 @@ import pandas as pd
 from ..files import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-LEDGER_COLUMNS = (
-    "sample",
-    "barcode",
-    "kept",
-    "step",
-    "rule",
-    "value",
-    "threshold",
-    "total_counts",
-    "n_genes_by_counts",
-    "pct_counts_mt",
-    "pct_counts_hb",
-    "doublet_score",
-    "doublet",
-)
+    from ..contracts import QualitySummary
+
+_REASON = ("step", "rule", "value", "threshold")
+_METRICS = ("total_counts", "n_genes_by_counts", "pct_counts_mt", "pct_counts_hb")
+LEDGER_COLUMNS = ("sample", "barcode", "kept", *_REASON, *_METRICS, "doublet_score", "doublet")
 """`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one.
 
 Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow; of a
@@ -44,20 +35,26 @@ def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
     ledger["sample"] = sample
     ledger["barcode"] = metrics.index.to_numpy(dtype=object)
     ledger["kept"] = True
-    for column in ("total_counts", "n_genes_by_counts", "pct_counts_mt", "pct_counts_hb"):
+    for column in _METRICS:
         ledger[column] = metrics[column].to_numpy()
     return ledger
 
 
-def strike(ledger: pd.DataFrame, failing: pd.Series[bool], **reason: Any) -> None:
-    """Mark kept barcodes where `failing` as removed, with `reason` in the columns it names.
+def strike(ledger: pd.DataFrame, failing: pd.Series[bool], *reason: Any) -> None:
+    """Mark kept barcodes where `failing` as removed, by step, rule, value and threshold.
 
     `failing` is aligned by row.
     """
     rows = ledger["kept"] & failing.to_numpy()
     ledger.loc[rows, "kept"] = False
-    for column, value in reason.items():
+    for column, value in zip(_REASON, reason, strict=False):
         ledger.loc[rows, column] = value[rows.to_numpy()] if isinstance(value, pd.Series) else value
+
+
+def warn(account: QualitySummary, warnings: Sequence[str]) -> None:
+    """Add to an account warnings, which are notes that the verdict on the sample repeats."""
+    account["warnings"] += warnings
+    account["notes"] += warnings
 
 
 def count_removed(ledger: pd.DataFrame, rules: list[str]) -> dict[str, int]:

@@ -127,25 +127,17 @@ def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> 
     n_xist, n_y = int(has_xist.sum()), int(has_y.sum())
     female = known[0] and n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
     male = known[1] and n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
-    note = "" if all(known) else _missing(known)
+    missing = [] if known[0] else ["XIST is not in the matrix"]
+    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} of the genes of Y are in it"]
+    note = "; ".join(missing)
     if not female and not male:
         few = "too few cells express XIST or genes of chromosome Y"
-        return UNDETERMINED, "; ".join(filter(None, (few, note)))
+        return UNDETERMINED, "; ".join([few, *missing])
     if female != male:
         return (FEMALE if female else MALE), note
     if int((has_xist & has_y).sum()) < MAX_TOGETHER * n_xist * n_y / n:
         return MIXED, "some cells express XIST, others genes of chromosome Y: several donors?"
     return UNDETERMINED, "the same cells express XIST and genes of chromosome Y"
-
-
-def _missing(known: tuple[bool, bool]) -> str:
-    xist, of_y = (
-        "XIST is not in the matrix",
-        f"fewer than {MIN_Y_GENES} of the genes of Y are in it",
-    )
-    return "; ".join(
-        text for text, is_there in zip((xist, of_y), known, strict=True) if not is_there
-    )
 
 
 def _contradiction(found: SexRecord) -> list[str]:
