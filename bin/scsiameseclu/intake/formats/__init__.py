@@ -50,6 +50,11 @@ READERS = _readers()
 """All readers, in the order in which they are asked."""
 
 
+def reader_of(path: Path) -> Reader | None:
+    """Return the first reader that recognizes a file or folder."""
+    return next((reader for reader in READERS if reader.recognizes(path)), None)
+
+
 def read_matrix(path: Path) -> Counts:
     """Read a matrix of counts, whatever its format.
 
@@ -74,7 +79,7 @@ def read_matrix(path: Path) -> Counts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_packing(path)
-            reader = next((reader for reader in READERS if reader.recognizes(path)), None)
+            reader = reader_of(path)
             if reader is None:
                 raise _unknown(path)
             counts = reader.read(path)
