@@ -40,10 +40,8 @@ def read_long(path: Path, layout: Layout) -> Counts:
     for block in blocks(path, layout, words=[*genes, *cells]):
         words = words_of(block, [*genes, *cells])
         barcodes = words[cells].agg("_".join, axis=1) if len(cells) > 1 else words[cells[0]]
-        values = numbers_of(block, [counts], path, layout)[:, 0]
-        parts.append(
-            (values, _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1]))
-        )
+        places = _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1])
+        parts.append((numbers_of(block, [counts], path, layout)[:, 0], *places))
         symbols |= dict(zip(words[genes[0]], words[genes[-1]], strict=True))
     if not parts:
         raise no_table(path, "there is a first line only")
@@ -76,11 +74,8 @@ def _places(path: Path, layout: Layout) -> tuple[list[int], list[int], int]:
     names = {column: layout.name(column) for column in range(layout.n_fields)}
     genes = [column for column, name in names.items() if vocabulary.names_genes(name)]
     cells = [column for column, name in names.items() if vocabulary.names_cells(name)]
-    others = [
-        column
-        for column, name in names.items()
-        if column not in (*genes, *cells) and not vocabulary.is_unnamed(name, place=column)
-    ]
+    others = [column for column in names if column not in (*genes, *cells)]
+    others = [n for n in others if not vocabulary.is_unnamed(names[n], place=n)]
     if len(others) != 1 or len(genes) > 2:
         raise InputError.of(
             what=f"The table names a gene ({quoted(names[genes[0]])}) and a cell "

@@ -31,11 +31,8 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read all genomes; of the features keep those of type Gene Expression."""
     with opened(path) as file:
-        groups = [
-            item
-            for item in items(file).values()
-            if isinstance(item, h5py.Group) and "barcodes" in item
-        ]
+        found = (item for item in items(file).values() if isinstance(item, h5py.Group))
+        groups = [group for group in found if "barcodes" in group]
         for group in groups:
             _check_complete(group, path)
         if "features" in groups[0]:
@@ -44,7 +41,7 @@ def read(path: Path) -> Counts:
         parts = [_read_genome(group, path) for group in groups]
     counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
     if len(parts) > 1:
-        names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
+        names = ", ".join(part.source.rpartition("/")[2] for part in parts)
         counts.notes.append(
             f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side."
         )
@@ -87,11 +84,8 @@ def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> spa
 
 def _read_version_3(group: h5py.Group, path: Path) -> Counts:
     features = group["features"]
-    ids, symbols, barcodes = (
-        strings(features["id"]),
-        strings(features["name"]),
-        strings(group["barcodes"]),
-    )
+    ids, symbols = strings(features["id"]), strings(features["name"])
+    barcodes = strings(group["barcodes"])
     matrix = _matrix(group, path, len(ids), len(barcodes))
     counts = Counts(matrix, barcodes, ids, symbols, f"{NAME} v3", source=group.name)
     _add_up_probes(counts, features)
@@ -116,14 +110,8 @@ def _add_up_probes(counts: Counts, features: h5py.Group) -> None:
 def _read_genome(group: h5py.Group, path: Path) -> Counts:
     ids, barcodes = strings(group["genes"]), strings(group["barcodes"])
     symbols = strings(group["gene_names"]) if "gene_names" in group else list(ids)
-    return Counts(
-        _matrix(group, path, len(ids), len(barcodes)),
-        barcodes,
-        ids,
-        symbols,
-        f"{NAME} v2",
-        source=group.name,
-    )
+    matrix = _matrix(group, path, len(ids), len(barcodes))
+    return Counts(matrix, barcodes, ids, symbols, f"{NAME} v2", source=group.name)
 
 
 def _side_by_side(parts: list[Counts]) -> Counts:

@@ -178,10 +178,8 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
     matrix = sparse.csr_matrix(tuple(parts), shape=shape).tocsc()
     group = file.create_group("matrix")
     group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
-    group["shape"], group["barcodes"] = (
-        list(shape),
-        list(map(_xenium_cell, np.asarray(features["cell_id"][...]))),
-    )
+    group["shape"] = list(shape)
+    group["barcodes"] = list(map(_xenium_cell, np.asarray(features["cell_id"][...])))
     names = said["feature_keys"]
     group["features/name"], group["features/id"] = names, said.get("feature_ids", names)
     group["features/feature_type"] = [
@@ -192,10 +190,6 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
 
 def _xenium_cell(identifier: np.ndarray) -> str:
     """Return a cell's name as Xenium writes it: hexadecimal digits as a to p, and a number."""
-    prefix, suffix = (
-        np.atleast_1d(identifier).tolist() if np.ndim(identifier) else (int(identifier), 1)
-    )
-    return (
-        f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
-        + f"-{suffix}"
-    )
+    prefix, suffix = identifier.tolist() if np.ndim(identifier) else (int(identifier), 1)
+    letters = f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
+    return f"{letters}-{suffix}"
