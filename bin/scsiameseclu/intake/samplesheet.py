@@ -51,6 +51,7 @@ _ADDRESS = (
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What no value may hold: a line break in a file's name is a further command to a shell."""
+_NO_COLUMN = re.compile(rf"/|{_CONTROL.pattern}")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
 
@@ -214,9 +215,8 @@ def _text(path: Path, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _no_text(
-            name, f"no text in UTF-8 (line {line} has a byte that does not belong there)"
-        ) from error
+        why = f"no text in UTF-8 (line {line} has a byte that does not belong there)"
+        raise _no_text(name, why) from error
 
 
 def _no_text(name: str, what: str) -> InputError:
@@ -307,12 +307,8 @@ def _drop_empty_columns(sheet: _Sheet) -> None:
 def _meant(column: str, known: Sequence[str], header: Sequence[str]) -> str:
     """Return the known name that a column was meant to have, or its own."""
     same = [name for name in known if _folded(name) == _folded(column)]
-    absent = [name for name in known if name not in header]
-    close = (
-        []
-        if column in known
-        else difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
-    )
+    absent = [] if column in known else [name for name in known if name not in header]
+    close = difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
     return (same or close or [column])[0]
 
 
@@ -327,13 +323,7 @@ def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
     elif not column:
         what = f"Column {place + 1} has no name."
         sheet.report(line, None, what, "Give it a name, or take it out.")
-    elif (
-        column in OBS_COLUMNS
-        or "/" in column
-        or column == "."
-        or _CONTROL.search(column)
-        or len(column) > 100
-    ):
+    elif column in OBS_COLUMNS or column == "." or len(column) > 100 or _NO_COLUMN.search(column):
         remedy = (
             "Give it another, short name: this one is used by the pipeline or "
             "cannot be stored in HDF5."

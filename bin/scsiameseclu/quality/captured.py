@@ -143,9 +143,8 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
 
 def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
     """Raise if a hashtag marks ``Doublet`` or ``Negative``, which are names of calls."""
-    taken = features.loc[
-        (features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"
-    ]
+    labels = features.loc[features["kind"] == HASHTAG, "label"]
+    taken = labels[labels.isin(list(RULES))]
     if len(taken):
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(

@@ -339,9 +339,8 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         verbose=False,
         random_state=seed,
     )
-    return observed.obs["doublet_score"].to_numpy(np.float64), np.asarray(
-        observed.uns["scrublet"]["doublet_scores_sim"]
-    )
+    scores = observed.obs["doublet_score"].to_numpy(np.float64)
+    return scores, np.asarray(observed.uns["scrublet"]["doublet_scores_sim"])
 
 
 def _components(
@@ -376,10 +375,8 @@ def _choose_threshold(
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
     called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
-    note = (
-        f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
-    )
-    return "expected_rate", bound, note
+    by = f"by the expected rate of {rate:.1%}"
+    return "expected_rate", bound, f"No automatic doublet threshold ({reason}): {called}, {by}."
 
 
 def _judged_valley(

@@ -206,12 +206,12 @@ def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unused(chosen: Mapping[str, Any]) -> list[str]:
-    if not chosen["expected_cells"]:
-        return []
-    return [
-        f"expected_cells ({chosen['expected_cells']:,}) made no difference: no empty droplets were "
-        "found among the barcodes. force_cells keeps the fullest barcodes in any case."
-    ]
+    expected = chosen["expected_cells"]
+    note = (
+        f"expected_cells ({expected or 0:,}) made no difference: no empty droplets were found "
+        "among the barcodes. force_cells keeps the fullest barcodes in any case."
+    )
+    return [note] if expected else []
 
 
 def _rules_of(
@@ -310,13 +310,12 @@ def choose_rules(
     ``empty`` (no count at all) first, then those given. Bounds on a share are left out where no
     such gene is known.
     """
-    rules = [Rule("empty", "total_counts", "min", 1)]
+    rules, options = [Rule("empty", "total_counts", "min", 1)], options or {}
     for name, bound in BOUNDS.items():
         threshold = thresholds.get(name)
         if threshold is not None and metrics[bound.metric].notna().any():
-            option = (options or {}).get(name, "")
             side: Literal["min", "max"] = "min" if name.startswith("min_") else "max"
-            rules.append(Rule(name, bound.metric, side, threshold, option))
+            rules.append(Rule(name, bound.metric, side, threshold, options.get(name, "")))
     return rules
 
 
