@@ -26,13 +26,7 @@ def is_long(layout: Layout) -> bool:
 
 
 def read_long(path: Path, layout: Layout) -> Counts:
-    """Read a table with one count per line.
-
-    Raises
-    ------
-    InputError
-        If it has other columns than gene (id, symbol or both), cell and one of counts.
-    """
+    """Read a table with one count per line, of a gene (id, symbol or both) in a cell."""
     genes, cells, counts = _places(path, layout)
     names: tuple[dict[str, int], dict[str, int]] = {}, {}
     symbols: dict[str, str] = {}
