@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..intake.gene_ids import without_versions
 from .symbols import gene_symbols
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class GenePlaces:
         known = [self.names, self._symbols]
         if "gene_ids" in adata.var:
             ids = adata.var["gene_ids"].astype(object).fillna("").astype(str)
-            known += [pd.Index(ids), pd.Index(ids.str.replace(r"\.\d+$", "", regex=True))]
+            known += [pd.Index(ids), pd.Index(without_versions(ids))]
         self._exact: dict[str, int] = {}
         for names in known:
             for place, name in enumerate(names):

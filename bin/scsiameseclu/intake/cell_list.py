@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..errors import InputError, listed, quoted
 from .counts import Counts
@@ -57,23 +59,15 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
             where=path,
             remedy=_REMEDY,
         )
-    wanted_set = set(wanted)
-    mask = np.array([name in wanted_set for name in barcodes])
-    return mask, _warning(unknown, len(wanted)) if unknown else ""
+    warning = (
+        f"Of the {len(wanted):,} barcodes on the list of cells, {len(unknown):,} are not in the "
+        f"counts ({listed(unknown, n=3)}). {_REMEDY}"
+    )
+    return pd.Index(barcodes).isin(wanted), warning if unknown else ""
 
 
 def _barcodes(path: Path) -> list[str]:
     """Return the first field of each line, each once, in their order."""
-    content = [line.strip() for line in lines(path) if line.strip()]
-    fields = (
-        line.replace("\t", ",").replace(";", ",").split(",")[0].strip().strip('"')
-        for line in content
-    )
+    content = (line.strip() for line in lines(path))
+    fields = (re.split("[\t;,]", line)[0].strip().strip('"') for line in content if line)
     return list(dict.fromkeys(fields))
-
-
-def _warning(unknown: list[str], n_wanted: int) -> str:
-    return (
-        f"Of the {n_wanted:,} barcodes on the list of cells, {len(unknown):,} are not in the "
-        f"counts ({listed(unknown, n=3)}). {_REMEDY}"
-    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,17 @@ from scipy import sparse
 from ..contracts import CAPTURED
 from ..errors import InputError, listed, quoted
 from ..files import set_settings
-from .gene_ids import split_joined
+from .gene_ids import PROBE, split_joined
 from .names import (
     CAPTURES,
     GENE_EXPRESSION,
     cleaned,
     fill_missing,
     gene_expression,
+    kind_of_feature,
     numbered,
     unique,
 )
-from .no_genes import kinds_of_features
 from .organism import infer_organism
 
 LARGEST = 2**53
@@ -93,29 +95,21 @@ class Counts:
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
-        kinds = [CAPTURES.get(kind.lower(), "") for kind in types]
-        places = [place for place, kind in enumerate(kinds) if kind]
-        if places:
-            self._put_aside(places, kinds)
-            found = _counted([types[place] for place in places])
-            self.notes.append(f"Features that are no genes were kept beside them: {found}.")
-        left_out = [
-            kind for kind, gene, kept in zip(types, genes, kinds, strict=True) if not (gene or kept)
-        ]
+        found = np.asarray(types, dtype=object)
+        kinds = np.asarray([CAPTURES.get(kind.lower(), "") for kind in types], dtype=object)
+        beside = kinds != ""
+        if beside.any():
+            self.captured = replace(
+                self, columns=pd.DataFrame(), notes=[], kinds=list(kinds[beside])
+            )
+            self.captured._keep(beside)
+            self.notes.append(
+                f"Features that are no genes were kept beside them: {_counted(found[beside])}."
+            )
         self._keep(genes)
-        if left_out:
+        left_out = found[~(genes | beside)]
+        if len(left_out):
             self.notes.append(f"Features that are no genes were left out: {_counted(left_out)}.")
-
-    def _put_aside(self, places: list[int], kinds: Sequence[str]) -> None:
-        self.captured = Counts(
-            sparse.csr_matrix(self.matrix[:, places]),
-            self.barcodes,
-            [self.gene_ids[place] for place in places],
-            [self.gene_symbols[place] for place in places],
-            self.format,
-            source=self.source,
-            kinds=[kinds[place] for place in places],
-        )
 
     def leave_out_no_genes(self, path: Path) -> None:
         """Leave out the features that are no genes by their names, and note it.
@@ -125,20 +119,13 @@ class Counts:
         InputError
             If there is no gene among the features.
         """
-        pairs = zip(
-            kinds_of_features(self.gene_ids), kinds_of_features(self.gene_symbols), strict=True
-        )
-        kinds = np.array([one or other for one, other in pairs], dtype=object)
+        pairs = zip(self.gene_ids, self.gene_symbols, strict=True)
+        found = [kind_of_feature(name) or kind_of_feature(symbol) for name, symbol in pairs]
+        kinds = np.array(found, dtype=object)
         others = kinds != ""
         if not others.any():
             return
-        names = [
-            symbol for symbol, left_out in zip(self.gene_symbols, others, strict=True) if left_out
-        ]
-        kinds_found = ", ".join(
-            f"{count} {kind}"
-            for kind, count in pd.Series(kinds[others]).value_counts(sort=False).items()
-        )
+        names, kinds_found = list(compress(self.gene_symbols, others)), _counted(kinds[others])
         if others.all():
             raise InputError.of(
                 what=f"No gene among the features, by their names: {kinds_found}, such "
@@ -155,10 +142,8 @@ class Counts:
 
     def _keep(self, genes: np.ndarray) -> None:
         self.matrix = self.matrix[:, genes]
-        self.gene_ids = [name for name, kept in zip(self.gene_ids, genes, strict=True) if kept]
-        self.gene_symbols = [
-            name for name, kept in zip(self.gene_symbols, genes, strict=True) if kept
-        ]
+        self.gene_ids = list(compress(self.gene_ids, genes))
+        self.gene_symbols = list(compress(self.gene_symbols, genes))
 
 
 def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> Counts:
@@ -286,8 +271,7 @@ def _add_captured(adata: ad.AnnData, captured: Counts) -> None:
 
 def _counted(types: Sequence[str]) -> str:
     """Return how many there are of each feature type, in words."""
-    found = pd.Series(np.asarray(types, dtype=object)).value_counts(sort=False)
-    return ", ".join(f"{count} {kind}" for kind, count in found.items())
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(types).items())
 
 
 def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -296,18 +280,79 @@ def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     if data.dtype.kind not in "iuf" or data.dtype == np.int32:
         return matrix
     limit = np.iinfo(np.int32).max
-    small = all(bool(((block >= -limit) & (block <= limit)).all()) for block in blocks(data))
-    if small and all(
-        bool((block == np.rint(block)).all()) for block in blocks(data) if data.dtype.kind == "f"
+    if all(
+        ((block >= -limit) & (block <= limit) & (block == np.rint(block))).all()
+        for _, block in _blocks(data)
     ):
         matrix.data = data.astype(np.int32)
     return matrix
 
 
-def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield a one-dimensional array in parts."""
+def total(matrix: sparse.spmatrix) -> int | float:
+    """Return the sum of all counts."""
+    return np.sum(matrix.data, dtype=np.int64 if matrix.data.dtype.kind in "iu" else float).item()
+
+
+def add(one: sparse.csr_matrix, other: sparse.csr_matrix, path: Path) -> sparse.csr_matrix:
+    """Add two matrices of counts, never past the largest integer."""
+    added = one + other
+    check_sum(added, total(one) + total(other), path)
+    return added
+
+
+def check_sum(matrix: sparse.csr_matrix, expected: float, path: Path) -> None:
+    """Refuse a matrix of added whole numbers of which one was too large for their type."""
+    if matrix.data.dtype.kind in "iu" and total(matrix) != expected:
+        raise inconsistent(
+            "Counts of one gene and barcode add up to more than 2,147,483,647.", path
+        )
+
+
+def inconsistent(what: str, where: object) -> InputError:
+    """Return the error for a file that contradicts itself."""
+    remedy = "The file is damaged: copy or download it again and compare checksums."
+    return InputError.of(what=what, where=where, remedy=remedy)
+
+
+def repeated(n: int) -> list[str]:
+    """Return the note that `n` counts were added to others, if there were any."""
+    note = f"Counts of a gene and barcode that were there before: {n}; they were added up."
+    return [note] if n else []
+
+
+def add_up_probes(counts: Counts) -> None:
+    """Make one gene of its probes (10x Flex, Visium), where the names are those of probes."""
+    found = [PROBE.match(name) for name in counts.gene_ids]
+    if sum(match is not None for match in found) <= len(found) / 2:
+        return
+    of_ids, of_symbols = (
+        [match[part] if match else name for match, name in zip(found, names, strict=True)]
+        for part, names in ((1, counts.gene_ids), (2, counts.gene_symbols))
+    )
+    counts.gene_ids, counts.gene_symbols = of_ids, of_symbols
+    add_up_genes(counts)
+
+
+def add_up_genes(counts: Counts) -> None:
+    """Make one gene of all that have the same id, in the order in which they come first."""
+    ids = counts.gene_ids
+    places = {name: place for place, name in enumerate(dict.fromkeys(ids))}
+    shape = (len(ids), len(places))
+    of_gene = sparse.csr_matrix(
+        (np.ones(len(ids), np.int64), (np.arange(len(ids)), [places[name] for name in ids])), shape
+    )
+    symbols = dict(zip(reversed(ids), reversed(counts.gene_symbols), strict=True))
+    counts.matrix = counts.matrix @ of_gene
+    counts.gene_ids, counts.gene_symbols = list(places), [symbols[name] for name in places]
+    counts.notes.append(
+        f"The features are {shape[0]} probes: their counts were added up for {shape[1]} genes."
+    )
+
+
+def _blocks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield a one-dimensional array in parts, each with its place."""
     for start in range(0, len(values), BLOCK):
-        yield values[start : start + BLOCK]
+        yield start, values[start : start + BLOCK]
 
 
 def _check_shape(counts: Counts, path: Path) -> None:
@@ -377,23 +422,16 @@ def _check_names(counts: Counts, path: Path) -> None:
     ):
         for number, name in enumerate(names, start=1):
             if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
-                raise InputError.of(
-                    what=f"The name of {kind} {number} is no text: {quoted(name)}.",
-                    where=path,
-                    remedy="The file is damaged: copy or download it again and compare checksums.",
-                )
+                what = f"The name of {kind} {number} is no text: {quoted(name)}."
+                raise inconsistent(what, path)
 
 
 def _sum_repeated(counts: Counts) -> sparse.csr_matrix:
-    matrix = counts.matrix
+    matrix, stored = counts.matrix, counts.matrix.nnz
     if matrix.data.dtype.kind in "iub":  # so that no sum wraps around
         matrix = matrix.astype(np.int64)
-    stored = matrix.nnz
     matrix.sum_duplicates()
-    counts.notes.append(
-        "Counts of a gene and barcode that were there before: "
-        f"{stored - matrix.nnz}; they were added up."
-    )
+    counts.notes += repeated(stored - matrix.nnz)
     return matrix
 
 
@@ -405,7 +443,7 @@ def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None
             where=path,
             remedy="Give a matrix of whole numbers.",
         )
-    for start, block in zip(range(0, matrix.nnz, BLOCK), blocks(matrix.data), strict=True):
+    for start, block in _blocks(matrix.data):
         wrong = ~((block >= 0) & (block <= LARGEST))  # NaN fails both
         if wrong.any():
             raise _bad_value(counts, matrix, start + int(np.argmax(wrong)), path)
@@ -462,11 +500,8 @@ def _as_integers(
 
 
 def _fractional(data: np.ndarray) -> np.ndarray:
-    found = [
-        start + np.flatnonzero(block != np.rint(block))
-        for start, block in zip(range(0, len(data), BLOCK), blocks(data), strict=True)
-    ]
-    return np.concatenate(found) if found else np.zeros(0, dtype=int)
+    found = [start + np.flatnonzero(block != np.rint(block)) for start, block in _blocks(data)]
+    return np.concatenate([np.zeros(0, dtype=int), *found])
 
 
 def _empty(counts: Counts, path: Path, how: str) -> InputError:

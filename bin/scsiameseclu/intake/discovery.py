@@ -21,7 +21,6 @@ import pandas as pd
 from ..errors import InputError
 from .estimate_memory import matrix_size
 from .formats import (
-    READERS,
     alevin,
     archive,
     foreign,
@@ -30,6 +29,7 @@ from .formats import (
     matrix_market,
     mudata,
     rds,
+    reader_of,
     tenx_hdf5,
     text,
 )
@@ -146,12 +146,8 @@ def _folders(search: Search) -> Iterator[tuple[Path, list[Path]]]:
         search.n_folders += 1
         search.n_files += len(files)
         if search.n_files > MOST_FILES:
-            search.limits.append(
-                (
-                    where,
-                    f"the search ended here, after {MOST_FILES:,} files: search a smaller folder",
-                )
-            )
+            why = f"the search ended here, after {MOST_FILES:,} files: search a smaller folder"
+            search.limits.append((where, why))
             return
         yield where, files
         waiting += reversed([path for path in folders if is_new(path)])
@@ -165,26 +161,17 @@ def _entries(search: Search, where: Path) -> tuple[list[Path], list[Path]]:
         for entry in sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name)):
             path = Path(entry.path)
             with _accounting(search, path):
-                if not entry.name.startswith("."):
-                    {"folder": folders, "file": files, "": []}[_kind(entry)].append(path)
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_symlink():
+                    entry.stat()  # one that leads to nothing, or back to itself, is an error
+                # A folder of a format of its own, such as a zarr store, is an output as a file is.
+                if entry.is_dir() and reader_of(path) is matrix_market:
+                    if not _INTERMEDIATE.search(entry.name):
+                        folders.append(path)
+                elif entry.is_dir() or (entry.is_file() and entry.stat().st_size > 0):
+                    files.append(path)
     return folders, files
-
-
-def _kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
-        entry.stat()  # a link that leads to nothing, or back to itself, is an error
-    path = Path(entry.path)
-    if entry.is_dir():
-        # A folder of a format of its own, such as a zarr store, is an output as a file is.
-        is_plain = next(reader for reader in READERS if reader.recognizes(path)) is matrix_market
-        return (
-            "folder"
-            if is_plain and not _INTERMEDIATE.search(entry.name)
-            else ""
-            if is_plain
-            else "file"
-        )
-    return "file" if entry.is_file() and entry.stat().st_size > 0 else ""
 
 
 def _is_new(search: Search, path: Path, *, visited: set[tuple[int, int]]) -> bool:
@@ -246,9 +233,8 @@ def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Can
         readers = {path: reader for path, reader in readers.items() if path not in parts}
     yield from (_Candidate(path, path, reader) for path, reader in readers.items())
     if not parts:
-        search.tables += [
-            path for path in files if path not in readers and _TABLE.search(path.name)
-        ]
+        others = (path for path in files if path not in readers)
+        search.tables += [path for path in others if _TABLE.search(path.name)]
 
 
 def _read_of(where: Path, files: list[Path]) -> Path | None:
@@ -264,14 +250,12 @@ def _reader(search: Search, path: Path) -> Reader | None:
     if _NO_COUNTS.search(path.name):
         return None
     with _accounting(search, path):
-        reader = next((reader for reader in READERS if reader.recognizes(path)), None)
+        reader = reader_of(path)
         if reader is foreign:
             foreign.read(path)  # refuses it, with the way to convert it
         if reader in _UNOPENED:
-            search.passed[path] = (
-                f"{_UNOPENED[reader]}, which is not opened here; if it holds counts, write it into "
-                "the sheet"
-            )
+            remedy = "which is not opened here; if it holds counts, write it into the sheet"
+            search.passed[path] = f"{_UNOPENED[reader]}, {remedy}"
         elif reader in (h5ad, mudata) and _is_ours(path):
             search.passed[path] = "a result of this pipeline"
         elif reader is not text and not (reader is hdf5 and "X" not in members(path)):
@@ -280,12 +264,9 @@ def _reader(search: Search, path: Path) -> Reader | None:
 
 
 def _is_ours(path: Path) -> bool:
+    keys = [f"{where}/uns" for where in ("", "mod/rna")]
     with opened(path) as file:
-        return any(
-            f"{where}/uns/{key}" in file
-            for where in ("", "mod/rna")
-            for key in ("scsiameseclu", "settings")
-        )
+        return any(f"{key}/{name}" in file for key in keys for name in ("scsiameseclu", "settings"))
 
 
 def _add(search: Search, found: _Candidate, seen: set[Path]) -> None:
@@ -306,23 +287,19 @@ def _header(found: _Candidate) -> tuple[tuple[int, int] | None, list[list[str]]]
     size = matrix_size(found.matrix)
     if size is None:
         return None, []
-    shape = size.n_barcodes, size.n_genes
-    return shape, matrix_market.genes(
-        found.matrix
-    ) if found.reader is matrix_market else columns_of_text(found.matrix, size.n_genes)
+    if found.reader is matrix_market:
+        columns = matrix_market.genes(found.matrix)
+    else:
+        columns = columns_of_text(found.matrix, size.n_genes)
+    return (size.n_barcodes, size.n_genes), columns
 
 
 def _organism(columns: list[list[str]]) -> Organism:
     """Return the organism by the first column of known ids, else by the first that shows one."""
-    shown = [
-        infer_organism(pd.DataFrame({"gene_ids": names, "gene_symbols": names}))
-        for names in columns
-    ]
-    shown = [organism for organism in shown if organism.found]
-    return next(
-        (organism for organism in shown if "by id" in organism.evidence),
-        (shown or [Organism(None)])[0],
-    )
+    tables = (pd.DataFrame({"gene_ids": names, "gene_symbols": names}) for names in columns)
+    shown = [organism for table in tables if (organism := infer_organism(table)).found]
+    by_id = [organism for organism in shown if "by id" in organism.evidence]
+    return next(iter([*by_id, *shown]), Organism(None))
 
 
 def _pass_pooled(search: Search) -> None:

@@ -101,10 +101,8 @@ def estimate_memory(*, counts: Path, limit_mb: int | None = None) -> None:
         size = matrix_size(unwrapped(counts / str(number)))
         sizes.setdefault(sample["group"], []).append(size)
         if size is not None:
-            rows.append(_sample(sample, size, RATES, limit_mb))
-    groups = [
-        _group(name, members, RATES, limit_mb) for name, members in sizes.items() if all(members)
-    ]
+            rows.append(_sample(sample, size, limit_mb))
+    groups = [_group(name, found, limit_mb) for name, found in sizes.items() if all(found)]
     estimate: MemoryEstimate = {"limit_mb": limit_mb, "samples": rows, "groups": groups}
     write_json(estimate, "memory.json")
 
@@ -139,13 +137,13 @@ def _megabytes(rates: Mapping[str, float], **sizes: int) -> int:
     return round(sum(each * sizes.get(what, 1) for what, each in rates.items()) / _MEGABYTE)
 
 
-def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | None) -> SampleMemory:
-    needs = size.needs(rates, n_bytes=sample["n_bytes"])
+def _sample(sample: Mapping[str, Any], size: Size, limit: int | None) -> SampleMemory:
+    needs = size.needs(RATES, n_bytes=sample["n_bytes"])
     # What is asked for once cells are called is not known before.
     known = {
         step: need for step, need in needs.items() if step in _OF_BARCODES or not size.is_unfiltered
     }
-    step = max(known, key=lambda name: known[name])
+    step = max(known, key=known.__getitem__)
     warning = ""
     if limit is not None and known[step] > limit:
         warning = (
@@ -153,11 +151,7 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
             f"header it has {size.n_barcodes:,} barcodes with {size.n_stored:,} counts. {_REMEDY}, "
             "or split the sample."
         )
-    note = (
-        f"Cells are not known before they are called; {size.n_cells:,} are assumed."
-        if size.is_unfiltered
-        else ""
-    )
+    note = f"Cells are not known before they are called; {size.n_cells:,} are assumed."
     return {
         "sample": sample["id"],
         "group": sample["group"],
@@ -167,17 +161,16 @@ def _sample(sample: Mapping[str, Any], size: Size, rates: Rates, limit: int | No
         "n_cells": size.n_cells,
         "needs_mb": needs,
         "warning": warning,
-        "note": note,
+        "note": note if size.is_unfiltered else "",
     }
 
 
-def _group(name: str, members: list[Size | None], rates: Rates, limit: int | None) -> GroupMemory:
+def _group(name: str, members: list[Size | None], limit: int | None) -> GroupMemory:
     sizes = [size for size in members if size is not None]
     n_cells, n_values = sum(size.n_cells for size in sizes), sum(size.n_stored for size in sizes)
-    needs = {
-        step: _megabytes(rates[step], n_cells=n_cells, n_values=n_values) for step in OF_A_GROUP
-    }
-    step = max(needs, key=lambda step: needs[step])
+    together = {"n_cells": n_cells, "n_values": n_values}
+    needs = {step: _megabytes(RATES[step], **together) for step in OF_A_GROUP}
+    step = max(needs, key=needs.__getitem__)
     warning = ""
     if limit is not None and needs[step] > limit and not any(size.is_unfiltered for size in sizes):
         warning = (
@@ -198,46 +191,27 @@ def _at_most(need: int, limit: int) -> str:
     return f"up to {need / 1024:.1f} GB, but a task gets {limit / 1024:.1f} GB at most"
 
 
-def _size(shape: tuple[int, int], n_stored: int, *, cells_first: bool) -> Size:
-    n_cells, n_genes = shape if cells_first else shape[::-1]
-    return Size(n_cells, n_genes, n_stored)
-
-
 def _hdf5_size(path: Path) -> Size | None:
-    """Return the size of the largest matrix.
-
-    Cell Ranger and loom store genes x cells, all others cells x genes.
-    """
+    """Return the size of the largest matrix, at the top of a file or one level below."""
     with opened(path) as file:
-        sizes = [
-            _size(
-                matrix_shape(item),
-                _stored(item),
-                cells_first="row_attrs" not in file
-                and not (isinstance(item, h5py.Group) and "barcodes" in item),
-            )
-            for item in _members(file).values()
-            if is_matrix(item)
-        ]
+        top = items(file)
+        below = [items(top[name]) for name in ("layers", "raw") if _is_group(top.get(name))]
+        found = [item for group in (top, *below) for item in group.values() if is_matrix(item)]
+        sizes = [_size(item, is_loom="row_attrs" in file) for item in found]
     return max(sizes, key=lambda size: size.n_stored, default=None)
 
 
-def _members(file: h5py.File) -> dict[str, Any]:
-    """Return what is at the top of a file and one level below."""
-    top = items(file)
-    below = {
-        f"{name}/{inner}": item
-        for name, group in top.items()
-        if name in ("layers", "raw") and isinstance(group, h5py.Group)
-        for inner, item in items(group).items()
-    }
-    return {**top, **below}
+def _size(item: h5py.Group | h5py.Dataset, *, is_loom: bool) -> Size:
+    """Return the size of a matrix: Cell Ranger and loom store genes x cells."""
+    shape = matrix_shape(item)
+    stored = item["data"].shape[0] if _is_group(item) else _DENSE_SHARE * shape[0] * shape[1]
+    genes_first = is_loom or (_is_group(item) and "barcodes" in item)
+    n_cells, n_genes = shape[::-1] if genes_first else shape
+    return Size(n_cells, n_genes, int(stored))
 
 
-def _stored(item: h5py.Group | h5py.Dataset) -> int:
-    if isinstance(item, h5py.Group):
-        return int(item["data"].shape[0])
-    return int(_DENSE_SHARE * item.shape[0] * item.shape[1])
+def _is_group(item: object) -> bool:
+    return isinstance(item, h5py.Group)
 
 
 STEP = Step(estimate_memory)

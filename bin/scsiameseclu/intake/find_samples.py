@@ -149,9 +149,8 @@ def _samples(search: Search, known_as: Path) -> list[Sample]:
 
 
 def _preference(output: Output, folder: Path) -> tuple[object, ...]:
-    is_raw = any(
-        "raw" in part or "unfiltered" in part for part in output.path.relative_to(folder).parts
-    )
+    parts = output.path.relative_to(folder).parts
+    is_raw = any("raw" in part or "unfiltered" in part for part in parts)
     return *preference(output.path, folder), is_raw, output.path
 
 
@@ -194,11 +193,9 @@ def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
     ]
     for sample in samples:
         organism = sample.output.organism
-        guess = (
-            f"{organism.found} ({organism.evidence})"
-            if organism.found
-            else "organism not known by its genes"
-        )
+        guess = "organism not known by its genes"
+        if organism.found:
+            guess = f"{organism.found} ({organism.evidence})"
         lines.append(f"  {sample.name}: {_described(sample.output)}, {guess}")
         lines.append(f"      {_relative(search, sample.output.path)}")
         lines += [
@@ -210,31 +207,24 @@ def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
 
 def _account(search: Search) -> list[str]:
     lines: list[str] = []
-    for title, entries in (
-        ("Passed over", list(search.passed.items())),
-        ("Not searched", search.limits),
-    ):
+    passed = list(search.passed.items())
+    for title, entries in (("Passed over", passed), ("Not searched", search.limits)):
         if entries:
             lines.append(f"{title}:")
             lines += [f"  {_relative(search, path)}: {why}" for path, why in entries[:_MOST_LISTED]]
             lines += [f"  and {len(entries) - _MOST_LISTED:,} more"] * (len(entries) > _MOST_LISTED)
     if search.tables:
         few = ", ".join(_relative(search, path) for path in search.tables[:3])
-        lines.append(
-            "Tables of text are not taken by themselves, since logs and summaries are tables too:"
-        )
-        lines.append(
-            f"  {few}" + (f" and {len(search.tables) - 3:,} more" if len(search.tables) > 3 else "")
-        )
+        more = f" and {len(search.tables) - 3:,} more" if len(search.tables) > 3 else ""
+        lines += [
+            "Tables of text are not taken by themselves, since logs and summaries are tables too:",
+            f"  {few}{more}",
+        ]
     return lines
 
 
 def _described(output: Output) -> str:
-    size = (
-        "size not known"
-        if output.shape is None
-        else "{:,} barcodes x {:,} genes".format(*output.shape)
-    )
+    size = "{:,} barcodes x {:,} genes".format(*output.shape) if output.shape else "size not known"
     return f"{output.format}, {size}"
 
 

@@ -15,6 +15,8 @@ ENSEMBL = re.compile(f"^{_ENSEMBL}$")
 """A gene id of Ensembl, of any species, with or without its version."""
 PROBE = re.compile(rf"^({_UNVERSIONED})\|([^|]+)\|\w+$")
 """A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
+GENOME = "[A-Za-z0-9]+_+"
+"""A genome before a gene's name, where the reference holds several: ``GRCh38_MT-ND1``."""
 _YEAST = r"Y[A-P][LR]\d{3}[WC](?:-[A-Z])?"
 _ARABIDOPSIS = r"AT[1-5CM]G\d{5}"
 _JOINABLE = rf"(?:{_ENSEMBL}|FBgn\d{{7}}|WBGene\d{{8}}|ZDB-[A-Z]+-\d{{6}}-\d+)"
@@ -78,6 +80,11 @@ def without_versions(ids: pd.Series[str]) -> pd.Series[str]:
     kinds, where a number behind a dot may be part of the name.
     """
     return ids.str.replace(_VERSION, r"\1", regex=True)
+
+
+def without_genome(symbols: pd.Series[str]) -> pd.Series[str]:
+    """Return symbols without the genome that Cell Ranger puts before them if there are several."""
+    return symbols.str.replace(f"^{GENOME}", "", regex=True)
 
 
 def split_joined(names: Sequence[str]) -> tuple[list[str], list[str]] | None:

@@ -129,27 +129,18 @@ def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
     content = lines(path)
     delimiter = max("\t,;", key=lambda candidate: content[0].count(candidate)) if content else ","
     try:
-        rows = [
-            [value.strip() for value in row]
-            for row in csv.reader(content, delimiter=delimiter)
-            if any(row)
-        ]
+        table = [row for row in csv.reader(content, delimiter=delimiter) if any(row)]
     except csv.Error as error:
         raise _no_labels(path, str(error)) from error
+    rows = [[value.strip() for value in row] for row in table]
     if not rows:
         raise _no_labels(path, "it is empty")
-    place, of_label = _places(rows[0], path) if not barcodes & set(rows[0]) else (0, 1)
-    start = 0 if barcodes & set(rows[0]) else 1
-    short = next(
-        (
-            number
-            for number, row in enumerate(rows[start:], start + 1)
-            if len(row) <= max(place, of_label)
-        ),
-        None,
-    )
-    if short:
-        raise _no_labels(path, f"row {short} has too few fields")
+    has_header = not barcodes & set(rows[0])
+    place, of_label = _places(rows[0], path) if has_header else (0, 1)
+    start = int(has_header)
+    for number, row in enumerate(rows[start:], start + 1):
+        if len(row) <= max(place, of_label):
+            raise _no_labels(path, f"row {number} has too few fields")
     return [(row[place], row[of_label]) for row in rows[start:]]
 
 
@@ -159,9 +150,7 @@ def _places(header: list[str], path: Path) -> tuple[int, int]:
         raise _no_labels(path, "it has one column only")
     lowered = [name.lower() for name in header]
     place = next((number for number, name in enumerate(lowered) if name in BARCODE_HEADERS), 0)
-    named = [
-        number for name in LABEL_HEADERS for number, other in enumerate(lowered) if other == name
-    ]
+    named = [lowered.index(name) for name in LABEL_HEADERS if name in lowered]
     return place, named[0] if named else next(number for number in range(2) if number != place)
 
 

@@ -25,77 +25,55 @@ COMMON_GENE = re.compile(
     re.IGNORECASE,
 )
 """Genes that nearly every matrix of counts holds, in any case, or a name such as ``gene_1``."""
-ID_COLUMNS = (
-    *(
-        "gene_ids",
-        "gene_id",
-        "ensembl_id",
-        "ensembl_ids",
-        "ensembl",
-        "ensembl_gene_id",
-        "ensgid",
-        "accession",
-    ),
-    *("feature_id", "feature_ids", "id", "ids", "gene_stable_id"),
-)
-SYMBOL_COLUMNS = (
-    *(
-        "gene_symbols",
-        "gene_symbol",
-        "gene_names",
-        "gene_name",
-        "symbol",
-        "symbols",
-        "feature_name",
-        "feature_names",
-    ),
-    *("gene_short_name", "hgnc_symbol", "mgi_symbol", "external_gene_name", "hgnc"),
-    *("mgi", "genename"),
-)
-_LOOSE_COLUMNS = (
-    "gene",
-    "genes",
-    "name",
-    "names",
-    "short_name",
-    "features",
-    "feature",
-    "var_names",
-    "original_name",
-)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, a list of names that is easy to read."""
+    return tuple(text.split())
+
+
+ID_COLUMNS = words("""
+    gene_ids gene_id ensembl_id ensembl_ids ensembl ensembl_gene_id ensgid accession feature_id
+    feature_ids id ids gene_stable_id
+""")
+SYMBOL_COLUMNS = words("""
+    gene_symbols gene_symbol gene_names gene_name symbol symbols feature_name feature_names
+    gene_short_name hgnc_symbol mgi_symbol external_gene_name hgnc mgi genename
+""")
+_LOOSE_COLUMNS = words("gene genes name names short_name features feature var_names original_name")
 """Columns that hold symbols where nothing else does; else they may be descriptions."""
-CELL_COLUMNS = (
-    *(
-        "cell_id",
-        "cell_ids",
-        "obs_names",
-        "cell_name",
-        "cell_names",
-        "barcode",
-        "barcodes",
-        "cell_barcode",
-    ),
-    *("cell_barcodes", "cell", "cells", "bc_wells", "cb"),
-)
+CELL_COLUMNS = words("""
+    cell_id cell_ids obs_names cell_name cell_names barcode barcodes cell_barcode cell_barcodes
+    cell cells bc_wells cb
+""")
 GENE_EXPRESSION = "Gene Expression"
-OTHER_FEATURES = frozenset(
-    [
-        "antibody capture",
-        "crispr guide capture",
-        "multiplexing capture",
-        "custom",
-        "peaks",
-        "antigen capture",
-        "motifs",
-    ]
-)
-"""Feature types of Cell Ranger that are no genes, in lower case."""
 CAPTURES = {
     "antibody capture": PROTEIN,
     "multiplexing capture": HASHTAG,
     "crispr guide capture": GUIDE,
 }
 """Feature types, in lower case, that are kept beside the genes, and what they are."""
+OTHER_FEATURES = frozenset((*CAPTURES, "custom", "peaks", "antigen capture", "motifs"))
+"""Feature types of Cell Ranger that are no genes, in lower case."""
+_NO_GENES = {
+    "sums of reads without a gene": re.compile(  # HTSeq, STAR, featureCounts, CITE-seq-Count
+        r"X?(?:__|--|\.\.)\w.*"
+        r"|X?_?(?:total_)?(?:no[_.-]?feature|ambiguous|too[_.-]low[_.-]aqual|not[_.-]aligned"
+        r"|alignment[_.-]not[_.-]unique)"
+        r"|N[_.-](?:unmapped|multimapping|noFeature|ambiguous)"
+        r"|(?:un)?assigned|unassigned[_.-]\w.*|unmapped|no_match|bad_struct|total_reads|\*",
+        re.IGNORECASE,
+    ),
+    "control probes": re.compile(  # CosMx, Xenium, MERSCOPE
+        r"NegPrb\d+|Negative\d+|SystemControl\d+|FalseCode\w*\d+"
+        r"|NegControl(?:Probe|Codeword)[_-]\w+|antisense_\w+"
+        r"|BLANK[_-]\d+|(?:Unassigned|Deprecated)Codeword[_-]\d+",
+        re.IGNORECASE,
+    ),
+    # CD3-CTCATTGTAACTCCT, as CITE-seq-Count has it.
+    "tags of antibodies or guides": re.compile(r".*[_-][ACGT]{10,}"),
+}
+"""Kinds of features that are no genes, by their names."""
 _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
@@ -114,6 +92,11 @@ def first_of(wanted: Sequence[str], columns: Mapping[str, Sequence[str]]) -> lis
 def is_known_gene(name: str) -> bool:
     """Return whether a name is a database id, or a gene that nearly every matrix holds."""
     return bool(COMMON_GENE.match(name)) or share_of_gene_ids([name]) == 1
+
+
+def kind_of_feature(name: str) -> str:
+    """Return what a feature is by its name: one of the kinds that are no genes, or empty."""
+    return next((kind for kind, pattern in _NO_GENES.items() if pattern.fullmatch(name)), "")
 
 
 def ids_and_symbols(

@@ -113,13 +113,11 @@ def infer_organism(var: pd.DataFrame) -> Organism:
     organisms = gene_organisms(var)
     n_of = {organism: int((organisms == organism).sum()) for organism in ORGANISMS}
     if min(n_of.values()) >= max(_MIN_SECOND * len(var), _MIN_GENES):
-        return Organism(
-            "mixed", " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items())
-        )
+        evidence = " and ".join(f"{n:,} of {organism}" for organism, n in n_of.items())
+        return Organism("mixed", evidence)
     ids = var["gene_ids"].astype(str)
-    of_others = {
-        name: ids.str.match(OF_ORGANISMS[name]) for name in OF_ORGANISMS if name not in ORGANISMS
-    }
+    others = [name for name in OF_ORGANISMS if name not in ORGANISMS]
+    of_others = {name: ids.str.match(OF_ORGANISMS[name]) for name in others}
     sure = ids.str.match(ENSEMBL) | (organisms != "")
     for of_it in of_others.values():
         sure |= of_it
@@ -131,22 +129,20 @@ def infer_organism(var: pd.DataFrame) -> Organism:
 
 def _by_sure(n_of: dict[str, int], n_of_others: dict[str, int], n_sure: int) -> Organism:
     n_of = {**n_of, "other": n_sure - sum(n_of.values())}
-    found = max(n_of, key=lambda organism: n_of[organism])
+    found = max(n_of, key=n_of.__getitem__)
     if n_of[found] < _MIN_SHARE * n_sure:
         return _NONE
-    name = max(n_of_others, key=lambda organism: n_of_others[organism])
+    name = max(n_of_others, key=n_of_others.__getitem__)
     is_named = found == "other" and n_of_others[name] >= _MIN_SHARE * n_sure
     evidence = f"{n_of[found]:,} of {n_sure:,} genes, by id"
     return Organism(found, evidence, name if is_named else "")
 
 
 def _by_case(symbols: pd.Series[str]) -> Organism:
-    n_of = {
-        "human": int(symbols.str.match(_UPPER).sum()),
-        "mouse": int(symbols.str.match(_TITLE).sum()),
-    }
+    written = {"human": _UPPER, "mouse": _TITLE}
+    n_of = {name: int(symbols.str.match(pattern).sum()) for name, pattern in written.items()}
     n_cased = sum(n_of.values())
-    found = max(n_of, key=lambda organism: n_of[organism])
+    found = max(n_of, key=n_of.__getitem__)
     if n_cased < max(len(symbols) / 2, _MIN_GENES) or n_of[found] < _MIN_SHARE * n_cased:
         return _NONE
     return Organism(found, f"{n_of[found]:,} of {n_cased:,} symbols, by upper and lower case")

@@ -125,12 +125,9 @@ def read_sample(
     """
     round_counts = settings.get("overrides", {}).get("round_counts", round_counts)
     counts = check_counts(read_matrix(path), path, round_counts=round_counts)
-    column = settings.get("labels")
-    labels = (
-        gold_labels(counts, path, column=column, labels_file=labels_file)
-        if column or labels_file
-        else None
-    )
+    column, labels = settings.get("labels"), None
+    if column or labels_file:
+        labels = gold_labels(counts, path, column=column, labels_file=labels_file)
     listed, warning = on_list(counts, cells_file) if cells_file else (None, "")
     adata = to_adata(counts, settings, warnings=[warning] if warning else [])
     if listed is not None:

@@ -77,8 +77,4 @@ def _valid(name: str) -> str:
 def _unused(name: str, names: Iterable[str]) -> str:
     taken = {other.casefold() for other in names}
     numbered = (f"{name}_{number}" for number in range(2, len(taken) + 3))
-    return (
-        name
-        if name.casefold() not in taken
-        else next(other for other in numbered if other.casefold() not in taken)
-    )
+    return next(other for other in (name, *numbered) if other.casefold() not in taken)

@@ -35,8 +35,23 @@ PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
 _CELLS = ("cells", "force_cells", "expected_cells")
 """Columns of which each says in its own way what the cells are."""
+_FROM_SHEET = "Correct the path; a relative one starts from the folder of the samplesheet."
+_FROM_SHEET_OR_COLUMN = (
+    "Correct the path, or give a column of .obs or Y; a relative path starts from the "
+    "samplesheet's folder."
+)
+_PATHS = {
+    "counts": ("file or folder", _FROM_SHEET),
+    "labels": ("file", _FROM_SHEET_OR_COLUMN),
+    "cells": ("file", _FROM_SHEET),
+}
+"""Columns of paths: what there must be, and what to do if there is not."""
+_ADDRESS = (
+    "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What no value may hold: a line break in a file's name is a further command to a shell."""
+_NO_COLUMN = re.compile(rf"/|{_CONTROL.pattern}")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
 
@@ -53,13 +68,7 @@ class _Sheet:
     """Lines and columns with a problem."""
 
     def report(
-        self,
-        what: str,
-        remedy: str,
-        *,
-        line: int,
-        column: str | None = None,
-        path: str | None = None,
+        self, line: int, column: str | None, what: str, remedy: str, *, path: str | None = None
     ) -> None:
         """Keep a problem with its place; of a `path`, for the case that it does not exist."""
         where = f"{self.name}, line {line}" + (f", column {_plain(column)}" if column else "")
@@ -106,7 +115,6 @@ def read_samplesheet(
     schema: Mapping[str, Any],
     defaults: Mapping[str, Any],
     paths: Mapping[str, bool],
-    name: str | None = None,
 ) -> list[SampleSettings]:
     """Read and check a samplesheet.
 
@@ -123,8 +131,6 @@ def read_samplesheet(
     paths
         For values of the columns ``counts``, ``labels`` and ``cells``, as written: whether there is
         such a file or folder.
-    name
-        The sheet's name for messages. Default: its file name.
 
     Returns
     -------
@@ -138,7 +144,7 @@ def read_samplesheet(
     InputError
         With every problem found, in the order of their lines.
     """
-    samples, mistakes = check_sheet(path, schema=schema, defaults=defaults, name=name)
+    samples, mistakes = check_sheet(path, schema=schema, defaults=defaults, name=path.name)
     problems = [
         found.problem for found in mistakes if found.path is None or not paths.get(found.path, True)
     ]
@@ -148,14 +154,16 @@ def read_samplesheet(
 
 
 def check_sheet(
-    path: Path, *, schema: Mapping[str, Any], defaults: Mapping[str, Any], name: str | None = None
+    path: Path, *, schema: Mapping[str, Any], defaults: Mapping[str, Any], name: str
 ) -> tuple[list[SampleSettings], list[Mistake]]:
     """Check all of a samplesheet but whether its files exist, which only the caller may know.
 
     Parameters
     ----------
-    path, schema, defaults, name
+    path, schema, defaults
         As for :func:`read_samplesheet`.
+    name
+        The sheet's name for messages.
 
     Returns
     -------
@@ -167,16 +175,13 @@ def check_sheet(
     InputError
         If `path` holds no table.
     """
-    sheet = _parse(_text(path, name or path.name), name or path.name)
+    sheet = _parse(_text(path, name), name)
     known = schema["items"]["properties"]
     columns = _match_columns(sheet, list(known), schema["items"]["required"])
     rows = [_row(line, fields, columns, known) for line, fields in sheet.rows]
     if not rows:
-        sheet.report(
-            "The samplesheet has no samples.",
-            "Write one line for each sample.",
-            line=sheet.header_line,
-        )
+        what = "The samplesheet has no samples."
+        sheet.report(sheet.header_line, None, what, "Write one line for each sample.")
     _check_lengths(sheet)
     _check_characters(sheet)
     _check_schema(sheet, rows, schema, columns)
@@ -210,9 +215,8 @@ def _text(path: Path, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _no_text(
-            name, f"no text in UTF-8 (line {line} has a byte that does not belong there)"
-        ) from error
+        why = f"no text in UTF-8 (line {line} has a byte that does not belong there)"
+        raise _no_text(name, why) from error
 
 
 def _no_text(name: str, what: str) -> InputError:
@@ -282,7 +286,7 @@ def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str])
                 f"The column {quoted(meant)} is there twice: columns "
                 f"{places[meant] + 1} and {place + 1}."
             )
-            sheet.report(what, "Keep one of them.", line=sheet.header_line, column=column)
+            sheet.report(sheet.header_line, column, what, "Keep one of them.")
         elif meant:
             places[meant] = place
     for column in required:
@@ -303,12 +307,8 @@ def _drop_empty_columns(sheet: _Sheet) -> None:
 def _meant(column: str, known: Sequence[str], header: Sequence[str]) -> str:
     """Return the known name that a column was meant to have, or its own."""
     same = [name for name in known if _folded(name) == _folded(column)]
-    absent = [name for name in known if name not in header]
-    close = (
-        []
-        if column in known
-        else difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
-    )
+    absent = [] if column in known else [name for name in known if name not in header]
+    close = difflib.get_close_matches(column.lower()[:100], absent, 1, SIMILAR)
     return (same or close or [column])[0]
 
 
@@ -317,32 +317,18 @@ def _folded(name: str) -> str:
 
 
 def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
-    line = sheet.header_line
+    line, named = sheet.header_line, quoted(column)
     if column != meant:
-        sheet.report(
-            f"{quoted(column)} is no known column.",
-            f"Did you mean {meant!r}?",
-            line=line,
-            column=column,
-        )
+        sheet.report(line, column, f"{named} is no known column.", f"Did you mean {meant!r}?")
     elif not column:
-        sheet.report(
-            f"Column {place + 1} has no name.", "Give it a name, or take it out.", line=line
-        )
-    elif (
-        column in OBS_COLUMNS
-        or "/" in column
-        or column == "."
-        or _CONTROL.search(column)
-        or len(column) > 100
-    ):
+        what = f"Column {place + 1} has no name."
+        sheet.report(line, None, what, "Give it a name, or take it out.")
+    elif column in OBS_COLUMNS or column == "." or len(column) > 100 or _NO_COLUMN.search(column):
         remedy = (
             "Give it another, short name: this one is used by the pipeline or "
             "cannot be stored in HDF5."
         )
-        sheet.report(
-            f"A further column cannot be called {quoted(column)}.", remedy, line=line, column=column
-        )
+        sheet.report(line, column, f"A further column cannot be called {named}.", remedy)
 
 
 def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
@@ -350,9 +336,7 @@ def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
     remedy = f"Add a column {column!r} to the first line."
     if close:
         remedy = f"Did you mean it by {quoted(close[0])}? Then call that {column!r}."
-    sheet.report(
-        f"The column {column!r} is missing.", remedy, line=sheet.header_line, column=column
-    )
+    sheet.report(sheet.header_line, column, f"The column {column!r} is missing.", remedy)
 
 
 def _plain(column: str) -> str:
@@ -366,19 +350,14 @@ def _plain(column: str) -> str:
 def _row(
     line: int, fields: Sequence[str], columns: Mapping[str, int], known: Mapping[str, Any]
 ) -> _Row:
-    given = {
-        column: fields[place] if place < len(fields) else "" for column, place in columns.items()
-    }
-    values = {
-        column: _typed(value, known[column])
-        for column, value in given.items()
-        if column in known and value
-    }
-    return _Row(
-        line,
-        values,
-        {column: value for column, value in given.items() if column and column not in known},
-    )
+    row = _Row(line, {}, {})
+    for column, place in columns.items():
+        value = fields[place] if place < len(fields) else ""
+        if column not in known:
+            row.extra[column] = value
+        elif value:
+            row.values[column] = _typed(value, known[column])
+    return row
 
 
 def _typed(value: str, rule: Mapping[str, Any]) -> Any:
@@ -393,14 +372,14 @@ def _typed(value: str, rule: Mapping[str, Any]) -> Any:
 
 def _check_lengths(sheet: _Sheet) -> None:
     for line, fields in sheet.rows:
-        if any(fields[len(sheet.header) :]):
+        too_many = next(filter(None, fields[len(sheet.header) :]), None)
+        if too_many:
             what = (
                 f"The line has {len(fields)} values for {len(sheet.header)} columns; "
-                "the first too many is "
+                f"the first too many is {quoted(too_many)}."
             )
             remedy = "Take it out, or put quotes round a value that holds the delimiter."
-            too_many = next(value for value in fields[len(sheet.header) :] if value)
-            sheet.report(f"{what}{quoted(too_many)}.", remedy, line=line)
+            sheet.report(line, None, what, remedy)
 
 
 def _check_characters(sheet: _Sheet) -> None:
@@ -408,12 +387,8 @@ def _check_characters(sheet: _Sheet) -> None:
         for column, value in zip(sheet.header, fields, strict=False):
             if _CONTROL.search(value):
                 what = f"{quoted(value)} holds a line break, a tab or another control character."
-                sheet.report(
-                    what,
-                    "Take it out: a value is text on one line.",
-                    line=line,
-                    column=column or None,
-                )
+                remedy = "Take it out: a value is text on one line."
+                sheet.report(line, column or None, what, remedy)
 
 
 def _check_schema(
@@ -423,24 +398,17 @@ def _check_schema(
     for row in rows:
         for column in schema["items"]["required"]:
             if column in columns and column not in row.values:
-                sheet.report(
-                    f"There is no {column}.",
-                    known[column]["errorMessage"],
-                    line=row.line,
-                    column=column,
-                )
-    seen = set()
+                what = f"There is no {column}."
+                sheet.report(row.line, column, what, known[column]["errorMessage"])
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
         # Reported above and by the caller, with line and column.
         if error.validator in ("required", "minItems"):
             continue
         number, column = error.absolute_path
-        if (number, column) not in seen:
-            seen.add((number, column))
-            row = rows[int(number)]
+        row = rows[int(number)]
+        if (row.line, column) not in sheet.reported:
             what = f"{quoted(row.values[str(column)])} is no valid {column}."
-            if (row.line, column) not in sheet.reported:
-                sheet.report(what, known[column]["errorMessage"], line=row.line, column=str(column))
+            sheet.report(row.line, str(column), what, known[column]["errorMessage"])
 
 
 def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
@@ -449,54 +417,29 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         name = str(row.values.get("sample", ""))
         earlier = first.setdefault(name.casefold(), row)
         if name and earlier is not row:
-            same = earlier.values["sample"] == name
-            how = (
-                "is there already"
-                if same
-                else f"differs only by case from {quoted(earlier.values['sample'])}"
-            )
+            other = earlier.values["sample"]
+            how = "is there already"
+            if other != name:
+                how = f"differs only by case from {quoted(other)}"
+            what = f"Sample {quoted(name)} {how} (line {earlier.line})."
             remedy = (
                 "Give each sample an id of its own; some file systems do not distinguish "
                 "upper and lower case."
             )
-            sheet.report(
-                f"Sample {quoted(name)} {how} (line {earlier.line}).",
-                remedy,
-                line=row.line,
-                column="sample",
-            )
+            sheet.report(row.line, "sample", what, remedy)
 
 
 def _check_paths(sheet: _Sheet, rows: Sequence[_Row]) -> None:
     for row in rows:
-        counts, labels = row.values.get("counts"), row.values.get("labels", "")
-        if counts and (row.line, "counts") not in sheet.reported:
-            remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
-            if "://" in counts:
-                remedy = (
-                    "Correct the address, or give Nextflow the access rights and the plugin "
-                    "for it (.nextflow.log)."
-                )
-            what = f"There is no file or folder {quoted(counts)}."
-            sheet.report(what, remedy, line=row.line, column="counts", path=counts)
-        if PATH_LIKE.search(labels) and (row.line, "labels") not in sheet.reported:
-            remedy = (
-                "Correct the path, or give a column of .obs or Y; a relative path starts from the "
-                "samplesheet's folder."
-            )
-            what = f"There is no file {quoted(labels)}."
-            sheet.report(what, remedy, line=row.line, column="labels", path=labels)
-
-        cells = row.values.get("cells")
-        if cells and (row.line, "cells") not in sheet.reported:
-            remedy = "Correct the path; a relative one starts from the folder of the samplesheet."
-            sheet.report(
-                f"There is no file {quoted(cells)}.",
-                remedy,
-                line=row.line,
-                column="cells",
-                path=cells,
-            )
+        for column, (kind, remedy) in _PATHS.items():
+            value = row.values.get(column, "")
+            is_name = column == "labels" and not PATH_LIKE.search(value)
+            if not value or is_name or (row.line, column) in sheet.reported:
+                continue
+            if column == "counts" and "://" in value:
+                remedy = _ADDRESS
+            what = f"There is no {kind} {quoted(value)}."
+            sheet.report(row.line, column, what, remedy, path=value)
 
 
 def _check_cells(sheet: _Sheet, rows: Sequence[_Row]) -> None:
@@ -508,22 +451,15 @@ def _check_cells(sheet: _Sheet, rows: Sequence[_Row]) -> None:
             what = (
                 f"{' and '.join(given)} are given for one sample, and each says what its cells are."
             )
-            sheet.report(
-                what,
-                f"Keep one of them: empty {given[1]} or {given[0]}.",
-                line=row.line,
-                column=given[1],
-            )
+            remedy = f"Keep one of them: empty {given[1]} or {given[0]}."
+            sheet.report(row.line, given[1], what, remedy)
 
 
 def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
     values = {**{key: value for key, value in defaults.items() if value != ""}, **row.values}
     clusters = values.get("n_clusters", "auto")
-    extra = row.extra | {
-        column: _described(column, row.values[column])
-        for column in DESCRIBING
-        if column in row.values
-    }
+    describing = [column for column in DESCRIBING if column in row.values]
+    extra = row.extra | {column: _described(column, row.values[column]) for column in describing}
     own = SampleSettings.__annotations__.keys() | set(DESCRIBING)
     found: SampleSettings = {
         "sample": values.get("sample", ""),
@@ -563,26 +499,20 @@ def _check_groups(
                 f"Group {quoted(group)} differs only by case from {quoted(model['group'])} "
                 f"(line {earlier.line})."
             )
-            sheet.report(
-                what,
-                "Write a group's name the same way in each line.",
-                line=row.line,
-                column="group",
-            )
+            remedy = "Write a group's name the same way in each line."
+            sheet.report(row.line, "group", what, remedy)
         for column in GROUP_WIDE:
-            if model[column] != sample[column] and not sheet.reported & {
-                (row.line, column),
-                (earlier.line, column),
-            }:
+            known = {(row.line, column), (earlier.line, column)} & sheet.reported
+            if model[column] != sample[column] and not known:
                 what = (
                     f"Group {quoted(group)} has {column} {_value(sample[column])} here, but "
-                    f"{_value(model[column])} in "
+                    f"{_value(model[column])} in line {earlier.line}."
                 )
                 remedy = (
                     "Give all samples of a group the same value; an empty one "
                     "means the parameter's."
                 )
-                sheet.report(f"{what}line {earlier.line}.", remedy, line=row.line, column=column)
+                sheet.report(row.line, column, what, remedy)
 
 
 def _value(value: Any) -> str:

@@ -9,18 +9,23 @@ from scipy import sparse
 from scipy.special import gammaln
 from scipy.stats import pearson3
 
+from ..blocks import row_blocks
+
 LOWER = 100
 """Barcodes with at most this many counts are taken for empty droplets and give the ambient profile,
 unless most barcodes have more."""
 
 _BATCH = 500
 _ROWS = 50_000
+"""Rows at a time: a sum makes a copy of the values in its own, wider type."""
 
 
 def barcode_totals(counts: sparse.csr_matrix) -> np.ndarray:
     """Return the counts of each barcode (int64)."""
-    parts = [np.asarray(rows.sum(axis=1), dtype=np.int64).ravel() for rows in _parts(counts)]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    totals = np.zeros(counts.shape[0], dtype=np.int64)
+    for places, rows in row_blocks(counts, _ROWS):
+        totals[places] = np.asarray(rows.sum(axis=1), dtype=np.int64).ravel()
+    return totals
 
 
 def ambient_profile(
@@ -43,17 +48,11 @@ def ambient_profile(
     return profile
 
 
-def _parts(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
-    """Yield some rows at a time: a sum makes a copy of the values in its own, wider type."""
-    for start in range(0, counts.shape[0], _ROWS):
-        yield counts[start : start + _ROWS]
-
-
 def gene_totals(counts: sparse.csr_matrix, kept: np.ndarray | None = None) -> np.ndarray:
     """Return the counts of each gene (float64) in all barcodes, or those that are `kept` (bool)."""
     total = np.zeros(counts.shape[1])
-    for start, rows in zip(range(0, counts.shape[0], _ROWS), _parts(counts), strict=True):
-        some = rows if kept is None else rows[kept[start : start + _ROWS]]
+    for places, rows in row_blocks(counts, _ROWS):
+        some = rows if kept is None else rows[kept[places]]
         total += np.asarray(some.sum(axis=0), dtype=np.float64).ravel()
     return total
 

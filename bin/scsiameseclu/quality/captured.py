@@ -110,7 +110,7 @@ def add_captured(
     if GUIDE in cells.obsm:
         found = cells.obsm[GUIDE] >= min_guide_counts
         cells.obs["n_guides"] = found.sum(axis=1)
-        cells.obs["guide"] = [_joined(found.columns[row]) for row in found.to_numpy()]
+        cells.obs["guide"] = ["|".join(found.columns[row]) or None for row in found.to_numpy()]
 
 
 def captured_account(cells: ad.AnnData) -> dict[str, Any]:
@@ -124,19 +124,13 @@ def captured_account(cells: ad.AnnData) -> dict[str, Any]:
                 "median_counts": float(totals.median()),
             }
     if GUIDE in account:
+        n_guides = cells.obs["n_guides"]
         account[GUIDE] |= {
-            f"n_cells_with_{words}": int(found.sum())
-            for words, found in {
-                "none": cells.obs["n_guides"] == 0,
-                "one": cells.obs["n_guides"] == 1,
-                "several": cells.obs["n_guides"] > 1,
-            }.items()
+            "n_cells_with_none": int((n_guides == 0).sum()),
+            "n_cells_with_one": int((n_guides == 1).sum()),
+            "n_cells_with_several": int((n_guides > 1).sum()),
         }
     return account
-
-
-def _joined(names: Sequence[str]) -> str | None:
-    return "|".join(names) if len(names) else None
 
 
 def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
@@ -149,9 +143,8 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
 
 def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
     """Raise if a hashtag marks ``Doublet`` or ``Negative``, which are names of calls."""
-    taken = features.loc[
-        (features["kind"] == HASHTAG) & features["label"].isin(list(RULES)), "label"
-    ]
+    labels = features.loc[features["kind"] == HASHTAG, "label"]
+    taken = labels[labels.isin(list(RULES))]
     if len(taken):
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(

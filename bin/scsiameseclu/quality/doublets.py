@@ -26,7 +26,7 @@ from .captured import captured_account
 from .hashtags import LEDGER_STEP as HASHTAGS
 from .hashtags import RULES as HASHTAG_RULES
 from .hashtags import demultiplex
-from .ledger import read_ledger, strike
+from .ledger import read_ledger, strike, warn
 from .order import canonical_order
 from .sex import sex_of
 from .species import count_species
@@ -159,8 +159,7 @@ def flag_doublets(
     write_table(completed, f"{prefix}.cell_ledger.tsv.gz")
     account = complete_summary(account, kept, doublets, completed, chosen["doublet_action"])
     account["sex"], contradiction = sex_of(kept)
-    account["warnings"] += contradiction
-    account["notes"] += contradiction
+    warn(account, contradiction)
     write_json(account, f"{prefix}.qc.json")
     if not kept.n_obs:
         raise _nothing_left(settings(adata), doublets, account)
@@ -185,8 +184,7 @@ def _by_hashtag(
     """
     rate = expected_rate_of(adata, settings(adata)["expected_doublet_rate"])
     hashing, doubt = demultiplex(adata.obsm[HASHTAG]) if HASHTAG in adata.obsm else (None, "")
-    account["warnings"] += [doubt] if doubt else []
-    account["notes"] += [doubt] if doubt else []
+    warn(account, [doubt] if doubt else [])
     if hashing is None:
         return adata, rate
     adata.obs["hashtag"] = hashing.calls
@@ -197,7 +195,7 @@ def _by_hashtag(
         return adata, rate
     probability = pd.Series(hashing.probability.to_numpy(), index=rows).reindex(ledger.index)
     for call, rule in HASHTAG_RULES.items():
-        strike(ledger, ledger["hashtag"] == call, step=HASHTAGS, rule=rule, value=probability)
+        strike(ledger, ledger["hashtag"] == call, HASHTAGS, rule, probability)
         account["removed"][rule] = int((hashing.calls == call).sum())
         account["n_kept"] -= account["removed"][rule]
     # Of two cells with the same hashtag the hashtags show nothing.
@@ -265,14 +263,7 @@ def complete_ledger(ledger: pd.DataFrame, doublets: Doublets, removed: np.ndarra
     calls = doublets.predicted.astype(object) if doublets.status != "skipped" else None
     ledger["doublet"] = pd.Series(calls, index=healthy, dtype=object).reindex(ledger.index)
     struck = pd.Series(removed, index=healthy).reindex(ledger.index, fill_value=False)
-    strike(
-        ledger,
-        struck,
-        step=LEDGER_STEP,
-        rule=RULE,
-        value=ledger["doublet_score"],
-        threshold=doublets.threshold,
-    )
+    strike(ledger, struck, LEDGER_STEP, RULE, ledger["doublet_score"], doublets.threshold)
     return ledger
 
 
@@ -306,10 +297,8 @@ def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
         return ad.AnnData(counts[:, varying])
     log, counts = log[:, varying].copy(), counts[:, varying]
     n_top = min(MAX_VARIABLE_GENES, max(log.n_vars // 2, MIN_GENES))
-    chosen = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)[
-        "highly_variable"
-    ]
-    return ad.AnnData(counts[:, chosen.to_numpy()])
+    table = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)
+    return ad.AnnData(counts[:, table["highly_variable"].to_numpy()])
 
 
 def _scrublet_in_parts(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -320,9 +309,8 @@ def _scrublet_in_parts(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.nd
     scores, simulated = np.empty(n), []
     for part in np.array_split(np.random.default_rng(seed).permutation(n), -(-n // PART)):
         own = cells[np.sort(part)]
-        found = own[
-            :, own.X.getnnz(axis=0) > 0
-        ].copy()  # what no cell of a part has would be divided by zero
+        # What no cell of a part has would be divided by zero.
+        found = own[:, own.X.getnnz(axis=0) > 0].copy()
         scores[np.sort(part)], of_doublets = _scrublet(found, rate, seed)
         simulated.append(of_doublets)
     return scores, np.concatenate(simulated)
@@ -351,9 +339,8 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         verbose=False,
         random_state=seed,
     )
-    return observed.obs["doublet_score"].to_numpy(np.float64), np.asarray(
-        observed.uns["scrublet"]["doublet_scores_sim"]
-    )
+    scores = observed.obs["doublet_score"].to_numpy(np.float64)
+    return scores, np.asarray(observed.uns["scrublet"]["doublet_scores_sim"])
 
 
 def _components(
@@ -388,10 +375,8 @@ def _choose_threshold(
         return "automatic", valley, ""
     bound, n_called = _bound_for(scores, round(rate * len(scores)))
     called = f"the {n_called} highest scores are called" if n_called else "no cell is called"
-    note = (
-        f"No automatic doublet threshold ({reason}): {called}, by the expected rate of {rate:.1%}."
-    )
-    return "expected_rate", bound, note
+    by = f"by the expected rate of {rate:.1%}"
+    return "expected_rate", bound, f"No automatic doublet threshold ({reason}): {called}, {by}."
 
 
 def _judged_valley(
@@ -442,32 +427,25 @@ def _median(values: pd.Series[float]) -> float | None:
 
 def _too_few(adata: ad.AnnData, rate: float, n: int, kind: str, least: int) -> Doublets:
     reason = f"{n} {kind} are too few to find doublets (at least {least} needed)"
-    return Doublets(
-        status="skipped",
-        scores=np.full(adata.n_obs, np.nan),
-        predicted=np.zeros(adata.n_obs, dtype=bool),
-        expected_rate=rate,
-        note=f"Doublets were not looked for: {reason}.",
-    )
+    note = f"Doublets were not looked for: {reason}."
+    unknown, none = np.full(adata.n_obs, np.nan), np.zeros(adata.n_obs, dtype=bool)
+    return Doublets("skipped", unknown, none, rate, note=note)
 
 
 def _nothing_left(given: dict[str, Any], doublets: Doublets, account: QualitySummary) -> InputError:
-    if not len(doublets.scores):
-        found = account["hashtags"]
-        return InputError.of(
-            what=f"no cell of sample {quoted(given['sample'])} is left: {found['n_doublets']} have "
-            f"several hashtags, {found['n_negatives']} have none",
-            where=given["counts"],
-            remedy="check which features are hashtags (--hashtags), or use "
-            "--doublet_action annotate",
+    if len(doublets.scores):
+        n_cells, bound = len(doublets.scores), f"{doublets.threshold:g}"
+        why = f"all {n_cells} score above the doublet threshold {bound}"
+        remedy = (
+            "raise --doublet_threshold (the highest score in this sample is "
+            f"{doublets.scores.max():.3g}), leave it out, or use --doublet_action annotate"
         )
-    return InputError.of(
-        what=f"no cell of sample {quoted(given['sample'])} is left: all {len(doublets.scores)} "
-        f"score above the doublet threshold {doublets.threshold:g}",
-        where=given["counts"],
-        remedy="raise --doublet_threshold (the highest score in this sample is "
-        f"{doublets.scores.max():.3g}), leave it out, or use --doublet_action annotate",
-    )
+    else:
+        found = account["hashtags"]
+        why = f"{found['n_doublets']} have several hashtags, {found['n_negatives']} have none"
+        remedy = "check which features are hashtags (--hashtags), or use --doublet_action annotate"
+    what = f"no cell of sample {quoted(given['sample'])} is left: {why}"
+    return InputError.of(what=what, where=given["counts"], remedy=remedy)
 
 
 STEP = Step(flag_doublets, isolate=True)

@@ -25,7 +25,7 @@ from .cells import RULE as NOT_A_CELL
 from .cells import CellCalls, find_cells, looks_unfiltered
 from .genes import is_hemoglobin, is_mitochondrial, is_ribosomal
 from .given_cells import GivenCells, cells_on_list, forced_cells
-from .ledger import count_removed, open_ledger, strike
+from .ledger import count_removed, open_ledger, strike, warn
 from .mad import tighten
 from .soup import write_soup
 from .species import count_species, species_counts
@@ -140,8 +140,7 @@ def filter_sample(*, prefix: str, counts: Path, options: Options = DEFAULTS, see
     features, tag_warnings = sort_features(adata, chosen["hashtags"])
     metrics = cell_metrics(adata)
     ledger, summary = _judge(prefix, adata, metrics, chosen, seed)
-    summary["warnings"] += tag_warnings
-    summary["notes"] += tag_warnings
+    warn(summary, tag_warnings)
     kept = ledger["kept"].to_numpy()
     healthy = ad.AnnData(obs=metrics[kept], var=adata.var, uns=adata.uns)
     if len(features):
@@ -207,12 +206,12 @@ def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unused(chosen: Mapping[str, Any]) -> list[str]:
-    if not chosen["expected_cells"]:
-        return []
-    return [
-        f"expected_cells ({chosen['expected_cells']:,}) made no difference: no empty droplets were "
-        "found among the barcodes. force_cells keeps the fullest barcodes in any case."
-    ]
+    expected = chosen["expected_cells"]
+    note = (
+        f"expected_cells ({expected or 0:,}) made no difference: no empty droplets were found "
+        "among the barcodes. force_cells keeps the fullest barcodes in any case."
+    )
+    return [note] if expected else []
 
 
 def _rules_of(
@@ -244,11 +243,7 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     ``pct_counts_ribo`` and ``pct_counts_hb`` (float64, percent; 0 for an empty barcode, NaN for all
     where the matrix has no such gene, for 0 would look like good quality).
     """
-    genes = {
-        "mt": is_mitochondrial(adata.var),
-        "ribo": is_ribosomal(adata.var),
-        "hb": is_hemoglobin(adata.var),
-    }
+    genes = {"mt": is_mitochondrial, "ribo": is_ribosomal, "hb": is_hemoglobin}
     counts = sparse.csr_matrix(adata.X)
     if not counts.data.all():  # stored zeros are no counts
         counts = counts.copy()
@@ -256,12 +251,12 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     metrics = pd.DataFrame(index=adata.obs_names)
     metrics["n_genes_by_counts"] = counts.getnnz(axis=1).astype(np.int64)
     metrics["total_counts"] = barcode_totals(counts)
-    for name, mask in genes.items():
+    totals = metrics["total_counts"].clip(lower=1)
+    for name, are_such in genes.items():
+        mask = are_such(adata.var)
         # Columns first: a product with a vector of another type would copy the whole matrix.
         of_these = np.asarray(counts[:, mask].sum(axis=1), dtype=np.float64).ravel()
-        metrics[f"pct_counts_{name}"] = (
-            100 * of_these / metrics["total_counts"].clip(lower=1) if mask.any() else np.nan
-        )
+        metrics[f"pct_counts_{name}"] = 100 * of_these / totals if mask.any() else np.nan
     return metrics
 
 
@@ -315,13 +310,12 @@ def choose_rules(
     ``empty`` (no count at all) first, then those given. Bounds on a share are left out where no
     such gene is known.
     """
-    rules = [Rule("empty", "total_counts", "min", 1)]
+    rules, options = [Rule("empty", "total_counts", "min", 1)], options or {}
     for name, bound in BOUNDS.items():
         threshold = thresholds.get(name)
         if threshold is not None and metrics[bound.metric].notna().any():
-            option = (options or {}).get(name, "")
             side: Literal["min", "max"] = "min" if name.startswith("min_") else "max"
-            rules.append(Rule(name, bound.metric, side, threshold, option))
+            rules.append(Rule(name, bound.metric, side, threshold, options.get(name, "")))
     return rules
 
 
@@ -339,25 +333,10 @@ def apply_rules(
     ledger = open_ledger(sample, metrics)
     if calls is not None:
         not_cells, values = pd.Series(~calls.is_cell), pd.Series(calls.values)
-        strike(
-            ledger,
-            not_cells,
-            step=CALLING,
-            rule=NOT_A_CELL,
-            value=values,
-            threshold=calls.threshold,
-        )
+        strike(ledger, not_cells, CALLING, NOT_A_CELL, values, calls.threshold)
     for rule in rules:
         values = metrics[rule.metric].reset_index(drop=True)
-        failing = rule.failing(metrics)
-        strike(
-            ledger,
-            failing,
-            step=LEDGER_STEP,
-            rule=rule.name,
-            value=values,
-            threshold=rule.threshold,
-        )
+        strike(ledger, rule.failing(metrics), LEDGER_STEP, rule.name, values, rule.threshold)
     return ledger
 
 
@@ -408,17 +387,14 @@ def nothing_left(
 ) -> InputError:
     """Return the error for a sample without cells, with the remedy for the strictest rule."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
-    taken = ", ".join(
-        f"{name}{bounds.get(name, '')} took {n}" for name, n in summary["removed"].items() if n
-    )
-    worst = max(rules, key=lambda rule: summary["removed"][rule.name])
-    n_barcodes = summary["n_barcodes"]
-    remedy = _remedy(metrics, worst) if len(metrics) else _NO_CELLS
+    removed = summary["removed"]
+    taken = [f"{name}{bounds.get(name, '')} took {n}" for name, n in removed.items() if n]
+    worst = max(rules, key=lambda rule: removed[rule.name])
     return InputError.of(
         what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of "
-        f"{n_barcodes} barcodes, {taken}",
+        f"{summary['n_barcodes']} barcodes, {', '.join(taken)}",
         where=where,
-        remedy=remedy,
+        remedy=_remedy(metrics, worst) if len(metrics) else _NO_CELLS,
     )
 
 
@@ -439,13 +415,10 @@ def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
 
 
 def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
-    notes = []
-    if 0 < n_kept < len(metrics) / 2:
-        notes.append(
-            f"Quality control removed {1 - n_kept / len(metrics):.0%} of the barcodes: "
-            "look at the thresholds."
-        )
-    return notes
+    if not 0 < n_kept < len(metrics) / 2:
+        return []
+    share = f"{1 - n_kept / len(metrics):.0%}"
+    return [f"Quality control removed {share} of the barcodes: look at the thresholds."]
 
 
 def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:

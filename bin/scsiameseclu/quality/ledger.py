@@ -10,22 +10,15 @@ from ..files import read_table
 from .thresholds import BOUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from ..contracts import QualitySummary
+
+_REASON = ("step", "rule", "value", "threshold")
 _METRICS = tuple(dict.fromkeys(["total_counts", *(bound.metric for bound in BOUNDS.values())]))
 """What is bounded, and counts even if they were not."""
-LEDGER_COLUMNS = (
-    "sample",
-    "barcode",
-    "kept",
-    "step",
-    "rule",
-    "value",
-    "threshold",
-    *_METRICS,
-    "doublet_score",
-    "doublet",
-)
+LEDGER_COLUMNS = ("sample", "barcode", "kept", *_REASON, *_METRICS, "doublet_score", "doublet")
 """`step`, `rule`, `value` and `threshold` say what removed a barcode and are empty for a kept one.
 
 Where the matrix holds two species, ``counts_human``, ``counts_mouse`` and ``species`` follow; of a
@@ -49,15 +42,21 @@ def open_ledger(sample: str, metrics: pd.DataFrame) -> pd.DataFrame:
     return ledger
 
 
-def strike(ledger: pd.DataFrame, failing: pd.Series[bool], **reason: Any) -> None:
-    """Mark kept barcodes where `failing` as removed, with `reason` in the columns it names.
+def strike(ledger: pd.DataFrame, failing: pd.Series[bool], *reason: Any) -> None:
+    """Mark kept barcodes where `failing` as removed, by step, rule, value and threshold.
 
     `failing` is aligned by row.
     """
     rows = ledger["kept"] & failing.to_numpy()
     ledger.loc[rows, "kept"] = False
-    for column, value in reason.items():
+    for column, value in zip(_REASON, reason, strict=False):
         ledger.loc[rows, column] = value[rows.to_numpy()] if isinstance(value, pd.Series) else value
+
+
+def warn(account: QualitySummary, warnings: Sequence[str]) -> None:
+    """Add to an account warnings, which are notes that the verdict on the sample repeats."""
+    account["warnings"] += warnings
+    account["notes"] += warnings
 
 
 def count_removed(ledger: pd.DataFrame, rules: list[str]) -> dict[str, int]:

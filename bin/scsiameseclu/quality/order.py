@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from ..blocks import row_blocks
+
 _ROWS = 2_000
 # Multipliers of the splitmix64 generator.
 _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -36,9 +38,8 @@ def _summed(counts: sparse.csr_matrix, known: np.ndarray, *, by_gene: bool) -> n
     """Return for each gene (or cell) the sum of a hash of its counts and of `known`."""
     n_cells, n_genes = counts.shape
     sums = np.zeros(n_genes if by_gene else n_cells, dtype=np.uint64)
-    for start in range(0, n_cells, _ROWS):
-        part = counts[start : start + _ROWS]
-        cells = start + np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
+    for rows, part in row_blocks(counts, _ROWS):
+        cells = rows.start + np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
         genes = part.indices
         hashes = _mixed(part.data.astype(np.uint64) + _mixed(known[cells if by_gene else genes]))
         # A stored zero is no count.

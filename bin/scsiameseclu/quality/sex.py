@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ..contracts import SEX, SexRecord
 from ..files import settings
-from ..intake.gene_ids import without_versions
+from ..intake.gene_ids import without_genome, without_versions
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -111,8 +111,7 @@ def _genes(var: pd.DataFrame, wanted: dict[str, str]) -> np.ndarray:
         (var[column] if column in var else var.index.to_series()).astype(str)
         for column in ("gene_symbols", "gene_ids")
     )
-    bare = symbols.str.replace(r"^[A-Za-z0-9]+_+", "", regex=True)
-    found = bare.isin(wanted) | without_versions(ids).isin(wanted.values())
+    found = without_genome(symbols).isin(wanted) | without_versions(ids).isin(wanted.values())
     return np.asarray(found, dtype=bool)
 
 
@@ -128,25 +127,17 @@ def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> 
     n_xist, n_y = int(has_xist.sum()), int(has_y.sum())
     female = known[0] and n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
     male = known[1] and n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
-    note = "" if all(known) else _missing(known)
+    missing = [] if known[0] else ["XIST is not in the matrix"]
+    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} of the genes of Y are in it"]
+    note = "; ".join(missing)
     if not female and not male:
         few = "too few cells express XIST or genes of chromosome Y"
-        return UNDETERMINED, "; ".join(filter(None, (few, note)))
+        return UNDETERMINED, "; ".join([few, *missing])
     if female != male:
         return (FEMALE if female else MALE), note
     if int((has_xist & has_y).sum()) < MAX_TOGETHER * n_xist * n_y / n:
         return MIXED, "some cells express XIST, others genes of chromosome Y: several donors?"
     return UNDETERMINED, "the same cells express XIST and genes of chromosome Y"
-
-
-def _missing(known: tuple[bool, bool]) -> str:
-    xist, of_y = (
-        "XIST is not in the matrix",
-        f"fewer than {MIN_Y_GENES} of the genes of Y are in it",
-    )
-    return "; ".join(
-        text for text, is_there in zip((xist, of_y), known, strict=True) if not is_there
-    )
 
 
 def _contradiction(found: SexRecord) -> list[str]:

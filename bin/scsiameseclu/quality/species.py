@@ -33,19 +33,14 @@ def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
     ``species``: ``human`` or ``mouse`` with at least 90 % of these counts, else ``mixed``; missing
     without any. None where the genes are not of both species.
     """
-    if (
-        not {"gene_ids", "gene_symbols"} <= set(adata.var)
-        or infer_organism(adata.var).found != MIXED
-    ):
+    is_named = {"gene_ids", "gene_symbols"} <= set(adata.var)
+    if not is_named or infer_organism(adata.var).found != MIXED:
         return None
     organisms, counts = gene_organisms(adata.var), sparse.csr_matrix(adata.X)
-    columns = {
-        f"counts_{organism}": np.asarray(
-            counts[:, organisms == organism].sum(axis=1), dtype=np.int64
-        ).ravel()
-        for organism in ORGANISMS
-    }
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(index=range(adata.n_obs))
+    for organism in ORGANISMS:
+        of_it = counts[:, organisms == organism].sum(axis=1)
+        table[f"counts_{organism}"] = np.asarray(of_it, dtype=np.int64).ravel()
     total, largest = table.sum(axis=1), table.max(axis=1)
     species = np.asarray(ORGANISMS, dtype=object)[table.to_numpy().argmax(axis=1)]
     species[(largest < PURE * total).to_numpy()] = MIXED

@@ -16,9 +16,8 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from ...errors import InputError, quoted
-from ..counts import Counts
-from ._bytes import damaged, head, packing
-from ._probes import add_up_probes
+from ..counts import Counts, add_up_probes
+from ._bytes import damaged, head, incomplete, packing
 
 
 class Reader(Protocol):
@@ -53,6 +52,11 @@ ENDINGS = frozenset(ending for reader in READERS for ending in getattr(reader, "
 """Endings of files that say nothing of the sample, from the modules' ``ENDINGS``. Default: none."""
 
 
+def reader_of(path: Path) -> Reader | None:
+    """Return the first reader that recognizes a file or folder."""
+    return next((reader for reader in READERS if reader.recognizes(path)), None)
+
+
 def read_matrix(path: Path) -> Counts:
     """Read a matrix of counts, whatever its format.
 
@@ -77,7 +81,7 @@ def read_matrix(path: Path) -> Counts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_packing(path)
-            reader = next((reader for reader in READERS if reader.recognizes(path)), None)
+            reader = reader_of(path)
             if reader is None:
                 raise _unknown(path)
             counts = reader.read(path)
@@ -91,12 +95,8 @@ def read_matrix(path: Path) -> Counts:
         # No room to unpack it.
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError.of(
-            what=f"The input is damaged or incomplete: {type(error).__name__}: "
-            f"{quoted(error, length=200)}.",
-            where=path,
-            remedy="Copy or download it again and compare sizes and checksums with the original's.",
-        ) from error
+        why = f"{type(error).__name__}: {quoted(error, length=200)}"
+        raise incomplete(f"The input is damaged or incomplete: {why}.", path) from error
 
 
 def _check_access(path: Path) -> None:

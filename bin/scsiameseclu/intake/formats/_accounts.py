@@ -31,11 +31,6 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
         The table, for messages.
     upright
         Whether cells are the table's rows.
-
-    Raises
-    ------
-    InputError
-        If there is such a row or column: it is named.
     """
     words = ("Row", "Column") if upright else ("Column", "Row")
     for word, names, found in (
@@ -57,13 +52,7 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
 
 
 def check_repeated(ids: Sequence[str], path: Path) -> None:
-    """Refuse a table of which most rows name a gene that another row names, too.
-
-    Raises
-    ------
-    InputError
-        If it is such a table.
-    """
+    """Refuse a table of which most rows name a gene that another row names, too."""
     n_genes = len(set(ids))
     if len(ids) >= 2 * _FEWEST and 2 * n_genes < len(ids):
         raise InputError.of(

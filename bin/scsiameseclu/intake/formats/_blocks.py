@@ -62,13 +62,7 @@ def words_of(block: pd.DataFrame, columns: Sequence[int]) -> pd.DataFrame:
 def numbers_of(
     block: pd.DataFrame, columns: Sequence[int], path: Path, layout: Layout
 ) -> np.ndarray:
-    """Return columns of numbers as an array.
-
-    Raises
-    ------
-    InputError
-        If a field is no number.
-    """
+    """Return columns of numbers as an array; refuse a field that is no number."""
     numbers = block[list(columns)].copy()
     for column in columns:
         if numbers[column].dtype.kind not in "iuf":

@@ -139,11 +139,13 @@ def lines(path: Path) -> list[str]:
 
 def damaged(path: Path, error: Exception | str) -> InputError:
     """Return the error for a file that ends early or does not unpack."""
-    return InputError.of(
-        what=f"The file is damaged or incomplete: {quoted(error, length=200)}.",
-        where=path,
-        remedy="Copy or download it again and compare sizes and checksums with the original's.",
-    )
+    return incomplete(f"The file is damaged or incomplete: {quoted(error, length=200)}.", path)
+
+
+def incomplete(what: str, where: object) -> InputError:
+    """Return the error for a file that a copy of the original may mend."""
+    remedy = "Copy or download it again and compare sizes and checksums with the original's."
+    return InputError.of(what=what, where=where, remedy=remedy)
 
 
 def too_large(path: Path) -> InputError:

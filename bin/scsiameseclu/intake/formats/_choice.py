@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 from scipy import sparse
 
 from ...errors import InputError
-from ..names import key
+from ..counts import add, total
+from ..names import key, words
 from ._hdf5 import any_matrix, is_matrix, largest_count
-from ._sums import add, total
 
 PARTS = (("mature", "nascent", "ambiguous"), ("spliced", "unspliced", "ambiguous", "spanning"))
 """Layers that add up to the counts: kb's ``nac``; velocyto, alevin-fry, kb's ``lamanno``."""
-_FIRST = ("counts",)
-_RAW = (
-    "raw_counts",
-    "counts_raw",
-    "raw",
-    "count",
-    "umi_counts",
-    "umi",
-    "umis",
-    "raw_count",
-    "raw_umi",
-)
+_RAW = words("raw_counts counts_raw raw count umi_counts umi umis raw_count raw_umi")
 _WHOLE = "matrix"
 """What anndata calls the layer with all counts of a velocyto loom."""
+_NAMED = [key(name) for name in ("counts", *_RAW, _WHOLE)]
+"""Layers that are called the raw counts, in order of preference; the first before X."""
 
 
 @dataclass
@@ -94,17 +86,11 @@ class Candidates:
     def _in_order(self) -> dict[str, Any]:
         """Return all matrices but the parts, by what users call them, preferred ones first."""
         known = {key(name): name for name in self.layers}
-        first, raw = (
-            [known[key(name)] for name in names if key(name) in known]
-            for names in (_FIRST, (*_RAW, _WHOLE))
-        )
-        others = [name for name in self.layers if name not in (*first, *raw, *self.parts.values())]
-        named = {self.label(name): self.layers[name] for name in first}
-        return (
-            named
-            | dict(self.main)
-            | {self.label(name): self.layers[name] for name in (*raw, *others)}
-        )
+        named = [known[name] for name in _NAMED if name in known]
+        others = [name for name in self.layers if name not in (*named, *self.parts.values())]
+        layers = {self.label(name): self.layers[name] for name in (*named, *others)}
+        first = {self.label(name): self.layers[name] for name in named if key(name) == _NAMED[0]}
+        return first | dict(self.main) | layers
 
     def _parts(self) -> dict[str, str]:
         """Return the layers that add up to the counts by their usual names; {} of fewer than 2."""
@@ -115,12 +101,7 @@ class Candidates:
 
     def _is_named(self, name: str | None) -> bool:
         """Return whether a matrix is called the raw counts."""
-        names = [
-            layer
-            for layer in self.layers
-            if key(layer) in {key(known) for known in (*_FIRST, *_RAW, _WHOLE)}
-        ]
-        return name in [self.label(layer) for layer in names]
+        return any(name == self.label(layer) for layer in self.layers if key(layer) in _NAMED)
 
     def _count(self, name: str, item: Any) -> float | None:
         if name not in self._largest:
@@ -140,29 +121,25 @@ class Candidates:
 
     def _presence(self, items: Mapping[str, Any]) -> str | None:
         """Return the 0/1 matrix to take if none holds whole numbers; a mask is not taken."""
-        names = [
-            name for name in items if name in self.main or self._is_named(name) or not self.main
-        ]
-        return next((name for name in names if self._count(name, items[name]) is not None), None)
+        for name, item in items.items():
+            may_be = name in self.main or self._is_named(name) or not self.main
+            if may_be and self._count(name, item) is not None:
+                return name
+        return None
 
     def _whole(self) -> str | None:
         """Return the layer that holds the sum of the parts, if one does."""
-        whole = next((name for name in self.layers if key(name) == _WHOLE), None)
-        return (
-            whole
-            if whole and (self._count(self.label(whole), self.layers[whole]) or 0) > 1
-            else None
-        )
+        whole = next((name for name in self.layers if key(name) == _WHOLE), "")
+        largest = self._count(self.label(whole), self.layers[whole]) if whole else None
+        return whole if (largest or 0) > 1 else None
 
     def _sum_of_parts(
         self, path: Path, chosen: str | None
     ) -> tuple[sparse.csr_matrix, str, list[str]]:
         whole = self._whole()
-        why = (
-            f"{chosen} holds one part of them only"
-            if chosen in self.main
-            else "no other matrix holds whole numbers"
-        )
+        why = "no other matrix holds whole numbers"
+        if chosen in self.main:
+            why = f"{chosen} holds one part of them only"
         if whole is not None and not self.is_alevin:
             note = f"Raw counts were taken from {self.label(whole)} ({why})."
             return any_matrix(self.layers[whole]), self.label(whole), [note]
@@ -171,13 +148,9 @@ class Candidates:
         left_out = ""
         if self.is_alevin and "spliced" in parts and len(parts) > 2:
             del parts["unspliced"]
-            why, left_out = (
-                "alevin-fry counted them",
-                "; unspliced ones were left out, as of its Matrix Market",
-            )
-        added = None
-        for matrix in parts.values():
-            added = matrix if added is None else add(added, matrix, path)
+            why = "alevin-fry counted them"
+            left_out = "; unspliced ones were left out, as of its Matrix Market"
+        added = reduce(partial(add, path=path), parts.values())
         source = " + ".join(self.label(self.parts[name]) for name in parts)
         note = (
             f"Raw counts are the sum of the layers {' and '.join(parts)} ({why}; totals: "

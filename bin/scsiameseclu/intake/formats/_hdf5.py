@@ -13,8 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from ...errors import InputError, quoted
-from ..counts import BLOCK, compact
-from ._bytes import RATIO, ROOM, damaged, is_tar, unpacked_limit
+from ..counts import BLOCK, compact, inconsistent
+from ._bytes import RATIO, ROOM, damaged, incomplete, is_tar, unpacked_limit
 from ._probe import missing_filter, other_files, survives
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -40,19 +40,13 @@ def is_hdf5(path: Path) -> bool:
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; one that takes anything from other files is refused."""
     if not survives(path):
-        raise InputError.of(
-            what="The HDF5 file is damaged so badly that reading it crashes or never ends.",
-            where=path,
-            remedy="Copy or download it again and compare sizes and checksums with the original's.",
-        )
+        what = "The HDF5 file is damaged so badly that reading it crashes or never ends."
+        raise incomplete(what, path)
     try:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise InputError.of(
-            what=f"The HDF5 file is truncated or damaged: {quoted(error, length=200)}.",
-            where=path,
-            remedy="Copy or download it again and compare sizes and checksums with the original's.",
-        ) from error
+        what = f"The HDF5 file is truncated or damaged: {quoted(error, length=200)}."
+        raise incomplete(what, path) from error
     with file:
         elsewhere = other_files(file)
         if elsewhere:
@@ -120,16 +114,15 @@ def check_size(*datasets: h5py.Dataset, ratio: int = RATIO) -> None:
     """
     for dataset in datasets:
         _check_kind(dataset)
-    claimed = sum(_claimed(dataset) for dataset in datasets)
+    claimed = sum(int(dataset.nbytes) for dataset in datasets if dataset.shape is not None)
     stored = sum(dataset.id.get_storage_size() for dataset in datasets)
     chunks = max((_chunk(dataset) for dataset in datasets), default=0)
     if claimed > max(ratio * stored, ROOM) or chunks > unpacked_limit(stored):
-        raise InputError.of(
-            what=f"{quoted(datasets[0].name)} in the HDF5 file claims {max(claimed, chunks):,} "
-            f"bytes, which the {stored:,} that are there cannot hold.",
-            where=datasets[0].file.filename,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
+        what = (
+            f"{quoted(datasets[0].name)} in the HDF5 file claims {max(claimed, chunks):,} bytes, "
+            f"which the {stored:,} that are there cannot hold."
         )
+        raise inconsistent(what, datasets[0].file.filename)
 
 
 def _check_kind(dataset: Any) -> None:
@@ -154,17 +147,13 @@ def _check_written(dataset: h5py.Dataset) -> None:
     """Refuse names and sparse counts of which a part was never written: HDF5 gives zeros."""
     if not dataset.size:
         return
-    parts = [
-        -(-size // chunk)
-        for size, chunk in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)
-    ]
-    written = dataset.id.get_num_chunks() if dataset.chunks else dataset.id.get_storage_size()
-    if written < (math.prod(parts) if dataset.chunks else 1):
+    expected, written = 1, dataset.id.get_storage_size()
+    if dataset.chunks:
+        sizes = zip(dataset.shape, dataset.chunks, strict=True)
+        expected = math.prod(-(-size // chunk) for size, chunk in sizes)
+        written = dataset.id.get_num_chunks()
+    if written < expected:
         raise damaged(Path(dataset.file.filename), f"parts of {dataset.name} were never written")
-
-
-def _claimed(dataset: h5py.Dataset) -> int:
-    return int(dataset.nbytes) if dataset.shape is not None else 0
 
 
 def _chunk(dataset: h5py.Dataset) -> int:
@@ -207,23 +196,16 @@ def compressed(
         )
         matrix.check_format(full_check=True)
     except ValueError as error:
-        raise InputError.of(
-            what=f"The sparse matrix is inconsistent: {error}.",
-            where=group["indices"].file.filename,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        ) from error
+        what = f"The sparse matrix is inconsistent: {error}."
+        raise inconsistent(what, stored.file.filename) from error
     return compact(matrix)
 
 
 def check_shape(shape: tuple[int, int], where: object) -> None:
     """Refuse a matrix of more cells or genes than there can be, before memory is asked for."""
     if not all(0 <= size <= LONGEST for size in shape):
-        raise InputError.of(
-            what=f"The matrix declares {shape[0]} x {shape[1]} cells and genes, which is "
-            "impossible.",
-            where=where,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        )
+        what = f"The matrix declares {shape[0]} x {shape[1]} cells and genes, which is impossible."
+        raise inconsistent(what, where)
 
 
 def dense_blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:

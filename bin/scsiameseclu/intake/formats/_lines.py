@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ...errors import InputError, listed, quoted
-from ..counts import Counts, compact
+from ..counts import Counts, compact, repeated
 from ..names import ids_and_symbols
 from . import _vocabulary as vocabulary
 from ._blocks import blocks, numbers_of, words_of
@@ -26,13 +26,7 @@ def is_long(layout: Layout) -> bool:
 
 
 def read_long(path: Path, layout: Layout) -> Counts:
-    """Read a table with one count per line.
-
-    Raises
-    ------
-    InputError
-        If it has other columns than gene (id, symbol or both), cell and one of counts.
-    """
+    """Read a table with one count per line, of a gene (id, symbol or both) in a cell."""
     genes, cells, counts = _places(path, layout)
     names: tuple[dict[str, int], dict[str, int]] = {}, {}
     symbols: dict[str, str] = {}
@@ -40,10 +34,8 @@ def read_long(path: Path, layout: Layout) -> Counts:
     for block in blocks(path, layout, words=[*genes, *cells]):
         words = words_of(block, [*genes, *cells])
         barcodes = words[cells].agg("_".join, axis=1) if len(cells) > 1 else words[cells[0]]
-        values = numbers_of(block, [counts], path, layout)[:, 0]
-        parts.append(
-            (values, _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1]))
-        )
+        places = _places_of(barcodes, names[0]), _places_of(words[genes[0]], names[1])
+        parts.append((numbers_of(block, [counts], path, layout)[:, 0], *places))
         symbols |= dict(zip(words[genes[0]], words[genes[-1]], strict=True))
     if not parts:
         raise no_table(path, "there is a first line only")
@@ -68,24 +60,16 @@ def _counts(
 ) -> Counts:
     values, rows, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
     matrix = sparse.coo_matrix((values, (rows, columns)), shape=(len(barcodes), len(genes))).tocsr()
-    found = Counts(compact(matrix), barcodes, genes, list(genes), NAME, source="the table")
-    repeated = len(values) - matrix.nnz
-    if repeated:
-        found.notes.append(
-            f"Counts of a gene and barcode that were there before: {repeated}; they were added up."
-        )
-    return found
+    notes = repeated(len(values) - matrix.nnz)
+    return Counts(compact(matrix), barcodes, genes, list(genes), NAME, "the table", notes=notes)
 
 
 def _places(path: Path, layout: Layout) -> tuple[list[int], list[int], int]:
     names = {column: layout.name(column) for column in range(layout.n_fields)}
     genes = [column for column, name in names.items() if vocabulary.names_genes(name)]
     cells = [column for column, name in names.items() if vocabulary.names_cells(name)]
-    others = [
-        column
-        for column, name in names.items()
-        if column not in (*genes, *cells) and not vocabulary.is_unnamed(name, place=column)
-    ]
+    others = [column for column in names if column not in (*genes, *cells)]
+    others = [n for n in others if not vocabulary.is_unnamed(names[n], place=n)]
     if len(others) != 1 or len(genes) > 2:
         raise InputError.of(
             what=f"The table names a gene ({quoted(names[genes[0]])}) and a cell "

@@ -12,25 +12,14 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ..gene_ids import GENE_ID
-from ..names import BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key
+from ..names import BARCODE, CELL_COLUMNS, ID_COLUMNS, SYMBOL_COLUMNS, are_ids, key, words
 from ._bytes import damaged, lines
 
 _COLUMNS = 3
 """Id, symbol and type of a feature; its place on the genome, after them, may be missing."""
 _TYPES = ("featuretype", "featuretypes", "type")
 _HEADERS = {key(name) for name in (*CELL_COLUMNS, *ID_COLUMNS, *SYMBOL_COLUMNS)}
-_HEADERS |= {
-    "",
-    "x",
-    "v1",
-    "index",
-    "gene",
-    "genes",
-    "name",
-    "feature",
-    "features",
-    "barcodesequence",
-}
+_HEADERS |= {"", *words("x v1 index gene genes name feature features barcodesequence")}
 _BLANKS = re.compile(r"\S+ +\S.*")
 
 
@@ -71,9 +60,8 @@ class Names:
         header, rows = self.rows[0], self.rows[1:]
         if len(header) == len(rows[0]) - 1:  # R's write.table names no column for the names of rows
             header = ["", *header]
-        if header[0] == "" and [row[0] for row in rows] == [
-            str(number + 1) for number in range(len(rows))
-        ]:
+        numbers = list(map(str, range(1, len(rows) + 1)))
+        if header[0] == "" and [row[0] for row in rows] == numbers:
             header, rows = header[1:], [row[1:] for row in rows]
         yield Names(self.path, rows, tuple(header))
 
@@ -102,15 +90,11 @@ class Names:
                 remedy="Copy or download it again.",
             )
         width = min(max(map(len, self.rows)), max(_COLUMNS, len(self.header)))
-        short = [
-            number
-            for number, row in enumerate(self.rows, start=1)
-            if len(row) < min(width, _COLUMNS)
-        ]
+        least = min(width, _COLUMNS)
+        short = [number for number, row in enumerate(self.rows, start=1) if len(row) < least]
         if short and (width >= _COLUMNS or short == [len(self.rows)]):
-            raise damaged(
-                self.path, f"line {short[0]} has not as many columns as the others, {width}"
-            )
+            why = f"line {short[0]} has not as many columns as the others, {width}"
+            raise damaged(self.path, why)
         return [
             [row[column] if column < len(row) else "" for row in self.rows]
             for column in range(width)
@@ -127,9 +111,8 @@ class Names:
     def types(self) -> Sequence[str]:
         """Return the feature types; () if there are none."""
         if self.header:
-            return next(
-                (values for name, values in self.by_name().items() if key(name) in _TYPES), ()
-            )
+            named = self.by_name()
+            return next((named[name] for name in named if key(name) in _TYPES), ())
         columns = self.columns()
         return columns[_COLUMNS - 1] if len(columns) >= _COLUMNS else ()
 
@@ -137,10 +120,8 @@ class Names:
         """Return what to note of the way in which the list was read; empty: nothing."""
         if not self.header:
             return ""
-        return (
-            f"The first line of {quoted(self.path.name)} is a header: "
-            f"{quoted(' '.join(self.header))}."
-        )
+        header = quoted(" ".join(self.header))
+        return f"The first line of {quoted(self.path.name)} is a header: {header}."
 
 
 def _splitter(path: Path, found: list[str]) -> Callable[[str], list[str]]:

@@ -18,14 +18,7 @@ _LATIN1 = 1 << 2
 
 
 def read_rds(file: BinaryIO, *, limit: int) -> RObject:
-    """Read the object of a file.
-
-    Parameters
-    ----------
-    file
-        The bytes, unpacked.
-    limit
-        Bytes that a vector can have at most.
+    """Read the object of a file, unpacked, in which no vector may claim more than `limit` bytes.
 
     Raises
     ------

@@ -14,15 +14,7 @@ _BLOCK = 2**20
 
 
 class Parser(ParserXDR):  # type: ignore[misc]
-    """The parser.
-
-    Parameters
-    ----------
-    file
-        The bytes, unpacked, after the two of the format.
-    limit
-        Bytes that a vector can have at most.
-    """
+    """The parser of a file behind its first two bytes; vectors claim `limit` bytes at most."""
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
         super().__init__(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns))
+@lru_cache(maxsize=4)
+def plain(name: str) -> str:
+    """Return a name in small letters, with one underscore for whatever stands between its words."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def _any(*patterns: str) -> Callable[[str], bool]:
+    """Return a test of names: whether one is, written plainly, like one of the patterns."""
+    found = re.compile("|".join(patterns))
+    return lambda name: found.fullmatch(plain(name)) is not None
 
 
 _COUNTED = r"(counts?|umis?|genes?|features?|reads?|transcripts?|molecules?)"
 _SHARE = r"(pct|percent|percentage|perc|frac|fraction|prop|proportion)"
-_GENES = _any(
+names_genes = _any(
     r"genes?|features?|symbols?|transcripts?|id|names?|accession|orf|bioproducts?|tags?|antibody",
     r"(gene|feature|transcript|target|probe|locus|tracking)_?(ids?|names?|symbols?|tag)",
     r"(external|approved|official|hgnc|mgi|zfin|flybase|wormbase|sgd|tair|rgd|ncbi|refseq|uniprot)"
@@ -21,18 +29,21 @@ _GENES = _any(
     r"(ensembl|entrez)(_?gene)?(_?ids?)?(_version)?|ensg|ensg_?id",
     r"gene_short_name|geneid_symbol|gene_?code",
 )
-_GENES_FOR_SURE = _any(
+"""Whether a column of this name holds ids or symbols of genes."""
+names_genes_for_sure = _any(
     r"genes?|features?|symbols?|(gene|feature)_?(ids?|names?|symbols?)",
     r"ensembl(_?gene)?(_?ids?)?|bioproducts?|tags?|antibody",
 )
-_CELLS = _any(
+"""Whether it holds genes, and not names of anything."""
+names_cells = _any(
     r"cells?|(cell_?)?barcodes?|spots?|beads?|nucle(us|i)|droplets?|fov|fov_id|slide_id_numeric",
     r"(cell|spot|bead|nucleus|object|entity|obs|well)"
     r"_?(ids?|names?|barcodes?|index|idx|no|number|key)",
 )
-_UNNAMED = _any(r"", r"unnamed_\d+(_\d+)*|index|level_\d+|row_?names?|rownames_.*|column_?1")
-_UNNAMED_IN_FRONT = _any(r"x|x_1")
-_OF_GENES = _any(
+"""Whether it holds names or numbers of cells."""
+_is_unnamed = _any(r"", r"unnamed_\d+(_\d+)*|index|level_\d+|row_?names?|rownames_.*|column_?1")
+_is_unnamed_in_front = _any(r"x|x_1")
+_is_of_genes = _any(
     r"chr|chrom|chromosome(_name)?|seq_?names?|seq_?id|contig|start|end|stop|strand|locus|width",
     r"(karyotype_)?band|category|genome|score|frame|n?_?exons?(_?count)?|feature_?types?",
     r"((gene|transcript|exon|cds|eff|effective|median|mean|merged|total)_?)?(length|size)(_bp)?",
@@ -41,7 +52,7 @@ _OF_GENES = _any(
     r"(percentage_)?(gene_)?gc_?content|(is_)?highly_variable(_.*)?|vst_.*|means",
     r"(dispersions|variances)(_.*)?|pct_dropout.*",
 )
-_OF_CELLS = _any(
+_is_of_cells = _any(
     rf"n_?({_COUNTED}|cells?)(_.*)?",
     rf"(log(1p|10|2)?_?)?(total|number_of|num|sum|mean)_?{_COUNTED}(_.*)?",
     r"log(1p|10|2)?_?n?_?(counts?|genes?|umis?|features?)(_?per_?umi|_.*)?",
@@ -65,81 +76,46 @@ _OF_CELLS = _any(
     r"eccentricity|solidity|circularity|anisotropy|dapi_.*",
     r"(mean|max)_(panck|cd\d+|dapi|membrane\w*|cytokeratin|\w+_stain)",
 )
-_SYMBOLS = (
+_ARE_SYMBOLS = (
     _any(r".*symbols?|hgnc|mgi"),
     _any(r"gene_?(short_?)?names?|feature_?names?|genes?"),
 )
 """What columns of gene symbols are called, in the order of preference."""
-_PRINCIPAL_COMPONENT = _any(r"pc_?\d+")
-_TOTALS = _any(
+is_principal_component = _any(r"pc_?\d+")
+"""Whether a column of this name may be a principal component, or a cell: ``PC_1``."""
+is_total = _any(
     r"(grand_?)?(totals?|sums?)|(row|col|column)_?sums?|mean|average|avg|median",
     r"total_counts|sum_counts",
 )
-_NORMALIZED = re.compile(r"(tpm|[fr]pkm|expected_count|est_counts|num_?reads|effective_?count)s?")
+"""Whether a row or column of this name holds sums or means of the others."""
+is_normalized = _any(r"(tpm|[fr]pkm|expected_count|est_counts|num_?reads|effective_?count)s?")
+"""Whether a column of this name holds a result of RSEM, Salmon or kallisto."""
 _PAIRS = (("x", "y"), ("row", "col"))
 """Names that can be those of genes of the fly, unless both are there."""
-
-
-@lru_cache(maxsize=4)
-def plain(name: str) -> str:
-    """Return a name in small letters, with one underscore for whatever stands between its words."""
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
 def is_unnamed(name: str, *, place: int = 0) -> bool:
     """Return whether a column has no name, or a program's (``Unnamed: 0``, R's ``X``)."""
     name = re.sub(r"^\.\.\.\d+$", "", name)  # as R's readr has it
-    in_front = place < 2 and _UNNAMED_IN_FRONT.fullmatch(plain(name))
-    return bool(in_front or _UNNAMED.fullmatch(plain(name)))
-
-
-def names_genes(name: str) -> bool:
-    """Return whether a column of this name holds ids or symbols of genes."""
-    return bool(_GENES.fullmatch(plain(name)))
-
-
-def names_genes_for_sure(name: str) -> bool:
-    """Return whether a column of this name holds genes, and not names of anything."""
-    return bool(_GENES_FOR_SURE.fullmatch(plain(name)))
+    return _is_unnamed(name) or (place < 2 and _is_unnamed_in_front(name))
 
 
 def rank_of_symbols(name: str) -> int:
     """Return how far a column of names of genes is from one of symbols, by its name."""
-    ranks = (rank for rank, pattern in enumerate(_SYMBOLS) if pattern.fullmatch(plain(name)))
-    return next(ranks, len(_SYMBOLS))
-
-
-def names_cells(name: str) -> bool:
-    """Return whether a column of this name holds names or numbers of cells."""
-    return bool(_CELLS.fullmatch(plain(name)))
-
-
-def is_total(name: str) -> bool:
-    """Return whether a row or column of this name holds sums or means of the others."""
-    return bool(_TOTALS.fullmatch(plain(name)))
-
-
-def is_principal_component(name: str) -> bool:
-    """Return whether a column of this name may be a principal component, or a cell: ``PC_1``."""
-    return bool(_PRINCIPAL_COMPONENT.fullmatch(plain(name)))
-
-
-def is_normalized(name: str) -> bool:
-    """Return whether a column of this name holds a result of RSEM, Salmon or kallisto."""
-    return bool(_NORMALIZED.fullmatch(plain(name)))
+    ranks = (rank for rank, are_symbols in enumerate(_ARE_SYMBOLS) if are_symbols(name))
+    return next(ranks, len(_ARE_SYMBOLS))
 
 
 def is_beside(name: str) -> bool:
     """Return whether a row or column of this name says something else of genes or cells."""
-    return any(pattern.fullmatch(plain(name)) for pattern in (_OF_GENES, _OF_CELLS, _TOTALS))
+    return _is_of_genes(name) or _is_of_cells(name) or is_total(name)
 
 
 def side_of(name: str) -> str:
     """Return of what a column says something that is no count: ``genes``, ``cells``, or empty."""
-    if names_genes(name) or _OF_GENES.fullmatch(plain(name)):
+    if names_genes(name) or _is_of_genes(name):
         return "genes"
-    of_cells = names_cells(name) or _OF_CELLS.fullmatch(plain(name)) or plain(name) == "index"
-    return "cells" if of_cells else ""
+    return "cells" if names_cells(name) or _is_of_cells(name) or plain(name) == "index" else ""
 
 
 def coordinates(names: Sequence[str]) -> set[int]:

@@ -52,28 +52,23 @@ def names(path: Path) -> tuple[list[str], list[str]]:
 
 def _beside(path: Path, axis: str) -> Path:
     name = f"quants_mat_{axis}.txt"
-    found = [
-        folder / name
-        for folder in (path.parent, path.resolve().parent)
-        if (folder / name).is_file()
-    ]
-    if not found:
-        raise InputError.of(
-            what=f"There is no {name} beside alevin's matrix.",
-            where=path,
-            remedy=f"Give the folder with {FILE}, quants_mat_rows.txt and quants_mat_cols.txt "
-            "as alevin wrote them.",
-        )
-    return found[0]
+    for folder in (path.parent, path.resolve().parent):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError.of(
+        what=f"There is no {name} beside alevin's matrix.",
+        where=path,
+        remedy=f"Give the folder with {FILE}, quants_mat_rows.txt and quants_mat_cols.txt "
+        "as alevin wrote them.",
+    )
 
 
 def _read_cells(stream: BinaryIO, n_cells: int, n_genes: int) -> sparse.csr_matrix:
     """Read cell after cell; ValueError if the stream does not hold just so many."""
     indices, values = [], []
     for _ in range(n_cells):
-        found = np.flatnonzero(
-            np.unpackbits(np.frombuffer(_exactly(stream, -(-n_genes // 8)), dtype=np.uint8))
-        )
+        bits = np.frombuffer(_exactly(stream, -(-n_genes // 8)), dtype=np.uint8)
+        found = np.flatnonzero(np.unpackbits(bits))
         if len(found) and found[-1] >= n_genes:
             raise ValueError("a cell has counts of more genes than quants_mat_cols.txt lists")
         indices.append(found.astype(np.int32))

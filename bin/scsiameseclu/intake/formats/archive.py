@@ -20,6 +20,7 @@ ENDINGS = ("zip", "tar")
 MOST = 200_000
 """Files in an archive at most."""
 _ZIP = b"PK"
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, RuntimeError)
 _BLOCK = 2**20
 _LONGEST = 200
 """Bytes of a file's name that are kept, from its end: all that counts is there."""
@@ -48,12 +49,10 @@ def read(path: Path) -> Counts:
             counts = read_matrix(target)
         except InputError as error:
             raise _of_archive(path, error) from error
-    left_out = (
-        f" Links and other things in it that are no files were left out: {n_left_out}."
-        if n_left_out
-        else ""
-    )
-    counts.notes.insert(0, f"The archive was unpacked.{left_out}")
+    note = "The archive was unpacked."
+    if n_left_out:
+        note += f" Links and other things in it that are no files were left out: {n_left_out}."
+    counts.notes.insert(0, note)
     return counts
 
 
@@ -70,9 +69,8 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     target = folder
     while target.is_dir() and len(inside := list(target.iterdir())) == 1:
         target = inside[0]
-    archives = [
-        quoted(item.name) for item in ([target] if target.is_file() else inside) if recognizes(item)
-    ]
+    inside = [target] if target.is_file() else inside
+    archives = [quoted(item.name) for item in inside if recognizes(item)]
     if len(archives) == len(inside):  # or an archive made to hold itself would never end
         raise InputError.of(
             what=f"The archive holds an archive: {', '.join(archives[:12])}.",
@@ -108,14 +106,7 @@ def _unpack(path: Path, folder: Path) -> int:
                 n_left_out += 1
             elif parts:
                 left -= _write(path, content, folder.joinpath(*parts), left)
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _BROKEN as error:
         raise _refused(path, error) from error
     return n_left_out
 

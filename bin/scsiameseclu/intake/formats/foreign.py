@@ -13,41 +13,35 @@ NAME = "another program's format"
 ASKED = "first"
 _R_REMEDY = "Load it in R and save the Seurat object or SingleCellExperiment: saveRDS(x, 'x.rds')."
 _R_STARTS = (
-    b"A\n2\n",
-    b"A\n3\n",
-    b"B\n\x02\0",
-    b"B\n\x03\0",
-    b"RDX2\n",
-    b"RDX3\n",
-    b"RDA2\n",
-    b"RDA3\n",
+    *(b"A\n2\n", b"A\n3\n", b"B\n\x02\0", b"B\n\x03\0"),
+    *(b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n"),
 )
-_UNPACK = "Unpack it and give the file or folder inside"
 _VCF = b"##fileformat=VCF"
-_PACKED = (
-    b"\x28\xb5\x2f\xfd",
-    b"\x04\x22\x4d\x18",
-    b"\x1f\x9d",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-    b"\x80",
+_PACKED = {
+    b"\x28\xb5\x2f\xfd": ("is packed with Zstandard", "zstd -d, unzstd"),
+    b"\x04\x22\x4d\x18": ("is packed with LZ4", "lz4 -d"),
+    b"\x1f\x9d": ("is packed with compress", "uncompress"),
+    b"7z\xbc\xaf\x27\x1c": ("is a 7-Zip archive", "7z x"),
+    b"Rar!\x1a\x07": ("is a RAR archive", "unrar x"),
+}
+"""What a packed file that begins so is, and what unpacks it."""
+_FEATHER = "is a Feather table", "Write it as text: pandas.read_feather(x).to_csv('x.csv.gz')."
+_PICKLE = (
+    "is a Python pickle, which can hold programs",
+    "Write the matrix in it as .h5ad with anndata.",
 )
+_READS = "holds reads, not counts", "Count them first (Cell Ranger, STARsolo, kb, alevin-fry)."
 _STARTS = {
-    b"\x28\xb5\x2f\xfd": ("is packed with Zstandard", f"{_UNPACK} (zstd -d, unzstd)."),
-    b"\x04\x22\x4d\x18": ("is packed with LZ4", f"{_UNPACK} (lz4 -d)."),
-    b"\x1f\x9d": ("is packed with compress", f"{_UNPACK} (uncompress)."),
-    b"7z\xbc\xaf\x27\x1c": ("is a 7-Zip archive", f"{_UNPACK} (7z x)."),
-    b"Rar!\x1a\x07": ("is a RAR archive", f"{_UNPACK} (unrar x)."),
+    **{
+        magic: (what, f"Unpack it and give the file or folder inside ({how}).")
+        for magic, (what, how) in _PACKED.items()
+    },
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
         "is a spreadsheet",
         "Save the sheet as CSV (UTF-8) and give that file.",
     ),
     b"PAR1": ("is a Parquet table", "Write it as text: pandas.read_parquet(x).to_csv('x.csv.gz')."),
-    b"ARROW1": (
-        "is a Feather table",
-        "Write it as text: pandas.read_feather(x).to_csv('x.csv.gz').",
-    ),
-    b"FEA1": ("is a Feather table", "Write it as text: pandas.read_feather(x).to_csv('x.csv.gz')."),
+    **dict.fromkeys((b"ARROW1", b"FEA1"), _FEATHER),
     b"\x93NUMPY": (
         "is NumPy's array, without names",
         "Write it as .h5ad: anndata.AnnData(numpy.load(x), obs, var).",
@@ -56,30 +50,8 @@ _STARTS = {
         "is of MATLAB",
         "Write it as Matrix Market with lists of barcodes and genes: scipy.io.mmwrite.",
     ),
-    b"\x80\x02": (
-        "is a Python pickle, which can hold programs",
-        "Write the matrix in it as .h5ad with anndata.",
-    ),
-    b"\x80\x03": (
-        "is a Python pickle, which can hold programs",
-        "Write the matrix in it as .h5ad with anndata.",
-    ),
-    b"\x80\x04": (
-        "is a Python pickle, which can hold programs",
-        "Write the matrix in it as .h5ad with anndata.",
-    ),
-    b"\x80\x05": (
-        "is a Python pickle, which can hold programs",
-        "Write the matrix in it as .h5ad with anndata.",
-    ),
-    b"BAM\1": (
-        "holds reads, not counts",
-        "Count them first (Cell Ranger, STARsolo, kb, alevin-fry).",
-    ),
-    b"CRAM": (
-        "holds reads, not counts",
-        "Count them first (Cell Ranger, STARsolo, kb, alevin-fry).",
-    ),
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), _PICKLE),
+    **dict.fromkeys((b"BAM\1", b"CRAM"), _READS),
     _VCF: ("holds variants, not counts", "Give the matrix of counts of genes."),
 }
 """What a file that begins so is, and what to do about it."""
@@ -91,23 +63,14 @@ _HDF5 = {
     ),
 }
 """The same of HDF5 with these names at its top."""
+_TILEDB = (
+    "is of TileDB-SOMA",
+    "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
+)
+_BPCELLS = "is of BPCells", "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad')."
 _FOLDERS = {
-    "__tiledb_group.tdb": (
-        "is of TileDB-SOMA",
-        "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
-    ),
-    "__tiledb": (
-        "is of TileDB-SOMA",
-        "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
-    ),
-    "index_data": (
-        "is of BPCells",
-        "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad').",
-    ),
-    "val_data": (
-        "is of BPCells",
-        "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad').",
-    ),
+    **dict.fromkeys(("__tiledb_group.tdb", "__tiledb"), _TILEDB),
+    **dict.fromkeys(("index_data", "val_data"), _BPCELLS),
 }
 """The same of a folder that holds this."""
 
@@ -136,9 +99,9 @@ def _remedy(path: Path) -> tuple[str, str] | None:
             "Give the folder, or quants_mat.gz beside it.",
         )
     if start.startswith(b"@") and b"\n+" in start:
-        return "The file holds reads, not counts.", _STARTS[b"BAM\1"][1]
+        return "The file holds reads, not counts.", _READS[1]
     known = next((known for magic, known in _STARTS.items() if start.startswith(magic)), None)
-    if known and b"\0" not in start and not start.startswith((_VCF, *_PACKED)):
+    if known and b"\0" not in start and not start.startswith((_VCF, b"\x80", *_PACKED)):
         known = None  # a table whose first gene is CRAMP1
     top = set(members(path))
     known = known or next((known for names, known in _HDF5.items() if top.issuperset(names)), None)

@@ -113,21 +113,14 @@ def _table(group: h5py.Group) -> pd.DataFrame:
 def _bare_frame(group: h5py.Group) -> pd.DataFrame:
     """Read a table without anndata's marks, as SeuratDisk writes it."""
     found = items(group)
-    index = next(
-        (
-            name
-            for name in (_decoded(group.attrs.get("_index")), "_index", "index")
-            if name in found
-        ),
-        None,
-    )
+    candidates = (_decoded(group.attrs.get("_index")), "_index", "index")
+    index = next((name for name in candidates if name in found), None)
     if index is None:
         raise damaged(Path(group.file.filename), f"{group.name} holds no names")
     names = strings(found.pop(index))
     columns = {name: _column(item) for name, item in found.items() if not name.startswith("__")}
-    return pd.DataFrame(
-        {name: values for name, values in columns.items() if len(values) == len(names)}, index=names
-    )
+    fitting = {name: values for name, values in columns.items() if len(values) == len(names)}
+    return pd.DataFrame(fitting, index=names)
 
 
 def _column(item: h5py.Group | h5py.Dataset) -> Any:

@@ -9,22 +9,13 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ..counts import Counts
-from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells
+from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells, words
 from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
 
 NAME = "HDF5 with X"
 ASKED = "general"
 ENDINGS = ("h5", "hdf5")
-_GENES = (
-    "gene_names",
-    "var_names",
-    "genes",
-    "gene_name",
-    "gene_symbols",
-    "features",
-    "gene_ids",
-    "gene",
-)
+_GENES = words("gene_names var_names genes gene_name gene_symbols features gene_ids gene")
 _CELL_KEYS, _GENE_KEYS = frozenset(map(key, CELL_COLUMNS)), frozenset(map(key, _GENES))
 
 
@@ -57,23 +48,18 @@ def read(path: Path) -> Counts:
     names = first_of(_GENES, genes) or []
     ids, symbols = ids_and_symbols(names, genes) if names else ([], [])
     barcodes = first_of(CELL_COLUMNS, cells) or []
-    columns = pd.DataFrame(
-        {name: values for name, values in cells.items() if key(name) not in _CELL_KEYS | _GENE_KEYS}
-    )
-    notes = [
-        f"X was taken as {'cells x genes' if upright else 'genes x cells'}: {n_cells} "
-        f"cells, {n_genes} genes."
-    ]
+    others = [name for name in cells if key(name) not in _CELL_KEYS | _GENE_KEYS]
+    columns = pd.DataFrame({name: cells[name] for name in others})
+    taken = "cells x genes" if upright else "genes x cells"
+    notes = [f"X was taken as {taken}: {n_cells} cells, {n_genes} genes."]
     return Counts(matrix, barcodes, ids, symbols, NAME, source="X", columns=columns, notes=notes)
 
 
 def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) -> bool:
     if n_rows == n_columns:
         return True
-    cells = [
-        len(values) for name, values in vectors.items() if name == "Y" or key(name) in _CELL_KEYS
-    ]
-    genes = [len(values) for name, values in vectors.items() if key(name) in _GENE_KEYS]
+    cells = [len(vectors[name]) for name in vectors if name == "Y" or key(name) in _CELL_KEYS]
+    genes = [len(vectors[name]) for name in vectors if key(name) in _GENE_KEYS]
     if cells or genes:
         return n_rows in cells or n_columns in genes
     rows = next((values for values in vectors.values() if len(values) == n_rows), [])

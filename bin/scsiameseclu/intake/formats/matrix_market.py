@@ -21,13 +21,12 @@ from scipy.io import mmread
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ...errors import InputError, quoted
-from ..counts import Counts, compact
+from ..counts import Counts, add, check_sum, compact, inconsistent, repeated, total
 from ..names import are_ids, ids_and_symbols
 from . import alevin, h5ad, loom, mudata, packed, tenx_hdf5, zarr_store
 from ._bytes import RATIO, damaged, head, lines, no_cells, open_bytes, packing
 from ._hdf5 import check_shape, is_hdf5, members
 from ._names import Names
-from ._sums import add, overflow, total
 
 NAME = "Matrix Market folder"
 ASKED = "general"
@@ -67,24 +66,19 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Counts:
     """Read a matrix, or the one matrix in a folder (or kb's three parts), with its names."""
+    from . import read_matrix
+
     (matrix, *parts), others = find_matrices(path) if path.is_dir() else ([path], 0)
-    counts = (
-        _read_with_names(matrix)
-        if _is_matrix_market(matrix) or _is_named(matrix)
-        else _read_other(matrix)
-    )
+    if _is_matrix_market(matrix) or _is_named(matrix):
+        counts = _read_with_names(matrix)
+    else:
+        counts = read_matrix(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
         counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
     if parts:
         _add_parts(counts, parts)
     return counts
-
-
-def _read_other(path: Path) -> Counts:
-    from . import read_matrix
-
-    return read_matrix(path)
 
 
 def _is_matrix_market(path: Path) -> bool:
@@ -105,7 +99,12 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
     found = found or [path for path in files if not _has_twin(path)]
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
     for prefer in (
-        *(_directly_in(folder), _is_called_matrix, _is_of_genes, _is_filtered(folder)),
+        *(
+            lambda path: path.parent == folder,
+            _is_called_matrix,
+            _is_of_genes,
+            _is_filtered(folder),
+        ),
         *(_is_kb_sum(kinds) for kinds in _SUMS),
         *(is_hdf5, _is_matrix_market),
     ):
@@ -122,14 +121,9 @@ def _matrices(folder: Path) -> Iterator[Path]:
         stores = [name for name in sorted(folders) if zarr_store.recognizes(Path(where, name))]
         yield from (Path(where, name) for name in stores)
         folders[:] = sorted(set(folders).difference(stores)) if depth < DEPTH else []
-        for name in sorted(files):
-            path = Path(where, name)
+        for path in (Path(where, name) for name in sorted(files) if not name.startswith("._")):
             # One that is damaged shall be reported as such.
-            if (
-                path.is_file()
-                and not name.startswith("._")
-                and (_is_named(path) or _is_some_matrix(path))
-            ):
+            if path.is_file() and (_is_named(path) or _is_some_matrix(path)):
                 yield path
 
 
@@ -183,10 +177,6 @@ def _refuse(error: OSError) -> None:
 def preference(path: Path, folder: Path) -> tuple[bool, ...]:
     """Return the sort key by which one of a sample's several outputs below `folder` is chosen."""
     return not _is_of_genes(path), not _is_filtered(folder)(path), not is_hdf5(path)
-
-
-def _directly_in(folder: Path) -> Callable[[Path], bool]:
-    return lambda path: path.parent == folder
 
 
 def _is_called_matrix(path: Path) -> bool:
@@ -363,10 +353,6 @@ def _ids_and_symbols(genes: Names) -> tuple[list[str], list[str]]:
     return ids_and_symbols(first, columns)
 
 
-def _columns(path: Path) -> list[list[str]]:
-    return Names.of(path).columns()
-
-
 def _words(name: str) -> list[str]:
     name = name.lower()
     for theirs, ours in _PARSE.items():
@@ -385,35 +371,27 @@ def _role(name: str) -> str | None:
 def _key(name: str) -> tuple[str, ...]:
     """Return a name without ending and role: the prefix that a matrix shares with its names."""
     words = [word for word in _words(name) if word != "names"]
-    roles = set.union(*_ROLES.values())
-    if name.removesuffix(".gz").endswith(".mtx"):
-        roles = _ROLES["matrix"]
-    last = next(
-        (place for place in reversed(range(len(words))) if words[place] in roles), len(words)
-    )
-    return tuple(words[:last] + words[last + 1 :])
+    is_matrix = name.removesuffix(".gz").endswith(".mtx")
+    roles = _ROLES["matrix"] if is_matrix else set.union(*_ROLES.values())
+    for place in reversed(range(len(words))):
+        if words[place] in roles:
+            return tuple(words[:place] + words[place + 1 :])
+    return tuple(words)
 
 
 def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, str]:
     """Find the list of barcodes or genes that belongs to a matrix, and the note on the choice."""
     folders = dict.fromkeys([matrix.parent, matrix.resolve().parent])
     files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    found = [
-        path
-        for path in files
-        if _role(path.name) == role and _is_list(path) and not _has_twin(path)
-    ]
+    lists = (path for path in files if _role(path.name) == role and _is_list(path))
+    found = [path for path in lists if not _has_twin(path)]
     same_prefix = [path for path in found if _key(path.name) == _key(matrix.name)]
     same_words = [path for path in found if set(_words(path.name)) == set(_words(matrix.name))]
     for chosen in (same_prefix, same_words, found):
         fitting = _as_long_as(chosen, shape)
         if len({path.name for path in fitting}) == 1:
-            note = (
-                ""
-                if chosen is same_prefix
-                else f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
-            )
-            return fitting[0], note
+            note = f"{role.capitalize()} were taken from {quoted(fitting[0].name)}."
+            return fitting[0], "" if chosen is same_prefix else note
         # genes.tsv and features.tsv: the newer.
         if len(fitting) > 1 and chosen is same_prefix and role == "genes":
             newer = [path for path in fitting if "features" in _words(path.name)]
@@ -424,11 +402,8 @@ def _companion(matrix: Path, role: str, shape: tuple[int, ...]) -> tuple[Path, s
 
 def _is_list(path: Path) -> bool:
     others = (".mtx", ".h5ad", ".h5mu", ".h5", ".loom", ".bam")
-    return not (
-        path.name.startswith("._")
-        or "names" in _words(path.name)
-        or _unpacked_name(path).endswith(others)
-    )
+    is_other = path.name.startswith("._") or _unpacked_name(path).endswith(others)
+    return not is_other and "names" not in _words(path.name)
 
 
 def _as_long_as(chosen: list[Path], shape: tuple[int, ...]) -> list[Path]:
@@ -443,23 +418,27 @@ def _as_long_as(chosen: list[Path], shape: tuple[int, ...]) -> list[Path]:
 def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     usual = "barcodes.tsv(.gz)" if role == "barcodes" else "features.tsv(.gz) or genes.tsv(.gz)"
     listing = ", ".join(quoted(path.name) for path in found[:_LISTING])
-    seen = f"several could be it: {listing}" if found else "there is none"
-    return InputError.of(
-        what=f"The list of {role} that belongs to {quoted(matrix.name)} cannot be "
-        f"identified ({seen}).",
-        where=matrix.parent,
-        remedy=f"Put {usual} beside the matrix, with the same prefix, and give the folder, "
+    seen = "there is none"
+    remedy = (
+        f"Put {usual} beside the matrix, with the same prefix, and give the folder, "
         "not the matrix alone."
-        if not found
-        else "Leave only the one in the folder that belongs to the matrix, or give it the same "
-        "prefix as the matrix.",
     )
+    if found:
+        seen = f"several could be it: {listing}"
+        remedy = (
+            "Leave only the one in the folder that belongs to the matrix, or give it the same "
+            "prefix as the matrix."
+        )
+    what = (
+        f"The list of {role} that belongs to {quoted(matrix.name)} cannot be identified ({seen})."
+    )
+    return InputError.of(what=what, where=matrix.parent, remedy=remedy)
 
 
 def genes(path: Path) -> list[list[str]]:
     """Return the columns of the list of genes of a matrix, without reading the matrix."""
-    shape = tuple(int(size) for size in _size_line(head(path).decode(errors="replace"))[:2])
-    return _columns(_companion(path, "genes", shape)[0])
+    shape = tuple(map(int, _size_line(head(path).decode(errors="replace"))[:2]))
+    return Names.of(_companion(path, "genes", shape)[0]).columns()
 
 
 # --- the matrix itself ---
@@ -531,23 +510,14 @@ def _check_header(path: Path) -> None:
     # A dense matrix writes every entry.
     stored = numbers[2] if len(numbers) == 3 else math.prod(numbers)
     if len(numbers) not in (2, 3) or stored > limit:
-        raise InputError.of(
-            what=f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold.",
-            where=path,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        )
+        what = f"The line of sizes is {quoted(' '.join(sizes))}, which the file cannot hold."
+        raise inconsistent(what, path)
     check_shape((numbers[0], numbers[1]), path)
 
 
 def _size_line(text: str) -> list[str]:
-    return next(
-        (
-            line.split()
-            for line in text.splitlines()[1:]
-            if line.strip() and not line.startswith("%")
-        ),
-        [],
-    )
+    lines = (line for line in text.splitlines()[1:] if line.strip() and not line.startswith("%"))
+    return next(lines, "").split()
 
 
 def sizes(path: Path) -> tuple[int, int, int]:
@@ -555,22 +525,14 @@ def sizes(path: Path) -> tuple[int, int, int]:
 
     Its name shows whether kb or alevin wrote it.
     """
-    n_rows, n_columns, n_stored = (
-        int(size) for size in _size_line(head(path).decode(errors="replace"))
-    )
+    n_rows, n_columns, n_stored = map(int, _size_line(head(path).decode(errors="replace")))
     cells_first = {"cells", "quants"} & set(_words(path.name))
     return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)
 
 
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
     """Convert, adding up duplicate entries, but never past the largest integer."""
-    stored, sum_of_all = matrix.nnz, total(matrix)
     converted = matrix.tocsr()
-    if converted.nnz < stored:
-        notes.append(
-            "Counts of a gene and barcode that were there before: "
-            f"{stored - converted.nnz}; they were added up."
-        )
-        if converted.data.dtype.kind in "iu" and total(converted) != sum_of_all:
-            raise overflow(path)
+    notes += repeated(matrix.nnz - converted.nnz)
+    check_sum(converted, total(matrix), path)
     return converted

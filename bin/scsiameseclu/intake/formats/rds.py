@@ -62,7 +62,6 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Counts:
     """Read the counts of genes, and those of proteins, hashtags and guides where there are some."""
-    # Here: only files of R need rdata.
     try:
         with open_bytes(path) as file:
             value = read_rds(file, limit=unpacked_limit(path.stat().st_size))
@@ -83,11 +82,9 @@ def read(path: Path) -> Counts:
 
 
 def _neither(name: str, path: Path) -> InputError:
-    remedy = (
-        "Update it in R: saveRDS(Seurat::UpdateSeuratObject(x), 'x.rds')."
-        if name == "seurat"
-        else "Save one Seurat object or one SingleCellExperiment with saveRDS."
-    )
+    remedy = "Save one Seurat object or one SingleCellExperiment with saveRDS."
+    if name == "seurat":
+        remedy = "Update it in R: saveRDS(Seurat::UpdateSeuratObject(x), 'x.rds')."
     return InputError.of(
         what=f"The R object is of the class {quoted(name)}, neither a Seurat object nor a "
         "SingleCellExperiment.",
@@ -101,36 +98,28 @@ def _seurat(slots: Mapping[str, RObject], path: Path) -> Counts:
     active = strings(slots.get("active.assay"))
     name = next((name for name in (*_GENES, *active) if name in assays), "")
     if not name:
-        raise _no_assay(list(assays), path)
+        there = ", ".join(map(quoted, assays)) or "there is none"
+        raise _no_assay(f"The Seurat object has no assay of genes: {there}.", path)
     main = _seurat_assay(assays[name], name, path)
     others = {
         other: _seurat_assay(assay, other, path)
         for other, assay in assays.items()
         if other != name and _feature_type(other)
     }
-    return _counts(
-        main, others, table(slots["meta.data"]), f"the counts of the assay {quoted(name)}", path
-    )
+    source = f"the counts of the assay {quoted(name)}"
+    return _counts(main, others, table(slots["meta.data"]), source, path)
 
 
-def _no_assay(names: list[str], path: Path) -> InputError:
-    return InputError.of(
-        what="The Seurat object has no assay of genes: "
-        f"{', '.join(map(quoted, names)) or 'there is none'}.",
-        where=path,
-        remedy="Keep the assay with raw counts, called RNA, in the object.",
-    )
+def _no_assay(what: str, path: Path) -> InputError:
+    remedy = "Keep the assay with raw counts, called RNA, in the object."
+    return InputError.of(what=what, where=path, remedy=remedy)
 
 
 def _seurat_assay(assay: RObject, name: str, path: Path) -> _Assay:
     slots = attributes(assay)
     if class_of(assay) == "SCTAssay":
-        raise InputError.of(
-            what=f"The assay {quoted(name)} holds counts that SCTransform corrected, and there is "
-            "no assay RNA.",
-            where=path,
-            remedy="Keep the assay with raw counts, called RNA, in the object.",
-        )
+        what = "holds counts that SCTransform corrected, and there is no assay RNA"
+        raise _no_assay(f"The assay {quoted(name)} {what}.", path)
     if "layers" in slots:
         matrix, features, cells = _layer(slots, name, path)
         about = "meta.data"
@@ -246,13 +235,14 @@ def _matrix(
 
 def _sparse(kind: str, parts: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> Any:
     """Return cells x features of R's features x cells: its columns are the rows."""
+    values, shape = parts["x"], shape[::-1]
     if kind == "csc":
-        return sparse.csr_matrix((parts["x"], parts["i"], parts["p"]), shape=shape[::-1])
+        return sparse.csr_matrix((values, parts["i"], parts["p"]), shape=shape)
     if kind == "csr":
-        matrix = sparse.csc_matrix((parts["x"], parts["j"], parts["p"]), shape=shape[::-1])
+        matrix = sparse.csc_matrix((values, parts["j"], parts["p"]), shape=shape)
         matrix.check_format(full_check=True)  # converting it trusts its indices
         return matrix
-    return sparse.coo_matrix((parts["x"], (parts["j"], parts["i"])), shape=shape[::-1])
+    return sparse.coo_matrix((values, (parts["j"], parts["i"])), shape=shape)
 
 
 def _feature_type(name: str) -> str:

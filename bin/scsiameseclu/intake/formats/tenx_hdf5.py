@@ -10,11 +10,10 @@ import pandas as pd
 from scipy import sparse
 
 from ...errors import InputError, quoted
-from ..counts import Counts
+from ..counts import Counts, add_up_genes, inconsistent
 from ..names import fill_missing
 from ._bytes import no_cells
 from ._hdf5 import compressed, items, members, opened, strings
-from ._probes import add_up_genes
 
 NAME = "10x HDF5"
 _MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
@@ -32,11 +31,8 @@ def recognizes(path: Path) -> bool:
 def read(path: Path) -> Counts:
     """Read all genomes; of the features keep those of type Gene Expression."""
     with opened(path) as file:
-        groups = [
-            item
-            for item in items(file).values()
-            if isinstance(item, h5py.Group) and "barcodes" in item
-        ]
+        found = (item for item in items(file).values() if isinstance(item, h5py.Group))
+        groups = [group for group in found if "barcodes" in group]
         for group in groups:
             _check_complete(group, path)
         if "features" in groups[0]:
@@ -45,7 +41,7 @@ def read(path: Path) -> Counts:
         parts = [_read_genome(group, path) for group in groups]
     counts = parts[0] if len(parts) == 1 else _side_by_side(parts)
     if len(parts) > 1:
-        names = ", ".join(group.rpartition("/")[2] for group in (part.source for part in parts))
+        names = ", ".join(part.source.rpartition("/")[2] for part in parts)
         counts.notes.append(
             f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side."
         )
@@ -80,23 +76,16 @@ def _check_complete(group: h5py.Group, path: Path) -> None:
 def _matrix(group: h5py.Group, path: Path, n_genes: int, n_barcodes: int) -> sparse.csr_matrix:
     shape = [int(size) for size in group["shape"][:]]
     if shape != [n_genes, n_barcodes]:
-        raise InputError.of(
-            what=f"The matrix is of shape {shape}, but there are {n_genes} genes and "
-            f"{n_barcodes} barcodes.",
-            where=path,
-            remedy="The file is damaged: copy or download it again and compare checksums.",
-        )
+        named = f"{n_genes} genes and {n_barcodes} barcodes"
+        raise inconsistent(f"The matrix is of shape {shape}, but there are {named}.", path)
     # Genes x barcodes, column by column, is barcodes x genes, row by row.
     return compressed(group, (n_barcodes, n_genes))
 
 
 def _read_version_3(group: h5py.Group, path: Path) -> Counts:
     features = group["features"]
-    ids, symbols, barcodes = (
-        strings(features["id"]),
-        strings(features["name"]),
-        strings(group["barcodes"]),
-    )
+    ids, symbols = strings(features["id"]), strings(features["name"])
+    barcodes = strings(group["barcodes"])
     matrix = _matrix(group, path, len(ids), len(barcodes))
     counts = Counts(matrix, barcodes, ids, symbols, f"{NAME} v3", source=group.name)
     _add_up_probes(counts, features)
@@ -121,14 +110,8 @@ def _add_up_probes(counts: Counts, features: h5py.Group) -> None:
 def _read_genome(group: h5py.Group, path: Path) -> Counts:
     ids, barcodes = strings(group["genes"]), strings(group["barcodes"])
     symbols = strings(group["gene_names"]) if "gene_names" in group else list(ids)
-    return Counts(
-        _matrix(group, path, len(ids), len(barcodes)),
-        barcodes,
-        ids,
-        symbols,
-        f"{NAME} v2",
-        source=group.name,
-    )
+    matrix = _matrix(group, path, len(ids), len(barcodes))
+    return Counts(matrix, barcodes, ids, symbols, f"{NAME} v2", source=group.name)
 
 
 def _side_by_side(parts: list[Counts]) -> Counts:

@@ -49,17 +49,13 @@ class _Table:
     @property
     def above(self) -> list[str]:
         """Names of the columns of counts."""
-        return (
-            [self.layout.name(column) for column in self.columns.counts]
-            if self.layout.header
-            else []
-        )
+        counts = self.columns.counts if self.layout.header else []
+        return [self.layout.name(column) for column in counts]
 
     def is_numeric(self, column: int) -> bool:
         """Return whether names are numbers, by the first rows."""
-        return all(
-            is_number(row[column]) for row in self.layout.sample if len(row) == self.layout.n_fields
-        )
+        rows = (row for row in self.layout.sample if len(row) == self.layout.n_fields)
+        return all(is_number(row[column]) for row in rows)
 
 
 def recognizes(path: Path) -> bool:
@@ -126,15 +122,12 @@ def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
     names = [layout.name(column) for column in columns.counts]
     if not names:
         shown = listed([layout.name(column) for column in (*columns.names, *columns.beside)])
-        raise no_table(
-            path,
-            f"none of its columns is one of counts: there is no number, or they are names: {shown}",
-        )
+        why = "none of its columns is one of counts: there is no number, or they are names"
+        raise no_table(path, f"{why}: {shown}")
     found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
     if found:
-        raise no_table(
-            path, f"column {quoted(found[0])} is of one sample's expression, not of cells"
-        )
+        why = f"column {quoted(found[0])} is of one sample's expression, not of cells"
+        raise no_table(path, why)
 
 
 def _read_rows(
@@ -161,10 +154,8 @@ def _orientation(table: _Table) -> tuple[bool, str]:
         if side:
             return side == "cells", f"by the word {quoted(name)} above them"
     n_rows, n_columns = table.matrix.shape
-    return (
-        n_rows <= n_columns,
-        "by the shape alone: please check; names of genes and barcodes would show it",
-    )
+    why = "by the shape alone: please check; names of genes and barcodes would show it"
+    return n_rows <= n_columns, why
 
 
 def _leave_out_rows(table: _Table, *, upright: bool) -> tuple[_Table, list[str]]:
@@ -237,9 +228,9 @@ def _columns_of_genes(table: _Table) -> tuple[int | None, int | None]:
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> InputError:
+    where = f"{error.reason} at byte {error.start}"
     return InputError.of(
-        what=f"The file is neither a known format nor UTF-8 text ({error.reason} at "
-        f"byte {error.start}).",
+        what=f"The file is neither a known format nor UTF-8 text ({where}).",
         where=path,
         remedy="If it is a table, save it as CSV in UTF-8; else give one of the "
         "formats in docs/inputs.md.",

@@ -18,27 +18,13 @@ import numpy as np
 
 from ...errors import InputError, quoted
 from ..counts import BLOCK, Counts
-from ..names import GENE_EXPRESSION
+from ..names import GENE_EXPRESSION, words
 from ._bytes import damaged, unpacked_limit
 
 NAME = "zarr"
 ENDINGS = ("zarr",)
 MARKS = (".zgroup", "zarr.json", ".zmetadata")
-_LEFT_OUT = frozenset(
-    (
-        "uns",
-        "obsm",
-        "obsp",
-        "varm",
-        "varp",
-        "images",
-        "labels",
-        "points",
-        "shapes",
-        "obsmap",
-        "varmap",
-    )
-)
+_LEFT_OUT = words("uns obsm obsp varm varp images labels points shapes obsmap varmap")
 _XENIUM = "cell_features"
 _COMPLETE = ("data", "indices", "indptr")
 
@@ -193,10 +179,8 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
     matrix = sparse.csr_matrix(tuple(parts), shape=shape).tocsc()
     group = file.create_group("matrix")
     group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
-    group["shape"], group["barcodes"] = (
-        list(shape),
-        list(map(_xenium_cell, np.asarray(features["cell_id"][...]))),
-    )
+    group["shape"] = list(shape)
+    group["barcodes"] = list(map(_xenium_cell, np.asarray(features["cell_id"][...])))
     names = said["feature_keys"]
     group["features/name"], group["features/id"] = names, said.get("feature_ids", names)
     group["features/feature_type"] = [
@@ -207,10 +191,6 @@ def _copy_xenium(path: Path, features: Any, file: h5py.File) -> None:
 
 def _xenium_cell(identifier: np.ndarray) -> str:
     """Return a cell's name as Xenium writes it: hexadecimal digits as a to p, and a number."""
-    prefix, suffix = (
-        np.atleast_1d(identifier).tolist() if np.ndim(identifier) else (int(identifier), 1)
-    )
-    return (
-        f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
-        + f"-{suffix}"
-    )
+    prefix, suffix = identifier.tolist() if np.ndim(identifier) else (int(identifier), 1)
+    letters = f"{prefix:08x}".translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
+    return f"{letters}-{suffix}"
