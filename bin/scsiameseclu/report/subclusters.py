@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .content import Section, first_rows, gene_list, table_section, text
+from .content import Section, gene_list, table_section, text
 from .inputs import Group, Run
 
 _MOST_ROWS, _TOP = 100, 20
@@ -15,14 +15,12 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the table of subclusters; none where none were asked for."""
     asked = [group for group in run.finished if group.division]
     rows = {name: row for group in asked for name, row in _rows(group).items()}
-    if asked:
-        drawn, shown = first_rows(rows, _MOST_ROWS)
-        notes = [
-            f" {group.label}: {text(note, length=200)}"
-            for group in asked
-            for note in group.division["notes"]
-        ]
-        yield table_section("subclusters", drawn, shown=shown, notes="".join(notes))
+    notes = [
+        f" {group.label}: {text(note, length=200)}"
+        for group in asked
+        for note in group.division["notes"]
+    ]
+    yield from table_section("subclusters", rows, most=_MOST_ROWS, notes="".join(notes))
 
 
 def _rows(group: Group) -> dict[str, dict[Any, Any]]:
