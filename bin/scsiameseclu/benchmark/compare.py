@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -15,8 +14,8 @@ from ..intake.labels import read_labels
 from ..steps import Step
 from .baselines import BASELINES
 from .datasets import Dataset, content_digest
-from .methods import COMPARED, SCANPY, Method
-from .run import comparison_jobs, measure
+from .methods import COMPARED, SCANPY
+from .run import jobs_of, measure
 
 
 def compare_methods(
@@ -62,9 +61,8 @@ def compare_methods(
     )
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = comparison_jobs(
-            [dataset], [seed], methods=(*COMPARED, SCANPY, *_further(methods or ()))
-        )
+        further = [of for of in BASELINES if {of.name, "all"} & set(methods or ())]
+        jobs = jobs_of([dataset], (*COMPARED, SCANPY, *further), [seed])
         failed = measure(jobs, table, scratch=Path(scratch), threads=threads)
     if failed:
         raise InputError.of(
@@ -86,14 +84,6 @@ def _gold(labels: list[Path], adata: ad.AnnData) -> pd.Series[str]:
             "without --benchmark.",
         )
     return gold
-
-
-def _further(names: Sequence[str]) -> tuple[Method, ...]:
-    return (
-        BASELINES
-        if "all" in names
-        else tuple(method for method in BASELINES if method.name in names)
-    )
 
 
 STEP = Step(compare_methods, isolate=True)

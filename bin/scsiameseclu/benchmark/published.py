@@ -22,6 +22,7 @@ from .datasets import Dataset, read_dataset
 from .methods import OURS
 from .page import write_page
 from .process import ProcessError, Record, records
+from .results import cost
 from .run import Job, run_fits
 from .sections import MINE, THEIRS
 from .tables import with_rows
@@ -107,12 +108,8 @@ def theirs(
         n_clusters=dataset.n_types,
     )
     options = {"code": code, "name": name, "data": data}
-    return _row(
-        dataset,
-        THEIRS,
-        threads,
-        records("train_published", options, scratch=scratch, threads=threads),
-    )
+    reported = records("train_published", options, scratch=scratch, threads=threads)
+    return _row(dataset, THEIRS, threads, reported)
 
 
 def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]) -> dict[str, Any]:
@@ -124,13 +121,8 @@ def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]
             where=dataset.name,
             remedy="mend that and repeat the command",
         ) from error
-    cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
-    return {
-        "dataset": dataset.name,
-        "cells": dataset.n_cells,
-        "method": method,
-        "threads": threads,
-    } | cost
+    about = {"dataset": dataset.name, "cells": dataset.n_cells}
+    return about | {"method": method, "threads": threads} | cost(found)
 
 
 if __name__ == "__main__":

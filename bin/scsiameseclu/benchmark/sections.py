@@ -44,26 +44,20 @@ def published(table: pd.DataFrame) -> str:
         },
         dtype=object,
     )
-    return markdown(shown.set_axis(table["dataset"]), first="data set")
+    return markdown(shown, first="data set", names=table["dataset"])
 
 
 def markers(table: pd.DataFrame) -> str:
     """Return the seconds of the marker tests, and how far Seurat's table and ours are apart."""
     first = table.iloc[0]
-    times = pd.DataFrame(
-        {
-            "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
-            "as a multiple of ours": (table["seconds"] / first["seconds"])
-            .map("{:.1f}".format)
-            .to_numpy(),
-        },
-        index=table["method"],
-    )
+    seconds = table["seconds"]
+    times = pd.DataFrame({"seconds": seconds.map("{:.2f}".format)}, dtype=object)
+    times["as a multiple of ours"] = (seconds / seconds.iloc[0]).map("{:.1f}".format)
     about = (
         f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} "
         "genes; one thread each."
     )
-    text = f"{about}\n\n{markdown(times, first='method')}"
+    text = f"{about}\n\n{markdown(times, first='method', names=table['method'])}"
     compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
     return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
 
@@ -96,7 +90,7 @@ def batch(table: pd.DataFrame) -> str:
         dtype=object,
     )
     names = table["samples"].astype(str) + " samples, " + table["groups"]
-    return markdown(shown.set_axis(names), first="sheet")
+    return markdown(shown, first="sheet", names=names)
 
 
 def steps(table: pd.DataFrame) -> str:
@@ -107,23 +101,19 @@ def steps(table: pd.DataFrame) -> str:
     shown = {}
     for value in ("seconds", "cpu_seconds", "peak_mb"):
         by_size = table.pivot_table(value, index="step", columns=["cells", "samples"]).loc[order]
-        shown[value] = (
-            by_size.map("{:,.0f}".format).replace("nan", "–").set_axis(list(names), axis=1)
-        )
+        by_size = by_size.map("{:,.0f}".format).replace("nan", "–")
+        shown[value] = by_size.set_axis(list(names), axis=1)
     matrix = groups["values"].to_numpy() * 8 / 2**20
     shown["peak_mb"].loc["the counts in memory"] = [f"{size:,.0f}" for size in matrix]
-    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = [
-        f"{2560 + 1.6 * size:,.0f}" for size in matrix
-    ]
+    asked = [f"{2560 + 1.6 * size:,.0f}" for size in matrix]
+    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = asked
+    titles = {
+        "cpu_seconds": "Seconds of a processor, of all tasks together:",
+        "seconds": "Seconds by the clock, of all tasks together:",
+        "peak_mb": "Peak memory of the largest task, MB:",
+    }
     return "\n\n".join(
-        [
-            "Seconds of a processor, of all tasks together:",
-            markdown(shown["cpu_seconds"], first="step"),
-            "Seconds by the clock, of all tasks together:",
-            markdown(shown["seconds"], first="step"),
-            "Peak memory of the largest task, MB:",
-            markdown(shown["peak_mb"], first="step"),
-        ]
+        f"{title}\n\n{markdown(shown[value], first='step')}" for value, title in titles.items()
     )
 
 
@@ -147,9 +137,8 @@ def network(table: pd.DataFrame) -> str:
             f"scSiameseClu − {name}": with_interval(above) if name == other else ""
             for name in (CONSENSUS.name, "pca")
         }
-        means[title]["the same, shaped no default"] = with_interval(
-            above[~is_development(above.index)]
-        )
+        other_sets = above[~is_development(above.index)]
+        means[title]["the same, shaped no default"] = with_interval(other_sets)
         sets[f"{title} − {other}"] = above.map("{:+.1f}".format)
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
     order = [OURS.name, CONSENSUS.name, "pca", *(name for name in map(str, rows) if " " in name)]
@@ -181,7 +170,7 @@ def batch_correction(table: pd.DataFrame) -> str:
         },
         dtype=object,
     )
-    return markdown(shown.set_axis(table["dataset"]), first="data set")
+    return markdown(shown, first="data set", names=table["dataset"])
 
 
 def batch_time(table: pd.DataFrame) -> str:
@@ -198,7 +187,7 @@ def batch_time(table: pd.DataFrame) -> str:
         dtype=object,
     )
     names = table["cells"].map("{:,} cells, ".format) + table["correction"]
-    return markdown(shown.set_axis(names), first="clustering")
+    return markdown(shown, first="clustering", names=names)
 
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import cell_scores, marker_dots, modalities, opinions, subclusters
+from . import cell_scores, marker_dots, modalities, opinions
 from .clustering import MAX_HEATMAPS
 from .content import (
     Column,
@@ -25,6 +25,7 @@ from .inputs import Group, Run, of_cluster
 _MANY_ROWS = 300
 """Tables with more rows do without bars and with shorter lists, or the report would be too large to
 mail."""
+_MOST_PARTS, _GENES_OF_PART = 100, 20
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""
@@ -38,7 +39,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
-        yield from subclusters.sections(run)
+        yield from _subclusters(run)
         yield from cell_scores.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
@@ -95,6 +96,22 @@ def _markers(run: Run) -> Iterator[Section]:
         for cluster, genes in group.markers.groupby("cluster", sort=False)
     }
     yield from table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
+
+
+def _subclusters(run: Run) -> Iterator[Section]:
+    """Return a row of each subcluster, and of each cluster that is left whole."""
+    rows: dict[str, dict[Any, Any]] = {}
+    notes = ""
+    for group in run.finished:
+        if group.division:
+            for row in group.subclusters.to_dict("records"):
+                own = of_cluster(group.submarkers, row["cluster_sub"])
+                genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
+                listed = gene_list(genes[:_GENES_OF_PART])
+                rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
+            for note in group.division["notes"]:
+                notes += f" {group.label}: {text(note, length=200)}"
+    yield from table_section("subclusters", rows, most=_MOST_PARTS, notes=notes)
 
 
 def _scores(scored: list[Group]) -> Iterator[Section]:

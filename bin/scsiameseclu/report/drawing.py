@@ -26,6 +26,12 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "scsiameseclu",
 }
+UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What is kept out of a file, so that the same figure is the same bytes."""
 LEGEND_ROWS = 20
 """Entries of a legend in a column."""
 _ON_DATA: dict[str, Any] = {
@@ -72,9 +78,9 @@ def draw_umap(
 def short(name: object, length: int = 28) -> str:
     """Return a name on one line, cut to `length`, without what the font cannot draw."""
     line = " ".join(
-        "".join(character if character.isprintable() else " " for character in str(name)).split()
+        "".join(letter if letter.isprintable() else " " for letter in str(name)).split()
     )
-    drawn = "".join(character if ord(character) < 0x2190 else "□" for character in line)
+    drawn = "".join(letter if ord(letter) < 0x2190 else "□" for letter in line)
     return drawn if len(drawn) <= length else f"{drawn[: length - 1]}…"
 
 

@@ -22,8 +22,8 @@ from ..contracts import (
 )
 from ..files import read_json, read_table
 from .content import text, unique_texts
-from .failures import Failure, read_failures
 from .palette import cell_type_colors, cluster_colors
+from .verdict import Failure, read_failures
 
 Record = Mapping[str, Any]
 

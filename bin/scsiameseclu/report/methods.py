@@ -9,23 +9,15 @@ from typing import Any
 import pandas as pd
 
 from ..annotation.agreement import UNKNOWN
+from ..contracts import G2M_PHASE, S_PHASE, STRESS
 from ..errors import quoted
 from ..quality.thresholds import BOUNDS, side
-from . import score_methods
+from .cell_scores import set_names
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
 from .inputs import Group, Run
 
-_TOOLS = (
-    "pipeline",
-    "nextflow",
-    "scanpy",
-    "scrublet",
-    "torch",
-    "multiqc",
-    "scikit-learn",
-    "pydeseq2",
-)
+_TOOLS = "pipeline nextflow scanpy scrublet torch multiqc scikit-learn pydeseq2"
 _FORMATS = {
     "seurat": "as Seurat objects (Hao et al., 2024)",
     "sce": "as SingleCellExperiments (Amezquita et al., Nat Methods 17, 137, 2020)",
@@ -39,10 +31,9 @@ _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 def sections(run: Run) -> Iterator[Section]:
     """Return the methods text; none if no group has clusters."""
     if run.finished:
-        known = _facts(run) | _comparisons(run) | score_methods.facts(run)
         facts = {
             name: value if isinstance(value, Html) else text(value, length=1500)
-            for name, value in known.items()
+            for name, value in _facts(run).items()
         }
         parts = {
             slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
@@ -62,10 +53,15 @@ def _facts(run: Run) -> dict[str, object]:
         **_cells(run),
         **_clusters(run),
         **_benchmark(run),
+        **_divisions(run),
+        **_ambient(run),
+        **_scores(run),
+        **_reference(run),
+        **_conditions(run),
         **{
             name: "a default number of" if value is None else value for name, value in given.items()
         },
-        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
+        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS.split()},
     }
 
 
@@ -120,22 +116,17 @@ def _benchmark(run: Run) -> dict[str, object]:
         if chosen
         else "",
         "formats": " and ".join(_exported(run)),
-        **_divisions(run),
-        **_ambient(run),
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
 
-def _comparisons(run: Run) -> dict[str, object]:
-    """Return the values of what was compared with a reference and between conditions."""
-    references = _joined(
-        group.annotation for group in run.finished if "reference_type" in group.annotation
+def _reference(run: Run) -> dict[str, object]:
+    """Return the values of the comparison with a labelled reference."""
+    table = _joined(run, "annotation", having="reference_type")
+    named, judged = (
+        table[column].dropna() if column in table else pd.Series(dtype=str)
+        for column in ("reference_type", "reference_agrees")
     )
-    genes = [group.differential for group in run.finished if len(group.differential)]
-    design = next((group.design for group in run.finished if group.design), {})
-    shares = _joined(group.composition for group in run.finished)
-    judged = references.get("reference_agrees", pd.Series(dtype=str)).dropna()
-    named = references.get("reference_type", pd.Series(dtype=str)).dropna()
     agreed = (
         f"; markers and reference agree on {sum(judged == 'yes')} of the "
         f"{len(judged)} that both name"
@@ -143,23 +134,28 @@ def _comparisons(run: Run) -> dict[str, object]:
     return {
         "reference_label": quoted(run.parameters.get("reference_label")),
         "named": (named != UNKNOWN).sum(),
-        "of_clusters": _number_of(len(references), "cluster"),
+        "of_clusters": _number_of(len(table), "cluster"),
         "agreed": agreed if len(judged) else "",
+    }
+
+
+def _conditions(run: Run) -> dict[str, object]:
+    """Return the values of the comparison between conditions."""
+    genes = [group.differential for group in run.finished if len(group.differential)]
+    shares = _joined(run, "composition")
+    design = next((group.design for group in run.finished if group.design), {})
+    condition, formula = design.get("condition"), design.get("formula") or ""
+    by_hashtag = "hashtag" in formula.removeprefix("~ ").split(" + ")
+    found = sum((of["p_value_adjusted"] < LARGEST_P).sum() for of in genes)
+    tested = sum(_n_different(of, "cluster", "condition") for of in genes)
+    return {
         "condition": "hashtags"
-        if design.get("condition") == "hashtag"
-        else f"column {quoted(design.get('condition'))} of the samplesheet",
-        "replicates": "sample and hashtag"
-        if "hashtag" in (design.get("formula") or "").removeprefix("~ ").split(" + ")
-        else "sample",
-        "model": Html(f" with the model {text(quoted(design['formula']))}")
-        if design.get("formula")
-        else "",
-        "tested": _number_of(
-            sum(len(of[["cluster", "condition"]].drop_duplicates()) for of in genes), "comparison"
-        ),
-        "found": _number_of(
-            sum(int((of["p_value_adjusted"] < LARGEST_P).sum()) for of in genes), "gene"
-        ),
+        if condition == "hashtag"
+        else f"column {quoted(condition)} of the samplesheet",
+        "replicates": "sample and hashtag" if by_hashtag else "sample",
+        "model": Html(f" with the model {text(quoted(formula))}") if formula else "",
+        "tested": _number_of(tested, "comparison"),
+        "found": _number_of(found, "gene"),
         "largest_p": LARGEST_P,
         "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
         "differ": (shares["p_val_adj"] < LARGEST_P).sum() if len(shares) else 0,
@@ -167,31 +163,24 @@ def _comparisons(run: Run) -> dict[str, object]:
     }
 
 
-def _opinions(run: Run, source: str) -> int:
-    """Return how many clusters have a second opinion from a source."""
-    return sum(
-        int((group.opinions["source"] == source).sum())
-        for group in run.finished
-        if len(group.opinions)
-    )
+def _n_different(table: pd.DataFrame, *columns: str) -> int:
+    return len(table[list(columns)].drop_duplicates()) if len(table) else 0
 
 
-def _divisions(run: Run) -> dict[str, str]:
+def _divisions(run: Run) -> dict[str, object]:
     """Return how many clusters were chosen and divided, and into how many parts."""
-    rows = _joined(group.subclusters.assign(group=group.id) for group in run.finished)
-    if rows.empty:
-        return {"divided": "", "asked_clusters": "", "parts": ""}
-    parts = rows[rows["note"].isna()]
+    rows = _joined(run, "subclusters")
+    parts = rows[rows["note"].isna()] if len(rows) else rows
     return {
-        "divided": str(len(parts[["group", "cluster"]].drop_duplicates())),
-        "asked_clusters": _number_of(len(rows[["group", "cluster"]].drop_duplicates()), "cluster"),
+        "divided": _n_different(parts, "group", "cluster"),
+        "asked_clusters": _number_of(_n_different(rows, "group", "cluster"), "cluster"),
         "parts": _number_of(len(parts), "part"),
     }
 
 
-def _ambient(run: Run) -> dict[str, str]:
+def _ambient(run: Run) -> dict[str, object]:
     """Return in how many samples the ambient share was estimated, and from where to where."""
-    ambient = _joined(group.ambient for group in run.finished)
+    ambient = _joined(run, "ambient")
     shares = list(ambient["contamination"].dropna()) if len(ambient) else []
     corrected = run.parameters.get("ambient") == "correct"
     found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
@@ -205,9 +194,21 @@ def _ambient(run: Run) -> dict[str, str]:
     }
 
 
+def _scores(run: Run) -> dict[str, object]:
+    """Return how many genes scored cells, those of the cell cycle by the first group with any."""
+    found: dict[str, list[int]] = next(
+        (of for group in run.finished if (of := group.scoring.get("n_genes"))), {}
+    )
+    names = {"n_s": S_PHASE, "n_g2m": G2M_PHASE, "n_stress": STRESS}
+    return {
+        **{key: found.get(name, [0])[0] for key, name in names.items()},
+        "n_sets": _number_of(len(set_names(run.finished)), "gene set"),
+    }
+
+
 def _sentences(run: Run) -> dict[str, str]:
     """Return slot of the template -> the sentence for it, none where there is nothing to say."""
-    there = _there_of_samples(run) | _there_of_groups(run) | score_methods.sentences(run)
+    there = _there_of_samples(run) | _there_of_groups(run)
     return _chosen(run) | {slot: slot if is_there else "" for slot, is_there in there.items()}
 
 
@@ -249,12 +250,16 @@ def _there_of_samples(run: Run) -> dict[str, bool]:
 
 def _there_of_groups(run: Run) -> dict[str, bool]:
     """Return slot -> whether a group gives cause for its sentence."""
-    shares = _joined(group.composition for group in run.finished)
-    ambient = _joined(group.ambient for group in run.finished)
+    shares, ambient = _joined(run, "composition"), _joined(run, "ambient")
+    opinions, scores = _joined(run, "opinions"), _joined(run, "cell_scores")
+    sources = set(opinions["source"]) if len(opinions) else set()
     return {
         "reference": any("reference_type" in group.annotation for group in run.finished),
-        "singler": _opinions(run, "SingleR") > 0,
-        "celltypist": _opinions(run, "CellTypist") > 0,
+        "singler": "SingleR" in sources,
+        "celltypist": "CellTypist" in sources,
+        "phases": "share_S" in scores,
+        "dissociation": "mean_dissociation" in scores,
+        "gene_sets": bool(set_names(run.finished)),
         "subclusters": any(len(group.subclusters) for group in run.finished),
         "differential": any(group.design for group in run.finished),
         "untested": any(group.design.get("notes") for group in run.finished),
@@ -265,8 +270,11 @@ def _there_of_groups(run: Run) -> dict[str, bool]:
     }
 
 
-def _joined(tables: Iterator[pd.DataFrame]) -> pd.DataFrame:
-    known = [table for table in tables if len(table)]
+def _joined(run: Run, name: str, having: str | None = None) -> pd.DataFrame:
+    """Return a table of all groups that have it, or this column of it, with the group's id."""
+    tables = [(group.id, getattr(group, name)) for group in run.finished]
+    known = [table.assign(group=of) for of, table in tables if len(table)]
+    known = [table for table in known if having is None or having in table]
     return pd.concat(known) if known else pd.DataFrame()
 
 
@@ -302,8 +310,7 @@ def _exported(run: Run) -> list[str]:
 def _filters(run: Run) -> str:
     phrases = []
     for rule, bound in BOUNDS.items():
-        known = {quality.get("thresholds", {}).get(rule) for quality in run.qualities} - {None}
-        if known:
+        if known := {of.get("thresholds", {}).get(rule) for of in run.qualities} - {None}:
             more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
             phrases.append(f"at {side(rule)} {min(known):,g} {bound.unit}{more}")
     return ", ".join(phrases) or "any counts"
@@ -319,9 +326,7 @@ def _version(run: Run, name: str) -> str:
         for of in run.versions.values()
         for tool, version in (of or {}).items()
     }
-    own = (
-        next((version for tool, version in known.items() if "siamese" in tool), "")
-        if name == "pipeline"
-        else ""
-    )
-    return own or known.get(name, known.get(f"scsiameseclu/{name}", ""))
+    if name == "pipeline":
+        own = [version for tool, version in known.items() if "siamese" in tool]
+        return own[0] if own else ""
+    return known.get(name, known.get(f"scsiameseclu/{name}", ""))

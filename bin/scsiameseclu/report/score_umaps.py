@@ -8,8 +8,7 @@ from ..contracts import DISSOCIATION, PHASE
 from .cell_scores import drawn_cells, set_names
 from .content import Clouds, Html, pairs, thin, unique_texts
 from .inputs import Group, Run
-from .palette import UNKNOWN
-from .score_figures import PHASES
+from .palette import PHASES, UNKNOWN
 from .umaps import edges_of, ranges
 
 _PHASE = "Phase"
@@ -23,12 +22,7 @@ _MOST_VIEWS = 75
 def views(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
     """Return for each group colouring -> clouds; empty where nothing was scored.
 
-    Parameters
-    ----------
-    run
-        The run.
-    few
-        Whether it has few groups: of many, few colourings are drawn.
+    Of many groups, not `few`, few colourings are drawn.
     """
     asked = [group for group in run.finished if group.scoring]
     sets = unique_texts(set_names(asked), length=30)
@@ -39,10 +33,8 @@ def views(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
     names = list(dict.fromkeys(name for group in cells for name in columns[group]))[:most]
     if not names:
         return {}
-    each = max(
-        min(_MOST_POINTS // len(names), run.max_points // 5) // len(cells),
-        _FEWEST_POINTS,
-    )
+    of_all = min(_MOST_POINTS // len(names), run.max_points // 5)
+    each = max(of_all // len(cells), _FEWEST_POINTS)
     thinned = {
         group: found.iloc[thin(len(found), min(1.0, each / len(found)))]
         for group, found in cells.items()
@@ -93,7 +85,7 @@ def _genes(cells: dict[Group, pd.DataFrame], own: dict[Group, str]) -> dict[Grou
     edges = edges_of([found[group][column] for group, column in own.items()]) or []
     clouds: dict[Group, Clouds] = {}
     for group, column in own.items():
-        rest = cells[group][~(cells[group][column] > 0)]
+        rest = cells[group].drop(found[group].index)
         none: Clouds = {"No counts": (UNKNOWN, pairs(rest, "umap_1", "umap_2"))}
         clouds[group] = (none if len(rest) else {}) | ranges(found[group], column, edges)
     return clouds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -27,20 +27,23 @@ _LOOK = {
     "Coarse cluster": "what the clusters become where the tree is cut nearer to its root.",
     "Fine cluster": "what they become where it is cut nearer to its leaves.",
     "Confidence": "doubt about a cell's cluster belongs at the borders between clusters.",
-    CELL_METRICS[
-        "total_counts"
-    ]: "should vary within clusters rather than between them, or depth may have made them.",
-    CELL_METRICS[
-        "n_genes_by_counts"
-    ]: "a cluster of few genes may be debris, one of many may be doublets.",
-    CELL_METRICS[
-        "pct_counts_mt"
-    ]: "an island of high share often is dying cells rather than a cell type.",
-    CELL_METRICS[
-        "doublet_score"
-    ]: "doublets left over gather between the clusters of the types that they are made of.",
+    "Counts per cell": "should vary within clusters rather than between them, or depth may have "
+    "made them.",
+    "Genes detected per cell": "a cluster of few genes may be debris, one of many may be doublets.",
+    "Mitochondrial counts (%)": "an island of high share often is dying cells rather than a cell "
+    "type.",
+    "Doublet score": "doublets left over gather between the clusters of the types that they are "
+    "made of.",
 }
 """What colours the cells, in the order of the switch, and what to look for."""
+_COLUMNS = {
+    "cluster": "Cluster",
+    "cell_type": "Cell type",
+    "sample": "Sample",
+    "condition": "Condition",
+    "cluster_coarse": "Coarse cluster",
+    "cluster_fine": "Fine cluster",
+}
 
 
 def sections(
@@ -67,26 +70,29 @@ def sections(
     }
     more = list(dict.fromkeys(name for of in (further or {}).values() for name in of))
     for group, found in (further or {}).items():
-        clouds[group] = {**clouds[group], **found}
+        clouds[group] |= found
     if len(cells) <= MAX_PLOTS:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
-            yield _section(number, title, views, told, look=list(views) if number == 1 else [])
+            yield _section(number, title, views, told, look=views if number == 1 else ())
         return
     for name in [*_LOOK, *more]:
         datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
-        if datasets and not name.endswith(" cluster"):
+        if datasets and name in more:
+            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, told)
+        elif datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
-            if name in more:
-                place = f"scores_{more.index(name)}"
-                yield _section(place, f"UMAP: {name}", datasets, told, look=[])
-                continue
             yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, told, look=[name])
 
 
 def _section(
-    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Sequence[str]
+    number: object,
+    title: str,
+    datasets: Mapping[str, Clouds],
+    told: str,
+    *,
+    look: Iterable[str] = (),
 ) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
@@ -110,30 +116,21 @@ def _named(run: Run, group: Group, cells: pd.DataFrame) -> dict[str, Clouds]:
     colors = {"cluster": run.cluster_colors[group.id], "cell_type": run.type_colors}
     colors["sample"] = in_order(sorted(group.samples, key=natural))
     views: dict[str, Clouds] = {}
-    for column in ("cluster", "cell_type", "sample", "condition", "cluster_coarse", "cluster_fine"):
-        names = sorted(cells[column].dropna().unique(), key=natural) if column in cells else []
-        same = column in ("cluster_coarse", "cluster_fine") and len(names) == len(views["Cluster"])
-        if len(names) > (column in ("sample", "condition")) and not same:
-            title = {"cluster_coarse": "Coarse cluster", "cluster_fine": "Fine cluster"}.get(column)
-            views[title or column.replace("_", " ").capitalize()] = _clouds(
-                cells,
-                column,
-                colors.get(column) or in_order(names),
-                "Cluster " if "cluster" in column else "",
-            )
-    return views
-
-
-def _clouds(cells: pd.DataFrame, column: str, colors: Mapping[str, str], prefix: str) -> Clouds:
-    """Return a cloud per value of a column."""
-    shown = unique_texts(sorted(cells[column].dropna().unique(), key=natural))
-    return {
-        prefix + label: (
-            colors.get(name, UNKNOWN),
-            pairs(cells[cells[column] == name], "umap_1", "umap_2"),
+    for column, title in _COLUMNS.items():
+        shown = unique_texts(
+            sorted(cells[column].dropna().unique(), key=natural) if column in cells else []
         )
-        for name, label in shown.items()
-    }
+        same = title.endswith(" cluster") and len(shown) == len(views["Cluster"])
+        if len(shown) > (column in ("sample", "condition")) and not same:
+            known = colors.get(column) or in_order(shown)
+            views[title] = {
+                ("Cluster " if "cluster" in column else "") + label: (
+                    known.get(name, UNKNOWN),
+                    pairs(cells[cells[column] == name], "umap_1", "umap_2"),
+                )
+                for name, label in shown.items()
+            }
+    return views
 
 
 def _graded(cells: pd.DataFrame, edges: Mapping[str, Sequence[float] | None]) -> dict[str, Clouds]:
