@@ -62,17 +62,8 @@ BINS = 10
 PCA = "pca"
 """Name, in the table, of the principal components beside the embeddings."""
 MEASURES = (
-    "ari",
-    "right",
-    "confidence",
-    "calibration_error",
-    "sure",
-    "sure_right",
-    "placed_ari",
-    "purity",
-    "silhouette",
-    "accuracy",
-    "macro_f1",
+    *("ari", "right", "confidence", "calibration_error", "sure", "sure_right", "placed_ari"),
+    *("purity", "silhouette", "accuracy", "macro_f1"),
 )
 COLUMNS = (*ABOUT, *MEASURES, "n_clusters", "trained", "error", *PROVENANCE)
 
@@ -110,10 +101,8 @@ def benchmark_network(
     output.mkdir(parents=True, exist_ok=True)
     table = output / NETWORK
     with tempfile.TemporaryDirectory() as folder:
-        sets = labelled_datasets(
-            data, scratch=Path(folder), only=only or (), leave_out=leave_out or ()
-        )
-        for dataset in sets:
+        chosen = {"only": only or (), "leave_out": leave_out or ()}
+        for dataset in labelled_datasets(data, scratch=Path(folder), **chosen):
             for seed in range(seeds):
                 _add(dataset, seed, table)
     tidy(table, COLUMNS)
@@ -123,12 +112,8 @@ def benchmark_network(
 def _add(dataset: Dataset, seed: int, table: Path) -> None:
     """Add the rows of one data set and seed, unless they are there."""
     code = Reached(measures)
-    about = dataset.about() | {
-        "k_mode": "auto",
-        "seed": seed,
-        "code": code.digest,
-        "versions": code.versions,
-    }
+    about = dataset.about() | {"k_mode": "auto", "seed": seed}
+    about |= {"code": code.digest, "versions": code.versions}
     rows = {method: about | {"method": method} for method in (OURS.name, CONSENSUS.name, PCA)}
     if {identity(row) for row in rows.values()} <= identities(read_results(table, COLUMNS)):
         return

@@ -38,7 +38,8 @@ def write_page(output: Path) -> None:
     timed = found[found["method"].isin({method.name for method in (*COMPARED, SCANPY)})]
     blocks = comparison_blocks(results, found) if len(results) else {}
     blocks |= beside_blocks(beside := beside_results(found), found)
-    if len(ablations := ablation_results(found)):
+    variants = [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)]
+    if len(ablations := complete(found, variants)):
         blocks["ablation"] = ablation_table(ablations)
     if (found["method"] == SKETCHED.name).any():
         blocks["sketch"] = sketch_table(found)
@@ -213,13 +214,8 @@ def cost_table(found: pd.DataFrame) -> str:
     return _by_set(mine, pd.DataFrame(columns).replace("nan", "–"))
 
 
-def ablation_results(found: pd.DataFrame) -> pd.DataFrame:
-    """Return results of data sets and seeds that all ablations have, at the true k."""
-    return complete(found, [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)])
-
-
 def ablation_table(results: pd.DataFrame) -> str:
-    """Return the table of the ablations, with what it is over."""
+    """Return the table of the ablations at the true k, with what it is over."""
     ari = per_set(results)
     shaped = is_development(ari.index)
     trained = (results["trained"].astype(str) == "True").groupby(results["method"]).mean() * 100

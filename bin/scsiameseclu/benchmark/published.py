@@ -59,21 +59,17 @@ def benchmark_published(
     """
     for part_of_it in (*MODULES, f"model_pretrain/{name}_pretrain.pkl"):
         if not (code / part_of_it).is_file():
-            raise InputError.of(
-                what=f"the published code has no {part_of_it} here",
-                where=code,
-                remedy="give a checkout of its repository, and the name of a data "
-                "set with weights there",
+            what = f"the published code has no {part_of_it} here"
+            remedy = (
+                "give a checkout of its repository, and the name of a data set with weights there"
             )
+            raise InputError.of(what=what, where=code, remedy=remedy)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         dataset = read_dataset(data, scratch=scratch)
         if dataset is None:
-            raise InputError.of(
-                what="no cell has a label",
-                where=data,
-                remedy="give a labelled data set: the number of types is taken",
-            )
+            remedy = "give a labelled data set: the number of types is taken"
+            raise InputError.of(what="no cell has a label", where=data, remedy=remedy)
         rows = [
             ours(dataset, scratch, threads),
             theirs(dataset, scratch, threads, code=code.resolve(), name=name),
@@ -116,11 +112,8 @@ def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]
     try:
         found = next(reported)
     except ProcessError as error:
-        raise InputError.of(
-            what=f"{method} failed on it: {error}",
-            where=dataset.name,
-            remedy="mend that and repeat the command",
-        ) from error
+        what, remedy = f"{method} failed on it: {error}", "mend that and repeat the command"
+        raise InputError.of(what=what, where=dataset.name, remedy=remedy) from error
     about = {"dataset": dataset.name, "cells": dataset.n_cells}
     return about | {"method": method, "threads": threads} | cost(found)
 

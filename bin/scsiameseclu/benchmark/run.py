@@ -157,11 +157,8 @@ def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     known = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
     for name in names or ():
         if name not in known:
-            raise InputError.of(
-                what=f"there is no method {quoted(name)}",
-                where="--methods",
-                remedy=f"choose from {', '.join(known)}",
-            )
+            what, remedy = f"there is no method {quoted(name)}", f"choose from {', '.join(known)}"
+            raise InputError.of(what=what, where="--methods", remedy=remedy)
     return tuple(method for name, method in known.items() if not names or name in names)
 
 

@@ -7,19 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from . import cell_scores, marker_dots, modalities, opinions
+from . import cell_scores, content, marker_dots, modalities, opinions
 from .clustering import MAX_HEATMAPS
-from .content import (
-    Column,
-    Section,
-    columns_of,
-    gene_list,
-    heatmap,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
+from .content import Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
 
 _MANY_ROWS = 300
@@ -46,11 +36,10 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _contingencies([group for group in run.finished if len(group.contingency)])
 
 
-def _shorter(run: Run, name: str) -> dict[str, Column]:
-    """Return the columns of a table with a row per cluster."""
+def _shorter(run: Run, name: str) -> dict[str, content.Column]:
     return {
         key: of
-        for key, of in columns_of(name).items()
+        for key, of in content.columns_of(name).items()
         if key not in _LONG or run.n_clusters <= _MANY_ROWS
     }
 
@@ -88,7 +77,7 @@ def _markers(run: Run) -> Iterator[Section]:
         group.row(cluster): {
             **genes.iloc[0].rename({"pct.1": "pct_1", "pct.2": "pct_2"}).to_dict(),
             "cell_type": group.cell_types.get(str(cluster)),
-            "genes": gene_list(genes["gene"].head(top_n)),
+            "genes": content.gene_list(genes["gene"].head(top_n)),
             "count": len(genes),
         }
         for group in run.finished
@@ -107,7 +96,7 @@ def _subclusters(run: Run) -> Iterator[Section]:
             for row in group.subclusters.to_dict("records"):
                 own = of_cluster(group.submarkers, row["cluster_sub"])
                 genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
-                listed = gene_list(genes[:_GENES_OF_PART])
+                listed = content.gene_list(genes[:_GENES_OF_PART])
                 rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
             for note in group.division["notes"]:
                 notes += f" {group.label}: {text(note, length=200)}"
@@ -142,7 +131,7 @@ def _contingencies(labelled: list[Group]) -> Iterator[Section]:
         shares = 100.0 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
         shares.index = pd.Index(list(unique_texts(counts.index).values()))
         shares.columns = pd.Index([f"Cluster {text(cluster)}" for cluster in counts.columns])
-        body = heatmap(
+        body = content.heatmap(
             shares.round(1), labels=("Cluster", "Label", "% of the label"), decimals=0, highest=100
         )
         yield section(

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
-from . import marker_dots
-from .content import (
-    Column,
-    Html,
-    Section,
-    columns_of,
-    folded,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
+from . import content, marker_dots
+from .content import Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
 
 _MOST_ROWS, _MOST_SETS, _MOST_NAMES, _MOST_DOTS = 300, 20, 10, 12
@@ -36,8 +24,8 @@ def sections(run: Run) -> Iterator[Section]:
     }
     notes = [f" {group.label}: {note}" for group in asked for note in _notes(group)]
     shown = unique_texts(titles, length=30)
-    columns = columns_of("cell_scores") | {
-        key: Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
+    columns = content.columns_of("cell_scores") | {
+        key: content.Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
         for name, key in titles.items()
     }
     told = "".join(notes)
@@ -63,7 +51,6 @@ def _row(group: Group, cluster: str, titles: dict[str, str]) -> dict[Any, Any]:
 
 
 def _notes(group: Group) -> Iterator[str]:
-    """Yield what there is to say of a group, as harmless HTML."""
     account = group.scoring
     yield from (text(note, length=300) for note in account.get("notes", []))
     if left_out := [
@@ -105,12 +92,5 @@ def _dots(asked: list[Group], notes: str) -> Iterator[Section]:
     left = len(chosen) - _MOST_DOTS
     shown = f" Shown are {_MOST_DOTS} of {len(chosen)} groups." if left > 0 else ""
     if chosen and (parts or notes):
-        body = folded(parts or {"None of the genes is in the data": ""})
-        yield section("gene_dots", body, shown=shown, notes=Html(notes))
-
-
-def drawn_cells(group: Group) -> pd.DataFrame:
-    """Return the cells that are drawn by their scores and genes, with their coordinates."""
-    if group.drawn.empty or group.umap.empty:
-        return pd.DataFrame()
-    return group.drawn.merge(group.umap, on="barcode", validate="one_to_one")
+        body = content.folded(parts or {"None of the genes is in the data": ""})
+        yield section("gene_dots", body, shown=shown, notes=content.Html(notes))

@@ -9,19 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import cluster_tree, score_umaps, umaps
-from .content import (
-    Curve,
-    Section,
-    bars,
-    heatmap,
-    lines,
-    section,
-    table_section,
-    text,
-    thin,
-    unique_texts,
-)
+from . import cluster_tree, content, umaps
+from .content import Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, counts, of_cluster
 
 TERMS = {
@@ -58,8 +47,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _training(
             {group.label: group.history for group in run.finished if len(group.history) > 1}
         )
-        few = len(run.finished) <= umaps.MAX_PLOTS
-        yield from umaps.sections(run, score_umaps.views(run, few=few))
+        yield from umaps.sections(run)
         yield from _sizes(run)
         yield from _comparison(run)
 
@@ -98,11 +86,15 @@ def _training(trained: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
     total = sum(len(curve) for some in curves.values() for curve in some.values())
     drawn = min(1.0, _MAX_LOSSES / total)
     drawn_curves = {
-        name: {label: [of[row] for row in thin(len(of), drawn)] for label, of in some.items()}
+        name: {
+            label: [of[row] for row in content.thin(len(of), drawn)] for label, of in some.items()
+        }
         for name, some in curves.items()
     }
     every = "" if drawn == 1 else f" Every {1 / drawn:.0f}th step is drawn."
-    yield section("training", lines(drawn_curves, x_label="Step", y_label="Loss"), every=every)
+    yield section(
+        "training", content.lines(drawn_curves, x_label="Step", y_label="Loss"), every=every
+    )
     rows = {
         f"{label}, {name}" if name else label: _convergence_row(part["total"].to_numpy(float))
         for label, history in trained.items()
@@ -125,7 +117,7 @@ def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {PHASES.get(str(phase), text(phase)): part for phase, part in parts}
 
 
-def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Curve]]:
+def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, content.Curve]]:
     """Return loss -> history -> curve, the total of each phase by itself."""
     total, *terms = TERMS
     parts = [
@@ -134,15 +126,14 @@ def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Cu
         for name, part in _phases(history).items()
     ]
     parts += [(TERMS[term], *of, term) for term in terms for of in histories.items()]
-    curves: dict[str, dict[str, Curve]] = {}
+    curves: dict[str, dict[str, content.Curve]] = {}
     for name, label, part, term in parts:
         if curve := _loss_curve(part, term):
             curves.setdefault(name, {})[label] = curve
     return curves
 
 
-def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
-    """Return (step, loss) where the term is known."""
+def _loss_curve(history: pd.DataFrame, term: str) -> content.Curve:
     if term not in history:
         return []
     steps = history.get("step", pd.Series(range(1, len(history) + 1), index=history.index))
@@ -164,10 +155,12 @@ def _sizes(run: Run) -> Iterator[Section]:
             titles[key] = f"Cluster {text(name)}"
             size = {key: len(of_cluster(group.clusters, name))}
             sizes.setdefault(group.label, {})[group.titled(name)] = size
-    yield section("cluster_sizes", bars(sizes, colors, label="Cells", names=titles, shares=False))
+    yield section(
+        "cluster_sizes", content.bars(sizes, colors, label="Cells", names=titles, shares=False)
+    )
     types = unique_texts(sorted(run.type_colors))
     colors = {types[name]: run.type_colors[name] for name in types} | colors
-    body = bars(_composition(run, types), colors, label="Cells", names=titles)
+    body = content.bars(_composition(run, types), colors, label="Cells", names=titles)
     yield section("composition", body)
 
 
@@ -205,7 +198,7 @@ def _comparison(run: Run) -> Iterator[Section]:
         ).T
         compared = {"": beside.rename(columns=lambda name: f"{first} / {name}")}
     for number, (label, values) in enumerate(compared.items(), start=1):
-        body = heatmap(values, labels=("Method", "Method" if label else "Group", "ARI"))
+        body = content.heatmap(values, labels=("Method", "Method" if label else "Group", "ARI"))
         yield section("comparison", body, number=number, of=label if len(compared) > 1 else "")
 
 

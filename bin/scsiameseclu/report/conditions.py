@@ -10,18 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..annotation.shares import cells_by_type
-from .content import (
-    Clouds,
-    Section,
-    boxes,
-    gene_list,
-    pairs,
-    points,
-    section,
-    table_section,
-    text,
-    thin,
-)
+from . import content
+from .content import Section, section, table_section, text
 from .inputs import Group, Run
 from .palette import FAIL, SAFEST, UNKNOWN
 
@@ -107,14 +97,13 @@ def _differential_row(comparison: _Comparison) -> dict[str, Any]:
     return {
         "cell_type": comparison.cell_type,
         "baseline": comparison.baseline,
-        "up": gene_list(differ.loc[up, "gene"].head(_SHOWN)),
-        "down": gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
+        "up": content.gene_list(differ.loc[up, "gene"].head(_SHOWN)),
+        "down": content.gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
         "count": len(differ),
     }
 
 
 def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
-    """Yield the volcano plots of the comparisons that found most genes."""
     ordered = sorted(made, key=lambda comparison: -len(comparison.different))
     shown = ordered[:_MAX_COMPARISONS]
     if not shown:
@@ -123,24 +112,24 @@ def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
     told = f" Shown are the {len(shown)} of {len(made)} comparisons that found most."
     only = told if len(made) > len(shown) else ""
     datasets = {comparison.title: _clouds(comparison, drawn) for comparison in shown}
-    body = points(datasets, x_label="log2 fold change", y_label="-log10 p-value")
+    body = content.points(datasets, x_label="log2 fold change", y_label="-log10 p-value")
     yield section("volcano", body, largest_p=LARGEST_P, named=_NAMED_GENES, only=only)
 
 
-def _clouds(comparison: _Comparison, drawn: float) -> Clouds:
+def _clouds(comparison: _Comparison, drawn: float) -> content.Clouds:
     genes = comparison.genes[comparison.genes["p_value"].notna()]
     genes = genes.assign(surety=-np.log10(genes["p_value"].astype(float).clip(lower=_SMALLEST_P)))
     differ = genes.loc[comparison.different.index.intersection(genes.index)]
     others = genes.drop(differ.index).sort_values("log2_fold_change", kind="stable")
     up = differ["log2_fold_change"] > 0
-    parts = [("Other genes", UNKNOWN, others.iloc[thin(len(others), drawn)])]
+    parts = [("Other genes", UNKNOWN, others.iloc[content.thin(len(others), drawn)])]
     for name, color, chosen in (("Higher", FAIL, differ[up]), ("Lower", SAFEST[0], differ[~up])):
         parts.append((f"{name} ({len(chosen):,})", color, chosen.iloc[_NAMED_GENES:]))
     for place, gene in enumerate(differ["gene"].head(_NAMED_GENES)):
         color = FAIL if up.iloc[place] else SAFEST[0]
         parts.append((text(gene, length=30), color, differ.iloc[[place]]))
     return {
-        name: (color, pairs(some, "log2_fold_change", "surety"))
+        name: (color, content.pairs(some, "log2_fold_change", "surety"))
         for name, color, some in parts
         if len(some)
     }
@@ -176,7 +165,7 @@ def _composition(run: Run) -> Iterator[Section]:
     extras = {sample.id: sample.extra for sample in run.samples}
     datasets = {group.label: found for group in tested if (found := _boxes(group, extras))}
     if datasets:
-        yield section("composition_shares", boxes(datasets, label="% of the sample"))
+        yield section("composition_shares", content.boxes(datasets, label="% of the sample"))
 
 
 def _boxes(group: Group, extras: dict[str, Any]) -> dict[str, list[float]]:

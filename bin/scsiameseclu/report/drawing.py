@@ -58,14 +58,8 @@ def draw_umap(
     places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
     order = np.random.default_rng(0).permutation(len(values))
     known = np.array([colors.get(name, UNKNOWN) for name in values])
-    axes.scatter(
-        places[order, 0],
-        places[order, 1],
-        s=dot_size(len(values)),
-        c=known[order],
-        linewidths=0,
-        rasterized=True,
-    )
+    x, y = places[order].T
+    axes.scatter(x, y, s=dot_size(len(values)), c=known[order], linewidths=0, rasterized=True)
     for name in names if on_data else ():
         x, y = np.median(places[values == name], axis=0)
         axes.text(x, y, short(name, 12), **_ON_DATA)
@@ -102,8 +96,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str, rows:
 
 def without_ticks(axes: Axes) -> None:
     """Name the axes of a UMAP, whose numbers mean nothing."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.set_xlabel("UMAP 1", loc="left")
     axes.set_ylabel("UMAP 2", loc="bottom")
     axes.set_aspect("equal", adjustable="datalim")

@@ -177,8 +177,7 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
             some["mean"], some["dispersion"], s=4, c=color, linewidths=0, rasterized=True,
             label=f"{name} ({len(some):,})",
         )  # fmt: skip
-    axes.set_xlabel("Mean expression")
-    axes.set_ylabel("Normalized dispersion")
+    axes.set(xlabel="Mean expression", ylabel="Normalized dispersion")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
     return figure
 
@@ -192,9 +191,8 @@ def _sizes_figure(found: Pages) -> Figure:
     bars = axes.barh(range(len(names)), found.clusters, color=colors)
     axes.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
     axes.set_yticks(range(len(names)), [f"{name}  {short(found.types[name])}" for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.margins(x=0.12)
-    axes.set_xlabel("Cells")
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="Cells")
     return figure
 
 
@@ -216,17 +214,9 @@ def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     )  # fmt: skip
     axes.set_xticks(range(len(genes)), [short(gene, 18) for gene in genes], rotation=90)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
-    axes.set_xlim(-0.7, len(genes) - 0.3)
-    axes.set_ylim(len(names) - 0.3, -0.7)
-    axes.set_ylabel("Cluster")
-    figure.colorbar(
-        dots,
-        ax=axes,
-        label="Mean expression,\nrelative to the highest",
-        fraction=0.05,
-        pad=0.02,
-        aspect=12,
-    )
+    axes.set(xlim=(-0.7, len(genes) - 0.3), ylim=(len(names) - 0.3, -0.7), ylabel="Cluster")
+    label = "Mean expression,\nrelative to the highest"
+    figure.colorbar(dots, ax=axes, label=label, fraction=0.05, pad=0.02, aspect=12)
     handles = [
         axes.scatter([], [], s=60 * share, c="#666666", label=f"{share:.0%}")
         for share in (0.25, 0.5, 1.0)
@@ -247,8 +237,7 @@ def _training_figure(history: pd.DataFrame) -> Figure | None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         axes.plot(*zip(*curve, strict=True), color=cluster_color(0), linewidth=1)
-        axes.set_title(name)
-        axes.set_xlabel("Step")
+        axes.set(title=name, xlabel="Step")
     for axes in panels[len(curves) :]:
         axes.remove()
     return figure
@@ -280,18 +269,11 @@ def _tree_figure(
             [1.02, 1.02], [first - 0.35, last + 0.35],
             color=colors.get(name, UNKNOWN), linewidth=5, solid_capstyle="butt",
         )  # fmt: skip
-        axes.text(
-            1.05,
-            (first + last) / 2,
-            f"{name}  {short(types.get(name, ''))}  ({words})",
-            va="center",
-            fontsize=7,
-        )
-    axes.set_xlim(0, 1.04)
-    axes.set_ylim(n_rows - 0.4, -3)
-    axes.set_yticks([])
+        told = f"{name}  {short(types.get(name, ''))}  ({words})"
+        axes.text(1.05, (first + last) / 2, told, va="center", fontsize=7)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("Share of clusterings in which cells meet")
+    words = "Share of clusterings in which cells meet"
+    axes.set(xlim=(0, 1.04), ylim=(n_rows - 0.4, -3), yticks=[], xlabel=words)
     return figure
 
 

@@ -25,6 +25,9 @@ _FORMATS = {
     "cellxgene": "by the schema of CZ CELLxGENE (CZI Cell Science Program et al., Nucleic Acids "
     "Res 53, D886-D900, 2025)",
 }
+_BOTH_KEPT = (
+    ", and counts without it were kept beside those as they came, from which all results are"
+)
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 
 
@@ -47,7 +50,6 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _facts(run: Run) -> dict[str, object]:
-    """Return the values of the template's placeholders."""
     given = {name: run.parameters.get(name) for name in _PARAMETERS}
     return {
         **_cells(run),
@@ -66,7 +68,6 @@ def _facts(run: Run) -> dict[str, object]:
 
 
 def _cells(run: Run) -> dict[str, object]:
-    """Return the values of samples, barcodes and cells."""
     qualities, asked = run.qualities, [sample.settings for sample in run.samples]
     forced = ["force_cells" in (settings.get("overrides") or {}) for settings in asked]
     return {
@@ -88,27 +89,24 @@ def _count(records: Iterable[Mapping[str, Any]], key: str) -> int:
 
 
 def _clusters(run: Run) -> dict[str, object]:
-    """Return the values of groups and their clusters."""
     groups, summaries = run.finished, [group.summary for group in run.finished]
     found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in groups]
     cuts = [summary.get("cuts", {}).get("cluster") for summary in summaries]
     cut = next((value for value in cuts if value is not None), None)
     many = len(found) > 10
+    placed = [group.summary["placement"] for group in groups if group.placed]
     return {
         "groups": _number_of(len(groups), "group"),
         "n_clusters": f"{min(found)} to {max(found)}" if many else ", ".join(map(str, found)),
         "cut": "" if cut is None else f"{cut:.2f}",
-        "asked": sum(
-            summary.get("n_clusters_requested", "auto") != "auto" for summary in summaries
-        ),
+        "asked": sum(of.get("n_clusters_requested", "auto") != "auto" for of in summaries),
         "by_consensus": sum(summary.get("method") == "consensus" for summary in summaries),
         "corrected": _number_of(sum(_corrected(run)), "group"),
-        "unlike": f"{sum(_unlike_known(run)):,}",
+        "unlike": f"{sum(of['n_unlike_known'] for of in placed):,}",
     }
 
 
 def _benchmark(run: Run) -> dict[str, object]:
-    """Return the values of the benchmark."""
     chosen = run.parameters.get("benchmark_methods")
     return {
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
@@ -121,33 +119,25 @@ def _benchmark(run: Run) -> dict[str, object]:
 
 
 def _reference(run: Run) -> dict[str, object]:
-    """Return the values of the comparison with a labelled reference."""
-    table = _joined(run, "annotation", having="reference_type")
-    named, judged = (
-        table[column].dropna() if column in table else pd.Series(dtype=str)
-        for column in ("reference_type", "reference_agrees")
-    )
-    agreed = (
-        f"; markers and reference agree on {sum(judged == 'yes')} of the "
-        f"{len(judged)} that both name"
-    )
+    tables = [of for group in run.finished if "reference_type" in (of := group.annotation)]
+    judged = _values(run, "annotation", "reference_agrees")
+    agreed = f"; markers and reference agree on {sum(judged == 'yes')} of the {len(judged)} that"
     return {
         "reference_label": quoted(run.parameters.get("reference_label")),
-        "named": (named != UNKNOWN).sum(),
-        "of_clusters": _number_of(len(table), "cluster"),
-        "agreed": agreed if len(judged) else "",
+        "named": (_values(run, "annotation", "reference_type") != UNKNOWN).sum(),
+        "of_clusters": _number_of(sum(map(len, tables)), "cluster"),
+        "agreed": f"{agreed} both name" if len(judged) else "",
     }
 
 
 def _conditions(run: Run) -> dict[str, object]:
-    """Return the values of the comparison between conditions."""
     genes = [group.differential for group in run.finished if len(group.differential)]
-    shares = _joined(run, "composition")
+    shares = _values(run, "composition", "p_val_adj")
     design = next((group.design for group in run.finished if group.design), {})
     condition, formula = design.get("condition"), design.get("formula") or ""
     by_hashtag = "hashtag" in formula.removeprefix("~ ").split(" + ")
     found = sum((of["p_value_adjusted"] < LARGEST_P).sum() for of in genes)
-    tested = sum(_n_different(of, "cluster", "condition") for of in genes)
+    tested = sum(of.groupby(["cluster", "condition"]).ngroups for of in genes)
     return {
         "condition": "hashtags"
         if condition == "hashtag"
@@ -158,39 +148,31 @@ def _conditions(run: Run) -> dict[str, object]:
         "found": _number_of(found, "gene"),
         "largest_p": LARGEST_P,
         "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
-        "differ": (shares["p_val_adj"] < LARGEST_P).sum() if len(shares) else 0,
-        "of_shares": _number_of(shares["p_val_adj"].count() if len(shares) else 0, "share"),
+        "differ": (shares < LARGEST_P).sum(),
+        "of_shares": _number_of(len(shares), "share"),
     }
-
-
-def _n_different(table: pd.DataFrame, *columns: str) -> int:
-    return len(table[list(columns)].drop_duplicates()) if len(table) else 0
 
 
 def _divisions(run: Run) -> dict[str, object]:
     """Return how many clusters were chosen and divided, and into how many parts."""
-    rows = _joined(run, "subclusters")
-    parts = rows[rows["note"].isna()] if len(rows) else rows
+    rows = [group.subclusters for group in run.finished if len(group.subclusters)]
+    parts = [of[of["note"].isna()] for of in rows]
     return {
-        "divided": _n_different(parts, "group", "cluster"),
-        "asked_clusters": _number_of(_n_different(rows, "group", "cluster"), "cluster"),
-        "parts": _number_of(len(parts), "part"),
+        "divided": sum(of["cluster"].nunique() for of in parts),
+        "asked_clusters": _number_of(sum(of["cluster"].nunique() for of in rows), "cluster"),
+        "parts": _number_of(sum(map(len, parts)), "part"),
     }
 
 
 def _ambient(run: Run) -> dict[str, object]:
     """Return in how many samples the ambient share was estimated, and from where to where."""
-    ambient = _joined(run, "ambient")
-    shares = list(ambient["contamination"].dropna()) if len(ambient) else []
-    corrected = run.parameters.get("ambient") == "correct"
+    shares = list(_values(run, "ambient", "contamination"))
     found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
+    corrected = run.parameters.get("ambient") == "correct"
     return {
         "leaky": _number_of(len(shares), "sample"),
         "ambient_shares": f"{shares[0]:.1%}" if len(shares) == 1 else found,
-        "ambient_corrected": ", and counts without it were kept beside those as they came, from "
-        "which all results are"
-        if corrected
-        else "",
+        "ambient_corrected": _BOTH_KEPT if corrected else "",
     }
 
 
@@ -217,19 +199,15 @@ def _chosen(run: Run) -> dict[str, str]:
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
     consensus = [group.summary.get("method") == "consensus" for group in run.finished]
     placed, corrected = run.finished[0].placed, _corrected(run)
+    kept = run.parameters.get("doublet_action") == "annotate"
+    labels = "consensus" if all(consensus) else "both" if any(consensus) else "network"
     return {
-        "labels": "labels_consensus"
-        if all(consensus)
-        else "labels_both"
-        if any(consensus)
-        else "labels_network",
+        "labels": f"labels_{labels}",
         "cuts": "cut_asked" if all(asked) else "cut_both" if any(asked) else "cut_auto",
         "batches": "batches_corrected" if any(corrected) else "batches_left" if corrected else "",
         "rare": "rare_placed" if placed else "rare",
         "types": "types_placed" if placed else "types",
-        "doublets": "doublets_kept"
-        if run.parameters.get("doublet_action") == "annotate"
-        else "doublets_removed",
+        "doublets": "doublets_kept" if kept else "doublets_removed",
     }
 
 
@@ -250,32 +228,29 @@ def _there_of_samples(run: Run) -> dict[str, bool]:
 
 def _there_of_groups(run: Run) -> dict[str, bool]:
     """Return slot -> whether a group gives cause for its sentence."""
-    shares, ambient = _joined(run, "composition"), _joined(run, "ambient")
-    opinions, scores = _joined(run, "opinions"), _joined(run, "cell_scores")
-    sources = set(opinions["source"]) if len(opinions) else set()
+    sources = set(_values(run, "opinions", "source"))
     return {
         "reference": any("reference_type" in group.annotation for group in run.finished),
         "singler": "SingleR" in sources,
         "celltypist": "CellTypist" in sources,
-        "phases": "share_S" in scores,
-        "dissociation": "mean_dissociation" in scores,
+        "phases": any("share_S" in group.cell_scores for group in run.finished),
+        "dissociation": any("mean_dissociation" in group.cell_scores for group in run.finished),
         "gene_sets": bool(set_names(run.finished)),
         "subclusters": any(len(group.subclusters) for group in run.finished),
         "differential": any(group.design for group in run.finished),
         "untested": any(group.design.get("notes") for group in run.finished),
-        "shares": len(shares) > 0 and bool(shares["p_val_adj"].notna().any()),
-        "ambient": len(ambient) > 0 and bool(ambient["contamination"].notna().any()),
+        "shares": len(_values(run, "composition", "p_val_adj")) > 0,
+        "ambient": len(_values(run, "ambient", "contamination")) > 0,
         "benchmark": bool(_benchmarked(run)),
         "exported": bool(_exported(run)),
     }
 
 
-def _joined(run: Run, name: str, having: str | None = None) -> pd.DataFrame:
-    """Return a table of all groups that have it, or this column of it, with the group's id."""
-    tables = [(group.id, getattr(group, name)) for group in run.finished]
-    known = [table.assign(group=of) for of, table in tables if len(table)]
-    known = [table for table in known if having is None or having in table]
-    return pd.concat(known) if known else pd.DataFrame()
+def _values(run: Run, table: str, column: str) -> pd.Series[Any]:
+    """Return what is known in a column of a table of the groups."""
+    tables = [getattr(group, table) for group in run.finished]
+    found = [of[column].dropna() for of in tables if column in of]
+    return pd.concat(found) if found else pd.Series(dtype=object)
 
 
 def _corrected(run: Run) -> list[bool]:
@@ -285,10 +260,6 @@ def _corrected(run: Run) -> list[bool]:
         for group in run.finished
         if (of := group.summary.get("batch_correction"))
     ]
-
-
-def _unlike_known(run: Run) -> list[int]:
-    return [group.summary["placement"]["n_unlike_known"] for group in run.finished if group.placed]
 
 
 def _benchmarked(run: Run) -> list[Group]:

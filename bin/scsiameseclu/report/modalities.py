@@ -7,18 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots
-from .content import (
-    Body,
-    Section,
-    bars,
-    folded,
-    gene_list,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
+from . import content, marker_dots
+from .content import Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, Sample, of_cluster
 from .palette import in_order
 
@@ -33,7 +23,7 @@ def sections(run: Run) -> Iterator[Section]:
     if pictures := {
         group.label: _dots(group) for group in run.finished if len(group.protein_profiles)
     }:
-        yield section("protein_dots", folded(pictures))
+        yield section("protein_dots", content.folded(pictures))
     yield from _markers(run)
     if hashtags := {group: group.hashtags for group in run.finished if len(group.hashtags)}:
         yield section("hashtags_by_cluster", _by_cluster(hashtags, "hashtag"))
@@ -68,8 +58,8 @@ def _markers(run: Run) -> Iterator[Section]:
     rows = {
         group.row(cluster): {
             "cell_type": group.cell_types.get(cluster),
-            "high": gene_list(_named(group.protein_markers, cluster, above=True)),
-            "low": gene_list(_named(group.protein_markers, cluster, above=False)),
+            "high": content.gene_list(_named(group.protein_markers, cluster, above=True)),
+            "low": content.gene_list(_named(group.protein_markers, cluster, above=False)),
         }
         for group in run.finished
         if len(group.protein_markers)
@@ -86,7 +76,7 @@ def _named(markers: pd.DataFrame, cluster: str, *, above: bool) -> list[str]:
     return [f"{row['protein']} ({row['mean_clr']:.1f})" for row in kept]
 
 
-def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Body:
+def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> content.Body:
     names = unique_texts([name for found in tables.values() for name in found[kind]])
     datasets = {
         group.label: {
@@ -98,4 +88,4 @@ def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Body:
         }
         for group, found in tables.items()
     }
-    return bars(datasets, in_order(names.values()), label="Cells")
+    return content.bars(datasets, in_order(names.values()), label="Cells")

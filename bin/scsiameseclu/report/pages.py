@@ -172,7 +172,6 @@ def _draw_table(axes: Axes, rows: list[tuple[str, ...]], colors: Mapping[str, st
 
 
 def _draw_composition(axes: Axes, found: Pages) -> None:
-    """Draw each sample's shares of the clusters as a bar."""
     obs = found.cells.obs
     shares = pd.crosstab(obs["sample"].astype(str), obs["cluster"].astype(str), normalize="index")
     shown = shares.loc[found.samples[:MOST_SAMPLES]]
@@ -182,10 +181,7 @@ def _draw_composition(axes: Axes, found: Pages) -> None:
         axes.barh(range(len(shown)), shown[name], left=left, color=color)
         left += shown[name]
     axes.set_yticks(range(len(shown)), [short(name, 20) for name in shown.index])
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlim(0, 1)
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1), xlabel="Share of the sample's cells")
     more = len(found.samples) - len(shown)
-    axes.set_title(
-        "Clusters of each sample" + (f" ({more} more samples are in the report)" if more else "")
-    )
-    axes.set_xlabel("Share of the sample's cells")
+    told = f" ({more} more samples are in the report)" if more else ""
+    axes.set_title(f"Clusters of each sample{told}")

@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..quality.thresholds import BOUNDS, side
-from .content import (
-    Column,
-    Curve,
-    Section,
-    bars,
-    boxes,
-    columns_of,
-    lines,
-    section,
-    table_section,
-    text,
-)
+from . import content
+from .content import Section, section, table_section, text
 from .inputs import METRICS, Ledger, Run, Sample
 from .palette import UNKNOWN, in_order
 
@@ -71,7 +61,7 @@ def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     else:
         datasets = curves
         dashed = [name for of in curves.values() for name in of if name != "Barcodes"]
-    body = lines(
+    body = content.lines(
         datasets,
         x_label="Rank of the barcode",
         y_label="Counts",
@@ -83,17 +73,16 @@ def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     yield section("barcode_rank", body, explained=bool(dashed))
 
 
-def _fewer(curve: Curve) -> Curve:
+def _fewer(curve: content.Curve) -> content.Curve:
     """Return the points that are seen on a logarithmic axis."""
     places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
     return [curve[place] for place in places]
 
 
-def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
-    """Return the curve of a sample, and a level line for each limit of cell calling."""
+def _rank_curves(calling: Mapping[str, Any]) -> dict[str, content.Curve]:
     curve = list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
     ends = curve[0][0], curve[-1][0]
-    levels: dict[str, Curve] = {
+    levels: dict[str, content.Curve] = {
         f"{name} {calling[key]:,}": [(rank, calling[key]) for rank in ends]
         for key, name in _LEVELS.items()
     }
@@ -111,10 +100,12 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     colors = in_order(["kept", *names]) | dict.fromkeys([*names][13:], UNKNOWN)
     counts = {sample.label: {"kept": of.n_kept, **of.removed} for sample, of in samples.items()}
     words = {"kept": "Kept", **names}
-    yield section("cell_ledger", bars({"Barcodes": counts}, colors, label="Barcodes", names=words))
-    own = columns_of("ledger_sums")
+    yield section(
+        "cell_ledger", content.bars({"Barcodes": counts}, colors, label="Barcodes", names=words)
+    )
+    own = content.columns_of("ledger_sums")
     removed = {
-        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count")
+        f"removed_{key}": content.Column.of(f"− {name}", "Removed by this rule", kind="count")
         for key, name in names.items()
     }
     rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
@@ -138,7 +129,9 @@ def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         return
     species = dict.fromkeys(name for row in counts.values() for name in row)
     names = {name: name.capitalize() for name in species}
-    yield section("species", bars({"Cells": counts}, in_order(species), label="Cells", names=names))
+    yield section(
+        "species", content.bars({"Cells": counts}, in_order(species), label="Cells", names=names)
+    )
 
 
 def _sexes(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
@@ -153,14 +146,14 @@ def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         for sample in samples
     }
     columns = {
-        name: Column.of(
+        name: content.Column.of(
             f"{bound.title}, at {side(name)}",
             f"Cells beyond it are removed as {name}",
             format=f"{{:,.{bound.decimals}f}}",
         )
         for name, bound in BOUNDS.items()
     }
-    for found in table_section("thresholds", rows, columns | columns_of("thresholds")):
+    for found in table_section("thresholds", rows, columns | content.columns_of("thresholds")):
         if found.body["headers"]:
             yield found
 
@@ -174,7 +167,7 @@ def _distributions(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         highest = max(box["max"] for summaries in datasets.values() for box in summaries.values())
         words = f"Cells must have {' and '.join(limits)} (dashed where it is within the range)."
         drawn = {at: value for at, value in limits.items() if value <= 1.5 * highest}
-        body = boxes(datasets, label=name, thresholds=drawn)
+        body = content.boxes(datasets, label=name, thresholds=drawn)
         yield section(
             "distribution", body, number=metric, metric=name, bounds=words if limits else _NO_BOUNDS
         )
@@ -216,7 +209,7 @@ def _doublets(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         return
     datasets = _score_curves(scored)
     dashed = [name for of in datasets.values() for name in of if name.startswith("Threshold")]
-    body = lines(
+    body = content.lines(
         datasets,
         x_label="Doublet score",
         y_label="Share (%)",
@@ -239,9 +232,11 @@ def _called(doublets: Mapping[str, Any]) -> dict[str, Any]:
     return {**doublets, **none, "status": status.replace("_", " ")}
 
 
-def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+def _score_curves(
+    scored: Mapping[Sample, Mapping[str, Any]],
+) -> dict[str, dict[str, content.Curve]]:
     """Return one data set per sample or, of many samples, one each for observed and simulated."""
-    curves: dict[str, dict[str, Curve]] = {
+    curves: dict[str, dict[str, content.Curve]] = {
         sample.label: {
             name: _shares(of["histogram"], key)
             for key, name in _SCORES.items()

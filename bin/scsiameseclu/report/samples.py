@@ -8,21 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..contracts import batch_of
-from . import ambient
-from .content import (
-    Clouds,
-    Html,
-    Section,
-    heatmap,
-    pairs,
-    points,
-    section,
-    table_section,
-    text,
-    thinned,
-    unique_texts,
-    wrapped,
-)  # fmt: skip
+from . import ambient, content
+from .content import Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, natural
 from .palette import in_order
 
@@ -110,7 +97,9 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
         **(group.mixing.get("all") or {}),
         "corrected": "Yes" if decision.get("corrected") else "No",
         "reason": f"{reason[:1].upper()}{reason[1:]}.",
-        "doubtful": wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more) if doubtful else None,
+        "doubtful": content.wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more)
+        if doubtful
+        else None,
         "farthest": _farthest(run, group),
     }
 
@@ -159,9 +148,9 @@ def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
     if not corrected:
         return
     shown = {group.label: _places(run, group) for group in corrected[:MAX_PICTURES]}
-    drawn, told = thinned(shown, run.max_points // 5)
+    drawn, told = content.thinned(shown, run.max_points // 5)
     some = f" Of {len(corrected)} corrected groups the first {len(shown)}."
-    body = points(
+    body = content.points(
         {label: _clouds(cells) for label, cells in drawn.items()},
         x_label="before the correction | after the correction",
         y_label="UMAP",
@@ -185,14 +174,14 @@ def _places(run: Run, group: Group) -> pd.DataFrame:
     return places.assign(batch=cells["sample"].map(batches).astype(str))
 
 
-def _clouds(cells: pd.DataFrame) -> Clouds:
+def _clouds(cells: pd.DataFrame) -> content.Clouds:
     names = sorted(cells["batch"].unique(), key=natural)
     shown, colors = unique_texts(names), in_order(names)
-    clouds: Clouds = {}
+    clouds: content.Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
-        before = pairs(own, "uncorrected_1", "uncorrected_2", decimals=3)
-        after = pairs(own, "umap_1", "umap_2", decimals=3)
+        before = content.pairs(own, "uncorrected_1", "uncorrected_2", decimals=3)
+        after = content.pairs(own, "umap_1", "umap_2", decimals=3)
         clouds[shown[name]] = (colors[name], before + after)
     return clouds
 
@@ -206,13 +195,14 @@ def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
         values = _alike_together(_square(group)).round(4)
         values = values.rename(index=run.sample_label, columns=run.sample_label)
         highest = float(values.to_numpy().max()) or 1.0
-        body = heatmap(values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest)
+        body = content.heatmap(
+            values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest
+        )
         of = group.label if len(known) > 1 else ""
         yield section("sample_distances", body, number=number, of=of, compared=compared, only=only)
 
 
 def _square(group: Group) -> pd.DataFrame:
-    """Return the distances of every two samples, samples x samples."""
     long = group.distances[["sample", "other", "distance"]]
     both = pd.concat([long, long.rename(columns={"sample": "other", "other": "sample"})])
     square = both.pivot_table("distance", index="sample", columns="other", fill_value=0.0)
@@ -233,10 +223,12 @@ def _alike_together(square: pd.DataFrame) -> pd.DataFrame:
     return square.iloc[order, order]
 
 
-def _farthest(run: Run, group: Group) -> Html | None:
+def _farthest(run: Run, group: Group) -> content.Html | None:
     """Return the sample farthest from the others and its mean distance; None below three."""
     if len(group.distances) < 3:
         return None
     square = _square(group)
     means = square.sum() / (len(square) - 1)
-    return Html(f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})")
+    return content.Html(
+        f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})"
+    )
