@@ -15,7 +15,7 @@ from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
 from .sections import SECTIONS
-from .tables import complete, is_development, markdown, per_set, with_interval
+from .tables import complete, is_development, markdown, per_set, text_table, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 TEXTS = ("notes", "leaks")
@@ -256,17 +256,14 @@ def sketch_table(found: pd.DataFrame) -> str:
 
 def scaling_table(scaling: pd.DataFrame) -> str:
     """Return time and memory on simulated cells."""
-    table = pd.DataFrame(
-        {
-            "method": [METHODS[name].title for name in scaling["method"]],
-            "seconds": scaling["seconds"],
-            "ms per cell": (scaling["seconds"] / scaling["cells"] * 1000).map("{:.2f}".format),
-            "peak memory, MB": scaling["peak_rss_mb"].map("{:.0f}".format),
-            "ARI": scaling["ari"] * 100,
-        },
-        dtype=object,
-    )
-    return markdown(table, first="cells", names=scaling["cells"].map("{:,}".format))
+    columns = {
+        "method": [METHODS[name].title for name in scaling["method"]],
+        "seconds": scaling["seconds"],
+        "ms per cell": (scaling["seconds"] / scaling["cells"] * 1000).map("{:.2f}".format),
+        "peak memory, MB": scaling["peak_rss_mb"].map("{:.0f}".format),
+        "ARI": scaling["ari"] * 100,
+    }
+    return text_table(columns, first="cells", names=scaling["cells"].map("{:,}".format))
 
 
 def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) -> None:

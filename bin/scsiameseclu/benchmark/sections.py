@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .methods import CONSENSUS, OURS
-from .tables import is_development, markdown, per_set, with_interval
+from .tables import is_development, markdown, per_set, text_table, with_interval
 
 THEIRS, MINE = "the published code", "this pipeline"
 """Whose code, in the table of ``make benchmark-published``."""
@@ -32,19 +32,16 @@ MEASURES = {
 def published(table: pd.DataFrame) -> str:
     """Return ours beside the published code."""
     of_ours = table["dataset"].map(table[table["method"] == MINE].set_index("dataset")["seconds"])
-    shown = pd.DataFrame(
-        {
-            "cells": table["cells"].map("{:,}".format),
-            "scSiameseClu by": table["method"],
-            "threads": table["threads"],
-            "seconds": table["seconds"].map("{:.1f}".format),
-            "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
-            "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
-            "peak memory, MB": table["peak_rss_mb"],
-        },
-        dtype=object,
-    )
-    return markdown(shown, first="data set", names=table["dataset"])
+    shown = {
+        "cells": table["cells"].map("{:,}".format),
+        "scSiameseClu by": table["method"],
+        "threads": table["threads"],
+        "seconds": table["seconds"].map("{:.1f}".format),
+        "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
+        "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
+        "peak memory, MB": table["peak_rss_mb"],
+    }
+    return text_table(shown, first="data set", names=table["dataset"])
 
 
 def markers(table: pd.DataFrame) -> str:
@@ -75,22 +72,19 @@ def _agreement(row: pd.Series[Any]) -> str:
 
 def batch(table: pd.DataFrame) -> str:
     """Return time and memory of many samples."""
-    shown = pd.DataFrame(
-        {
-            "cores": table["cores"],
-            "cells": table["cells"].map("{:,}".format),
-            "tasks": table["tasks"],
-            "seconds": table["seconds"].map("{:.0f}".format),
-            "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
-            "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
-            "peak memory, MB": table["peak_mb"],
-            "of Nextflow, MB": table["nextflow_mb"],
-            "of the largest task, MB": table["largest_task_mb"],
-        },
-        dtype=object,
-    )
+    shown = {
+        "cores": table["cores"],
+        "cells": table["cells"].map("{:,}".format),
+        "tasks": table["tasks"],
+        "seconds": table["seconds"].map("{:.0f}".format),
+        "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
+        "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
+        "peak memory, MB": table["peak_mb"],
+        "of Nextflow, MB": table["nextflow_mb"],
+        "of the largest task, MB": table["largest_task_mb"],
+    }
     names = table["samples"].astype(str) + " samples, " + table["groups"]
-    return markdown(shown, first="sheet", names=names)
+    return text_table(shown, first="sheet", names=names)
 
 
 def steps(table: pd.DataFrame) -> str:
@@ -157,37 +151,30 @@ def batch_correction(table: pd.DataFrame) -> str:
         for mode in ("true", "own")
         for name, title in names.items()
     }
-    shown = pd.DataFrame(
-        {
-            "batches": table["case"],
-            "cells": table["cells"].map("{:,}".format),
-            **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
-            **{
-                name: table[name].map("{:.2f}".format).replace("nan", "–")
-                for name in ("need", "validity", "shared")
-            },
-            "corrected": table["decision"],
+    shown = {
+        "batches": table["case"],
+        "cells": table["cells"].map("{:,}".format),
+        **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
+        **{
+            name: table[name].map("{:.2f}".format).replace("nan", "–")
+            for name in ("need", "validity", "shared")
         },
-        dtype=object,
-    )
-    return markdown(shown, first="data set", names=table["dataset"])
+        "corrected": table["decision"],
+    }
+    return text_table(shown, first="data set", names=table["dataset"])
 
 
 def batch_time(table: pd.DataFrame) -> str:
     """Return the seconds of the clustering without and with batch correction."""
-    shown = pd.DataFrame(
-        {
-            "batches": table["batches"],
-            "corrected": table["corrected"].map({True: "yes", False: "no"}),
-            "seconds": table["cpu_seconds"].map("{:.1f}".format),
-            "over that without": (table["cpu_seconds"] / table["cpu_seconds"].iloc[0]).map(
-                "{:.2f}".format
-            ),
-        },
-        dtype=object,
-    )
+    seconds = table["cpu_seconds"]
+    shown = {
+        "batches": table["batches"],
+        "corrected": table["corrected"].map({True: "yes", False: "no"}),
+        "seconds": seconds.map("{:.1f}".format),
+        "over that without": (seconds / seconds.iloc[0]).map("{:.2f}".format),
+    }
     names = table["cells"].map("{:,} cells, ".format) + table["correction"]
-    return markdown(shown, first="clustering", names=names)
+    return text_table(shown, first="clustering", names=names)
 
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {

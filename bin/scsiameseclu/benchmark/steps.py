@@ -71,16 +71,9 @@ def benchmark_steps(
                 write_group(folder, n_cells, of_sample)
             watched = run_pipeline(folder / "samplesheet.csv")
             rows = step_costs(folder / "results" / "pipeline_info" / "trace_batch.tsv")
-            rows.append(
-                {
-                    "step": WHOLE,
-                    "tasks": sum(row["tasks"] for row in rows),
-                    "seconds": watched.seconds,
-                    "cpu_seconds": sum(row["cpu_seconds"] for row in rows),
-                    "peak_mb": watched.peak_mb,
-                }
-            )
-            rows += scanpy_costs(folder) if scanpy else []
+            whole = {key: sum(row[key] for row in rows) for key in ("tasks", "cpu_seconds")}
+            whole |= {"seconds": watched.seconds, "peak_mb": watched.peak_mb}
+            rows += [{"step": WHOLE} | whole, *(scanpy_costs(folder) if scanpy else ())]
             about = read_json(folder / "about.json")
             new = [about | _rounded(row) for row in rows]
             table = with_rows(output / TABLE, new, key=KEY, order=KEY[:2])

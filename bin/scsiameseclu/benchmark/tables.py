@@ -128,6 +128,11 @@ def markdown(
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
 
+def text_table(columns: Mapping[str, Any], *, first: str, names: pd.Series[str]) -> str:
+    """Return a Markdown table of columns whose rows are called `names`."""
+    return markdown(pd.DataFrame(columns, dtype=object), first=first, names=names)
+
+
 def cell(value: object) -> str:
     """Return a value of a table as text."""
     if isinstance(value, float | np.floating):

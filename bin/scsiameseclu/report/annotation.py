@@ -9,7 +9,7 @@ import pandas as pd
 
 from . import cell_scores, content, marker_dots, modalities, opinions
 from .clustering import MAX_HEATMAPS
-from .content import Section, section, table_section, text, unique_texts
+from .content import Column, Section, gene_list, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
 
 _MANY_ROWS = 300
@@ -36,7 +36,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _contingencies([group for group in run.finished if len(group.contingency)])
 
 
-def _shorter(run: Run, name: str) -> dict[str, content.Column]:
+def _shorter(run: Run, name: str) -> dict[str, Column]:
     return {
         key: of
         for key, of in content.columns_of(name).items()
@@ -77,7 +77,7 @@ def _markers(run: Run) -> Iterator[Section]:
         group.row(cluster): {
             **genes.iloc[0].rename({"pct.1": "pct_1", "pct.2": "pct_2"}).to_dict(),
             "cell_type": group.cell_types.get(str(cluster)),
-            "genes": content.gene_list(genes["gene"].head(top_n)),
+            "genes": gene_list(genes["gene"].head(top_n)),
             "count": len(genes),
         }
         for group in run.finished
@@ -96,7 +96,7 @@ def _subclusters(run: Run) -> Iterator[Section]:
             for row in group.subclusters.to_dict("records"):
                 own = of_cluster(group.submarkers, row["cluster_sub"])
                 genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
-                listed = content.gene_list(genes[:_GENES_OF_PART])
+                listed = gene_list(genes[:_GENES_OF_PART])
                 rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
             for note in group.division["notes"]:
                 notes += f" {group.label}: {text(note, length=200)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import content, marker_dots
-from .content import Section, section, table_section, text, unique_texts
+from .content import Column, Html, Section, columns_of, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
 
 _MOST_ROWS, _MOST_SETS, _MOST_NAMES, _MOST_DOTS = 300, 20, 10, 12
@@ -24,8 +24,8 @@ def sections(run: Run) -> Iterator[Section]:
     }
     notes = [f" {group.label}: {note}" for group in asked for note in _notes(group)]
     shown = unique_texts(titles, length=30)
-    columns = content.columns_of("cell_scores") | {
-        key: content.Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
+    columns = columns_of("cell_scores") | {
+        key: Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
         for name, key in titles.items()
     }
     told = "".join(notes)
@@ -93,4 +93,4 @@ def _dots(asked: list[Group], notes: str) -> Iterator[Section]:
     shown = f" Shown are {_MOST_DOTS} of {len(chosen)} groups." if left > 0 else ""
     if chosen and (parts or notes):
         body = content.folded(parts or {"None of the genes is in the data": ""})
-        yield section("gene_dots", body, shown=shown, notes=content.Html(notes))
+        yield section("gene_dots", body, shown=shown, notes=Html(notes))

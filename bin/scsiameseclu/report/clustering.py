@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from . import cluster_tree, content, umaps
-from .content import Section, section, table_section, text, unique_texts
+from .content import Curve, Section, section, table_section, text, unique_texts
 from .inputs import Group, Run, counts, of_cluster
 
 TERMS = {
@@ -117,7 +117,7 @@ def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {PHASES.get(str(phase), text(phase)): part for phase, part in parts}
 
 
-def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, content.Curve]]:
+def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Curve]]:
     """Return loss -> history -> curve, the total of each phase by itself."""
     total, *terms = TERMS
     parts = [
@@ -126,14 +126,14 @@ def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, co
         for name, part in _phases(history).items()
     ]
     parts += [(TERMS[term], *of, term) for term in terms for of in histories.items()]
-    curves: dict[str, dict[str, content.Curve]] = {}
+    curves: dict[str, dict[str, Curve]] = {}
     for name, label, part, term in parts:
         if curve := _loss_curve(part, term):
             curves.setdefault(name, {})[label] = curve
     return curves
 
 
-def _loss_curve(history: pd.DataFrame, term: str) -> content.Curve:
+def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
     if term not in history:
         return []
     steps = history.get("step", pd.Series(range(1, len(history) + 1), index=history.index))

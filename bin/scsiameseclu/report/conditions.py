@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..annotation.shares import cells_by_type
 from . import content
-from .content import Section, section, table_section, text
+from .content import Clouds, Section, gene_list, section, table_section, text
 from .inputs import Group, Run
 from .palette import FAIL, SAFEST, UNKNOWN
 
@@ -97,8 +97,8 @@ def _differential_row(comparison: _Comparison) -> dict[str, Any]:
     return {
         "cell_type": comparison.cell_type,
         "baseline": comparison.baseline,
-        "up": content.gene_list(differ.loc[up, "gene"].head(_SHOWN)),
-        "down": content.gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
+        "up": gene_list(differ.loc[up, "gene"].head(_SHOWN)),
+        "down": gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
         "count": len(differ),
     }
 
@@ -116,7 +116,7 @@ def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
     yield section("volcano", body, largest_p=LARGEST_P, named=_NAMED_GENES, only=only)
 
 
-def _clouds(comparison: _Comparison, drawn: float) -> content.Clouds:
+def _clouds(comparison: _Comparison, drawn: float) -> Clouds:
     genes = comparison.genes[comparison.genes["p_value"].notna()]
     genes = genes.assign(surety=-np.log10(genes["p_value"].astype(float).clip(lower=_SMALLEST_P)))
     differ = genes.loc[comparison.different.index.intersection(genes.index)]

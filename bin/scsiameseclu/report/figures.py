@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..annotation.clustered import SUBCLUSTER
 from ..blocks import opened
 from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
-from ..files import read_json, read_table
+from ..files import read_json, read_table, write_table
 from ..steps import Step
 from .clustering import loss_curves
 from .dendrogram import LEVELS, Drawing, read_tree
@@ -33,7 +33,7 @@ from .drawing import (
 from .inputs import CELL_METRICS, natural
 from .pages import Pages
 from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
-from .profiles import write_profiles
+from .profiles import marker_profiles, top_markers, variable_genes
 
 FORMATS = ("png", "svg")
 _MOST_SETS = 12
@@ -75,7 +75,9 @@ def draw_figures(
     """
     found = read_table(markers, dtype={"cluster": str, "gene": str})
     with opened(adata) as group:
-        write_profiles(group, found, prefix=prefix)
+        genes = top_markers(found, set(group.var_names))
+        write_table(variable_genes(group), f"{prefix}.genes.tsv")
+        write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
     types = _types(prefix, group, annotations or [])
     pages = Pages(
         name=prefix,

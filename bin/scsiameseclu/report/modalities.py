@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from . import content, marker_dots
-from .content import Section, section, table_section, text, unique_texts
+from .content import Body, Section, gene_list, section, table_section, text, unique_texts
 from .inputs import Group, Run, Sample, of_cluster
 from .palette import in_order
 
@@ -58,8 +58,8 @@ def _markers(run: Run) -> Iterator[Section]:
     rows = {
         group.row(cluster): {
             "cell_type": group.cell_types.get(cluster),
-            "high": content.gene_list(_named(group.protein_markers, cluster, above=True)),
-            "low": content.gene_list(_named(group.protein_markers, cluster, above=False)),
+            "high": gene_list(_named(group.protein_markers, cluster, above=True)),
+            "low": gene_list(_named(group.protein_markers, cluster, above=False)),
         }
         for group in run.finished
         if len(group.protein_markers)
@@ -76,7 +76,7 @@ def _named(markers: pd.DataFrame, cluster: str, *, above: bool) -> list[str]:
     return [f"{row['protein']} ({row['mean_clr']:.1f})" for row in kept]
 
 
-def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> content.Body:
+def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Body:
     names = unique_texts([name for found in tables.values() for name in found[kind]])
     datasets = {
         group.label: {

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..quality.thresholds import BOUNDS, side
 from . import content
-from .content import Section, section, table_section, text
+from .content import Column, Curve, Section, columns_of, section, table_section, text
 from .inputs import METRICS, Ledger, Run, Sample
 from .palette import UNKNOWN, in_order
 
@@ -73,16 +73,16 @@ def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     yield section("barcode_rank", body, explained=bool(dashed))
 
 
-def _fewer(curve: content.Curve) -> content.Curve:
+def _fewer(curve: Curve) -> Curve:
     """Return the points that are seen on a logarithmic axis."""
     places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
     return [curve[place] for place in places]
 
 
-def _rank_curves(calling: Mapping[str, Any]) -> dict[str, content.Curve]:
+def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
     curve = list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
     ends = curve[0][0], curve[-1][0]
-    levels: dict[str, content.Curve] = {
+    levels: dict[str, Curve] = {
         f"{name} {calling[key]:,}": [(rank, calling[key]) for rank in ends]
         for key, name in _LEVELS.items()
     }
@@ -103,9 +103,9 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     yield section(
         "cell_ledger", content.bars({"Barcodes": counts}, colors, label="Barcodes", names=words)
     )
-    own = content.columns_of("ledger_sums")
+    own = columns_of("ledger_sums")
     removed = {
-        f"removed_{key}": content.Column.of(f"− {name}", "Removed by this rule", kind="count")
+        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count")
         for key, name in names.items()
     }
     rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
@@ -146,14 +146,14 @@ def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         for sample in samples
     }
     columns = {
-        name: content.Column.of(
+        name: Column.of(
             f"{bound.title}, at {side(name)}",
             f"Cells beyond it are removed as {name}",
             format=f"{{:,.{bound.decimals}f}}",
         )
         for name, bound in BOUNDS.items()
     }
-    for found in table_section("thresholds", rows, columns | content.columns_of("thresholds")):
+    for found in table_section("thresholds", rows, columns | columns_of("thresholds")):
         if found.body["headers"]:
             yield found
 
@@ -232,11 +232,9 @@ def _called(doublets: Mapping[str, Any]) -> dict[str, Any]:
     return {**doublets, **none, "status": status.replace("_", " ")}
 
 
-def _score_curves(
-    scored: Mapping[Sample, Mapping[str, Any]],
-) -> dict[str, dict[str, content.Curve]]:
+def _score_curves(scored: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """Return one data set per sample or, of many samples, one each for observed and simulated."""
-    curves: dict[str, dict[str, content.Curve]] = {
+    curves: dict[str, dict[str, Curve]] = {
         sample.label: {
             name: _shares(of["histogram"], key)
             for key, name in _SCORES.items()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..contracts import batch_of
 from . import ambient, content
-from .content import Section, section, table_section, text, unique_texts
+from .content import Clouds, Html, Section, section, table_section, text, unique_texts, wrapped
 from .inputs import Group, Run, natural
 from .palette import in_order
 
@@ -97,9 +97,7 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
         **(group.mixing.get("all") or {}),
         "corrected": "Yes" if decision.get("corrected") else "No",
         "reason": f"{reason[:1].upper()}{reason[1:]}.",
-        "doubtful": content.wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more)
-        if doubtful
-        else None,
+        "doubtful": wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more) if doubtful else None,
         "farthest": _farthest(run, group),
     }
 
@@ -174,10 +172,10 @@ def _places(run: Run, group: Group) -> pd.DataFrame:
     return places.assign(batch=cells["sample"].map(batches).astype(str))
 
 
-def _clouds(cells: pd.DataFrame) -> content.Clouds:
+def _clouds(cells: pd.DataFrame) -> Clouds:
     names = sorted(cells["batch"].unique(), key=natural)
     shown, colors = unique_texts(names), in_order(names)
-    clouds: content.Clouds = {}
+    clouds: Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
         before = content.pairs(own, "uncorrected_1", "uncorrected_2", decimals=3)
@@ -223,12 +221,10 @@ def _alike_together(square: pd.DataFrame) -> pd.DataFrame:
     return square.iloc[order, order]
 
 
-def _farthest(run: Run, group: Group) -> content.Html | None:
+def _farthest(run: Run, group: Group) -> Html | None:
     """Return the sample farthest from the others and its mean distance; None below three."""
     if len(group.distances) < 3:
         return None
     square = _square(group)
     means = square.sum() / (len(square) - 1)
-    return content.Html(
-        f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})"
-    )
+    return Html(f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})")

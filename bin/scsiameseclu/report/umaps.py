@@ -92,12 +92,7 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _section(
-    number: object,
-    title: str,
-    datasets: Mapping[str, Clouds],
-    told: str,
-    *,
-    look: Iterable[str] = (),
+    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Iterable[str] = ()
 ) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
@@ -121,20 +116,24 @@ def _named(run: Run, group: Group, cells: pd.DataFrame) -> dict[str, Clouds]:
     colors["sample"] = in_order(sorted(group.samples, key=natural))
     views: dict[str, Clouds] = {}
     for column, title in _COLUMNS.items():
-        shown = unique_texts(
-            sorted(cells[column].dropna().unique(), key=natural) if column in cells else []
-        )
-        same = title.endswith(" cluster") and len(shown) == len(views["Cluster"])
-        if len(shown) > (column in ("sample", "condition")) and not same:
-            known = colors.get(column) or in_order(shown)
-            views[title] = {
-                ("Cluster " if "cluster" in column else "") + label: (
-                    known.get(name, UNKNOWN),
-                    pairs(cells[cells[column] == name], "umap_1", "umap_2"),
-                )
-                for name, label in shown.items()
-            }
+        names = sorted(cells[column].dropna().unique(), key=natural) if column in cells else []
+        same = title.endswith(" cluster") and len(names) == len(views["Cluster"])
+        if len(names) > (column in ("sample", "condition")) and not same:
+            clouds = _by_value(cells, column, colors.get(column) or in_order(names), names)
+            prefix = "Cluster " if "cluster" in column else ""
+            views[title] = {prefix + label: cloud for label, cloud in clouds.items()}
     return views
+
+
+def _by_value(
+    cells: pd.DataFrame, column: str, colors: Mapping[str, str], names: Iterable[str]
+) -> Clouds:
+    """Return a cloud per value of a column, without empty ones."""
+    return {
+        label: (colors.get(name, UNKNOWN), pairs(some, "umap_1", "umap_2"))
+        for name, label in unique_texts(names).items()
+        if len(some := cells[cells[column] == name])
+    }
 
 
 def _graded(cells: pd.DataFrame, edges: Mapping[str, Sequence[float] | None]) -> dict[str, Clouds]:
@@ -239,16 +238,10 @@ def _coloured(
     """Return one colouring of all groups that have it, in the same ranges."""
     own = {group: columns[group][name] for group in cells if name in columns[group]}
     if name == _PHASE:
-        return {group: _phases(cells[group]) for group in own}
-    if name.startswith("Gene "):
-        return _genes(cells, own)
-    edges = edges_of([cells[group][column] for group, column in own.items()]) or []
-    return {group: ranges(cells[group], column, edges) for group, column in own.items()}
-
-
-def _genes(cells: dict[Group, pd.DataFrame], own: dict[Group, str]) -> dict[Group, Clouds]:
-    """Return the colouring by a gene: most cells have no counts of most genes, and are grey."""
-    found = {group: cells[group][cells[group][column] > 0] for group, column in own.items()}
+        return {group: _by_value(cells[group], PHASE, PHASES, PHASES) for group in own}
+    found = {group: cells[group] for group in own}
+    if name.startswith("Gene "):  # most cells have no counts of most genes, and are grey
+        found = {group: some[some[own[group]] > 0] for group, some in found.items()}
     edges = edges_of([found[group][column] for group, column in own.items()]) or []
     clouds: dict[Group, Clouds] = {}
     for group, column in own.items():
@@ -256,11 +249,3 @@ def _genes(cells: dict[Group, pd.DataFrame], own: dict[Group, str]) -> dict[Grou
         none: Clouds = {"No counts": (UNKNOWN, pairs(rest, "umap_1", "umap_2"))}
         clouds[group] = (none if len(rest) else {}) | ranges(found[group], column, edges)
     return clouds
-
-
-def _phases(cells: pd.DataFrame) -> Clouds:
-    return {
-        phase: (color, pairs(some, "umap_1", "umap_2"))
-        for phase, color in PHASES.items()
-        if len(some := cells[cells[PHASE] == phase])
-    }
