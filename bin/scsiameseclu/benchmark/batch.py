@@ -47,11 +47,8 @@ class Watched:
 
     def with_look(self, seconds: float, resident: dict[int, float], nextflow: int) -> Watched:
         """Return this after one more look, at `seconds`, at the processes' memory."""
-        peaks = (
-            max(self.peak_mb, sum(resident.values())),
-            max(self.nextflow_mb, resident.get(nextflow, 0.0)),
-        )
-        return Watched(seconds, *peaks)
+        peak = max(self.peak_mb, sum(resident.values()))
+        return Watched(seconds, peak, max(self.nextflow_mb, resident.get(nextflow, 0.0)))
 
 
 def benchmark_batch(
@@ -80,11 +77,8 @@ def benchmark_batch(
     """
     wanted = groups.split(",")
     if not set(wanted) <= set(GROUPS):
-        raise InputError.of(
-            what=f"there is no such grouping: {groups}",
-            where="--groups",
-            remedy="give each, one or both",
-        )
+        what = f"there is no such grouping: {groups}"
+        raise InputError.of(what=what, where="--groups", remedy="give each, one or both")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
     for name in wanted:
@@ -108,29 +102,20 @@ def write_sheet(sheet: Path, *, samples: int, groups: str) -> None:
     for number in range(samples):
         original = demo.iloc[number % len(demo)]
         name = f"{original['sample']}_{number}"
-        write_h5ad(
-            thinned(DEMO.parent / original["counts"], seed=number), sheet.parent / f"{name}.h5ad"
-        )
+        cells = thinned(DEMO.parent / original["counts"], seed=number)
+        write_h5ad(cells, sheet.parent / f"{name}.h5ad")
         row = {"sample": name, "counts": f"{name}.h5ad", "organism": original["organism"]}
-        rows.append(
-            row
-            | (
-                {"group": "all"}
-                if groups == "one"
-                else {"group": name, "tissue": original["tissue"]}
-            )
-        )
+        own = {"group": name, "tissue": original["tissue"]}
+        rows.append(row | ({"group": "all"} if groups == "one" else own))
     pd.DataFrame(rows).to_csv(sheet, index=False)
 
 
 def thinned(path: Path, *, seed: int) -> ad.AnnData:
     """Return the counts of a sample, each single count kept with probability ``SHARE``."""
     adata, _ = read_sample(path, settings={})
-    adata.X.data = (
-        np.random.default_rng(seed)
-        .binomial(adata.X.data.astype(np.int64), SHARE)
-        .astype(adata.X.dtype)
-    )
+    counts = adata.X.data.astype(np.int64)
+    kept = np.random.default_rng(seed).binomial(counts, SHARE)
+    adata.X.data = kept.astype(adata.X.dtype)
     adata.X.eliminate_zeros()
     return adata
 
@@ -160,10 +145,8 @@ def run_pipeline(sheet: Path) -> Watched:
             write_json(asdict(watched), kept)
             time.sleep(INTERVAL)
     if process.returncode:
-        last = log.read_text(errors="replace")[-2000:]
-        raise InputError.of(
-            what=f"the run failed:\n{last}", where=sheet, remedy="mend that and repeat the command"
-        )
+        what = f"the run failed:\n{log.read_text(errors='replace')[-2000:]}"
+        raise InputError.of(what=what, where=sheet, remedy="mend that and repeat the command")
     return watched
 
 
@@ -175,14 +158,12 @@ def resident_mb(root: int) -> dict[int, float]:
     parents, sizes = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int(
-                (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            )
-            sizes[int(folder.name)] = (
-                int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
-            )
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            pages = int((folder / "statm").read_text().split()[1])
         except (OSError, IndexError):
             continue  # it has ended meanwhile
+        parents[int(folder.name)] = parent
+        sizes[int(folder.name)] = pages * os.sysconf("SC_PAGE_SIZE") / MB
     tree = {root}
     while more := {process for process, parent in parents.items() if parent in tree} - tree:
         tree |= more
@@ -195,14 +176,11 @@ def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
     The overhead is the time that the samples' tasks, back to back on all cores, would not have
     needed: starting Nextflow, submitting, staging, publishing, and cores that stand idle.
     """
-    tasks = pd.read_csv(
-        folder / "results" / "pipeline_info" / "trace_batch.tsv", sep="\t", na_values=["-"]
-    )
+    results = folder / "results"
+    tasks = pd.read_csv(results / "pipeline_info/trace_batch.tsv", sep="\t", na_values=["-"])
     reserved = float((tasks["realtime"] * tasks["cpus"]).sum()) / 1000
-    clusters = [
-        read_table(path) for path in sorted((folder / "results" / "groups").glob("*/clusters.tsv"))
-    ]
-    n_samples = len(list((folder / "results" / "samples").iterdir()))
+    clusters = [read_table(path) for path in sorted(results.glob("groups/*/clusters.tsv"))]
+    n_samples = len(list((results / "samples").iterdir()))
     return {
         "clustered_groups": len(clusters),
         "cells": sum(len(table) for table in clusters),

@@ -90,12 +90,12 @@ def _found(table: Path, current: dict[str, str]) -> dict[tuple[str, str], Any]:
 
 def _labelled(folder: Path, n_controls: int) -> list[tuple[Path, Cases]]:
     observed = {path: ad.read_h5ad(path, backed="r").obs for path in sorted(folder.rglob("*.h5ad"))}
-    labelled = [
-        path
+    labelled = {
+        path: obs
         for path, obs in observed.items()
         if LABEL in obs and path.stem not in NO_TYPES and _has_label(obs).any()
-    ]
-    real = [path for path in labelled if set(observed[path]) & set(BATCHES)]
+    }
+    real = [path for path, obs in labelled.items() if set(obs) & set(BATCHES)]
     if not labelled:
         raise InputError.of(
             what="there is no labelled data set",

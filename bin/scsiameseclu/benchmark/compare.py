@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
-import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..intake.labels import read_labels
 from ..steps import Step
 from .baselines import BASELINES
-from .datasets import Dataset, content_digest
-from .methods import COMPARED, SCANPY, Method
-from .run import comparison_jobs, measure
+from .datasets import dataset_of
+from .methods import COMPARED, SCANPY
+from .run import jobs_of, measure
 
 
 def compare_methods(
@@ -55,16 +53,11 @@ def compare_methods(
     """
     adata = ad.read_h5ad(expression)
     gold = _gold(labels, adata)
-    scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
-    digest = content_digest(adata, gold)
-    dataset = Dataset(
-        prefix, expression.resolve(), scores=scores, gold=gold, n_genes=adata.n_vars, digest=digest
-    )
+    dataset = dataset_of(prefix, expression.resolve(), adata, gold, n_genes=adata.n_vars)
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = comparison_jobs(
-            [dataset], [seed], methods=(*COMPARED, SCANPY, *_further(methods or ()))
-        )
+        further = [of for of in BASELINES if {of.name, "all"} & set(methods or ())]
+        jobs = jobs_of([dataset], (*COMPARED, SCANPY, *further), [seed])
         failed = measure(jobs, table, scratch=Path(scratch), threads=threads)
     if failed:
         raise InputError.of(
@@ -77,23 +70,15 @@ def compare_methods(
 def _gold(labels: list[Path], adata: ad.AnnData) -> pd.Series[str]:
     gold = read_labels(labels, adata.obs_names)
     if gold is None or gold.isna().all():
+        names = ", ".join(sorted(path.name for path in labels)) or "none"
         raise InputError.of(
-            what="No cell that passed quality control has a label, so the "
-            "methods cannot be compared.",
-            where="labels of the group's samples "
-            f"({', '.join(sorted(path.name for path in labels)) or 'none'})",
-            remedy="Check that the labels' barcodes are those of the counts, or run "
-            "without --benchmark.",
+            what="No cell that passed quality control has a label, so the methods cannot be "
+            "compared.",
+            where=f"labels of the group's samples ({names})",
+            remedy="Check that the labels' barcodes are those of the counts, or run without "
+            "--benchmark.",
         )
     return gold
-
-
-def _further(names: Sequence[str]) -> tuple[Method, ...]:
-    return (
-        BASELINES
-        if "all" in names
-        else tuple(method for method in BASELINES if method.name in names)
-    )
 
 
 STEP = Step(compare_methods, isolate=True)

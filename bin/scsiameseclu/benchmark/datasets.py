@@ -30,18 +30,11 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset(
     {
-        *(
-            "10X_PBMC_top2000",
-            "baron_mouse1",
-            "cellbench",
-            "cite_cbmc",
-            "garnett_pbmc",
-            "haber_sie",
-        ),
-        *("human_kidney_counts_top2000", "kang8", "macosko_amacrine", "marques_oligo"),
-        *("mouse_bladder_cell_top2000", "onek1k_4types", "panc8_200", "paul15", "pbmc3k"),
-        *("sc_mixology_sc_dropseq", "triana_bm462", "uncurl_10x400", "worm_embryo_amphid"),
-        *("worm_neuron_cell", "zebrafish_blood", "zeisel550"),
+        *("10X_PBMC_top2000", "baron_mouse1", "cellbench", "cite_cbmc", "garnett_pbmc"),
+        *("haber_sie", "human_kidney_counts_top2000", "kang8", "macosko_amacrine"),
+        *("marques_oligo", "mouse_bladder_cell_top2000", "onek1k_4types", "panc8_200", "paul15"),
+        *("pbmc3k", "sc_mixology_sc_dropseq", "triana_bm462", "uncurl_10x400"),
+        *("worm_embryo_amphid", "worm_neuron_cell", "zebrafish_blood", "zeisel550"),
     }
 )
 """Data sets, by their files' names without endings, that shaped the defaults: reported apart from
@@ -120,37 +113,29 @@ def labelled_datasets(
     InputError
         If the folder has no labelled data set, or a name given is none of its files.
     """
-    files = _files(folder, [*only, *leave_out])
-    taken = [path for path in files if not only or path.name in only]
-    read = [
-        _read(path, scratch, any_labels=path.name in only)
-        for path in taken
-        if path.name not in leave_out
-    ]
-    found = [dataset for dataset in read if dataset is not None]
+    found = []
+    for path in _files(folder, [*only, *leave_out]):
+        if (not only or path.name in only) and path.name not in leave_out:
+            dataset, why = _read(path, scratch, any_labels=path.name in only)
+            if dataset is None:
+                print(f"{path.name} is left out: {why}", file=sys.stderr, flush=True)
+            else:
+                found.append(dataset)
     if not found:
-        raise InputError.of(
-            what="there is no labelled data set here",
-            where=folder,
-            remedy="give a folder with .h5ad files that have obs['label'], or "
-            ".h5 files with X and Y",
-        )
+        what = "there is no labelled data set here"
+        remedy = "give a folder with .h5ad files that have obs['label'], or .h5 files with X and Y"
+        raise InputError.of(what=what, where=folder, remedy=remedy)
     return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
 
 
-def _read(path: Path, scratch: Path, *, any_labels: bool) -> Dataset | None:
-    """Return a labelled data set; None, with the reason on stderr, where it cannot be used."""
-    dataset, why = None, "no cell has a label"
+def _read(path: Path, scratch: Path, *, any_labels: bool) -> tuple[Dataset | None, str]:
+    """Return a labelled data set, or None, and why it cannot be used if it cannot."""
     if path.stem in NO_TYPES and not any_labels:
-        why = "its labels are no cell types"
-    else:
-        try:
-            dataset = read_dataset(path, scratch=scratch)
-        except InputError as error:
-            why = error.problems[0].what
-    if dataset is None:
-        print(f"{path.name} is left out: {why}", file=sys.stderr, flush=True)
-    return dataset
+        return None, "its labels are no cell types"
+    try:
+        return read_dataset(path, scratch=scratch), "no cell has a label"
+    except InputError as error:
+        return None, error.problems[0].what
 
 
 def read_dataset(path: Path, *, scratch: Path) -> Dataset | None:
@@ -178,14 +163,15 @@ def prepare(adata: ad.AnnData, gold: pd.Series[str], *, name: str, scratch: Path
     expression = normalize(adata[kept].copy())
     path = scratch / f"{name}.expression.h5ad"
     write_h5ad(expression, path)
-    return Dataset(
-        name=name,
-        expression=path,
-        scores=np.asarray(expression.obsm["X_pca"], dtype=np.float32),
-        gold=gold[kept],
-        n_genes=adata.n_vars,
-        digest=content_digest(expression, gold[kept]),
-    )
+    return dataset_of(name, path, expression, gold[kept], n_genes=adata.n_vars)
+
+
+def dataset_of(
+    name: str, path: Path, expression: ad.AnnData, gold: pd.Series[str], *, n_genes: int
+) -> Dataset:
+    """Return the data set of a normalized expression that is written to `path`."""
+    scores = np.asarray(expression.obsm["X_pca"], dtype=np.float32)
+    return Dataset(name, path, scores, gold, n_genes, content_digest(expression, gold))
 
 
 def content_digest(expression: ad.AnnData, gold: pd.Series[str]) -> str:
@@ -252,18 +238,13 @@ def _simulated_counts(means: NDArray[np.float64], rng: np.random.Generator) -> s
 
 def _files(folder: Path, named: Collection[str]) -> list[Path]:
     if not folder.is_dir():
-        raise InputError.of(
-            what="the folder of data sets cannot be found",
-            where=folder,
-            remedy="give an existing folder with --data",
-        )
+        what = "the folder of data sets cannot be found"
+        raise InputError.of(what=what, where=folder, remedy="give an existing folder with --data")
     files = sorted(path for path in folder.iterdir() if path.suffix in LABELS)
     unknown = sorted(set(named) - {path.name for path in files})
     if unknown:
-        raise InputError.of(
-            what=f"there is no data set {quoted(unknown[0])}",
-            where=folder,
-            remedy="name files as they are there: "
-            f"{', '.join(path.name for path in files) or 'none'}",
-        )
+        what = f"there is no data set {quoted(unknown[0])}"
+        there = ", ".join(path.name for path in files) or "none"
+        remedy = f"name files as they are there: {there}"
+        raise InputError.of(what=what, where=folder, remedy=remedy)
     return files

@@ -63,10 +63,8 @@ def ranks(results: pd.DataFrame) -> Figure:
         axes.plot(row["mean"], line, "o", color=color)
     axes.set_yticks(range(len(found)), [METHODS[str(name)].title for name in found.index])
     axes.grid(axis="x", color="#dddddd", linewidth=0.5)
-    axes.set(
-        xlabel=f"mean rank by ARI over {results['dataset'].nunique()} data sets, 95 "
-        "% interval; 1 is best"
-    )
+    n_sets = results["dataset"].nunique()
+    axes.set(xlabel=f"mean rank by ARI over {n_sets} data sets, 95 % interval; 1 is best")
     return figure
 
 
@@ -129,22 +127,14 @@ def _cost(results: pd.DataFrame) -> Figure:
     """Return seconds and peak memory against cells, both axes logarithmic."""
     figure = Figure(figsize=(8, 2.8), layout="constrained")
     panels = figure.subplots(1, 2)
-    for axes, column, label in zip(
-        panels, ("seconds", "peak_rss_mb"), ("seconds", "peak memory, MB"), strict=True
-    ):
+    shown = {"seconds": "seconds", "peak_rss_mb": "peak memory, MB"}
+    for axes, (column, label) in zip(panels, shown.items(), strict=True):
         for method in (*COMPARED, SCANPY):
-            means = (
-                results[results["method"] == method.name].groupby("cells")[column].mean().dropna()
-            )
+            mine = results[results["method"] == method.name]
+            means = mine.groupby("cells")[column].mean().dropna()
             if len(means):
-                axes.plot(
-                    means.index,
-                    means,
-                    label=method.title,
-                    markersize=4,
-                    linewidth=1,
-                    **look(method.name),
-                )
+                drawn = {"markersize": 4, "linewidth": 1, **look(method.name)}
+                axes.plot(means.index, means, label=method.title, **drawn)
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
         # 1, 2, 5, 10 ...: plain numbers, and some even in a short range.
         for axis in (axes.xaxis, axes.yaxis):

@@ -72,10 +72,8 @@ def benchmark_markers(
             | differences(ours, seurat[0])
         )
     output.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows).assign(
-        dataset=data.name, cells=expression.n_obs, genes=expression.n_vars
-    )
-    write_table(table, output / TABLE)
+    about = {"dataset": data.name, "cells": expression.n_obs, "genes": expression.n_vars}
+    write_table(pd.DataFrame(rows).assign(**about), output / TABLE)
     write_page(output)
 
 
@@ -132,13 +130,9 @@ def seurat_reason() -> str:
     """Return why the real Seurat cannot be run here; nothing if it can."""
     if shutil.which("Rscript") is None:
         return "there is no Rscript"
-    found = (
-        subprocess.run(
-            ["Rscript", "-e", "library(Seurat)"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
-    return "" if found else "R has no package Seurat"
+    command = ["Rscript", "-e", "library(Seurat)"]
+    found = subprocess.run(command, capture_output=True, check=False)
+    return "R has no package Seurat" if found.returncode else ""
 
 
 def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, float, str] | None:
@@ -163,11 +157,8 @@ def run_seurat(expression: ad.AnnData, folder: Path) -> tuple[pd.DataFrame, floa
     table = read_table(folder / "markers.tsv", float_precision="round_trip")
     table["cluster"] = expression.obs["cluster"].cat.categories[table["cluster"]]
     table["gene"] = expression.var_names[table["gene"].str.removeprefix("gene").astype(int) - 1]
-    return (
-        table,
-        float((folder / "seconds.txt").read_text()),
-        (folder / "version.txt").read_text().strip(),
-    )
+    seconds = float((folder / "seconds.txt").read_text())
+    return table, seconds, (folder / "version.txt").read_text().strip()
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:

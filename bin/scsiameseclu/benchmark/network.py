@@ -27,21 +27,10 @@ from ..command import run
 from ..depth import log_normalize
 from ..evaluation.scores import silhouette
 from ..expression.normalize import normalize
+from . import results
 from .datasets import Dataset, labelled_datasets
 from .methods import CONSENSUS, OURS
 from .page import NETWORK, write_page
-from .results import (
-    ABOUT,
-    PROVENANCE,
-    append,
-    identities,
-    identity,
-    note,
-    one_line,
-    read_results,
-    rounded,
-    tidy,
-)
 from .sources import Reached
 
 if TYPE_CHECKING:
@@ -62,19 +51,10 @@ BINS = 10
 PCA = "pca"
 """Name, in the table, of the principal components beside the embeddings."""
 MEASURES = (
-    "ari",
-    "right",
-    "confidence",
-    "calibration_error",
-    "sure",
-    "sure_right",
-    "placed_ari",
-    "purity",
-    "silhouette",
-    "accuracy",
-    "macro_f1",
+    *("ari", "right", "confidence", "calibration_error", "sure", "sure_right", "placed_ari"),
+    *("purity", "silhouette", "accuracy", "macro_f1"),
 )
-COLUMNS = (*ABOUT, *MEASURES, "n_clusters", "trained", "error", *PROVENANCE)
+COLUMNS = (*results.ABOUT, *MEASURES, "n_clusters", "trained", "error", *results.PROVENANCE)
 
 Scores = dict[str, Any]
 
@@ -110,37 +90,32 @@ def benchmark_network(
     output.mkdir(parents=True, exist_ok=True)
     table = output / NETWORK
     with tempfile.TemporaryDirectory() as folder:
-        sets = labelled_datasets(
-            data, scratch=Path(folder), only=only or (), leave_out=leave_out or ()
-        )
-        for dataset in sets:
+        chosen = {"only": only or (), "leave_out": leave_out or ()}
+        for dataset in labelled_datasets(data, scratch=Path(folder), **chosen):
             for seed in range(seeds):
                 _add(dataset, seed, table)
-    tidy(table, COLUMNS)
+    results.tidy(table, COLUMNS)
     write_page(output)
 
 
 def _add(dataset: Dataset, seed: int, table: Path) -> None:
     """Add the rows of one data set and seed, unless they are there."""
     code = Reached(measures)
-    about = dataset.about() | {
-        "k_mode": "auto",
-        "seed": seed,
-        "code": code.digest,
-        "versions": code.versions,
-    }
+    about = dataset.about() | {"k_mode": "auto", "seed": seed}
+    about |= {"code": code.digest, "versions": code.versions}
     rows = {method: about | {"method": method} for method in (OURS.name, CONSENSUS.name, PCA)}
-    if {identity(row) for row in rows.values()} <= identities(read_results(table, COLUMNS)):
+    known = results.identities(results.read_results(table, COLUMNS))
+    if {results.identity(row) for row in rows.values()} <= known:
         return
     try:
         found = measures(ad.read_h5ad(dataset.expression), dataset.gold, seed=seed)
     except Exception as error:
         traceback.print_exc()
-        message = one_line(f"{type(error).__name__}: {error}")
+        message = results.one_line(f"{type(error).__name__}: {error}")
         found = {method: {"error": message} for method in rows}
     for method, row in rows.items():
-        append(row | rounded(found[method]), table, COLUMNS)
-    note(f"{dataset.name}, seed {seed}: {found[OURS.name]}")
+        results.append(row | results.rounded(found[method]), table, COLUMNS)
+    results.note(f"{dataset.name}, seed {seed}: {found[OURS.name]}")
 
 
 def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[str, Scores]:

@@ -15,7 +15,7 @@ from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
 from .sections import SECTIONS
-from .tables import complete, is_development, markdown, per_set, with_interval
+from .tables import complete, is_development, markdown, per_set, text_table, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 TEXTS = ("notes", "leaks")
@@ -38,7 +38,8 @@ def write_page(output: Path) -> None:
     timed = found[found["method"].isin({method.name for method in (*COMPARED, SCANPY)})]
     blocks = comparison_blocks(results, found) if len(results) else {}
     blocks |= beside_blocks(beside := beside_results(found), found)
-    if len(ablations := ablation_results(found)):
+    variants = [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)]
+    if len(ablations := complete(found, variants)):
         blocks["ablation"] = ablation_table(ablations)
     if (found["method"] == SKETCHED.name).any():
         blocks["sketch"] = sketch_table(found)
@@ -70,17 +71,12 @@ def filled(template: str, blocks: dict[str, str]) -> str:
 
 def comparison_blocks(results: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     """Return the parts of the page that compare the methods, by their names there."""
-    blocks = {
-        "headline": headline(results),
-        "coverage": coverage(results, found),
-        "cost": cost_table(found),
-    }
+    blocks = {"headline": headline(results), "coverage": coverage(results, found)}
+    blocks["cost"] = cost_table(found)
     for k_mode in MODES:
         mine = results[results["k_mode"] == k_mode]
-        blocks |= {
-            f"means_{k_mode}": means_table(mine, k_mode),
-            f"sets_{k_mode}": sets_table(mine, k_mode),
-        }
+        blocks[f"means_{k_mode}"] = means_table(mine, k_mode)
+        blocks[f"sets_{k_mode}"] = sets_table(mine, k_mode)
     return blocks
 
 
@@ -88,13 +84,11 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
     """Return the parts of the page about the paper's methods; none if none was measured."""
     if not len(beside):
         return {}
-    sets = _by_set(beside, beside_sets(beside))
     leads = beside["dataset"].nunique() >= LEADING_SETS
-    ranks = f"{ranking(beside)}\n\n{RANKS}"
     blocks = {
-        "ranking" if leads else "ranking_of_few": ranks,
+        "ranking" if leads else "ranking_of_few": f"{ranking(beside)}\n\n{RANKS}",
         "beside": beside_table(beside, found),
-        "beside_sets": sets,
+        "beside_sets": _by_set(beside, beside_sets(beside)),
     }
     return blocks | ({"paper": paper} if (paper := paper_table(found)) else {})
 
@@ -134,23 +128,18 @@ def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
     seeds = results.groupby("dataset")["seed"].nunique()
     several = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     lines = [f"{_number(len(seeds), 'data set')}, seeds: {several}."]
-    fits = results[(results["method"] == OURS.name)]
+    fits = results[results["method"] == OURS.name]
     kept = (fits["trained"].astype(str) == "True").sum()
     lines.append(
         f"{kept} of {len(fits)} fits have the network's labels, the others those of the consensus."
     )
-    failed = results[results["error"].notna()]
     lines += [
         f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, "
         f"seed {row['seed']} ({row['error']})."
-        for row in failed.to_dict("records")
+        for row in results[results["error"].notna()].to_dict("records")
     ]
-    compared = found[
-        pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(
-            pd.MultiIndex.from_tuples(WANTED)
-        )
-    ]
-    if left := len(compared) - len(results):
+    compared = pd.MultiIndex.from_frame(found[["method", "k_mode"]]).isin(WANTED)
+    if left := compared.sum() - len(results):
         lines.append(f"Not counted: {left} results for data sets or seeds that some methods lack.")
     codes = results.groupby("method")["code"].nunique()
     lines += [
@@ -186,8 +175,7 @@ def means_table(results: pd.DataFrame, k_mode: str) -> str:
                 "scSiameseClu above it": with_interval(above),
                 "the same, shaped no default": with_interval(above[~shaped]),
             }
-    table = pd.DataFrame.from_dict(rows, orient="index").astype(object)
-    return markdown(table.where(table.notna(), float("nan")), first="method")
+    return markdown(rows, first="method")
 
 
 def sets_table(results: pd.DataFrame, k_mode: str) -> str:
@@ -203,11 +191,9 @@ def sets_table(results: pd.DataFrame, k_mode: str) -> str:
 
 def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
     """Return a table of one line a data set, with its size."""
-    sizes = (
-        results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]].loc[table.index]
-    )
+    sizes = results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]]
     marks = pd.Series(is_development(table.index), index=table.index).map({True: " *", False: ""})
-    return markdown(sizes.join(table).set_axis(table.index + marks), first="data set")
+    return markdown(sizes.loc[table.index].join(table), first="data set", names=table.index + marks)
 
 
 def cost_table(found: pd.DataFrame) -> str:
@@ -226,13 +212,8 @@ def cost_table(found: pd.DataFrame) -> str:
     return _by_set(mine, pd.DataFrame(columns).replace("nan", "–"))
 
 
-def ablation_results(found: pd.DataFrame) -> pd.DataFrame:
-    """Return results of data sets and seeds that all ablations have, at the true k."""
-    return complete(found, [(method.name, "true") for method in (OURS, CONSENSUS, *ABLATIONS)])
-
-
 def ablation_table(results: pd.DataFrame) -> str:
-    """Return the table of the ablations, with what it is over."""
+    """Return the table of the ablations at the true k, with what it is over."""
     ari = per_set(results)
     shaped = is_development(ari.index)
     trained = (results["trained"].astype(str) == "True").groupby(results["method"]).mean() * 100
@@ -248,14 +229,13 @@ def ablation_table(results: pd.DataFrame) -> str:
         }
     seeds = results["seed"].nunique()
     text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
-    table = pd.DataFrame.from_dict(rows, orient="index").astype(object)
-    return f"{text}\n\n{markdown(table, first='variant')}"
+    return f"{text}\n\n{markdown(rows, first='variant')}"
 
 
 def sketch_table(found: pd.DataFrame) -> str:
     """Return the ARI of a 1,000-cell sketch beside that of all cells, and the mean difference."""
     columns: dict[str, pd.Series[float]] = {}
-    lines: list[str] = []
+    lines = []
     for k_mode, words in MODES.items():
         results = complete(
             found[found["k_mode"] == k_mode], [(OURS.name, k_mode), (SKETCHED.name, k_mode)]
@@ -269,24 +249,19 @@ def sketch_table(found: pd.DataFrame) -> str:
         lines.append(
             f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}."
         )
-    return "\n\n".join(
-        [" ".join(lines), markdown(pd.DataFrame(columns).astype(object), first="data set")]
-    )
+    return f"{' '.join(lines)}\n\n{markdown(pd.DataFrame(columns), first='data set')}"
 
 
 def scaling_table(scaling: pd.DataFrame) -> str:
     """Return time and memory on simulated cells."""
-    table = pd.DataFrame(
-        {
-            "method": [METHODS[name].title for name in scaling["method"]],
-            "seconds": scaling["seconds"],
-            "ms per cell": (scaling["seconds"] / scaling["cells"] * 1000).map("{:.2f}".format),
-            "peak memory, MB": scaling["peak_rss_mb"].map("{:.0f}".format),
-            "ARI": scaling["ari"] * 100,
-        },
-        dtype=object,
-    )
-    return markdown(table.set_axis(scaling["cells"].map("{:,}".format)), first="cells")
+    columns = {
+        "method": [METHODS[name].title for name in scaling["method"]],
+        "seconds": scaling["seconds"],
+        "ms per cell": (scaling["seconds"] / scaling["cells"] * 1000).map("{:.2f}".format),
+        "peak memory, MB": scaling["peak_rss_mb"].map("{:.0f}".format),
+        "ARI": scaling["ari"] * 100,
+    }
+    return text_table(columns, first="cells", names=scaling["cells"].map("{:,}".format))
 
 
 def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) -> None:

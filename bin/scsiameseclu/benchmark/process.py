@@ -42,22 +42,13 @@ def records(
     ProcessError
         If its exit status is not 0.
     """
-    command = [
-        sys.executable,
-        "-m",
-        f"{__package__}.{module}",
-        *(f"--{key}={value}" for key, value in options.items()),
-    ]
-    messages = scratch / "stderr.txt"
+    command = [sys.executable, "-m", f"{__package__}.{module}"]
+    command += [f"--{key}={value}" for key, value in options.items()]
+    messages, own = scratch / "stderr.txt", _environment(threads)
     with (
         messages.open("wb") as stderr,
         subprocess.Popen(
-            command,
-            cwd=scratch,
-            env=_environment(threads),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
+            command, cwd=scratch, env=own, stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as process,
     ):
         assert process.stdout

@@ -22,6 +22,7 @@ from .datasets import Dataset, read_dataset
 from .methods import OURS
 from .page import write_page
 from .process import ProcessError, Record, records
+from .results import cost
 from .run import Job, run_fits
 from .sections import MINE, THEIRS
 from .tables import with_rows
@@ -58,21 +59,17 @@ def benchmark_published(
     """
     for part_of_it in (*MODULES, f"model_pretrain/{name}_pretrain.pkl"):
         if not (code / part_of_it).is_file():
-            raise InputError.of(
-                what=f"the published code has no {part_of_it} here",
-                where=code,
-                remedy="give a checkout of its repository, and the name of a data "
-                "set with weights there",
+            what = f"the published code has no {part_of_it} here"
+            remedy = (
+                "give a checkout of its repository, and the name of a data set with weights there"
             )
+            raise InputError.of(what=what, where=code, remedy=remedy)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         dataset = read_dataset(data, scratch=scratch)
         if dataset is None:
-            raise InputError.of(
-                what="no cell has a label",
-                where=data,
-                remedy="give a labelled data set: the number of types is taken",
-            )
+            remedy = "give a labelled data set: the number of types is taken"
+            raise InputError.of(what="no cell has a label", where=data, remedy=remedy)
         rows = [
             ours(dataset, scratch, threads),
             theirs(dataset, scratch, threads, code=code.resolve(), name=name),
@@ -107,30 +104,18 @@ def theirs(
         n_clusters=dataset.n_types,
     )
     options = {"code": code, "name": name, "data": data}
-    return _row(
-        dataset,
-        THEIRS,
-        threads,
-        records("train_published", options, scratch=scratch, threads=threads),
-    )
+    reported = records("train_published", options, scratch=scratch, threads=threads)
+    return _row(dataset, THEIRS, threads, reported)
 
 
 def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]) -> dict[str, Any]:
     try:
         found = next(reported)
     except ProcessError as error:
-        raise InputError.of(
-            what=f"{method} failed on it: {error}",
-            where=dataset.name,
-            remedy="mend that and repeat the command",
-        ) from error
-    cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
-    return {
-        "dataset": dataset.name,
-        "cells": dataset.n_cells,
-        "method": method,
-        "threads": threads,
-    } | cost
+        what, remedy = f"{method} failed on it: {error}", "mend that and repeat the command"
+        raise InputError.of(what=what, where=dataset.name, remedy=remedy) from error
+    about = {"dataset": dataset.name, "cells": dataset.n_cells}
+    return about | {"method": method, "threads": threads} | cost(found)
 
 
 if __name__ == "__main__":

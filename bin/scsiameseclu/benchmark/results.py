@@ -79,6 +79,11 @@ def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def cost(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the seconds and memory that a process reports, as the tables hold them."""
+    return {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
+
+
 def one_line(text: str) -> str:
     """Return the last line of a message, shortened, for a table."""
     return next(

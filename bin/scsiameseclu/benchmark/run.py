@@ -22,7 +22,7 @@ from .datasets import Dataset, labelled_datasets, simulated_dataset
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .page import RESULTS, SCALING, write_page
 from .process import ProcessError, Record, records
-from .results import append, identities, identity, note, one_line, read_results, rounded, tidy
+from .results import append, cost, identities, identity, note, one_line, read_results, rounded, tidy
 from .sources import Reached
 
 SMALLEST = 100
@@ -113,12 +113,19 @@ def benchmark(
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if data is None or scaling:
-            jobs = scaling_jobs([simulated_dataset(n, scratch=scratch) for n in scaling or ()])
+            sets = [simulated_dataset(n, scratch=scratch) for n in scaling or ()]
+            jobs = jobs_of(sets, (OURS, CONSENSUS, LEIDEN, SCANPY), [0], k_mode="auto")
         else:
             sets = labelled_datasets(
                 data, scratch=scratch, only=only or (), leave_out=leave_out or ()
             )
-            jobs = _jobs(sets, range(seeds), methods, ablate=ablate, sketch=sketch)
+            if ablate:
+                jobs = jobs_of(sets, (OURS, CONSENSUS, *ABLATIONS), range(seeds), k_mode="true")
+            elif sketch:
+                large = [dataset for dataset in sets if dataset.n_cells > WORTH_A_SKETCH]
+                jobs = jobs_of(large, (OURS, SKETCHED), range(seeds))
+            else:
+                jobs = jobs_of(sets, chosen_methods(methods), range(seeds))
         failed = measure(
             jobs, output / (SCALING if scaling else RESULTS), scratch=scratch, threads=threads
         )
@@ -127,28 +134,14 @@ def benchmark(
         sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
 
 
-def _jobs(
-    sets: list[Dataset], seeds: range, methods: list[str] | None, *, ablate: bool, sketch: bool
-) -> list[Job]:
-    if ablate or sketch:
-        return (ablation_jobs if ablate else sketch_jobs)(sets, seeds)
-    return comparison_jobs(sets, seeds, methods=chosen_methods(methods))
-
-
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:
     where = "the command line"
     if seeds < 1 or threads < 1:
-        raise InputError.of(
-            what="seeds and threads begin at 1",
-            where=where,
-            remedy="give --seeds and --threads of 1 or more",
-        )
+        remedy = "give --seeds and --threads of 1 or more"
+        raise InputError.of(what="seeds and threads begin at 1", where=where, remedy=remedy)
     if min(scaling, default=SMALLEST) < SMALLEST:
-        raise InputError.of(
-            what=f"fewer than {SMALLEST} cells are not timed",
-            where="--scaling",
-            remedy="give larger numbers of cells",
-        )
+        what = f"fewer than {SMALLEST} cells are not timed"
+        raise InputError.of(what=what, where="--scaling", remedy="give larger numbers of cells")
     if data is None and not scaling:
         raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
 
@@ -164,59 +157,25 @@ def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     known = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
     for name in names or ():
         if name not in known:
-            raise InputError.of(
-                what=f"there is no method {quoted(name)}",
-                where="--methods",
-                remedy=f"choose from {', '.join(known)}",
-            )
+            what, remedy = f"there is no method {quoted(name)}", f"choose from {', '.join(known)}"
+            raise InputError.of(what=what, where="--methods", remedy=remedy)
     return tuple(method for name, method in known.items() if not names or name in names)
 
 
-def comparison_jobs(
+def jobs_of(
     datasets: Sequence[Dataset],
+    methods: Sequence[Method],
     seeds: Sequence[int],
     *,
-    methods: Sequence[Method] = (*COMPARED, SCANPY),
+    k_mode: str | None = None,
 ) -> list[Job]:
-    """Return every method on every data set, set by set."""
+    """Return every method on every data set, set by set, in all of its modes or in `k_mode`."""
     return [
-        Job(dataset, method, k_mode, seed)
+        Job(dataset, method, mode, seed)
         for dataset in datasets
         for method in methods
-        for k_mode in method.modes
+        for mode in (method.modes if k_mode is None else (k_mode,))
         for seed in seeds
-    ]
-
-
-def ablation_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
-    """Return every ablation at the true number of clusters, with what it is compared with."""
-    methods = (OURS, CONSENSUS, *ABLATIONS)
-    return [
-        Job(dataset, method, "true", seed)
-        for dataset in datasets
-        for method in methods
-        for seed in seeds
-    ]
-
-
-def sketch_jobs(datasets: Sequence[Dataset], seeds: Sequence[int]) -> list[Job]:
-    """Return scSiameseClu on all cells and on a sketch of them, of the larger data sets."""
-    return [
-        Job(dataset, method, k_mode, seed)
-        for dataset in datasets
-        if dataset.n_cells > WORTH_A_SKETCH
-        for method in (OURS, SKETCHED)
-        for k_mode in method.modes
-        for seed in seeds
-    ]
-
-
-def scaling_jobs(datasets: Sequence[Dataset]) -> list[Job]:
-    """Return the methods that are timed, on the simulated cells."""
-    return [
-        Job(dataset, method, "auto", 0)
-        for dataset in datasets
-        for method in (OURS, CONSENSUS, LEIDEN, SCANPY)
     ]
 
 
@@ -270,9 +229,5 @@ def _scored(dataset: Dataset, found: Record) -> dict[str, Any]:
     if "error" in found:
         return {"error": one_line(found["error"])}
     clusters = pd.Series(found["labels"], index=dataset.gold.index).astype(str)
-    cost = {"seconds": round(found["seconds"], 2), "peak_rss_mb": round(found["peak_rss_mb"])}
-    return (
-        cost
-        | {"trained": found["trained"]}
-        | rounded(score_clusters(clusters, dataset.scores, dataset.gold))
-    )
+    scores = score_clusters(clusters, dataset.scores, dataset.gold)
+    return cost(found) | {"trained": found["trained"]} | rounded(scores)

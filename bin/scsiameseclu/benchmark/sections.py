@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .methods import CONSENSUS, OURS
-from .tables import is_development, markdown, per_set, with_interval
+from .tables import is_development, markdown, per_set, text_table, with_interval
 
 THEIRS, MINE = "the published code", "this pipeline"
 """Whose code, in the table of ``make benchmark-published``."""
@@ -32,38 +32,29 @@ MEASURES = {
 def published(table: pd.DataFrame) -> str:
     """Return ours beside the published code."""
     of_ours = table["dataset"].map(table[table["method"] == MINE].set_index("dataset")["seconds"])
-    shown = pd.DataFrame(
-        {
-            "cells": table["cells"].map("{:,}".format),
-            "scSiameseClu by": table["method"],
-            "threads": table["threads"],
-            "seconds": table["seconds"].map("{:.1f}".format),
-            "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
-            "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
-            "peak memory, MB": table["peak_rss_mb"],
-        },
-        dtype=object,
-    )
-    return markdown(shown.set_axis(table["dataset"]), first="data set")
+    shown = {
+        "cells": table["cells"].map("{:,}".format),
+        "scSiameseClu by": table["method"],
+        "threads": table["threads"],
+        "seconds": table["seconds"].map("{:.1f}".format),
+        "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
+        "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
+        "peak memory, MB": table["peak_rss_mb"],
+    }
+    return text_table(shown, first="data set", names=table["dataset"])
 
 
 def markers(table: pd.DataFrame) -> str:
     """Return the seconds of the marker tests, and how far Seurat's table and ours are apart."""
     first = table.iloc[0]
-    times = pd.DataFrame(
-        {
-            "seconds": table["seconds"].map("{:.2f}".format).to_numpy(),
-            "as a multiple of ours": (table["seconds"] / first["seconds"])
-            .map("{:.1f}".format)
-            .to_numpy(),
-        },
-        index=table["method"],
-    )
+    seconds = table["seconds"]
+    times = pd.DataFrame({"seconds": seconds.map("{:.2f}".format)}, dtype=object)
+    times["as a multiple of ours"] = (seconds / seconds.iloc[0]).map("{:.1f}".format)
     about = (
         f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} "
         "genes; one thread each."
     )
-    text = f"{about}\n\n{markdown(times, first='method')}"
+    text = f"{about}\n\n{markdown(times, first='method', names=table['method'])}"
     compared = table[table["same_rows"].notna()] if "same_rows" in table else table.iloc[:0]
     return "\n\n".join([text, *(_agreement(row) for _, row in compared.iterrows())])
 
@@ -81,22 +72,19 @@ def _agreement(row: pd.Series[Any]) -> str:
 
 def batch(table: pd.DataFrame) -> str:
     """Return time and memory of many samples."""
-    shown = pd.DataFrame(
-        {
-            "cores": table["cores"],
-            "cells": table["cells"].map("{:,}".format),
-            "tasks": table["tasks"],
-            "seconds": table["seconds"].map("{:.0f}".format),
-            "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
-            "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
-            "peak memory, MB": table["peak_mb"],
-            "of Nextflow, MB": table["nextflow_mb"],
-            "of the largest task, MB": table["largest_task_mb"],
-        },
-        dtype=object,
-    )
+    shown = {
+        "cores": table["cores"],
+        "cells": table["cells"].map("{:,}".format),
+        "tasks": table["tasks"],
+        "seconds": table["seconds"].map("{:.0f}".format),
+        "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
+        "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
+        "peak memory, MB": table["peak_mb"],
+        "of Nextflow, MB": table["nextflow_mb"],
+        "of the largest task, MB": table["largest_task_mb"],
+    }
     names = table["samples"].astype(str) + " samples, " + table["groups"]
-    return markdown(shown.set_axis(names), first="sheet")
+    return text_table(shown, first="sheet", names=names)
 
 
 def steps(table: pd.DataFrame) -> str:
@@ -107,23 +95,19 @@ def steps(table: pd.DataFrame) -> str:
     shown = {}
     for value in ("seconds", "cpu_seconds", "peak_mb"):
         by_size = table.pivot_table(value, index="step", columns=["cells", "samples"]).loc[order]
-        shown[value] = (
-            by_size.map("{:,.0f}".format).replace("nan", "–").set_axis(list(names), axis=1)
-        )
+        by_size = by_size.map("{:,.0f}".format).replace("nan", "–")
+        shown[value] = by_size.set_axis(list(names), axis=1)
     matrix = groups["values"].to_numpy() * 8 / 2**20
     shown["peak_mb"].loc["the counts in memory"] = [f"{size:,.0f}" for size in matrix]
-    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = [
-        f"{2560 + 1.6 * size:,.0f}" for size in matrix
-    ]
+    asked = [f"{2560 + 1.6 * size:,.0f}" for size in matrix]
+    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = asked
+    titles = {
+        "cpu_seconds": "CPU seconds, all tasks together:",
+        "seconds": "Wall time in seconds, all tasks together:",
+        "peak_mb": "Peak memory of the largest task, MB:",
+    }
     return "\n\n".join(
-        [
-            "CPU seconds, all tasks together:",
-            markdown(shown["cpu_seconds"], first="step"),
-            "Wall time in seconds, all tasks together:",
-            markdown(shown["seconds"], first="step"),
-            "Peak memory of the largest task, MB:",
-            markdown(shown["peak_mb"], first="step"),
-        ]
+        f"{title}\n\n{markdown(shown[value], first='step')}" for value, title in titles.items()
     )
 
 
@@ -147,9 +131,8 @@ def network(table: pd.DataFrame) -> str:
             f"scSiameseClu − {name}": with_interval(above) if name == other else ""
             for name in (CONSENSUS.name, "pca")
         }
-        means[title]["the same, shaped no default"] = with_interval(
-            above[~is_development(above.index)]
-        )
+        other_sets = above[~is_development(above.index)]
+        means[title]["the same, shaped no default"] = with_interval(other_sets)
         sets[f"{title} − {other}"] = above.map("{:+.1f}".format)
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
     order = [OURS.name, CONSENSUS.name, "pca", *(name for name in map(str, rows) if " " in name)]
@@ -168,37 +151,30 @@ def batch_correction(table: pd.DataFrame) -> str:
         for mode in ("true", "own")
         for name, title in names.items()
     }
-    shown = pd.DataFrame(
-        {
-            "batches": table["case"],
-            "cells": table["cells"].map("{:,}".format),
-            **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
-            **{
-                name: table[name].map("{:.2f}".format).replace("nan", "–")
-                for name in ("need", "validity", "shared")
-            },
-            "corrected": table["decision"],
+    shown = {
+        "batches": table["case"],
+        "cells": table["cells"].map("{:,}".format),
+        **{title: (values * 100).map("{:.1f}".format) for title, values in numbers.items()},
+        **{
+            name: table[name].map("{:.2f}".format).replace("nan", "–")
+            for name in ("need", "validity", "shared")
         },
-        dtype=object,
-    )
-    return markdown(shown.set_axis(table["dataset"]), first="data set")
+        "corrected": table["decision"],
+    }
+    return text_table(shown, first="data set", names=table["dataset"])
 
 
 def batch_time(table: pd.DataFrame) -> str:
     """Return the seconds of the clustering without and with batch correction."""
-    shown = pd.DataFrame(
-        {
-            "batches": table["batches"],
-            "corrected": table["corrected"].map({True: "yes", False: "no"}),
-            "seconds": table["cpu_seconds"].map("{:.1f}".format),
-            "over that without": (table["cpu_seconds"] / table["cpu_seconds"].iloc[0]).map(
-                "{:.2f}".format
-            ),
-        },
-        dtype=object,
-    )
+    seconds = table["cpu_seconds"]
+    shown = {
+        "batches": table["batches"],
+        "corrected": table["corrected"].map({True: "yes", False: "no"}),
+        "seconds": seconds.map("{:.1f}".format),
+        "over that without": (seconds / seconds.iloc[0]).map("{:.2f}".format),
+    }
     names = table["cells"].map("{:,} cells, ".format) + table["correction"]
-    return markdown(shown.set_axis(names), first="clustering")
+    return text_table(shown, first="clustering", names=names)
 
 
 SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {

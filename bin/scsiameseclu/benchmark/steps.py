@@ -71,20 +71,12 @@ def benchmark_steps(
                 write_group(folder, n_cells, of_sample)
             watched = run_pipeline(folder / "samplesheet.csv")
             rows = step_costs(folder / "results" / "pipeline_info" / "trace_batch.tsv")
-            rows.append(
-                {
-                    "step": WHOLE,
-                    "tasks": sum(row["tasks"] for row in rows),
-                    "seconds": watched.seconds,
-                    "cpu_seconds": sum(row["cpu_seconds"] for row in rows),
-                    "peak_mb": watched.peak_mb,
-                }
-            )
-            rows += scanpy_costs(folder) if scanpy else []
+            whole = {key: sum(row[key] for row in rows) for key in ("tasks", "cpu_seconds")}
+            whole |= {"seconds": watched.seconds, "peak_mb": watched.peak_mb}
+            rows += [{"step": WHOLE} | whole, *(scanpy_costs(folder) if scanpy else ())]
             about = read_json(folder / "about.json")
-            table = with_rows(
-                output / TABLE, [about | _rounded(row) for row in rows], key=KEY, order=KEY[:2]
-            )
+            new = [about | _rounded(row) for row in rows]
+            table = with_rows(output / TABLE, new, key=KEY, order=KEY[:2])
         write_table(table, output / TABLE)
     write_page(output)
 
@@ -136,11 +128,8 @@ def scanpy_costs(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return (
-        row
-        | {key: round(row[key], 1) for key in ("seconds", "cpu_seconds")}
-        | {"peak_mb": round(row["peak_mb"])}
-    )
+    digits = {"seconds": 1, "cpu_seconds": 1, "peak_mb": None}
+    return row | {key: round(row[key], n) for key, n in digits.items()}
 
 
 if __name__ == "__main__":

@@ -18,14 +18,8 @@ from .datasets import DEVELOPMENT
 SCORES = ["acc", "nmi", "ari"]
 PERCENT = {
     *SCORES,
-    "placed_ari",
-    "calibration_error",
-    "sure",
-    "sure_right",
-    "purity",
-    "silhouette",
-    "accuracy",
-    "macro_f1",
+    *("placed_ari", "calibration_error", "sure", "sure_right"),
+    *("purity", "silhouette", "accuracy", "macro_f1"),
 }
 RESAMPLES = 10_000
 """Of the data sets, for an interval."""
@@ -110,11 +104,21 @@ def with_interval(differences: pd.Series[float], digits: int = 1) -> str:
     return f"{mean} ({low} to {high})"
 
 
-def markdown(table: pd.DataFrame, *, first: str) -> str:
+def markdown(
+    table: pd.DataFrame | dict[str, dict[str, object]],
+    *,
+    first: str,
+    names: pd.Series[str] | None = None,
+) -> str:
     """Return a Markdown table.
 
-    The index becomes the column `first`; numbers get one decimal, gaps a dash.
+    Rows are given by their names, or have `names` in place of the index, which becomes the column
+    `first`; numbers get one decimal, gaps a dash.
     """
+    if not isinstance(table, pd.DataFrame):
+        table = pd.DataFrame.from_dict(table, orient="index").astype(object)
+    if names is not None:
+        table = table.set_axis(names)
     head = [first, *map(str, table.columns)]
     rows = [
         [str(name), *map(cell, row)]
@@ -122,6 +126,11 @@ def markdown(table: pd.DataFrame, *, first: str) -> str:
     ]
     rule = ["---", *["---:"] * len(table.columns)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def text_table(columns: Mapping[str, Any], *, first: str, names: pd.Series[str]) -> str:
+    """Return a Markdown table of columns whose rows are called `names`."""
+    return markdown(pd.DataFrame(columns, dtype=object), first=first, names=names)
 
 
 def cell(value: object) -> str:

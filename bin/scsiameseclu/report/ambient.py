@@ -21,8 +21,7 @@ def sections(run: Run) -> Iterator[Section]:
         for sample in run.samples
         if sample.group in groups and (row := _row(groups[sample.group], sample))
     }
-    if rows:
-        yield table_section("ambient", rows)
+    yield from table_section("ambient", rows)
 
 
 def share_of(group: Group, sample: Sample) -> float | None:
@@ -32,9 +31,7 @@ def share_of(group: Group, sample: Sample) -> float | None:
 
 
 def _row(group: Group, sample: Sample) -> Mapping[str, Any]:
-    if not len(group.ambient):
-        return {}
-    own = group.ambient[group.ambient["sample"] == sample.id]
+    own = _of_sample(group.ambient, sample)
     if own.empty:
         return {}
     found = own.iloc[0]
@@ -48,10 +45,9 @@ def _row(group: Group, sample: Sample) -> Mapping[str, Any]:
 
 
 def _leaking(group: Group, sample: Sample) -> list[str]:
-    if not len(group.ambient_genes):
-        return []
-    own = group.ambient_genes[group.ambient_genes["sample"] == sample.id].head(_NAMED)
-    return [
-        f"{gene} ({share:.1%})"
-        for gene, share in zip(own["gene"], own["share_of_ambient"], strict=True)
-    ]
+    own = _of_sample(group.ambient_genes, sample).head(_NAMED).to_dict("records")
+    return [f"{row['gene']} ({row['share_of_ambient']:.1%})" for row in own]
+
+
+def _of_sample(table: pd.DataFrame, sample: Sample) -> pd.DataFrame:
+    return table[table["sample"] == sample.id] if len(table) else table

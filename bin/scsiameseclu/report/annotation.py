@@ -7,24 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from . import cell_scores, marker_dots, modalities, opinions, subclusters
+from . import cell_scores, content, marker_dots, modalities, opinions
 from .clustering import MAX_HEATMAPS
-from .content import (
-    Column,
-    Section,
-    columns_of,
-    gene_list,
-    heatmap,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
-from .inputs import Group, Run
+from .content import Column, Section, gene_list, section, table_section, text, unique_texts
+from .inputs import Group, Run, of_cluster
 
 _MANY_ROWS = 300
 """Tables with more rows do without bars and with shorter lists, or the report would be too large to
 mail."""
+_MOST_PARTS, _GENES_OF_PART = 100, 20
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""
@@ -33,12 +24,12 @@ _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 def sections(run: Run) -> Iterator[Section]:
     """Return the sections of annotation; none if no group has clusters."""
     if run.finished:
-        yield _clusters(run)
+        yield from _clusters(run)
         yield from opinions.sections(run)
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
-        yield from subclusters.sections(run)
+        yield from _subclusters(run)
         yield from cell_scores.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
@@ -46,50 +37,42 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _shorter(run: Run, name: str) -> dict[str, Column]:
-    """Return the columns of a table with a row per cluster."""
     return {
         key: of
-        for key, of in columns_of(name).items()
+        for key, of in content.columns_of(name).items()
         if key not in _LONG or run.n_clusters <= _MANY_ROWS
     }
 
 
-def _clusters(run: Run) -> Section:
+def _clusters(run: Run) -> Iterator[Section]:
     rows = {
         group.row(name): _cluster_row(group, name)
         for group in run.finished
         for name in group.cluster_names
     }
     placed = any(group.placed for group in run.finished)
-    return table_section("clusters", rows, _shorter(run, "clusters"), placed=placed)
+    yield from table_section("clusters", rows, _shorter(run, "clusters"), placed=placed)
 
 
 def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
-    cells = group.clusters[group.clusters["cluster"] == cluster]
-    known = (
-        group.annotation[group.annotation["cluster"] == cluster]
-        if group.cell_types
-        else group.annotation
-    )
-    unlike = cells["unlike_known"].astype(str) == "True" if group.placed else None
-    return {
+    cells, known = of_cluster(group.clusters, cluster), of_cluster(group.annotation, cluster)
+    row: dict[Any, Any] = {
         **(known.iloc[0].to_dict() if len(known) else {}),
         **opinions.flag(group, cluster),
         "n_cells": len(cells),
         "share": len(cells) / len(group.clusters),
         "stability": (group.summary.get("cluster_stability") or {}).get(cluster),
         "confidence": float(cells["confidence"].mean()),
-        "unlike": None if unlike is None else int(unlike.sum()),
-        "unlike_share": None if unlike is None else float(unlike.mean()),
     }
+    if group.placed:
+        unlike = cells["unlike_known"].astype(str) == "True"
+        row |= {"unlike": int(unlike.sum()), "unlike_share": float(unlike.mean())}
+    return row
 
 
 def _markers(run: Run) -> Iterator[Section]:
-    top_n = (
-        _SHOWN_OF_MANY
-        if run.n_clusters > _MANY_ROWS
-        else int(run.parameters.get("top_n_markers", _TOP))
-    )
+    few = run.n_clusters <= _MANY_ROWS
+    top_n = int(run.parameters.get("top_n_markers", _TOP)) if few else _SHOWN_OF_MANY
     rows = {
         group.row(cluster): {
             **genes.iloc[0].rename({"pct.1": "pct_1", "pct.2": "pct_2"}).to_dict(),
@@ -101,23 +84,33 @@ def _markers(run: Run) -> Iterator[Section]:
         if len(group.markers)
         for cluster, genes in group.markers.groupby("cluster", sort=False)
     }
-    if rows:
-        yield table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
+    yield from table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
+
+
+def _subclusters(run: Run) -> Iterator[Section]:
+    """Return a row of each subcluster, and of each cluster that is left whole."""
+    rows: dict[str, dict[Any, Any]] = {}
+    notes = ""
+    for group in run.finished:
+        if group.division:
+            for row in group.subclusters.to_dict("records"):
+                own = of_cluster(group.submarkers, row["cluster_sub"])
+                genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
+                listed = gene_list(genes[:_GENES_OF_PART])
+                rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
+            for note in group.division["notes"]:
+                notes += f" {group.label}: {text(note, length=200)}"
+    yield from table_section("subclusters", rows, most=_MOST_PARTS, notes=notes)
 
 
 def _scores(scored: list[Group]) -> Iterator[Section]:
-    rows = {
-        group.label: {
-            **{
-                f"ari_{key}": of.get("ari")
-                for key, of in (group.metrics.get("comparison") or {}).items()
-            },
-            **{key: group.metrics.get(key) for key in ("acc", "nmi", "ari")},
+    rows = {}
+    for group in scored:
+        others = group.metrics.get("comparison") or {}
+        rows[group.label] = group.metrics | {
+            f"ari_{key}": of.get("ari") for key, of in others.items()
         }
-        for group in scored
-    }
-    if rows:
-        yield table_section("scores", rows)
+    yield from table_section("scores", rows)
 
 
 def _marker_agreement(run: Run) -> Iterator[Section]:
@@ -129,8 +122,7 @@ def _marker_agreement(run: Run) -> Iterator[Section]:
             rows[f"{group.label}, mean"] = {"share": found["mean"]}
             each = found["clusters"] if run.n_clusters <= _MANY_ROWS else {}
             rows |= {group.row(cluster): dict(about) for cluster, about in each.items()}
-    if rows:
-        yield table_section("marker_agreement", rows, top_n=top_n)
+    yield from table_section("marker_agreement", rows, top_n=top_n)
 
 
 def _contingencies(labelled: list[Group]) -> Iterator[Section]:
@@ -139,7 +131,7 @@ def _contingencies(labelled: list[Group]) -> Iterator[Section]:
         shares = 100.0 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
         shares.index = pd.Index(list(unique_texts(counts.index).values()))
         shares.columns = pd.Index([f"Cluster {text(cluster)}" for cluster in counts.columns])
-        body = heatmap(
+        body = content.heatmap(
             shares.round(1), labels=("Cluster", "Label", "% of the label"), decimals=0, highest=100
         )
         yield section(

@@ -5,22 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
-from . import marker_dots
-from .content import (
-    Column,
-    Html,
-    Section,
-    columns_of,
-    first_rows,
-    folded,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
-from .inputs import Group, Run
+from . import content, marker_dots
+from .content import Column, Html, Section, columns_of, section, table_section, text, unique_texts
+from .inputs import Group, Run, of_cluster
 
 _MOST_ROWS, _MOST_SETS, _MOST_NAMES, _MOST_DOTS = 300, 20, 10, 12
 
@@ -36,63 +23,51 @@ def sections(run: Run) -> Iterator[Section]:
         if (row := _row(group, cluster, titles))
     }
     notes = [f" {group.label}: {note}" for group in asked for note in _notes(group)]
-    if rows:
-        drawn, shown = first_rows(rows, _MOST_ROWS)
-        columns = columns_of("cell_scores") | _columns(titles)
-        yield table_section("cell_scores", drawn, columns, shown=shown, notes="".join(notes))
-    yield from _dots(asked, "" if rows else "".join(notes))
+    shown = unique_texts(titles, length=30)
+    columns = columns_of("cell_scores") | {
+        key: Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
+        for name, key in titles.items()
+    }
+    told = "".join(notes)
+    yield from table_section("cell_scores", rows, columns, most=_MOST_ROWS, notes=told)
+    yield from _dots(asked, "" if rows else told)
 
 
 def set_names(groups: list[Group]) -> list[str]:
     """Return the gene sets that are scored in any of some groups."""
-    return list(
-        dict.fromkeys(
-            str(row["set"])
-            for group in groups
-            for row in group.scoring.get("gene_sets", [])
-            if row["column"]
-        )
-    )
+    sets = [row for group in groups for row in group.scoring.get("gene_sets", [])]
+    return list(dict.fromkeys(str(row["set"]) for row in sets if row["column"]))
 
 
-def _columns(titles: dict[str, str]) -> dict[str, Column]:
-    shown = unique_texts(titles, length=30)
-    return {
-        key: Column.of(shown[name], f"Mean score of {shown[name]}", kind="bar")
-        for name, key in titles.items()
-    }
-
-
-def _row(group: Group, cluster: str, titles: dict[str, str]) -> dict[str, Any]:
+def _row(group: Group, cluster: str, titles: dict[str, str]) -> dict[Any, Any]:
     """Return what the table shows of a cluster; empty where nothing was scored."""
-    row: dict[str, Any] = {}
+    row: dict[Any, Any] = {}
     if len(group.cell_scores):
-        own = group.cell_scores[group.cell_scores["cluster"] == cluster]
-        for name in own.columns.drop(["sample", "cluster"]):
-            row[str(name)] = own[name].iloc[0]
-    if len(group.set_scores):
-        of_cluster = group.set_scores[group.set_scores["cluster"] == cluster]
-        means = zip(of_cluster["set"], of_cluster["mean"], strict=True)
-        row |= {titles[name]: mean for name, mean in means if name in titles}
+        row = of_cluster(group.cell_scores, cluster).iloc[0].to_dict()
+    for score in of_cluster(group.set_scores, cluster).to_dict("records"):
+        if score["set"] in titles:
+            row[titles[score["set"]]] = score["mean"]
     return row | {"cell_type": group.cell_types.get(cluster)} if row else {}
 
 
 def _notes(group: Group) -> Iterator[str]:
-    """Yield what there is to say of a group, as harmless HTML."""
     account = group.scoring
     yield from (text(note, length=300) for note in account.get("notes", []))
-    left_out = [row for row in account.get("gene_sets", []) if not row["column"]]
-    if left_out:
-        names = [
-            f"{text(row['set'], length=40)} ({row['n_found']} of {row['n_genes']})"
-            for row in left_out
-        ]
-        yield f"Not scored, for too few of their genes are in the data: {_listed(names)}."
-    missing = [row for row in account.get("genes", []) if row["found"] is None]
-    if missing:
-        names = [_missing(row) for row in missing]
-        yield f"Genes that are not in the data: {_listed(names)}."
-    yield from _warnings(group)
+    if left_out := [
+        f"{text(row['set'], length=40)} ({row['n_found']} of {row['n_genes']})"
+        for row in account.get("gene_sets", [])
+        if not row["column"]
+    ]:
+        yield f"Not scored, for too few of their genes are in the data: {_listed(left_out)}."
+    if missing := [_missing(row) for row in account.get("genes", []) if row["found"] is None]:
+        yield f"Genes that are not in the data: {_listed(missing)}."
+    if "high_dissociation" in group.cell_scores:
+        high = group.cell_scores[group.cell_scores["high_dissociation"] == "yes"]
+        for row in high.to_dict("records"):
+            yield (
+                f"<strong>Dissociation stress is high in cluster {text(row['cluster'])} "
+                f"({row['median_dissociation']:.1f} &#37; of the counts).</strong>"
+            )
 
 
 def _missing(row: dict[str, Any]) -> str:
@@ -106,16 +81,6 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _warnings(group: Group) -> Iterator[str]:
-    if "high_dissociation" in group.cell_scores:
-        high = group.cell_scores[group.cell_scores["high_dissociation"] == "yes"]
-        for row in high.to_dict("records"):
-            yield (
-                f"<strong>Dissociation stress is high in cluster {text(row['cluster'])} "
-                f"({row['median_dissociation']:.1f} &#37; of the counts).</strong>"
-            )
-
-
 def _dots(asked: list[Group], notes: str) -> Iterator[Section]:
     """Return the dot plots of the genes of interest; where none is in the data, the notes alone."""
     chosen = [group for group in asked if group.scoring.get("genes")]
@@ -127,12 +92,5 @@ def _dots(asked: list[Group], notes: str) -> Iterator[Section]:
     left = len(chosen) - _MOST_DOTS
     shown = f" Shown are {_MOST_DOTS} of {len(chosen)} groups." if left > 0 else ""
     if chosen and (parts or notes):
-        body = folded(parts or {"None of the genes is in the data": ""})
+        body = content.folded(parts or {"None of the genes is in the data": ""})
         yield section("gene_dots", body, shown=shown, notes=Html(notes))
-
-
-def drawn_cells(group: Group) -> pd.DataFrame:
-    """Return the cells that are drawn by their scores and genes, with their coordinates."""
-    if group.drawn.empty or group.umap.empty:
-        return pd.DataFrame()
-    return group.drawn.merge(group.umap, on="barcode", validate="one_to_one")

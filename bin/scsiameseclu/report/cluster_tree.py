@@ -47,28 +47,20 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _numbers(group: Group) -> str:
-    """Return the numbers of clusters in a few words."""
     levels, n = group.summary.get("levels") or {}, len(group.cluster_names)
-    others = [
-        f"{levels[level]} {name}"
-        for level, name in LEVELS.items()
-        if level in levels and level != "cluster"
-    ]
-    return (
-        "one cluster" if n == 1 else f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
-    )
+    others = [f"{levels[of]} {LEVELS[of]}" for of in LEVELS if of in levels and of != "cluster"]
+    if n == 1:
+        return "one cluster"
+    return f"{n} clusters" + (f" ({', '.join(others)})" if others else "")
 
 
 def _words(group: Group) -> str:
     """Return what was asked for, and what else is to be known."""
     requested = group.summary.get("n_clusters_requested", "auto")
-    words = [
-        "Their number was found from the data."
-        if requested == "auto"
-        else f"{text(requested)} were asked for."
-    ]
-    if group.placed:
-        words = []  # its notes tell that they are the base's
+    words: list[str] = []
+    if not group.placed:  # else its notes tell that they are the base's
+        asked = f"{text(requested)} were asked for."
+        words.append("Their number was found from the data." if requested == "auto" else asked)
     if len(group.cluster_names) == 1:
         words.append("All cells are in one cluster.")
     return " ".join([*words, *(text(note, length=400) for note in group.summary.get("notes", []))])
@@ -81,11 +73,9 @@ def _picture(run: Run, group: Group) -> str:
         return ""
     drawing, colors = Drawing(root), run.cluster_colors[group.id]
     height = _y(len(drawing.tree.leaves) - 1) + _BELOW
-    shown = {LEVELS[level]: drawing.root.n_clusters(level) for level in LEVELS}
-    label = (
-        f"Tree of {shown['default']} clusters, {shown['coarse']} coarse and "
-        f"{shown['fine']} fine ones"
-    )
+    n = {level: root.n_clusters(level) for level in LEVELS}
+    others = f"{n['cluster_coarse']} coarse and {n['cluster_fine']} fine ones"
+    label = f"Tree of {n['cluster']} clusters, {others}"
     parts = [
         *_axis(drawing),
         *_cuts(drawing),
@@ -115,9 +105,8 @@ def _axis(drawing: Drawing) -> Iterator[str]:
     yield f'<path d="M{_x(drawing, 0)} {y}H{_x(drawing, 1)}" stroke="{_FAINT}"/>'
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = _x(drawing, tick)
-        yield f'<path d="M{x} {y}v4" stroke="{_FAINT}"/>' + _text(
-            x, y + 10, f"{tick:g}", anchor="middle", faint=True
-        )
+        yield f'<path d="M{x} {y}v4" stroke="{_FAINT}"/>'
+        yield _text(x, y + 10, f"{tick:g}", anchor="middle", faint=True)
     yield _text(_x(drawing, 1) + 14, y + 10, "share of clusterings in which cells meet", faint=True)
 
 
@@ -126,17 +115,10 @@ def _cuts(drawing: Drawing) -> Iterator[str]:
     bottom = _y(len(drawing.tree.leaves) - 1) + 20
     for place, (level, name) in enumerate(LEVELS.items()):
         x, y = _x(drawing, drawing.root.cut(level)), 10 + 15 * place
-        yield (
-            f'<path d="M{_short(x)} {y + 7}V{_short(bottom)}" stroke="{_FAINT}" '
-            'stroke-dasharray="4 3"/>'
-        )
-        yield _text(
-            x,
-            y,
-            f"{name}: {drawing.root.n_clusters(level)}",
-            anchor="middle",
-            bold=level == "cluster",
-        )
+        line = f"M{_short(x)} {y + 7}V{_short(bottom)}"
+        yield f'<path d="{line}" stroke="{_FAINT}" stroke-dasharray="4 3"/>'
+        words = f"{name}: {drawing.root.n_clusters(level)}"
+        yield _text(x, y, words, anchor="middle", bold=level == "cluster")
 
 
 def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
@@ -149,16 +131,12 @@ def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
             line = f"M{_short(x)} {_short(y)}V{to[1]}H{to[0]}"
             width = max(_THICKEST * (child.n_cells / total) ** 0.5, 1)
             color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            title = (
-                f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>"
-                if child.children
-                else ""
-            )
+            words = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>"
+            title = words if child.children else ""
             yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{title}</path>'
 
 
 def _fine(drawing: Drawing) -> Iterator[str]:
-    """Yield number, cells and stability of each leaf."""
     heads = ((_FINE, "Fine", ""), (_FINE + 80, "Cells", "end"), (_FINE + 138, "Stability", "end"))
     yield from (_text(x, _TOP - 24, name, anchor=anchor, faint=True) for x, name, anchor in heads)
     for row, leaf in enumerate(drawing.tree.leaves):
@@ -175,20 +153,14 @@ def _default(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> Itera
     largest = max(cluster.n_cells for cluster in clusters.values())
     for name, (first, last) in drawing.spans("cluster").items():
         y, cluster = _y((first + last) / 2), clusters[name]
-        yield _bar(
-            _DEFAULT, _y(first) - 9, 10, _ROW * (last - first) + 18, colors.get(name, UNKNOWN)
-        )
+        color, height = colors.get(name, UNKNOWN), _ROW * (last - first) + 18
+        yield _bar(_DEFAULT, _y(first) - 9, 10, height, color)
         yield _text(_DEFAULT + 16, y, text(name), bold=True)
         yield _text(_NAME, y, text(group.cell_types.get(name, ""), length=28))
         yield _bar(_CELLS, y - 5, _BAR * cluster.n_cells / largest, 10, _FAINT)
         yield _text(_CELLS + _BAR + 5, y, f"{cluster.n_cells:,}")
-        yield _bar(
-            _STABILITY,
-            y - 5,
-            _BAR * cluster.stability,
-            10,
-            _FAINT if cluster.stability >= _SHAKY else WARN,
-        )
+        color = _FAINT if cluster.stability >= _SHAKY else WARN
+        yield _bar(_STABILITY, y - 5, _BAR * cluster.stability, 10, color)
         yield _text(_STABILITY + _BAR + 5, y, f"{cluster.stability:.2f}")
 
 

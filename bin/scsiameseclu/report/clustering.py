@@ -9,20 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import cluster_tree, score_umaps, umaps
-from .content import (
-    Curve,
-    Section,
-    bars,
-    heatmap,
-    lines,
-    section,
-    table_section,
-    text,
-    thin,
-    unique_texts,
-)
-from .inputs import Group, Run, counts
+from . import cluster_tree, content, umaps
+from .content import Curve, Section, section, table_section, text, unique_texts
+from .inputs import Group, Run, counts, of_cluster
 
 TERMS = {
     "total": "Total",
@@ -58,8 +47,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _training(
             {group.label: group.history for group in run.finished if len(group.history) > 1}
         )
-        few = len(run.finished) <= umaps.MAX_PLOTS
-        yield from umaps.sections(run, score_umaps.views(run, few=few))
+        yield from umaps.sections(run)
         yield from _sizes(run)
         yield from _comparison(run)
 
@@ -95,23 +83,24 @@ def _training(trained: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
     if not trained:
         return
     curves = loss_curves(trained)
-    drawn = min(
-        1.0, _MAX_LOSSES / sum(len(curve) for some in curves.values() for curve in some.values())
-    )
+    total = sum(len(curve) for some in curves.values() for curve in some.values())
+    drawn = min(1.0, _MAX_LOSSES / total)
     drawn_curves = {
         name: {
-            label: [curve[row] for row in thin(len(curve), drawn)] for label, curve in some.items()
+            label: [of[row] for row in content.thin(len(of), drawn)] for label, of in some.items()
         }
         for name, some in curves.items()
     }
     every = "" if drawn == 1 else f" Every {1 / drawn:.0f}th step is drawn."
-    yield section("training", lines(drawn_curves, x_label="Step", y_label="Loss"), every=every)
+    yield section(
+        "training", content.lines(drawn_curves, x_label="Step", y_label="Loss"), every=every
+    )
     rows = {
         f"{label}, {name}" if name else label: _convergence_row(part["total"].to_numpy(float))
         for label, history in trained.items()
         for name, part in _phases(history).items()
     }
-    yield table_section("training_table", rows)
+    yield from table_section("training_table", rows)
 
 
 def _convergence_row(total: NDArray[np.float64]) -> dict[str, Any]:
@@ -130,23 +119,21 @@ def _phases(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def loss_curves(histories: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Curve]]:
     """Return loss -> history -> curve, the total of each phase by itself."""
+    total, *terms = TERMS
+    parts = [
+        (f"{TERMS[total]}, {name}" if name else TERMS[total], label, part, total)
+        for label, history in histories.items()
+        for name, part in _phases(history).items()
+    ]
+    parts += [(TERMS[term], *of, term) for term in terms for of in histories.items()]
     curves: dict[str, dict[str, Curve]] = {}
-    for label, history in histories.items():
-        for name, part in _phases(history).items():
-            curves.setdefault(f"Total, {name}" if name else TERMS["total"], {})[label] = (
-                _loss_curve(part, "total")
-            )
-    for term, name in list(TERMS.items())[1:]:
-        curves[name] = {label: _loss_curve(history, term) for label, history in histories.items()}
-    known = {
-        name: {label: curve for label, curve in some.items() if curve}
-        for name, some in curves.items()
-    }
-    return {name: some for name, some in known.items() if some}
+    for name, label, part, term in parts:
+        if curve := _loss_curve(part, term):
+            curves.setdefault(name, {})[label] = curve
+    return curves
 
 
 def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
-    """Return (step, loss) where the term is known."""
     if term not in history:
         return []
     steps = history.get("step", pd.Series(range(1, len(history) + 1), index=history.index))
@@ -158,22 +145,23 @@ def _loss_curve(history: pd.DataFrame, term: str) -> Curve:
 
 
 def _sizes(run: Run) -> Iterator[Section]:
-    keys = {
-        (group, name): _key(group, name) for group in run.finished for name in group.cluster_names
-    }
-    colors = {key: run.cluster_colors[group.id][name] for (group, name), key in keys.items()}
-    titles = {key: f"Cluster {text(name)}" for (_, name), key in keys.items()}
+    colors: dict[str, str] = {}
+    titles: dict[str, str] = {}
     sizes: dict[str, dict[str, dict[str, int]]] = {}
-    for (group, name), key in keys.items():
-        sizes.setdefault(group.label, {})[group.titled(name)] = {
-            key: int((group.clusters["cluster"] == name).sum())
-        }
-    yield section("cluster_sizes", bars(sizes, colors, label="Cells", names=titles, shares=False))
+    for group in run.finished:
+        for name in group.cluster_names:
+            key = _key(group, name)
+            colors[key] = run.cluster_colors[group.id][name]
+            titles[key] = f"Cluster {text(name)}"
+            size = {key: len(of_cluster(group.clusters, name))}
+            sizes.setdefault(group.label, {})[group.titled(name)] = size
+    yield section(
+        "cluster_sizes", content.bars(sizes, colors, label="Cells", names=titles, shares=False)
+    )
     types = unique_texts(sorted(run.type_colors))
     colors = {types[name]: run.type_colors[name] for name in types} | colors
-    yield section(
-        "composition", bars(_composition(run, types), colors, label="Cells", names=titles)
-    )
+    body = content.bars(_composition(run, types), colors, label="Cells", names=titles)
+    yield section("composition", body)
 
 
 def _key(group: Group, cluster: str) -> str:
@@ -210,15 +198,12 @@ def _comparison(run: Run) -> Iterator[Section]:
         ).T
         compared = {"": beside.rename(columns=lambda name: f"{first} / {name}")}
     for number, (label, values) in enumerate(compared.items(), start=1):
-        body = heatmap(values, labels=("Method", "Method" if label else "Group", "ARI"))
+        body = content.heatmap(values, labels=("Method", "Method" if label else "Group", "ARI"))
         yield section("comparison", body, number=number, of=label if len(compared) > 1 else "")
 
 
 def _agreement(scores: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Return the mutual adjusted Rand indices, methods x methods."""
     methods = {method: name for method, name in METHODS.items() if method in scores}
-    return (
-        pd.DataFrame(scores)
-        .loc[list(methods), list(methods)]
-        .T.rename(index=methods, columns=methods)
-    )
+    square = pd.DataFrame(scores).loc[list(methods), list(methods)].T
+    return square.rename(index=methods, columns=methods)

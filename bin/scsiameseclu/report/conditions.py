@@ -10,19 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..annotation.shares import cells_by_type
-from .content import (
-    Clouds,
-    Section,
-    boxes,
-    first_rows,
-    gene_list,
-    pairs,
-    points,
-    section,
-    table_section,
-    text,
-    thin,
-)
+from . import content
+from .content import Clouds, Section, gene_list, section, table_section, text
 from .inputs import Group, Run
 from .palette import FAIL, SAFEST, UNKNOWN
 
@@ -50,17 +39,18 @@ class _Comparison:
         return self.group.cell_types.get(self.cluster)
 
     @property
+    def baseline(self) -> str:
+        return str(self.genes["baseline"].iloc[0])
+
+    @property
     def different(self) -> pd.DataFrame:
         return self.genes[self.genes["p_value_adjusted"] < LARGEST_P]
 
     @property
     def title(self) -> str:
         kind = f" ({text(self.cell_type, length=30)})" if self.cell_type else ""
-        against = (
-            f"{text(self.condition, length=20)} vs "
-            f"{text(self.genes['baseline'].iloc[0], length=20)}"
-        )
-        return f"{self.group.label}, {text(self.cluster)}{kind}: {against}"
+        condition, baseline = (text(one, length=20) for one in (self.condition, self.baseline))
+        return f"{self.group.label}, {text(self.cluster)}{kind}: {condition} vs {baseline}"
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -93,7 +83,7 @@ def _differential(run: Run, made: list[_Comparison]) -> Iterator[Section]:
         f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}."
     )
     rows = {comparison.row: _differential_row(comparison) for comparison in made}
-    yield table_section(
+    yield from table_section(
         "differential_expression",
         rows or {"Nothing was tested": {"count": 0}},
         models=models,
@@ -106,7 +96,7 @@ def _differential_row(comparison: _Comparison) -> dict[str, Any]:
     up = differ["log2_fold_change"] > 0
     return {
         "cell_type": comparison.cell_type,
-        "baseline": comparison.genes["baseline"].iloc[0],
+        "baseline": comparison.baseline,
         "up": gene_list(differ.loc[up, "gene"].head(_SHOWN)),
         "down": gene_list(differ.loc[~up, "gene"].head(_SHOWN)),
         "count": len(differ),
@@ -114,19 +104,15 @@ def _differential_row(comparison: _Comparison) -> dict[str, Any]:
 
 
 def _volcano(made: list[_Comparison], max_points: int) -> Iterator[Section]:
-    """Yield the volcano plots of the comparisons that found most genes."""
     ordered = sorted(made, key=lambda comparison: -len(comparison.different))
     shown = ordered[:_MAX_COMPARISONS]
     if not shown:
         return
     drawn = min(1.0, max_points / sum(len(comparison.genes) for comparison in shown))
-    only = (
-        f" Shown: the {len(shown)} of {len(made)} comparisons with the most genes."
-        if len(made) > len(shown)
-        else ""
-    )
+    most = f" Shown: the {len(shown)} of {len(made)} comparisons with the most genes."
+    only = most if len(made) > len(shown) else ""
     datasets = {comparison.title: _clouds(comparison, drawn) for comparison in shown}
-    body = points(datasets, x_label="log2 fold change", y_label="-log10 p-value")
+    body = content.points(datasets, x_label="log2 fold change", y_label="-log10 p-value")
     yield section("volcano", body, largest_p=LARGEST_P, named=_NAMED_GENES, only=only)
 
 
@@ -136,61 +122,50 @@ def _clouds(comparison: _Comparison, drawn: float) -> Clouds:
     differ = genes.loc[comparison.different.index.intersection(genes.index)]
     others = genes.drop(differ.index).sort_values("log2_fold_change", kind="stable")
     up = differ["log2_fold_change"] > 0
-    parts = [("Other genes", UNKNOWN, others.iloc[thin(len(others), drawn)])]
+    parts = [("Other genes", UNKNOWN, others.iloc[content.thin(len(others), drawn)])]
     for name, color, chosen in (("Higher", FAIL, differ[up]), ("Lower", SAFEST[0], differ[~up])):
         parts.append((f"{name} ({len(chosen):,})", color, chosen.iloc[_NAMED_GENES:]))
     for place, gene in enumerate(differ["gene"].head(_NAMED_GENES)):
         color = FAIL if up.iloc[place] else SAFEST[0]
         parts.append((text(gene, length=30), color, differ.iloc[[place]]))
     return {
-        name: (color, pairs(some, "log2_fold_change", "surety"))
+        name: (color, content.pairs(some, "log2_fold_change", "surety"))
         for name, color, some in parts
         if len(some)
     }
 
 
 def _surest(made: list[_Comparison]) -> Iterator[Section]:
-    rows, cut = first_rows(
-        {
-            f"{comparison.row}: {text(gene['gene'], length=30)}": {
-                **gene,
-                "cell_type": comparison.cell_type,
-            }
-            for comparison in made
-            for gene in comparison.different.head(_TOP_ROWS).to_dict("records")
-        },
-        _MAX_TOP_ROWS,
-    )
-    if rows:
-        yield table_section("top_differences", rows, top=_TOP_ROWS, cut=cut)
+    rows = {
+        f"{of.row}: {text(gene['gene'], length=30)}": {**gene, "cell_type": of.cell_type}
+        for of in made
+        for gene in of.different.head(_TOP_ROWS).to_dict("records")
+    }
+    yield from table_section("top_differences", rows, most=_MAX_TOP_ROWS, top=_TOP_ROWS)
 
 
 def _composition(run: Run) -> Iterator[Section]:
     tested = [group for group in run.finished if len(group.composition)]
-    if not tested:
-        return
-    rows, cut = first_rows(
-        {
-            f"{group.label}, {text(row['cell_type'])}, {text(row['condition'])}": _composition_row(
-                row
-            )
-            for group in tested
-            for row in group.composition.to_dict("records")
-        },
-        _MAX_SHARES,
-        "surest",
+    rows = {
+        f"{group.label}, {text(row['cell_type'])}, {text(row['condition'])}": row
+        | {
+            "samples": f"{row['n_samples_condition']} and {row['n_samples_baseline']}",
+            "odds": float(np.exp(row["log_odds_ratio"])),
+        }
+        for group in tested
+        for row in group.composition.to_dict("records")
+    }
+    yield from table_section(
+        "composition_test",
+        rows,
+        most=_MAX_SHARES,
+        which="surest",
         by=lambda row: None if pd.isna(row["p_val_adj"]) else float(row["p_val_adj"]),
     )
-    yield table_section("composition_test", rows, cut=cut)
     extras = {sample.id: sample.extra for sample in run.samples}
     datasets = {group.label: found for group in tested if (found := _boxes(group, extras))}
     if datasets:
-        yield section("composition_shares", boxes(datasets, label="% of the sample"))
-
-
-def _composition_row(row: dict[Any, Any]) -> dict[str, Any]:
-    of_both = f"{row['n_samples_condition']} and {row['n_samples_baseline']}"
-    return {**row, "samples": of_both, "odds": float(np.exp(row["log_odds_ratio"]))}
+        yield section("composition_shares", content.boxes(datasets, label="% of the sample"))
 
 
 def _boxes(group: Group, extras: dict[str, Any]) -> dict[str, list[float]]:

@@ -10,7 +10,7 @@ puts names into HTML and into Plotly labels as they are. A table escapes each te
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ..files import write_json
-from .palette import FAIL, cluster_color
+from .palette import FAIL, in_order
 
 Key = TypeVar("Key", bound=Hashable)
 Rows = Mapping[Any, Mapping[Any, Any]]
@@ -65,16 +65,13 @@ class Html(str):
 
 def text(value: object, *, length: int = 60) -> Html:
     """Return a user's value as safe HTML: one line, at most `length` characters, escaped."""
-    line = " ".join("".join(map(_printable, str(value))).split())
+    shown = (" " if _is_hidden(character) else character for character in str(value))
+    line = " ".join("".join(shown).split())
     return Html((line if len(line) <= length else f"{line[: length - 1]}…").translate(_ENTITIES))
 
 
-def _printable(character: str) -> str:
-    return (
-        " "
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d"
-        else character
-    )
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character != "\u200d"
 
 
 def unique_texts(values: Iterable[str], *, length: int = 40) -> dict[str, Html]:
@@ -97,13 +94,11 @@ def wrapped(markup: str) -> Html:
 def gene_list(genes: Iterable[str]) -> Html:
     """Return names of genes for a table cell: the first at sight, the others on demand."""
     names = [text(gene, length=40) for gene in genes]
-    shown, more = ", ".join(names[:_GENES_AT_SIGHT]), ", ".join(names[_GENES_AT_SIGHT:])
-    others = (
-        f"<details><summary>{len(names) - _GENES_AT_SIGHT} more</summary>{more}</details>"
-        if more
-        else ""
-    )
-    return wrapped(f"{shown}{others}")
+    shown, others = ", ".join(names[:_GENES_AT_SIGHT]), names[_GENES_AT_SIGHT:]
+    if others:
+        more = f"<summary>{len(others)} more</summary>{', '.join(others)}"
+        shown += f"<details>{more}</details>"
+    return wrapped(shown)
 
 
 def thin(count: int, share: float) -> NDArray[np.int64]:
@@ -122,24 +117,6 @@ def thinned(tables: Mapping[Key, pd.DataFrame], most: int) -> tuple[dict[Key, pd
         drawn,
         f"All {total:,}" if share == 1 else f"{sum(map(len, drawn.values())):,} of {total:,}",
     )
-
-
-def first_rows(
-    rows: Rows,
-    most: int,
-    which: str = "first",
-    *,
-    by: Callable[[Any], float | None] = lambda _row: 0,
-) -> tuple[Rows, str]:
-    """Return the `most` rows lowest in `by`, and a sentence if there are more."""
-    if len(rows) <= most:
-        return rows, ""
-    values = {name: by(row) for name, row in rows.items()}
-    kept = set(
-        sorted(rows, key=lambda name: np.inf if (value := values[name]) is None else value)[:most]
-    )
-    told = f" The {most} {which} of {len(rows)} rows are shown."
-    return {name: row for name, row in rows.items() if name in kept}, told
 
 
 def pairs(table: pd.DataFrame, x: str, y: str, *, decimals: int = 2) -> Pairs:
@@ -286,10 +263,29 @@ def section(name: str, body: Body, *, number: object = "", of: str = "", **facts
 
 
 def table_section(
-    name: str, rows: Rows, columns: Mapping[str, Column] | None = None, **facts: Any
-) -> Section:
-    """Return a section of ``sections.yml`` that is a table, by default with all of its columns."""
-    return section(name, table(rows, columns or columns_of(name), _TEXTS[name]["first"]), **facts)
+    name: str,
+    rows: Rows,
+    columns: Mapping[str, Column] | None = None,
+    *,
+    most: int | None = None,
+    which: str = "first",
+    by: Callable[[Any], float | None] = lambda _row: 0,
+    **facts: Any,
+) -> Iterator[Section]:
+    """Yield a section of ``sections.yml`` that is a table, unless it has no rows.
+
+    It has all of its columns by default. Of more rows than `most` those lowest in `by` stay, and
+    ``{shown}`` says that they are the `which` ones.
+    """
+    shown = ""
+    if most is not None and len(rows) > most:
+        values = {name: by(row) for name, row in rows.items()}
+        order = sorted(rows, key=lambda name: np.inf if (v := values[name]) is None else v)
+        kept, shown = set(order[:most]), f" The {most} {which} of {len(rows)} rows are shown."
+        rows = {name: row for name, row in rows.items() if name in kept}
+    if rows:
+        body = table(rows, columns or columns_of(name), _TEXTS[name]["first"])
+        yield section(name, body, shown=shown, **facts)
 
 
 def columns_of(name: str) -> dict[str, Column]:
@@ -357,8 +353,7 @@ def lines(
     names = list(dict.fromkeys(name for curves in datasets.values() for name in curves))
     own = {
         "xlab": x_label,
-        "colors": {name: cluster_color(index) for index, name in enumerate(names)}
-        | dict(colors or {}),
+        "colors": in_order(names) | dict(colors or {}),
         "dash_styles": dict.fromkeys(dashed, "dash"),
         "showlegend": len(names) <= _MAX_LEGEND,
     }
@@ -417,14 +412,11 @@ def boxes(
     given, each is drawn.
     """
     dashes = {"color": FAIL, "width": 1, "dash": "dash"}
-    own: dict[str, Any] = {"xlab": label, "sort_samples": False, "boxpoints": "all"}
-    if thresholds:
-        own["x_lines"] = [
-            {"value": value, "label": name, **dashes} for name, value in thresholds.items()
-        ]
+    limits = [{"value": value, "label": at, **dashes} for at, value in (thresholds or {}).items()]
+    own = {"xlab": label, "sort_samples": False, "boxpoints": "all"}
     return {
         "plot_type": "boxplot",
-        "pconfig": _switched(datasets, None) | own,
+        "pconfig": _switched(datasets, None) | own | ({"x_lines": limits} if limits else {}),
         "data": [dict(summaries) for summaries in datasets.values()],
     }
 
@@ -438,14 +430,7 @@ def heatmap(
     rows and values.
     """
     dimensions = dict(zip(("xlab", "ylab", "zlab"), labels, strict=True))
-    as_it_is = (
-        "square",
-        "xcats_samples",
-        "ycats_samples",
-        "cluster_rows",
-        "cluster_cols",
-        "series_label",
-    )
+    off = "square xcats_samples ycats_samples cluster_rows cluster_cols series_label"
     own = {
         "min": 0,
         "max": highest,
@@ -456,7 +441,7 @@ def heatmap(
     }
     return {
         "plot_type": "heatmap",
-        "pconfig": dimensions | dict.fromkeys(as_it_is, False) | own,
+        "pconfig": dimensions | dict.fromkeys(off.split(), False) | own,
         "xcats": list(values.columns),
         "ycats": list(values.index),
         "data": values.to_numpy().tolist(),
@@ -470,20 +455,15 @@ def html(body: str) -> Body:
 
 def folded(parts: Mapping[str, str]) -> Body:
     """Return headings with what is below them; the first one is unfolded."""
-    heads = (
-        f"<details{'' if place else ' open'}><summary>{head}</summary>"
-        for place, head in enumerate(parts)
+    details = (
+        f"<details{'' if place else ' open'}><summary>{head}</summary>{part}</details>"
+        for place, (head, part) in enumerate(parts.items())
     )
-    return html(
-        "".join(f"{head}{part}</details>" for head, part in zip(heads, parts.values(), strict=True))
-    )
+    return html("".join(details))
 
 
 def _switched(datasets: Mapping[str, Any], label: str | None) -> dict[str, Any]:
     """Return what all plots have, with a switch where there are several data sets."""
-    names = (
-        [{"name": name, **({"ylab": label} if label else {})} for name in datasets]
-        if len(datasets) > 1
-        else []
-    )
-    return {"series_label": False, "data_labels": names, **({"ylab": label} if label else {})}
+    axis = {"ylab": label} if label else {}
+    names = [{"name": name, **axis} for name in datasets] if len(datasets) > 1 else []
+    return {"series_label": False, "data_labels": names, **axis}

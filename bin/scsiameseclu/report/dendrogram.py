@@ -87,10 +87,8 @@ class Drawing:
     @cached_property
     def level(self) -> str:
         """The level whose clusters are the leaves."""
-        n_fine = self.root.n_clusters("cluster_fine")
-        return (
-            "cluster_fine" if self.root.n_clusters("cluster") < n_fine <= MAX_LEAVES else "cluster"
-        )
+        n, n_fine = (self.root.n_clusters(level) for level in ("cluster", "cluster_fine"))
+        return "cluster_fine" if n < n_fine <= MAX_LEAVES else "cluster"
 
     @cached_property
     def tree(self) -> Branch:
@@ -126,14 +124,8 @@ def read_tree(summary: Mapping[str, Any]) -> Branch | None:
     ]
     for merge in record["merges"]:
         one, other = (nodes[place] for place in merge["nodes"])
-        nodes.append(_merged(one, other, merge["co_association"], record["stability"][len(nodes)]))
+        shared = {of: name if other.levels[of] == name else None for of, name in one.levels.items()}
+        sides = (one, other) if one.n_cells >= other.n_cells else (other, one)
+        n_cells, stability = one.n_cells + other.n_cells, record["stability"][len(nodes)]
+        nodes.append(Branch(n_cells, stability, shared, merge["co_association"], sides))
     return nodes[-1]
-
-
-def _merged(one: Branch, other: Branch, co_association: float, stability: float) -> Branch:
-    levels = {
-        name: one.levels[name] if one.levels[name] == other.levels[name] else None
-        for name in LEVELS
-    }
-    sides = (one, other) if one.n_cells >= other.n_cells else (other, one)
-    return Branch(one.n_cells + other.n_cells, stability, levels, co_association, sides)

@@ -26,6 +26,12 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "scsiameseclu",
 }
+UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What is kept out of a file, so that the same figure is the same bytes."""
 LEGEND_ROWS = 20
 """Entries of a legend in a column."""
 _ON_DATA: dict[str, Any] = {
@@ -52,14 +58,8 @@ def draw_umap(
     places, values = np.asarray(group.obsm["X_umap"]), group.obs[column].astype(str).to_numpy()
     order = np.random.default_rng(0).permutation(len(values))
     known = np.array([colors.get(name, UNKNOWN) for name in values])
-    axes.scatter(
-        places[order, 0],
-        places[order, 1],
-        s=dot_size(len(values)),
-        c=known[order],
-        linewidths=0,
-        rasterized=True,
-    )
+    x, y = places[order].T
+    axes.scatter(x, y, s=dot_size(len(values)), c=known[order], linewidths=0, rasterized=True)
     for name in names if on_data else ():
         x, y = np.median(places[values == name], axis=0)
         axes.text(x, y, short(name, 12), **_ON_DATA)
@@ -72,9 +72,9 @@ def draw_umap(
 def short(name: object, length: int = 28) -> str:
     """Return a name on one line, cut to `length`, without what the font cannot draw."""
     line = " ".join(
-        "".join(character if character.isprintable() else " " for character in str(name)).split()
+        "".join(letter if letter.isprintable() else " " for letter in str(name)).split()
     )
-    drawn = "".join(character if ord(character) < 0x2190 else "□" for character in line)
+    drawn = "".join(letter if ord(letter) < 0x2190 else "□" for letter in line)
     return drawn if len(drawn) <= length else f"{drawn[: length - 1]}…"
 
 
@@ -96,8 +96,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]], *, title: str, rows:
 
 def without_ticks(axes: Axes) -> None:
     """Name the axes of a UMAP, whose numbers mean nothing."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.set_xlabel("UMAP 1", loc="left")
     axes.set_ylabel("UMAP 2", loc="bottom")
     axes.set_aspect("equal", adjustable="datalim")

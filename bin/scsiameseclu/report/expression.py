@@ -25,8 +25,7 @@ def sections(run: Run) -> Iterator[Section]:
         for group in run.finished
         if (notes := group.expression.get("notes"))
     }
-    if rows:
-        yield table_section("group_genes", rows)
+    yield from table_section("group_genes", rows)
     genes = {
         group.label: group.genes.sort_values("mean", kind="stable")
         for group in run.finished

@@ -15,23 +15,28 @@ from matplotlib.figure import Figure
 
 from ..annotation.clustered import SUBCLUSTER
 from ..blocks import opened
-from ..files import read_json, read_table
+from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
+from ..files import read_json, read_table, write_table
 from ..steps import Step
 from .clustering import loss_curves
 from .dendrogram import LEVELS, Drawing, read_tree
-from .drawing import LEGEND_ROWS, STYLE, dot_size, draw_umap, names_of, short, without_ticks
+from .drawing import (
+    LEGEND_ROWS,
+    STYLE,
+    UNDATED,
+    dot_size,
+    draw_umap,
+    names_of,
+    short,
+    without_ticks,
+)
 from .inputs import CELL_METRICS, natural
 from .pages import Pages
-from .palette import UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
-from .profiles import write_profiles
-from .score_figures import PHASES, has_phases, score_columns
+from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
+from .profiles import marker_profiles, top_markers, variable_genes
 
-FORMATS: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-}
-"""Formats of the figures, and what is kept out of them so that the same figure is the same
-bytes."""
+FORMATS = ("png", "svg")
+_MOST_SETS = 12
 
 
 def draw_figures(
@@ -70,7 +75,9 @@ def draw_figures(
     """
     found = read_table(markers, dtype={"cluster": str, "gene": str})
     with opened(adata) as group:
-        write_profiles(group, found, prefix=prefix)
+        genes = top_markers(found, set(group.var_names))
+        write_table(variable_genes(group), f"{prefix}.genes.tsv")
+        write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
     types = _types(prefix, group, annotations or [])
     pages = Pages(
         name=prefix,
@@ -86,13 +93,23 @@ def draw_figures(
         for name, figure in _figures(pages, history).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
-                for form, metadata in FORMATS.items():
-                    figure.savefig(f"figures/{name}.{form}", metadata=metadata)
+                for form in FORMATS:
+                    figure.savefig(f"figures/{name}.{form}", metadata=UNDATED[form])
         pages.write(Path("figures/summary.pdf"))
 
 
 def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
     group, prefix, colors = found.cells, found.name, found.cluster_colors
+    obs = group.obs
+    parts = in_order(names_of(group, SUBCLUSTER)) if SUBCLUSTER in obs else {}
+    # Else it is a column of the samplesheet.
+    phases = PHASES if {PHASE, *PHASE_SCORES} <= set(obs) else {}
+    sets = [name for name in obs if name.startswith("score_") and obs[name].dtype == np.float32]
+    graded = {
+        **CELL_METRICS,
+        DISSOCIATION: "Dissociation stress (%)",
+        **{name: name for name in sets[:_MOST_SETS]},
+    }
     return {
         "umap_cluster": umap_figure(group, "cluster", colors, on_data=True),
         "umap_cell_type": umap_figure(group, "cell_type", found.type_colors),
@@ -100,16 +117,9 @@ def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
         "umap_confidence": _graded_figure(
             group, "cluster_confidence", "Confidence", limits=(0, 1), sign=-1
         ),
-        **{
-            f"umap_{metric}": _graded_figure(group, metric, label)
-            for metric, label in CELL_METRICS.items()
-        },
-        "umap_cluster_sub": _divided_figure(group),
-        "umap_phase": umap_figure(group, "phase", PHASES) if has_phases(group.obs) else None,
-        **{
-            f"umap_{name}": _graded_figure(group, name, label)
-            for name, label in score_columns(group.obs).items()
-        },
+        "umap_cluster_sub": umap_figure(group, SUBCLUSTER, parts, on_data=True) if parts else None,
+        "umap_phase": umap_figure(group, PHASE, phases) if phases else None,
+        **{f"umap_{name}": _graded_figure(group, name, label) for name, label in graded.items()},
         "cluster_sizes": _sizes_figure(found),
         "variable_genes": _genes_figure(read_table(f"{prefix}.genes.tsv", dtype={"gene": str})),
         "marker_dotplot": _dotplot_figure(
@@ -127,13 +137,6 @@ def umap_figure(
     figure, axes = _square(legend=len(names_of(group, column)))
     draw_umap(axes, group, column, colors, on_data=on_data)
     return figure
-
-
-def _divided_figure(group: ad.AnnData) -> Figure | None:
-    """Return the UMAP coloured by subcluster; None where no cluster was to be divided."""
-    if SUBCLUSTER not in group.obs:
-        return None
-    return umap_figure(group, SUBCLUSTER, in_order(names_of(group, SUBCLUSTER)), on_data=True)
 
 
 def _graded_figure(
@@ -176,37 +179,29 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
             some["mean"], some["dispersion"], s=4, c=color, linewidths=0, rasterized=True,
             label=f"{name} ({len(some):,})",
         )  # fmt: skip
-    axes.set_xlabel("Mean expression")
-    axes.set_ylabel("Normalized dispersion")
+    axes.set(xlabel="Mean expression", ylabel="Normalized dispersion")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
     return figure
 
 
 def _sizes_figure(found: Pages) -> Figure:
-    """Return bars of the clusters' sizes, named by cluster and, where sought, cell type."""
+    """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = list(found.clusters.index)
-    types = found.types if "cell_type" in found.cells.obs else {}
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
     colors = [found.cluster_colors[name] for name in names]
     bars = axes.barh(range(len(names)), found.clusters, color=colors)
     axes.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
-    axes.set_yticks(
-        range(len(names)),
-        [f"{name}  {short(types[name])}" if name in types else name for name in names],
-    )
-    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), [f"{name}  {short(found.types[name])}" for name in names])
     axes.margins(x=0.12)
-    axes.set_xlabel("Cells")
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="Cells")
     return figure
 
 
 def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
-    """Return a dot plot of each cluster's strongest markers.
+    """Return a dot plot of each cluster's strongest markers; None if there are none.
 
     Size is the share of cells, colour the mean expression.
-
-    None if there are no markers.
     """
     if profiles.empty:
         return None
@@ -221,17 +216,9 @@ def _dotplot_figure(profiles: pd.DataFrame) -> Figure | None:
     )  # fmt: skip
     axes.set_xticks(range(len(genes)), [short(gene, 18) for gene in genes], rotation=90)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
-    axes.set_xlim(-0.7, len(genes) - 0.3)
-    axes.set_ylim(len(names) - 0.3, -0.7)
-    axes.set_ylabel("Cluster")
-    figure.colorbar(
-        dots,
-        ax=axes,
-        label="Mean expression,\nrelative to the highest",
-        fraction=0.05,
-        pad=0.02,
-        aspect=12,
-    )
+    axes.set(xlim=(-0.7, len(genes) - 0.3), ylim=(len(names) - 0.3, -0.7), ylabel="Cluster")
+    label = "Mean expression,\nrelative to the highest"
+    figure.colorbar(dots, ax=axes, label=label, fraction=0.05, pad=0.02, aspect=12)
     handles = [
         axes.scatter([], [], s=60 * share, c="#666666", label=f"{share:.0%}")
         for share in (0.25, 0.5, 1.0)
@@ -252,8 +239,7 @@ def _training_figure(history: pd.DataFrame) -> Figure | None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         axes.plot(*zip(*curve, strict=True), color=cluster_color(0), linewidth=1)
-        axes.set_title(name)
-        axes.set_xlabel("Step")
+        axes.set(title=name, xlabel="Step")
     for axes in panels[len(curves) :]:
         axes.remove()
     return figure
@@ -285,18 +271,11 @@ def _tree_figure(
             [1.02, 1.02], [first - 0.35, last + 0.35],
             color=colors.get(name, UNKNOWN), linewidth=5, solid_capstyle="butt",
         )  # fmt: skip
-        axes.text(
-            1.05,
-            (first + last) / 2,
-            f"{name}  {short(types.get(name, ''))}  ({words})",
-            va="center",
-            fontsize=7,
-        )
-    axes.set_xlim(0, 1.04)
-    axes.set_ylim(n_rows - 0.4, -3)
-    axes.set_yticks([])
+        told = f"{name}  {short(types.get(name, ''))}  ({words})"
+        axes.text(1.05, (first + last) / 2, told, va="center", fontsize=7)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("Share of clusterings in which cells meet")
+    words = "Share of clusterings in which cells meet"
+    axes.set(xlim=(0, 1.04), ylim=(n_rows - 0.4, -3), yticks=[], xlabel=words)
     return figure
 
 
@@ -317,17 +296,11 @@ def _types(
     types = {}
     for path in annotations:
         table = read_table(path, dtype={"cluster": str, "cell_type": str})
-        table = table.iloc[
-            sorted(range(len(table)), key=lambda row: natural(table["cluster"].iloc[row]))
-        ]
-        types[path.name.removesuffix(".annotation.tsv")] = dict(
-            zip(table["cluster"], table["cell_type"], strict=True)
-        )
-    own = (
-        group.obs.groupby("cluster", observed=True)["cell_type"].first()
-        if "cell_type" in group.obs
-        else {}
-    )
+        found = dict(zip(table["cluster"], table["cell_type"], strict=True))
+        types[path.name.removesuffix(".annotation.tsv")] = {
+            name: found[name] for name in sorted(found, key=natural)
+        }
+    own = group.obs.groupby("cluster", observed=True)["cell_type"].first()
     types[prefix] = {name: own.get(name, "Unknown") for name in names_of(group, "cluster")}
     return types
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from ..contracts import (
 )
 from ..files import read_json, read_table
 from .content import text, unique_texts
-from .failures import Failure, read_failures
 from .palette import cell_type_colors, cluster_colors
+from .verdict import Failure, read_failures
 
 Record = Mapping[str, Any]
 
@@ -43,39 +43,27 @@ QUANTILES = {"min": 0.01, "q1": 0.25, "median": 0.5, "q3": 0.75, "max": 0.99}
 _TEXT = (
     "barcode sample other rule step gene label condition baseline note cluster "
     "cluster_coarse cluster_fine cell_type runner_up evidence reference_type "
-    "reference_agrees protein hashtag guide cluster_sub"
-    " source opinion agreement"
-    " set phase high_dissociation"
-    " example"
+    "reference_agrees protein hashtag guide cluster_sub "
+    "source opinion agreement set phase high_dissociation example"
 )
 """Columns of any table that are text, whatever they look like."""
-_TABLES = (
-    "clusters umap annotation markers contingency genes profiles protein_profiles "
-    "protein_markers hashtags guides"
-)
 _FILES = {
-    **{name: f"{name}.tsv" for name in _TABLES.split()},
-    "history": "training_history.tsv",
-    "differential": "differential_expression.tsv",
-    "composition": "composition_test.tsv",
-    "distances": "sample_distances.tsv",
-    **{name: f"{name}.json" for name in ("metrics", "mixing", "expression", "modalities")},
-    "summary": "clustering.json",
-    "design": "differential_expression.json",
-    "subclusters": "subclusters.tsv",
-    "submarkers": "submarkers.tsv",
-    "division": "subclusters.json",
-    "cellxgene": "cellxgene_missing.tsv",
-    "ambient": "ambient.tsv",
-    "ambient_genes": "ambient_genes.tsv",
-    "opinions": "second_opinion.tsv",
-    "cell_scores": "cell_scores.tsv",
-    "set_scores": "gene_set_scores.tsv",
-    "chosen_genes": "genes_of_interest.tsv",
-    "drawn": "drawn_cells.tsv",
-    "scoring": "cell_scores.json",
+    "history": "training_history",
+    "differential": "differential_expression",
+    "design": "differential_expression",
+    "composition": "composition_test",
+    "distances": "sample_distances",
+    "summary": "clustering",
+    "division": "subclusters",
+    "cellxgene": "cellxgene_missing",
+    "opinions": "second_opinion",
+    "set_scores": "gene_set_scores",
+    "chosen_genes": "genes_of_interest",
+    "drawn": "drawn_cells",
+    "scoring": "cell_scores",
 }
-"""Attributes of a group, and the files that they come from, after the group's id."""
+"""Tables and records of a group whose files, ``<group>.<name>.tsv`` or ``.json``, have another name
+than the attribute."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +103,7 @@ class Ledger:
         cells = table.set_index(names).loc[
             kept.to_numpy(), [metric for metric in CELL_METRICS if metric in table]
         ]
-        return cls(
-            n_barcodes=len(table), n_kept=int(kept.sum()), removed=removed, boxes=boxes, cells=cells
-        )
+        return cls(len(table), int(kept.sum()), removed, boxes, cells)
 
 
 def counts(names: pd.Series[str]) -> dict[str, int]:
@@ -129,10 +115,8 @@ def _box(values: pd.Series[float]) -> dict[str, float]:
     values = values.dropna()
     if values.empty:
         return {}
-    return {
-        **{name: float(values.quantile(q)) for name, q in QUANTILES.items()},
-        "mean": float(values.mean()),
-    }
+    box = {name: float(values.quantile(q)) for name, q in QUANTILES.items()}
+    return box | {"mean": float(values.mean())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +151,7 @@ class Group:
 
     id: str
     label: str
-    samples: tuple[str, ...]
+    samples: Sequence[str]
     failure: Failure | None
     clusters: pd.DataFrame
     umap: pd.DataFrame
@@ -286,13 +270,11 @@ class Run:
     @cached_property
     def cluster_colors(self) -> dict[str, dict[str, str]]:
         """Colours of the clusters of each group, by the group's id."""
-        names = {group: group.cluster_names for group in self.finished}
-        return cluster_colors(
-            {
-                group.id: {name: group.cell_types.get(name, "Unknown") for name in own}
-                for group, own in names.items()
-            }
-        )
+        types = {
+            group.id: {name: group.cell_types.get(name, "Unknown") for name in group.cluster_names}
+            for group in self.finished
+        }
+        return cluster_colors(types)
 
 
 def read_run(
@@ -302,15 +284,15 @@ def read_run(
     """Read the report's inputs, see :func:`.tables.write_tables`; a missing folder is empty."""
     settings = json.loads(samplesheet.read_text(encoding="utf-8"))
     known = read_failures(failures)
-    names = list(dict.fromkeys(str(row["group"]) for row in settings))
-    labels = unique_texts([*(str(row["sample"]) for row in settings), *names])
-    members = {
-        name: tuple(str(row["sample"]) for row in settings if str(row["group"]) == name)
-        for name in names
-    }
+    members: dict[str, list[str]] = {}
+    for row in settings:
+        members.setdefault(str(row["group"]), []).append(str(row["sample"]))
+    labels = unique_texts([*(str(row["sample"]) for row in settings), *members])
     return Run(
         samples=[_read_sample(row, labels, samples, known) for row in settings],
-        groups=[_read_group(name, labels[name], members[name], groups, known) for name in names],
+        groups=[
+            _read_group(name, labels[name], own, groups, known) for name, own in members.items()
+        ],
         failures=known,
         parameters=read_json(parameters),
         schema=read_json(schema) if schema else {},
@@ -331,33 +313,38 @@ def _read_sample(
         label=labels[name],
         quality=_read(directory / f"{name}.qc.json") or None,
         ledger=Ledger.read(ledger) if ledger.exists() else None,
-        failure=next(
-            (failure for failure in failures if failure.of_sample and failure.id == name), None
-        ),
+        failure=_first(failures, "sample", name),
     )
 
 
 def _read_group(
-    name: str, label: str, samples: tuple[str, ...], directory: Path, failures: list[Failure]
+    name: str, label: str, samples: Sequence[str], directory: Path, failures: list[Failure]
 ) -> Group:
-    read: dict[str, Any] = {
-        key: _read(directory / f"{name}.{suffix}") for key, suffix in _FILES.items()
-    }
-    failure = next(
-        (failure for failure in failures if not failure.of_sample and failure.id == name), None
-    )
-    return Group(id=name, label=label, samples=samples, failure=failure, **read)
+    read: dict[str, Any] = {}
+    for field in fields(Group)[4:]:
+        suffix = "tsv" if field.type == "pd.DataFrame" else "json"
+        read[field.name] = _read(
+            directory / f"{name}.{_FILES.get(field.name, field.name)}.{suffix}"
+        )
+    return Group(name, label, samples, _first(failures, "group", name), **read)
+
+
+def _first(failures: list[Failure], kind: str, name: str) -> Failure | None:
+    return next((one for one in failures if (one.kind, one.id) == (kind, name)), None)
 
 
 def _read(path: Path) -> Any:
     """Read a table or a record; an empty one where the file is missing."""
     if path.suffix == ".json":
         return read_json(path) if path.exists() else {}
-    return (
-        read_table(path, dtype=dict.fromkeys(_TEXT.split(), str))
-        if path.exists()
-        else pd.DataFrame()
-    )
+    if not path.exists():
+        return pd.DataFrame()
+    return read_table(path, dtype=dict.fromkeys(_TEXT.split(), str))
+
+
+def of_cluster(table: pd.DataFrame, cluster: str) -> pd.DataFrame:
+    """Return the rows of a cluster; a missing table has none."""
+    return table[table["cluster"] == cluster] if len(table) else table
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ It is a picture, as MultiQC has no such plot.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import pandas as pd
 
@@ -23,20 +24,15 @@ _LEFT, _BELOW = 200, 130
 def sections(run: Run) -> Iterator[Section]:
     """Return the dot plots of the groups that have markers, the first one unfolded."""
     marked = {group: _drawable(group.profiles) for group in run.finished if len(group.profiles)}
-    dots = pd.Series(
-        {group.label: len(profiles) for group, profiles in marked.items()}, dtype=int
-    ).cumsum()
+    dots = accumulate(map(len, marked.values()))
     pictures = {
         group.label: _picture(group, profiles)
-        for group, profiles in marked.items()
-        if dots[group.label] <= _MAX_IN_ALL
+        for (group, profiles), n in zip(marked.items(), dots, strict=True)
+        if n <= _MAX_IN_ALL
     }
-    shown = (
-        ""
-        if len(pictures) == len(marked)
-        else f" Shown are {len(pictures)} of {len(marked)} groups."
-    )
+    told = f" Shown are {len(pictures)} of {len(marked)} groups."
     if pictures:
+        shown = "" if len(pictures) == len(marked) else told
         yield section("marker_dots", folded(pictures), shown=shown)
 
 
@@ -61,23 +57,18 @@ def _picture(group: Group, profiles: pd.DataFrame) -> str:
     x = {gene: _LEFT + _STEP * (place + 1) for place, gene in enumerate(genes)}
     y = {cluster: _STEP * (place + 1) for place, cluster in enumerate(clusters)}
     bottom = _STEP * (len(clusters) + 1)
-    parts = [
-        f'<text x="{_LEFT}" y="{at + 4}" '
-        f'text-anchor="end">{group.titled(cluster, length=24)}</text>'
-        for cluster, at in y.items()
-    ]
-    parts += [
-        f'<text transform="translate({x[gene] - 4} {bottom}) rotate(60)">{name}</text>'
-        for gene, name in genes.items()
-    ]
+    parts = []
+    for cluster, at in y.items():
+        words = group.titled(cluster, length=24)
+        parts.append(f'<text x="{_LEFT}" y="{at + 4}" text-anchor="end">{words}</text>')
+    for gene, name in genes.items():
+        place = f"translate({x[gene] - 4} {bottom}) rotate(60)"
+        parts.append(f'<text transform="{place}">{name}</text>')
     for dot in profiles.to_dict("records"):
-        place = (
-            f'cx="{x[dot["gene"]]}" cy="{y[dot["cluster"]]}" '
-            f'r="{_LARGEST * dot["share"] ** 0.5:.1f}"'
-        )
-        title = (
-            f"<title>{100 * dot['share']:.0f} &#37; of the cells, mean {dot['mean']:.2f}</title>"
-        )
-        parts.append(f'<circle {place} fill="{graded(dot["relative"])}">{title}</circle>')
+        radius = f"{_LARGEST * dot['share'] ** 0.5:.1f}"
+        place = f'cx="{x[dot["gene"]]}" cy="{y[dot["cluster"]]}" r="{radius}"'
+        words = f"{100 * dot['share']:.0f} &#37; of the cells, mean {dot['mean']:.2f}"
+        color = graded(dot["relative"])
+        parts.append(f'<circle {place} fill="{color}"><title>{words}</title></circle>')
     size = f'width="{_LEFT + _STEP * len(genes) + 100}" height="{bottom + _BELOW}"'
     return f'<div class="marker_dots"><svg {size} role="img">{"".join(parts)}</svg></div>'

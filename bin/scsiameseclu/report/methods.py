@@ -9,23 +9,15 @@ from typing import Any
 import pandas as pd
 
 from ..annotation.agreement import UNKNOWN
+from ..contracts import G2M_PHASE, S_PHASE, STRESS
 from ..errors import quoted
 from ..quality.thresholds import BOUNDS, side
-from . import score_methods
+from .cell_scores import set_names
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
 from .inputs import Group, Run
 
-_TOOLS = (
-    "pipeline",
-    "nextflow",
-    "scanpy",
-    "scrublet",
-    "torch",
-    "multiqc",
-    "scikit-learn",
-    "pydeseq2",
-)
+_TOOLS = "pipeline nextflow scanpy scrublet torch multiqc scikit-learn pydeseq2"
 _FORMATS = {
     "seurat": "as Seurat objects (Hao et al., 2024)",
     "sce": "as SingleCellExperiments (Amezquita et al., Nat Methods 17, 137, 2020)",
@@ -33,16 +25,18 @@ _FORMATS = {
     "cellxgene": "by the schema of CZ CELLxGENE (CZI Cell Science Program et al., Nucleic Acids "
     "Res 53, D886-D900, 2025)",
 }
+_BOTH_KEPT = (
+    ", and counts without it were kept beside those as they came, from which all results are"
+)
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the methods text; none if no group has clusters."""
     if run.finished:
-        known = _facts(run) | _comparisons(run) | score_methods.facts(run)
         facts = {
             name: value if isinstance(value, Html) else text(value, length=1500)
-            for name, value in known.items()
+            for name, value in _facts(run).items()
         }
         parts = {
             slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
@@ -56,21 +50,24 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _facts(run: Run) -> dict[str, object]:
-    """Return the values of the template's placeholders."""
     given = {name: run.parameters.get(name) for name in _PARAMETERS}
     return {
         **_cells(run),
         **_clusters(run),
         **_benchmark(run),
+        **_divisions(run),
+        **_ambient(run),
+        **_scores(run),
+        **_reference(run),
+        **_conditions(run),
         **{
             name: "a default number of" if value is None else value for name, value in given.items()
         },
-        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS},
+        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS.split()},
     }
 
 
 def _cells(run: Run) -> dict[str, object]:
-    """Return the values of samples, barcodes and cells."""
     qualities, asked = run.qualities, [sample.settings for sample in run.samples]
     forced = ["force_cells" in (settings.get("overrides") or {}) for settings in asked]
     return {
@@ -92,27 +89,24 @@ def _count(records: Iterable[Mapping[str, Any]], key: str) -> int:
 
 
 def _clusters(run: Run) -> dict[str, object]:
-    """Return the values of groups and their clusters."""
     groups, summaries = run.finished, [group.summary for group in run.finished]
     found = [int(group.metrics.get("n_clusters", len(group.cluster_names))) for group in groups]
     cuts = [summary.get("cuts", {}).get("cluster") for summary in summaries]
     cut = next((value for value in cuts if value is not None), None)
     many = len(found) > 10
+    placed = [group.summary["placement"] for group in groups if group.placed]
     return {
         "groups": _number_of(len(groups), "group"),
         "n_clusters": f"{min(found)} to {max(found)}" if many else ", ".join(map(str, found)),
         "cut": "" if cut is None else f"{cut:.2f}",
-        "asked": sum(
-            summary.get("n_clusters_requested", "auto") != "auto" for summary in summaries
-        ),
+        "asked": sum(of.get("n_clusters_requested", "auto") != "auto" for of in summaries),
         "by_consensus": sum(summary.get("method") == "consensus" for summary in summaries),
         "corrected": _number_of(sum(_corrected(run)), "group"),
-        "unlike": f"{sum(_unlike_known(run)):,}",
+        "unlike": f"{sum(of['n_unlike_known'] for of in placed):,}",
     }
 
 
 def _benchmark(run: Run) -> dict[str, object]:
-    """Return the values of the benchmark."""
     chosen = run.parameters.get("benchmark_methods")
     return {
         "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
@@ -120,94 +114,83 @@ def _benchmark(run: Run) -> dict[str, object]:
         if chosen
         else "",
         "formats": " and ".join(_exported(run)),
-        **_divisions(run),
-        **_ambient(run),
         "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
 
-def _comparisons(run: Run) -> dict[str, object]:
-    """Return the values of what was compared with a reference and between conditions."""
-    references = _joined(
-        group.annotation for group in run.finished if "reference_type" in group.annotation
-    )
-    genes = [group.differential for group in run.finished if len(group.differential)]
-    design = next((group.design for group in run.finished if group.design), {})
-    shares = _joined(group.composition for group in run.finished)
-    judged = references.get("reference_agrees", pd.Series(dtype=str)).dropna()
-    named = references.get("reference_type", pd.Series(dtype=str)).dropna()
-    agreed = (
-        f"; markers and reference agree on {sum(judged == 'yes')} of the "
-        f"{len(judged)} that both name"
-    )
+def _reference(run: Run) -> dict[str, object]:
+    tables = [of for group in run.finished if "reference_type" in (of := group.annotation)]
+    judged = _values(run, "annotation", "reference_agrees")
+    agreed = f"; markers and reference agree on {sum(judged == 'yes')} of the {len(judged)} that"
     return {
         "reference_label": quoted(run.parameters.get("reference_label")),
-        "named": (named != UNKNOWN).sum(),
-        "of_clusters": _number_of(len(references), "cluster"),
-        "agreed": agreed if len(judged) else "",
+        "named": (_values(run, "annotation", "reference_type") != UNKNOWN).sum(),
+        "of_clusters": _number_of(sum(map(len, tables)), "cluster"),
+        "agreed": f"{agreed} both name" if len(judged) else "",
+    }
+
+
+def _conditions(run: Run) -> dict[str, object]:
+    genes = [group.differential for group in run.finished if len(group.differential)]
+    shares = _values(run, "composition", "p_val_adj")
+    design = next((group.design for group in run.finished if group.design), {})
+    condition, formula = design.get("condition"), design.get("formula") or ""
+    by_hashtag = "hashtag" in formula.removeprefix("~ ").split(" + ")
+    found = sum((of["p_value_adjusted"] < LARGEST_P).sum() for of in genes)
+    tested = sum(of.groupby(["cluster", "condition"]).ngroups for of in genes)
+    return {
         "condition": "hashtags"
-        if design.get("condition") == "hashtag"
-        else f"column {quoted(design.get('condition'))} of the samplesheet",
-        "replicates": "sample and hashtag"
-        if "hashtag" in (design.get("formula") or "").removeprefix("~ ").split(" + ")
-        else "sample",
-        "model": Html(f" with the model {text(quoted(design['formula']))}")
-        if design.get("formula")
-        else "",
-        "tested": _number_of(
-            sum(len(of[["cluster", "condition"]].drop_duplicates()) for of in genes), "comparison"
-        ),
-        "found": _number_of(
-            sum(int((of["p_value_adjusted"] < LARGEST_P).sum()) for of in genes), "gene"
-        ),
+        if condition == "hashtag"
+        else f"column {quoted(condition)} of the samplesheet",
+        "replicates": "sample and hashtag" if by_hashtag else "sample",
+        "model": Html(f" with the model {text(quoted(formula))}") if formula else "",
+        "tested": _number_of(tested, "comparison"),
+        "found": _number_of(found, "gene"),
         "largest_p": LARGEST_P,
         "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
-        "differ": (shares["p_val_adj"] < LARGEST_P).sum() if len(shares) else 0,
-        "of_shares": _number_of(shares["p_val_adj"].count() if len(shares) else 0, "share"),
+        "differ": (shares < LARGEST_P).sum(),
+        "of_shares": _number_of(len(shares), "share"),
     }
 
 
-def _opinions(run: Run, source: str) -> int:
-    """Return how many clusters have a second opinion from a source."""
-    return sum(
-        int((group.opinions["source"] == source).sum())
-        for group in run.finished
-        if len(group.opinions)
-    )
-
-
-def _divisions(run: Run) -> dict[str, str]:
+def _divisions(run: Run) -> dict[str, object]:
     """Return how many clusters were chosen and divided, and into how many parts."""
-    rows = _joined(group.subclusters.assign(group=group.id) for group in run.finished)
-    if rows.empty:
-        return {"divided": "", "asked_clusters": "", "parts": ""}
-    parts = rows[rows["note"].isna()]
+    rows = [group.subclusters for group in run.finished if len(group.subclusters)]
+    parts = [of[of["note"].isna()] for of in rows]
     return {
-        "divided": str(len(parts[["group", "cluster"]].drop_duplicates())),
-        "asked_clusters": _number_of(len(rows[["group", "cluster"]].drop_duplicates()), "cluster"),
-        "parts": _number_of(len(parts), "part"),
+        "divided": sum(of["cluster"].nunique() for of in parts),
+        "asked_clusters": _number_of(sum(of["cluster"].nunique() for of in rows), "cluster"),
+        "parts": _number_of(sum(map(len, parts)), "part"),
     }
 
 
-def _ambient(run: Run) -> dict[str, str]:
+def _ambient(run: Run) -> dict[str, object]:
     """Return in how many samples the ambient share was estimated, and from where to where."""
-    ambient = _joined(group.ambient for group in run.finished)
-    shares = list(ambient["contamination"].dropna()) if len(ambient) else []
-    corrected = run.parameters.get("ambient") == "correct"
+    shares = list(_values(run, "ambient", "contamination"))
     found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
+    corrected = run.parameters.get("ambient") == "correct"
     return {
         "leaky": _number_of(len(shares), "sample"),
         "ambient_shares": f"{shares[0]:.1%}" if len(shares) == 1 else found,
-        "ambient_corrected": ", and counts without it were kept beside those as they came, from "
-        "which all results are"
-        if corrected
-        else "",
+        "ambient_corrected": _BOTH_KEPT if corrected else "",
+    }
+
+
+def _scores(run: Run) -> dict[str, object]:
+    """Return how many genes scored cells, those of the cell cycle by the first group with any."""
+    found: dict[str, list[int]] = next(
+        (of for group in run.finished if (of := group.scoring.get("n_genes"))), {}
+    )
+    names = {"n_s": S_PHASE, "n_g2m": G2M_PHASE, "n_stress": STRESS}
+    return {
+        **{key: found.get(name, [0])[0] for key, name in names.items()},
+        "n_sets": _number_of(len(set_names(run.finished)), "gene set"),
     }
 
 
 def _sentences(run: Run) -> dict[str, str]:
     """Return slot of the template -> the sentence for it, none where there is nothing to say."""
-    there = _there_of_samples(run) | _there_of_groups(run) | score_methods.sentences(run)
+    there = _there_of_samples(run) | _there_of_groups(run)
     return _chosen(run) | {slot: slot if is_there else "" for slot, is_there in there.items()}
 
 
@@ -216,19 +199,15 @@ def _chosen(run: Run) -> dict[str, str]:
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
     consensus = [group.summary.get("method") == "consensus" for group in run.finished]
     placed, corrected = run.finished[0].placed, _corrected(run)
+    kept = run.parameters.get("doublet_action") == "annotate"
+    labels = "consensus" if all(consensus) else "both" if any(consensus) else "network"
     return {
-        "labels": "labels_consensus"
-        if all(consensus)
-        else "labels_both"
-        if any(consensus)
-        else "labels_network",
+        "labels": f"labels_{labels}",
         "cuts": "cut_asked" if all(asked) else "cut_both" if any(asked) else "cut_auto",
         "batches": "batches_corrected" if any(corrected) else "batches_left" if corrected else "",
         "rare": "rare_placed" if placed else "rare",
         "types": "types_placed" if placed else "types",
-        "doublets": "doublets_kept"
-        if run.parameters.get("doublet_action") == "annotate"
-        else "doublets_removed",
+        "doublets": "doublets_kept" if kept else "doublets_removed",
     }
 
 
@@ -249,25 +228,29 @@ def _there_of_samples(run: Run) -> dict[str, bool]:
 
 def _there_of_groups(run: Run) -> dict[str, bool]:
     """Return slot -> whether a group gives cause for its sentence."""
-    shares = _joined(group.composition for group in run.finished)
-    ambient = _joined(group.ambient for group in run.finished)
+    sources = set(_values(run, "opinions", "source"))
     return {
         "reference": any("reference_type" in group.annotation for group in run.finished),
-        "singler": _opinions(run, "SingleR") > 0,
-        "celltypist": _opinions(run, "CellTypist") > 0,
+        "singler": "SingleR" in sources,
+        "celltypist": "CellTypist" in sources,
+        "phases": any("share_S" in group.cell_scores for group in run.finished),
+        "dissociation": any("mean_dissociation" in group.cell_scores for group in run.finished),
+        "gene_sets": bool(set_names(run.finished)),
         "subclusters": any(len(group.subclusters) for group in run.finished),
         "differential": any(group.design for group in run.finished),
         "untested": any(group.design.get("notes") for group in run.finished),
-        "shares": len(shares) > 0 and bool(shares["p_val_adj"].notna().any()),
-        "ambient": len(ambient) > 0 and bool(ambient["contamination"].notna().any()),
+        "shares": len(_values(run, "composition", "p_val_adj")) > 0,
+        "ambient": len(_values(run, "ambient", "contamination")) > 0,
         "benchmark": bool(_benchmarked(run)),
         "exported": bool(_exported(run)),
     }
 
 
-def _joined(tables: Iterator[pd.DataFrame]) -> pd.DataFrame:
-    known = [table for table in tables if len(table)]
-    return pd.concat(known) if known else pd.DataFrame()
+def _values(run: Run, table: str, column: str) -> pd.Series[Any]:
+    """Return what is known in a column of a table of the groups."""
+    tables = [getattr(group, table) for group in run.finished]
+    found = [of[column].dropna() for of in tables if column in of]
+    return pd.concat(found) if found else pd.Series(dtype=object)
 
 
 def _corrected(run: Run) -> list[bool]:
@@ -277,10 +260,6 @@ def _corrected(run: Run) -> list[bool]:
         for group in run.finished
         if (of := group.summary.get("batch_correction"))
     ]
-
-
-def _unlike_known(run: Run) -> list[int]:
-    return [group.summary["placement"]["n_unlike_known"] for group in run.finished if group.placed]
 
 
 def _benchmarked(run: Run) -> list[Group]:
@@ -302,8 +281,7 @@ def _exported(run: Run) -> list[str]:
 def _filters(run: Run) -> str:
     phrases = []
     for rule, bound in BOUNDS.items():
-        known = {quality.get("thresholds", {}).get(rule) for quality in run.qualities} - {None}
-        if known:
+        if known := {of.get("thresholds", {}).get(rule) for of in run.qualities} - {None}:
             more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
             phrases.append(f"at {side(rule)} {min(known):,g} {bound.unit}{more}")
     return ", ".join(phrases) or "any counts"
@@ -319,9 +297,7 @@ def _version(run: Run, name: str) -> str:
         for of in run.versions.values()
         for tool, version in (of or {}).items()
     }
-    own = (
-        next((version for tool, version in known.items() if "siamese" in tool), "")
-        if name == "pipeline"
-        else ""
-    )
-    return own or known.get(name, known.get(f"scsiameseclu/{name}", ""))
+    if name == "pipeline":
+        own = [version for tool, version in known.items() if "siamese" in tool]
+        return own[0] if own else ""
+    return known.get(name, known.get(f"scsiameseclu/{name}", ""))

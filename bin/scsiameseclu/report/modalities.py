@@ -7,20 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from . import marker_dots
-from .content import (
-    Section,
-    bars,
-    first_rows,
-    folded,
-    gene_list,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
-from .inputs import Group, Run, Sample
-from .palette import cluster_color
+from . import content, marker_dots
+from .content import Body, Section, gene_list, section, table_section, text, unique_texts
+from .inputs import Group, Run, Sample, of_cluster
+from .palette import in_order
 
 _LARGEST_P = 0.01
 _MOST_OF_CLUSTER, _MOST_ROWS = 10, 60
@@ -28,12 +18,12 @@ _MOST_OF_CLUSTER, _MOST_ROWS = 10, 60
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the sections on what was counted beside genes; none where nothing was."""
-    if rows := {sample.label: row for sample in run.samples if (row := _row(sample))}:
-        yield table_section("captured", rows)
+    rows = {sample.label: row for sample in run.samples if (row := _row(sample))}
+    yield from table_section("captured", rows)
     if pictures := {
         group.label: _dots(group) for group in run.finished if len(group.protein_profiles)
     }:
-        yield section("protein_dots", folded(pictures))
+        yield section("protein_dots", content.folded(pictures))
     yield from _markers(run)
     if hashtags := {group: group.hashtags for group in run.finished if len(group.hashtags)}:
         yield section("hashtags_by_cluster", _by_cluster(hashtags, "hashtag"))
@@ -43,21 +33,17 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _row(sample: Sample) -> dict[str, Any]:
     quality = sample.quality or {}
-    found, hashed = quality.get("captured") or {}, quality.get("hashtags")
+    if not (found := quality.get("captured")):
+        return {}
     row: dict[str, Any] = {f"{kind}s": numbers["n_features"] for kind, numbers in found.items()}
     row["protein_counts"] = found.get("protein", {}).get("median_counts")
-    row |= {
-        f"guide_{many}": found.get("guide", {}).get(f"n_cells_with_{many}")
-        for many in ("none", "one", "several")
-    }
-    if hashed:
+    for many in ("none", "one", "several"):
+        row[f"guide_{many}"] = found.get("guide", {}).get(f"n_cells_with_{many}")
+    if hashed := quality.get("hashtags"):
         singlets = ", ".join(f"{name}: {count:,}" for name, count in hashed["n_cells"].items())
-        row |= {
-            "singlets": singlets,
-            "doublets": hashed["n_doublets"],
-            "negatives": hashed["n_negatives"],
-        }
-    return row if found else {}
+        row |= {"singlets": singlets, "doublets": hashed["n_doublets"]}
+        row["negatives"] = hashed["n_negatives"]
+    return row
 
 
 def _dots(group: Group) -> str:
@@ -79,36 +65,27 @@ def _markers(run: Run) -> Iterator[Section]:
         if len(group.protein_markers)
         for cluster in group.cluster_names
     }
-    if rows:
-        drawn, shown = first_rows(rows, _MOST_ROWS)
-        yield table_section("protein_markers", drawn, largest_p=_LARGEST_P, shown=shown)
+    yield from table_section("protein_markers", rows, most=_MOST_ROWS, largest_p=_LARGEST_P)
 
 
 def _named(markers: pd.DataFrame, cluster: str, *, above: bool) -> list[str]:
     """Return the strongest proteins of a cluster, higher or lower there, each with its mean."""
-    of_cluster = markers[(markers["cluster"] == cluster) & (markers["p_val_adj"] < _LARGEST_P)]
-    kept = of_cluster[(of_cluster["avg_log2FC"] > 0) == above].head(_MOST_OF_CLUSTER)
-    return [
-        f"{name} ({mean:.1f})" for name, mean in zip(kept["protein"], kept["mean_clr"], strict=True)
-    ]
+    own = of_cluster(markers, cluster)
+    wanted = (own["p_val_adj"] < _LARGEST_P) & ((own["avg_log2FC"] > 0) == above)
+    kept = own[wanted].head(_MOST_OF_CLUSTER).to_dict("records")
+    return [f"{row['protein']} ({row['mean_clr']:.1f})" for row in kept]
 
 
-def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Any:
+def _by_cluster(tables: dict[Group, pd.DataFrame], kind: str) -> Body:
     names = unique_texts([name for found in tables.values() for name in found[kind]])
-    datasets = {group.label: _bars(group, found, kind, names) for group, found in tables.items()}
-    colors: dict[str, str] = {
-        label: cluster_color(index) for index, label in enumerate(names.values())
-    }
-    return bars(datasets, colors, label="Cells")
-
-
-def _bars(
-    group: Group, found: pd.DataFrame, kind: str, names: dict[str, Any]
-) -> dict[str, dict[str, int]]:
-    return {
-        group.titled(cluster, length=24): {
-            names[name]: int(count) for name, count in zip(some[kind], some["n_cells"], strict=True)
+    datasets = {
+        group.label: {
+            group.titled(cluster, length=24): {
+                names[row[kind]]: int(row["n_cells"]) for row in some.to_dict("records")
+            }
+            for cluster in group.cluster_names
+            if len(some := of_cluster(found, cluster))
         }
-        for cluster in group.cluster_names
-        if len(some := found[found["cluster"] == cluster])
+        for group, found in tables.items()
     }
+    return content.bars(datasets, in_order(names.values()), label="Cells")

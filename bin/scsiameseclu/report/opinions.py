@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .content import Section, first_rows, table_section, text
-from .inputs import Group, Run
+from .content import Section, table_section, text
+from .inputs import Group, Run, of_cluster
 
 STEP = "annotation.opinion"
 _MOST_ROWS = 100
@@ -20,23 +20,19 @@ def sections(run: Run) -> Iterator[Section]:
         for group in run.finished
         for row in group.opinions.to_dict("records")
     }
-    if rows:
-        against = sum(row["agreement"] == _DISAGREES for row in rows.values())
-        judged = against + sum(row["agreement"] == _AGREES for row in rows.values())
-        drawn, shown = first_rows(
-            rows, _MOST_ROWS, by=lambda row: float(row["agreement"] != _DISAGREES)
-        )
-        yield table_section(
-            "opinions", drawn, against=against, judged=judged, shown=shown, failed=_failed(run)
-        )
-
-
-def _failed(run: Run) -> str:
-    """Return why a group lacks an opinion that was asked for, as harmless HTML."""
-    return "".join(
-        f" {text(failure.id)}: {text(failure.reason, length=300)}"
-        for failure in run.failures
-        if failure.step == STEP
+    found = [row["agreement"] for row in rows.values()]
+    facts: dict[str, Any] = {
+        "against": found.count(_DISAGREES),
+        "judged": found.count(_DISAGREES) + found.count(_AGREES),
+        # Why a group lacks an opinion that was asked for.
+        "failed": "".join(
+            f" {text(failure.id)}: {text(failure.reason, length=300)}"
+            for failure in run.failures
+            if failure.step == STEP
+        ),
+    }
+    yield from table_section(
+        "opinions", rows, most=_MOST_ROWS, by=lambda row: row["agreement"] != _DISAGREES, **facts
     )
 
 
@@ -44,6 +40,6 @@ def flag(group: Group, cluster: str) -> dict[str, Any]:
     """Return what a cluster's row says of the second opinion: who disagrees, if anyone."""
     if group.opinions.empty:
         return {}
-    of_cluster = group.opinions[group.opinions["cluster"] == cluster]
-    against = of_cluster.loc[of_cluster["agreement"] == _DISAGREES, "source"]
+    own = of_cluster(group.opinions, cluster)
+    against = own.loc[own["agreement"] == _DISAGREES, "source"]
     return {"second_opinion": f"{', '.join(against)} {_DISAGREES}" if len(against) else None}

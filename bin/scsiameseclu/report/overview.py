@@ -45,43 +45,47 @@ _LISTED, _NAMED = 4, 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """Status (``OK``, ``WARN`` or ``FAILED``) of a sample, with the reasons in plain words."""
+    """``OK``, ``WARN`` or ``FAILED``, with the reasons in plain words, and a sample's numbers."""
 
     status: str
     reasons: tuple[str, ...]
+    numbers: Mapping[str, Any]
 
 
 def judge(sample: Sample, group: Group) -> Verdict:
     """Return the verdict on a sample; `group` is the one that it is clustered in."""
-    if sample.failure or sample.quality is None:
-        reason = (
-            sample.failure.reason
-            if sample.failure
-            else "No result of quality control was handed over."
-        )
-        return Verdict("FAILED", (reason,))
-    if not group.finished:
-        reason = group.failure.reason if group.failure else "no clusters were handed over."
-        return Verdict("FAILED", (f"Its group {group.id} was not clustered: {reason}",))
-    numbers = _numbers(sample.quality) | _of_group(group) | _ambient(sample, group)
+    numbers, reason = _numbers(sample, group), ""
+    if sample.failure:
+        reason = sample.failure.reason
+    elif sample.quality is None:
+        reason = "No result of quality control was handed over."
+    elif not group.finished:
+        why = group.failure.reason if group.failure else "no clusters were handed over."
+        reason = f"Its group {group.id} was not clustered: {why}"
+    if reason or sample.quality is None:
+        return Verdict("FAILED", (reason,), numbers | {"n_clusters": None, "stability": None})
     reasons = tuple(_warnings(sample.quality, numbers))
-    return Verdict("WARN" if reasons else "OK", reasons)
+    return Verdict("WARN" if reasons else "OK", reasons, numbers)
 
 
-def _verdicts(run: Run) -> dict[Sample, tuple[Group, Verdict]]:
+def _verdicts(run: Run) -> dict[Sample, Verdict]:
     groups = {group.id: group for group in run.groups}
-    return {
-        sample: (groups[sample.group], judge(sample, groups[sample.group]))
-        for sample in run.samples
+    return {sample: judge(sample, groups[sample.group]) for sample in run.samples}
+
+
+def _numbers(sample: Sample, group: Group) -> dict[str, Any]:
+    found = {
+        "n_clusters": group.metrics.get("n_clusters"),
+        "stability": group.metrics.get("stability_ari"),
+        "pct_ambient": share_of(group, sample),
     }
-
-
-def _numbers(quality: Mapping[str, Any]) -> dict[str, Any]:
+    if not (quality := sample.quality):
+        return found
     # Empty droplets of an unfiltered matrix are no loss.
     cells = quality["n_barcodes"] - quality.get("removed", {}).get("not_a_cell", 0)
     doublets = quality.get("doublets", {})
     rate = None if doublets.get("status") == "skipped" else doublets.get("detected_rate")
-    return {
+    return found | {
         "cells_in": quality["n_barcodes"],
         "cells_kept": quality["n_kept"],
         "kept_percent": 100.0 * quality["n_kept"] / cells if cells else None,
@@ -89,17 +93,6 @@ def _numbers(quality: Mapping[str, Any]) -> dict[str, Any]:
         "pct_mt": quality.get("median_pct_mt"),
         "pct_doublets": None if rate is None else 100.0 * rate,
     }
-
-
-def _of_group(group: Group) -> dict[str, Any]:
-    return {
-        "n_clusters": group.metrics.get("n_clusters"),
-        "stability": group.metrics.get("stability_ari"),
-    }
-
-
-def _ambient(sample: Sample, group: Group) -> dict[str, Any]:
-    return {"pct_ambient": share_of(group, sample)}
 
 
 def _warnings(quality: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -118,41 +111,32 @@ def sections(run: Run) -> Iterator[Section]:
     verdicts = _verdicts(run)
     columns = columns_of("verdict_table")
     columns |= {name: replace(columns[name], rules=limit.rules) for name, limit in LIMITS.items()}
-    values = {name: limit.value for name, limit in LIMITS.items()}
-    rows = {sample.label: _row(sample, *found) for sample, found in verdicts.items()}
-    yield table_section("verdict_table", rows, columns, counted=_counted(verdicts), **values)
-    if run.finished:
-        groups = {
-            group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished
+    values: dict[str, Any] = {name: limit.value for name, limit in LIMITS.items()}
+    rows = {
+        sample.label: {
+            "status": verdict.status,
+            "reason": " ".join(verdict.reasons),
+            "group": sample.group if sample.group != sample.id else None,
+            **verdict.numbers,
         }
-        stability = {"stability_ari": columns["stability"]}
-        yield table_section("groups", groups, columns_of("groups") | stability)
-
-
-def _row(sample: Sample, group: Group, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "status": verdict.status,
-        "reason": " ".join(verdict.reasons),
-        "group": sample.group if sample.group != sample.id else None,
-        **(_numbers(sample.quality) if sample.quality else {}),
-        **(_of_group(group) if verdict.status != "FAILED" else {}),
-        **_ambient(sample, group),
+        for sample, verdict in verdicts.items()
     }
+    yield from table_section("verdict_table", rows, columns, counted=_counted(verdicts), **values)
+    groups = {
+        group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished
+    }
+    stability = {"stability_ari": columns["stability"]}
+    yield from table_section("groups", groups, columns_of("groups") | stability)
 
 
-def _counted(verdicts: Mapping[Sample, tuple[Group, Verdict]]) -> str:
+def _counted(verdicts: Mapping[Sample, Verdict]) -> str:
     """Return how many samples have each status, with the names of the first that need a look."""
     counts = []
     for status in ("OK", "WARN", "FAILED"):
-        labels = [
-            sample.label for sample, (_, verdict) in verdicts.items() if verdict.status == status
-        ]
-        named = (
-            ""
-            if status == "OK"
-            else f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
-        )
-        counts += [f"{len(labels)} {status}{named}"] if labels else []
+        labels = [sample.label for sample, of in verdicts.items() if of.status == status]
+        named = f" ({', '.join(labels[:_NAMED])}{', …' if len(labels) > _NAMED else ''})"
+        if labels:
+            counts.append(f"{len(labels)} {status}{'' if status == 'OK' else named}")
     return f"{', '.join(counts)}."
 
 
@@ -161,11 +145,9 @@ def summary(run: Run) -> str:
 
     The pipeline adds a fifth.
     """
-    statuses = [verdict.status for _, verdict in _verdicts(run).values()]
+    statuses = [verdict.status for verdict in _verdicts(run).values()]
     failed, warned = statuses.count("FAILED"), statuses.count("WARN")
-    kept, came = (
-        sum(quality[key] for quality in run.qualities) for key in ("n_kept", "n_barcodes")
-    )
+    kept, came = (sum(of[key] for of in run.qualities) for key in ("n_kept", "n_barcodes"))
     scored = [group for group in run.finished if group.scored]
     lines = [
         f"Samples:  {len(statuses) - failed} of {len(statuses)} ok"

@@ -16,13 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from .._version import __version__
-from .drawing import draw_umap, names_of, short
+from .drawing import UNDATED, draw_umap, names_of, short
 from .palette import UNKNOWN
 
 A4 = (8.27, 11.69)
 """Inches."""
-UNDATED: dict[str, None] = {"CreationDate": None, "Creator": None, "Producer": None}
-"""Kept out of the file, so that the same pages are the same bytes."""
 MOST_CLUSTERS, MOST_SAMPLES = 30, 20
 """Clusters in the table and samples in the bars; the report has all."""
 N_MARKERS = 5
@@ -48,8 +46,8 @@ class Pages:
     name
         Id of the group.
     cells
-        The group's assembled AnnData: obs cluster, cluster_confidence and sample, cell_type where
-        types were sought, obsm X_umap.
+        The group's assembled AnnData: obs cluster, cluster_confidence, cell_type and sample, obsm
+        X_umap.
     markers
         Its markers, strongest first.
     summary
@@ -81,7 +79,7 @@ class Pages:
 
     def write(self, path: Path) -> None:
         """Write the two pages as PDF, the same bytes each time."""
-        with PdfPages(path, metadata=UNDATED) as file:
+        with PdfPages(path, metadata=UNDATED["pdf"]) as file:
             for page in (_picture(self), _tables(self)):
                 file.savefig(page)
 
@@ -96,14 +94,12 @@ def _page(found: Pages, title: str) -> Figure:
 def _picture(found: Pages) -> Figure:
     page = _page(found, "clusters and cell types")
     page.text(0.08, 0.93, _in_numbers(found), fontsize=9)
-    for bottom, column, colors in (
-        (0.5, "cluster", found.cluster_colors),
-        (0.06, "cell_type", found.type_colors),
+    for bottom, column, colors, on_data in (
+        (0.5, "cluster", found.cluster_colors, True),
+        (0.06, "cell_type", found.type_colors, False),
     ):
-        if column in found.cells.obs:
-            axes = page.add_axes((0.08, bottom, 0.58, 0.41))
-            named = column == "cluster"
-            draw_umap(axes, found.cells, column, colors, on_data=named, legend_rows=LEGEND_ROWS)
+        axes = page.add_axes((0.08, bottom, 0.58, 0.41))
+        draw_umap(axes, found.cells, column, colors, on_data=on_data, legend_rows=LEGEND_ROWS)
     return page
 
 
@@ -140,7 +136,7 @@ def rows_of(found: Pages) -> list[tuple[str, ...]]:
     genes = found.markers.groupby("cluster")["gene"].agg(lambda some: ", ".join(some[:N_MARKERS]))
     obs = found.cells.obs
     confidence = obs["cluster_confidence"].groupby(obs["cluster"].astype(str)).mean()
-    rows: list[tuple[str, ...]] = [
+    return [
         (
             short(name, 10),
             short(found.types.get(name, ""), 30),
@@ -152,7 +148,6 @@ def rows_of(found: Pages) -> list[tuple[str, ...]]:
         )
         for name, size in zip(map(str, largest.index), largest, strict=True)
     ]
-    return rows
 
 
 def _draw_table(axes: Axes, rows: list[tuple[str, ...]], colors: Mapping[str, str]) -> None:
@@ -177,7 +172,6 @@ def _draw_table(axes: Axes, rows: list[tuple[str, ...]], colors: Mapping[str, st
 
 
 def _draw_composition(axes: Axes, found: Pages) -> None:
-    """Draw each sample's shares of the clusters as a bar."""
     obs = found.cells.obs
     shares = pd.crosstab(obs["sample"].astype(str), obs["cluster"].astype(str), normalize="index")
     shown = shares.loc[found.samples[:MOST_SAMPLES]]
@@ -187,10 +181,7 @@ def _draw_composition(axes: Axes, found: Pages) -> None:
         axes.barh(range(len(shown)), shown[name], left=left, color=color)
         left += shown[name]
     axes.set_yticks(range(len(shown)), [short(name, 20) for name in shown.index])
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlim(0, 1)
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1), xlabel="Share of the sample's cells")
     more = len(found.samples) - len(shown)
-    axes.set_title(
-        "Clusters of each sample" + (f" ({more} more samples are in the report)" if more else "")
-    )
-    axes.set_xlabel("Share of the sample's cells")
+    told = f" ({more} more samples are in the report)" if more else ""
+    axes.set_title(f"Clusters of each sample{told}")

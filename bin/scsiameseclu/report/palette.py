@@ -16,7 +16,9 @@ BASE = (
 _TINTS = (0.0, 0.5, -0.4, 0.25, -0.2, 0.7, -0.6)
 """How the same colour is varied, the most distinct first: shares of white, or of black below 0."""
 UNKNOWN = "#b3b3b3"
-PASS, WARN, FAIL = "#009e73", "#e69f00", "#d55e00"
+WARN, FAIL = "#e69f00", "#d55e00"
+PHASES = {"G1": UNKNOWN, "S": SAFEST[1], "G2M": SAFEST[0]}
+"""Of the cell cycle."""
 SEQUENTIAL = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")
 """Viridis in five steps, from high to low: readable in grey, too."""
 

@@ -10,22 +10,10 @@ import pandas as pd
 from scipy import sparse
 
 from ..blocks import row_blocks
-from ..files import write_table
 from .inputs import natural
 
 MARKERS_PER_CLUSTER = 3
 _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
-
-
-def write_profiles(group: ad.AnnData, markers: pd.DataFrame, *, prefix: str) -> None:
-    """Write ``<prefix>.genes.tsv`` and ``<prefix>.profiles.tsv``.
-
-    `group` has log-normalized X, obs cluster, var highly_variable, means and dispersions_norm;
-    `prefix` is its id.
-    """
-    genes = top_markers(markers, set(group.var_names))
-    write_table(variable_genes(group), f"{prefix}.genes.tsv")
-    write_table(marker_profiles(group, genes), f"{prefix}.profiles.tsv")
 
 
 def variable_genes(group: ad.AnnData) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import methods, reopening
-from .content import Column, Section, columns_of, first_rows, table_section, text
+from .content import Column, Section, columns_of, table_section, text
 from .inputs import Group, Run
 
 _MOST_LACKING = 40
@@ -14,7 +14,7 @@ _MOST_LACKING = 40
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the sections on how the results were made."""
-    yield _samplesheet(run)
+    yield from _samplesheet(run)
     yield from _memory(run)
     yield from _resources(run)
     yield from _parameters(run)
@@ -24,24 +24,19 @@ def sections(run: Run) -> Iterator[Section]:
     yield from reopening.sections(run)
 
 
-def _samplesheet(run: Run) -> Section:
+def _samplesheet(run: Run) -> Iterator[Section]:
     extra = dict.fromkeys(key for sample in run.samples for key in sample.extra)
     names = {key: f"extra_{index}" for index, key in enumerate(extra)}
-    rows = {
-        sample.label: {
-            **{
-                key: None if value is None else str(value) for key, value in sample.settings.items()
-            },
-            **{
-                names[key]: None if value is None else str(value)
-                for key, value in sample.extra.items()
-            },
-            "format": (sample.quality or {}).get("format"),
+    rows = {}
+    for sample in run.samples:
+        extras = {names[key]: value for key, value in sample.extra.items()}
+        row = {
+            key: None if value is None else str(value)
+            for key, value in {**sample.settings, **extras}.items()
         }
-        for sample in run.samples
-    }
+        rows[sample.label] = row | {"format": (sample.quality or {}).get("format")}
     own = {names[key]: Column(text(key, length=40)) for key in extra}
-    return table_section("samplesheet", rows, columns_of("samplesheet") | own)
+    yield from table_section("samplesheet", rows, columns_of("samplesheet") | own)
 
 
 def _memory(run: Run) -> Iterator[Section]:
@@ -51,9 +46,8 @@ def _memory(run: Run) -> Iterator[Section]:
         for row in run.memory.get("samples", [])
     }
     limit = run.memory.get("limit_mb")
-    if rows:
-        known = f"A task gets {limit:,} MB at most." if limit else "No limit was known."
-        yield table_section("memory_estimate", rows, limit=known)
+    known = f"A task gets {limit:,} MB at most." if limit else "No limit was known."
+    yield from table_section("memory_estimate", rows, limit=known)
 
 
 def _memory_row(row: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,29 +62,23 @@ def _resources(run: Run) -> Iterator[Section]:
         for group in run.finished
         if group.metrics
     }
-    if rows:
-        yield table_section("resources", rows)
+    yield from table_section("resources", rows)
 
 
 def _device(group: Group, run: Run) -> str:
     used = str(group.metrics.get("device", ""))
-    return (
-        f"{used} (no GPU was found)"
-        if (used, run.parameters.get("device")) == ("cpu", "auto")
-        else used
-    )
+    lacking = (used, run.parameters.get("device")) == ("cpu", "auto")
+    return f"{used} (no GPU was found)" if lacking else used
 
 
 def _submission(run: Run) -> Iterator[Section]:
     """Return what the files for CELLxGENE lack; nothing where there are none, or all is there."""
     rows = {
-        f"{group.label}, {number} {text(row['field'])}": row.to_dict()
+        f"{group.label}, {number} {text(row['field'])}": row
         for group in run.finished
-        for number, (_, row) in enumerate(group.cellxgene.iterrows(), start=1)
+        for number, row in enumerate(group.cellxgene.to_dict("records"), start=1)
     }
-    if rows:
-        drawn, shown = first_rows(rows, _MOST_LACKING)
-        yield table_section("cellxgene", drawn, shown=shown)
+    yield from table_section("cellxgene", rows, most=_MOST_LACKING)
 
 
 def _parameters(run: Run) -> Iterator[Section]:
@@ -103,27 +91,23 @@ def _parameters(run: Run) -> Iterator[Section]:
     }
     changed = {key: row for key, row in rows.items() if row.get("changed")}
     first = "Those that differ from their defaults come first."
-    if rows:
-        order = first if known else "All parameters of this run, as they were understood."
-        yield table_section("parameters", changed | rows, order=order)
+    order = first if known else "All parameters of this run, as they were understood."
+    yield from table_section("parameters", changed | rows, order=order)
 
 
 def _parameter_row(value: Any, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    if known is None:
-        return {"value": _shown(value)}
-    changed = "default" in known and value != known["default"]
-    about = {"default": _shown(known.get("default")), "about": known.get("description", "")}
-    return {"value": _shown(value), **about, "changed": "changed" if changed else None}
+    row = {"value": _shown(value)}
+    if known is not None:
+        row |= {"default": _shown(known.get("default")), "about": known.get("description", "")}
+        if "default" in known and value != known["default"]:
+            row["changed"] = "changed"
+    return row
 
 
 def _shown(value: Any) -> str:
-    return (
-        "not set"
-        if value is None or value == ""
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "not set" if value is None or value == "" else str(value)
 
 
 def _versions(run: Run) -> Iterator[Section]:
@@ -141,5 +125,4 @@ def _versions(run: Run) -> Iterator[Section]:
         }
         for tool, version in found
     }
-    if rows:
-        yield table_section("versions", rows)
+    yield from table_section("versions", rows)

@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..quality.thresholds import BOUNDS, side
-from .content import (
-    Column,
-    Curve,
-    Section,
-    bars,
-    boxes,
-    columns_of,
-    lines,
-    section,
-    table_section,
-    text,
-)
+from . import content
+from .content import Column, Curve, Section, columns_of, section, table_section, text
 from .inputs import METRICS, Ledger, Run, Sample
-from .palette import UNKNOWN, cluster_color, in_order
+from .palette import UNKNOWN, in_order
 
 RULES = {
     "not_a_cell": "Empty droplet",
@@ -54,27 +44,24 @@ def sections(run: Run) -> Iterator[Section]:
         yield from _doublets(ledgers)
 
 
-def _of(sample: Sample, name: str) -> Mapping[str, Any]:
+def _of(sample: Sample, name: str) -> Any:
     """Return a record of the summary of quality control; empty where it has none."""
     return (sample.quality or {}).get(name) or {}
 
 
 def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
-    called = {sample: found for sample in samples if (found := _of(sample, "cell_calling"))}
-    if not called:
+    curves = {
+        sample.label: _rank_curves(of) for sample in samples if (of := _of(sample, "cell_calling"))
+    }
+    if not curves:
         return
-    many = len(called) > _MANY
-    datasets = (
-        _common_curves(called)
-        if many
-        else {sample.label: _rank_curves(of) for sample, of in called.items()}
-    )
-    dashed = (
-        []
-        if many
-        else [name for curves in datasets.values() for name in curves if name != "Barcodes"]
-    )
-    body = lines(
+    dashed: list[str] = []
+    if len(curves) > _MANY:
+        datasets = {"Counts": {label: _fewer(of["Barcodes"]) for label, of in curves.items()}}
+    else:
+        datasets = curves
+        dashed = [name for of in curves.values() for name in of if name != "Barcodes"]
+    body = content.lines(
         datasets,
         x_label="Rank of the barcode",
         y_label="Counts",
@@ -86,18 +73,13 @@ def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     yield section("barcode_rank", body, explained=bool(dashed))
 
 
-def _common_curves(called: Mapping[Sample, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """Return all curves in one data set, each by the points that are seen on a logarithmic axis."""
-    curves: dict[str, Curve] = {}
-    for sample, calling in called.items():
-        curve = _rank_curves(calling)["Barcodes"]
-        places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
-        curves[sample.label] = [curve[place] for place in places]
-    return {"Counts": curves}
+def _fewer(curve: Curve) -> Curve:
+    """Return the points that are seen on a logarithmic axis."""
+    places = np.unique(np.geomspace(1, len(curve), _POINTS_OF_MANY).round().astype(int)) - 1
+    return [curve[place] for place in places]
 
 
 def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
-    """Return the curve of a sample, and a level line for each limit of cell calling."""
     curve = list(zip(calling["curve"]["rank"], calling["curve"]["counts"], strict=True))
     ends = curve[0][0], curve[-1][0]
     levels: dict[str, Curve] = {
@@ -110,15 +92,16 @@ def _rank_curves(calling: Mapping[str, Any]) -> dict[str, Curve]:
 def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     named = [rule for sample in samples for rule in _of(sample, "removed")]
     found = [rule for ledger in samples.values() for rule in ledger.removed]
-    names = {rule: rule_name(rule) for rule in dict.fromkeys([*named, *found]) if rule in found}
-    colors = {
-        rule: UNKNOWN if place > 13 else cluster_color(place)
-        for place, rule in enumerate(["kept", *names])
+    names = {
+        rule: RULES.get(rule, text(rule.replace("_", " ").capitalize()))
+        for rule in dict.fromkeys([*named, *found])
+        if rule in found
     }
+    colors = in_order(["kept", *names]) | dict.fromkeys([*names][13:], UNKNOWN)
     counts = {sample.label: {"kept": of.n_kept, **of.removed} for sample, of in samples.items()}
+    words = {"kept": "Kept", **names}
     yield section(
-        "cell_ledger",
-        bars({"Barcodes": counts}, colors, label="Barcodes", names={"kept": "Kept", **names}),
+        "cell_ledger", content.bars({"Barcodes": counts}, colors, label="Barcodes", names=words)
     )
     own = columns_of("ledger_sums")
     removed = {
@@ -126,12 +109,7 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         for key, name in names.items()
     }
     rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
-    yield table_section("ledger_sums", rows, {"in": own["in"], **removed, **own})
-
-
-def rule_name(rule: str) -> str:
-    """Return what the report calls a rule of the ledger."""
-    return RULES.get(rule, text(rule.replace("_", " ").capitalize()))
+    yield from table_section("ledger_sums", rows, {"in": own["in"], **removed, **own})
 
 
 def _sums(sample: Sample, ledger: Ledger) -> dict[str, Any]:
@@ -151,21 +129,20 @@ def _species(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         return
     species = dict.fromkeys(name for row in counts.values() for name in row)
     names = {name: name.capitalize() for name in species}
-    yield section("species", bars({"Cells": counts}, in_order(species), label="Cells", names=names))
+    yield section(
+        "species", content.bars({"Cells": counts}, in_order(species), label="Cells", names=names)
+    )
 
 
 def _sexes(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     found = {sample.label: record for sample in samples if (record := _of(sample, "sex"))}
     if any(record["given"] or record["call"] != "undetermined" for record in found.values()):
-        yield table_section("sex", found)
+        yield from table_section("sex", found)
 
 
 def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     rows = {
-        sample.label: {
-            **_of(sample, "thresholds"),
-            "notes": " ".join((sample.quality or {}).get("notes") or []),
-        }
+        sample.label: {**_of(sample, "thresholds"), "notes": " ".join(_of(sample, "notes"))}
         for sample in samples
     }
     columns = {
@@ -176,9 +153,9 @@ def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         )
         for name, bound in BOUNDS.items()
     }
-    found = table_section("thresholds", rows, columns | columns_of("thresholds"))
-    if found.body["headers"]:
-        yield found
+    for found in table_section("thresholds", rows, columns | columns_of("thresholds")):
+        if found.body["headers"]:
+            yield found
 
 
 def _distributions(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
@@ -188,15 +165,12 @@ def _distributions(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
             continue
         limits = _common_limits(samples, metric)
         highest = max(box["max"] for summaries in datasets.values() for box in summaries.values())
-        bounds = " and ".join(limits)
-        words = (
-            f"Cells must have {bounds} (dashed where it is within the range)."
-            if bounds
-            else _NO_BOUNDS
-        )
+        words = f"Cells must have {' and '.join(limits)} (dashed where it is within the range)."
         drawn = {at: value for at, value in limits.items() if value <= 1.5 * highest}
-        body = boxes(datasets, label=name, thresholds=drawn)
-        yield section("distribution", body, number=metric, metric=name, bounds=words)
+        body = content.boxes(datasets, label=name, thresholds=drawn)
+        yield section(
+            "distribution", body, number=metric, metric=name, bounds=words if limits else _NO_BOUNDS
+        )
 
 
 def _boxes(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, dict[str, dict[str, float]]]:
@@ -208,16 +182,13 @@ def _boxes(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, dict[str,
         if box
     }
     if len(samples) <= _MANY:
-        return (
-            {"All": {f"{name}, {when}": box for (name, when), box in found.items()}}
-            if found
-            else {}
-        )
-    switches = {"Kept cells (after)": "after", "All barcodes (before)": "before"}
-    datasets = {
-        title: {name: box for (name, at), box in found.items() if at == when}
-        for title, when in switches.items()
-    }
+        datasets = {"All": {f"{name}, {when}": box for (name, when), box in found.items()}}
+    else:
+        switches = {"Kept cells (after)": "after", "All barcodes (before)": "before"}
+        datasets = {
+            title: {name: box for (name, at), box in found.items() if at == when}
+            for title, when in switches.items()
+        }
     return {title: summaries for title, summaries in datasets.items() if summaries}
 
 
@@ -233,30 +204,22 @@ def _common_limits(samples: Mapping[Sample, Ledger], metric: str) -> dict[str, f
 
 def _doublets(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     calls = {sample: _of(sample, "doublets") for sample in samples}
-    scored = {
-        sample: doublets
-        for sample, doublets in calls.items()
-        if _drawable(doublets.get("histogram") or {})
-    }
+    scored = {sample: of for sample, of in calls.items() if _drawable(of.get("histogram") or {})}
     if not scored:
         return
     datasets = _score_curves(scored)
-    dashed = [
-        name for curves in datasets.values() for name in curves if name.startswith("Threshold")
-    ]
-    fixed = {name: cluster_color(place) for place, name in enumerate(_SCORES.values())}
-    body = lines(
+    dashed = [name for of in datasets.values() for name in of if name.startswith("Threshold")]
+    body = content.lines(
         datasets,
         x_label="Doublet score",
         y_label="Share (%)",
-        colors=fixed | dict.fromkeys(dashed, _DASHES),
+        colors=in_order(_SCORES.values()) | dict.fromkeys(dashed, _DASHES),
         dashed=dashed,
         ymin=0,
     )
     yield section("doublet_scores", body)
-    yield table_section(
-        "doublet_table", {sample.label: _called(doublets) for sample, doublets in calls.items()}
-    )
+    rows = {sample.label: _called(doublets) for sample, doublets in calls.items()}
+    yield from table_section("doublet_table", rows)
 
 
 def _drawable(histogram: Mapping[str, Any]) -> bool:

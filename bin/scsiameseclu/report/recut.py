@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,15 +25,14 @@ from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, quoted
 from ..files import read_json, write_h5ad, write_json, write_table
 from .published import HISTORY, MODEL, PSEUDOBULK, SUMMARY, Known, no_result
-from .remade import ASSETS, write_report
+from .remade import ASSETS, REPORT, write_report
 
 if TYPE_CHECKING:
     from ..clustering.estimator import ScSiameseClu
 
 _MADE_FROM_CLUSTERS = (
-    "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence consensus "
-    "cluster_uncorrected cell_type "
-    "cell_type_ontology_term_id"
+    "cluster cluster_coarse cluster_fine cluster_sub cluster_confidence cluster_uncorrected "
+    "consensus cell_type cell_type_ontology_term_id"
 )
 """Columns of ``obs`` that a group has not before it is clustered."""
 NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds", "cellxgene.h5ad")
@@ -45,17 +44,9 @@ PUBLISHED = (
 )
 """Files of a group that are made anew, as far as the run made them."""
 NEEDS_A_RUN = (
-    "differential_expression.tsv",
-    "differential_expression.json",
-    PSEUDOBULK,
-    "composition_test.tsv",
-    "subclusters.tsv",
-    "subclusters.json",
-    "submarkers.tsv",
-    "ambient.tsv",
-    "ambient_genes.tsv",
-    "ambient_markers.tsv",
-    "second_opinion.tsv",
+    *("differential_expression.tsv", "differential_expression.json", PSEUDOBULK),
+    *("composition_test.tsv", "subclusters.tsv", "subclusters.json", "submarkers.tsv"),
+    *("ambient.tsv", "ambient_genes.tsv", "ambient_markers.tsv", "second_opinion.tsv"),
     *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
 )
 """Files of a group by cluster that are not."""
@@ -115,18 +106,13 @@ def recut(
         made.rename(place)
     n_before = known.adata.obs["cluster"].nunique()
     print(f"{known.group}: {model.n_clusters_} clusters in place of {n_before}, see {place}")
-    for note in (*_left(known), *unmade):
-        print(note)
-
-
-def _left(known: Known) -> Iterator[str]:
-    """Yield what is said of files that are not made again."""
     if left := [name for name in NEEDS_A_RUN if (known.folder / name).exists()]:
-        yield f"Not made again, for that takes a run with --n_clusters: {', '.join(left)}"
+        print(f"Not made again, for that takes a run with --n_clusters: {', '.join(left)}")
+    if unmade:
+        print(f"There is no report: {unmade}")
 
 
 def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSiameseClu:
-    """Return the run's model, cut anew."""
     # Here, as below: ``scsiameseclu --help`` need not wait for torch.
     from ..clustering.estimator import ScSiameseClu, column_codes, raw_counts
     from ..clustering.recut import batch_agreement, recut
@@ -143,7 +129,6 @@ def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSia
 
 
 def _steps(known: Known, model: ScSiameseClu) -> None:
-    """Run the steps that follow the clustering, in the current folder."""
     from ..annotation.assemble import assemble
     from ..annotation.celltypes import celltypes
     from ..annotation.export import export
@@ -169,7 +154,7 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
         **files,
         umap=_write_umap(known),
         annotation=Path(f"{name}.annotation.tsv"),
-        modalities=next(_modalities(known, files["clustering"]), None),
+        modalities=_modalities(known, files["clustering"]),
     )
     if asked := known.parameters.get("export"):
         formats: Any = str(asked).split(",")  # checked when the run began
@@ -178,23 +163,22 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
 
 
 def _evaluate(known: Known, files: dict[str, Any]) -> None:
-    """Score the clusters and draw the figures."""
     from ..evaluation.comparison import compare
     from ..evaluation.scores import score
     from .figures import draw_figures
 
-    name = known.group
+    name, annotated = known.group, Path(f"{known.group}.h5ad")
     of_group: dict[str, Any] = {"prefix": name, "summary": Path(f"{name}.{SUMMARY}")}
     compare(**files, seed=known.seed)
     score(
         **of_group,
-        annotated=Path(f"{name}.h5ad"),
+        annotated=annotated,
         comparison=Path(f"{name}.comparison.tsv"),
         top_n_markers=int(known.parameters.get("top_n_markers") or 50),
     )
     draw_figures(
         **of_group,
-        adata=Path(f"{name}.h5ad"),
+        adata=annotated,
         markers=Path(f"{name}.markers.tsv"),
         history=Path(f"{name}.{HISTORY}"),
         annotations=_of_other_groups(known),
@@ -277,13 +261,9 @@ def _write_umap(known: Known) -> Path:
 
 
 def _marker_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run's options of the marker test."""
-    given = {
-        "min_pct": parameters.get("min_pct"),
-        "logfc_threshold": parameters.get("logfc_threshold"),
-        "only_pos": bool(parameters.get("only_pos")),
-    }
-    return given | {"seurat_compat": str(parameters.get("seurat_compat") or 5)}
+    given = {name: parameters.get(name) for name in ("min_pct", "logfc_threshold")}
+    compat = str(parameters.get("seurat_compat") or 5)
+    return given | {"only_pos": bool(parameters.get("only_pos")), "seurat_compat": compat}
 
 
 def _check_given(known: Known) -> tuple[Path, bool]:
@@ -321,12 +301,12 @@ def _found(known: Known, name: str) -> Path | None:
     )
 
 
-def _modalities(known: Known, clustering: Path) -> Iterator[Path]:
-    """Yield the file of what was counted beside genes, if anything was, compared anew."""
+def _modalities(known: Known, clustering: Path) -> Path | None:
+    """Return the file of what was counted beside genes, if anything was, compared anew."""
     from ..annotation.modalities import modalities
 
     if not {PROTEIN, HASHTAG, GUIDE} & set(known.adata.obsm):
-        return
+        return None
     samples = known.of_samples(".filtered.h5ad")
     if len(samples) < len(known.settings["samples"]):
         raise InputError.of(
@@ -335,7 +315,7 @@ def _modalities(known: Known, clustering: Path) -> Iterator[Path]:
             remedy="Put back samples/<sample>/<sample>.filtered.h5ad of every sample of the group.",
         )
     modalities(prefix=known.group, samples=samples, clustering=clustering)
-    yield Path(f"{known.group}.modalities.h5ad")
+    return Path(f"{known.group}.modalities.h5ad")
 
 
 def _of_other_groups(known: Known) -> list[Path]:
@@ -354,11 +334,8 @@ def _publish(group: str, work: Path, made: Path) -> None:
     """Move what users get into a folder, without the group's name, as the pipeline publishes it."""
     made.mkdir()
     shutil.move(work / "figures", made)
-    for name in NAMED_AFTER_THE_GROUP:
-        if (work / f"{group}.{name}").exists():
-            shutil.move(work / f"{group}.{name}", made)
-    for name in PUBLISHED:
-        if (work / f"{group}.{name}").exists():
-            shutil.move(work / f"{group}.{name}", made / name)
-    for report in work.glob("multiqc_report.html"):
-        shutil.move(report, made)
+    named = {f"{group}.{name}": f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP}
+    named |= {f"{group}.{name}": name for name in PUBLISHED}
+    for own, name in {**named, REPORT: REPORT}.items():
+        if (work / own).exists():
+            shutil.move(work / own, made / name)

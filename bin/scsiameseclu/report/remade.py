@@ -9,7 +9,6 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 from .published import Known
 
@@ -17,37 +16,38 @@ ASSETS = Path(__file__).parents[3] / "assets"
 """What a checkout has beside the package."""
 SCHEMA = ASSETS.parent / "nextflow_schema.json"
 VERSIONS, PARAMETERS = "software_versions.yml", "params.json"
+REPORT = "multiqc_report.html"
 
 
-def write_report(known: Known) -> list[str]:
+def write_report(known: Known) -> str:
     """Write ``multiqc_report.html`` into the current folder, where the tables of the group are.
 
     Returns
     -------
-    Why there is no report, if there is none.
+    Why there is no report; nothing where there is one.
     """
     if missing := _missing(known):
-        return [f"There is no report: {missing}"]
+        return missing
     for name in ("samples", "groups", "sections"):
         Path(name).mkdir()
     for path in (*known.of_samples(".qc.json"), *known.of_samples(".cell_ledger.tsv.gz")):
         Path("samples", path.name).symlink_to(path)
     for path in Path().glob(f"{known.group}.*"):
         Path("groups", path.name).symlink_to(path.absolute())
-    _link_account(known)
+    account = known.run / "pipeline_info" / "expression" / f"{known.group}.json"
+    if account.is_file():
+        Path("groups", f"{known.group}.expression.json").symlink_to(account)
     _write_sections(known)
     for name in ("logo.svg", "multiqc.css"):
         shutil.copyfile(ASSETS / name, name)
-    configs = [str(ASSETS / "multiqc_config.yml"), "sections/section_order.yml"]
     command = [sys.executable, "-m", "multiqc", "--quiet", "--force", "sections"]
-    for config in configs:
-        command += ["--config", config]
+    command += ["--config", str(ASSETS / "multiqc_config.yml")]
+    command += ["--config", "sections/section_order.yml"]
     if title := known.parameters.get("report_title"):
         command += ["--title", str(title)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or not Path("multiqc_report.html").exists():
-        return [f"There is no report: MultiQC failed: {done.stderr.strip()[-300:]}"]
-    return []
+    failed = done.returncode or not Path(REPORT).exists()
+    return f"MultiQC failed: {done.stderr.strip()[-300:]}" if failed else ""
 
 
 def _missing(known: Known) -> str:
@@ -64,38 +64,23 @@ def _missing(known: Known) -> str:
     return ""
 
 
-def _link_account(known: Known) -> None:
-    """Give the account of the group's genes its place among the tables."""
-    account = known.run / "pipeline_info" / "expression" / f"{known.group}.json"
-    if account.is_file():
-        Path("groups", f"{known.group}.expression.json").symlink_to(account)
-
-
 def _write_sections(known: Known) -> None:
     from .tables import write_tables
 
-    info = known.run / "pipeline_info"
+    work, info = Path.cwd(), known.run / "pipeline_info"
     Path("samplesheet.json").write_text(json.dumps(known.settings["samples"]), encoding="utf-8")
-    given = {
-        "samples": Path("samples"),
-        "groups": Path("groups"),
-        "samplesheet": Path("samplesheet.json"),
-    }
-    files: dict[str, Any] = {name: path.absolute() for name, path in given.items()}
+    logo = Path(str(known.parameters.get("report_logo") or ""))
     with chdir("sections"):
         write_tables(
-            **files,
+            samples=work / "samples",
+            groups=work / "groups",
+            samplesheet=work / "samplesheet.json",
             parameters=info / PARAMETERS,
             versions=info / VERSIONS,
             methods=ASSETS / "methods_description_template.yml",
             schema=SCHEMA,
-            logo=_logo(known),
+            # Where it still is there.
+            logo=logo if logo.is_absolute() and logo.is_file() else None,
         )
-        for logo in Path().glob("custom_logo.*"):
-            logo.rename(Path("..", logo.name))
-
-
-def _logo(known: Known) -> Path | None:
-    """Return the logo that the run was given, where it still is there."""
-    logo = Path(str(known.parameters.get("report_logo") or ""))
-    return logo if logo.is_absolute() and logo.is_file() else None
+        for own in Path().glob("custom_logo.*"):
+            own.rename(work / own.name)

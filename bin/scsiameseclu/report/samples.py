@@ -8,22 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..contracts import batch_of
-from . import ambient
-from .content import (
-    Clouds,
-    Html,
-    Section,
-    first_rows,
-    heatmap,
-    pairs,
-    points,
-    section,
-    table_section,
-    text,
-    thinned,
-    unique_texts,
-    wrapped,
-)  # fmt: skip
+from . import ambient, content
+from .content import Clouds, Html, Section, section, table_section, text, unique_texts, wrapped
 from .inputs import Group, Run, natural
 from .palette import in_order
 
@@ -31,6 +17,10 @@ MAX_PICTURES, MAX_HEATMAPS = 8, 4
 """Groups whose UMAP is drawn before and after the correction, and whose samples' distances are
 drawn."""
 _MAX_ROWS, _NAMED_CLUSTERS = 60, 10
+_BY_TYPE = (
+    "summed within each cell type that two samples share (10 cells each), and averaged over these"
+)
+_OVER_ALL = "summed over all cells, because two of the samples share no cell type (10 cells each)"
 _GAP = 1.3
 """How far to the right the second UMAP stands; each is one wide."""
 _DIVIDER: dict[str, Any] = {
@@ -58,7 +48,7 @@ def sections(run: Run) -> Iterator[Section]:
         limits: Mapping[str, float] = next(
             (of for group in groups if (of := group.summary.get("limits"))), {}
         )
-        yield _correction(run, groups, limits)
+        yield from _correction(run, groups, limits)
         yield from _mixing(groups)
         yield from _concordance(groups, limits)
         yield from _pictures(run, groups)
@@ -76,27 +66,27 @@ def _agreement(group: Group) -> dict[str, float]:
     return {name: known[name] for name in sorted(known, key=natural)}
 
 
-def _correction(run: Run, groups: list[Group], limits: Mapping[str, float]) -> Section:
+def _correction(run: Run, groups: list[Group], limits: Mapping[str, float]) -> Iterator[Section]:
     asked = {"need": "need below", "validity": "concordance from", "shared": "shared from"}
-    need, validity, shared = (
-        f" ({words} {limits[name]})" if limits else "" for name, words in asked.items()
-    )
+    told: dict[str, Any] = {
+        name: f" ({words} {limits[name]})" if limits else "" for name, words in asked.items()
+    }
     rows = {group.label: _correction_row(run, group, limits) for group in groups}
-    mixing, distances = (
-        any(group.mixing for group in groups),
-        any(len(group.distances) for group in groups),
+    yield from table_section(
+        "batch_correction",
+        rows,
+        mixing=any(group.mixing for group in groups),
+        distances=any(len(group.distances) for group in groups),
+        **told,
     )
-    told = {"need": need, "validity": validity, "shared": shared}
-    return table_section("batch_correction", rows, None, mixing=mixing, distances=distances, **told)
 
 
 def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict[str, Any]:
     decision = _decision(group)
     reason = str(decision.get("reason", "the samples are one batch"))
+    types = {name: f" ({text(of, length=40)})" for name, of in group.cell_types.items() if of}
     doubtful = [
-        f"{text(name)} ({text(kind, length=40)})"
-        if (kind := group.cell_types.get(name))
-        else text(name)
+        f"{text(name)}{types.get(name, '')}"
         for name, value in _agreement(group).items()
         if value < limits.get("cluster", 0)
     ]
@@ -113,60 +103,61 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
 
 
 def _mixing(groups: list[Group]) -> Iterator[Section]:
-    rows, cut = first_rows(
-        {
-            f"{group.label}, {text(record['cell_type'])}": record
-            for group in groups
-            for record in sorted(
-                group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"])
-            )
-        },
-        _MAX_ROWS,
-        "lowest",
+    rows = {
+        f"{group.label}, {text(record['cell_type'])}": record
+        for group in groups
+        for record in sorted(
+            group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"])
+        )
+    }
+    yield from table_section(
+        "batch_mixing",
+        rows,
+        most=_MAX_ROWS,
+        which="lowest",
         by=lambda row: row["over_expected_after"] or row["over_expected_before"],
     )
-    if rows:
-        yield table_section("batch_mixing", rows, cut=cut)
 
 
 def _concordance(groups: list[Group], limits: Mapping[str, float]) -> Iterator[Section]:
     lowest = limits.get("cluster", 0)
-    known = [(group, name, value) for group in groups for name, value in _agreement(group).items()]
-    found = {
+    rows = {
         group.row(name): {
             "cell_type": group.cell_types.get(name),
             "concordance": value,
             "verdict": "Doubtful" if value < lowest else "Agrees",
         }
-        for group, name, value in known
+        for group in groups
+        for name, value in _agreement(group).items()
     }
-    rows, cut = first_rows(found, _MAX_ROWS, "lowest", by=lambda row: float(row["concordance"]))
-    if rows:
-        yield table_section("batch_concordance", rows, lowest=lowest, cut=cut)
+    yield from table_section(
+        "batch_concordance",
+        rows,
+        most=_MAX_ROWS,
+        which="lowest",
+        by=lambda row: float(row["concordance"]),
+        lowest=lowest,
+    )
 
 
 def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
     """Yield UMAPs before and after correction side by side, with a fifth of the usual points."""
-    corrected = {
-        group.label: _places(run, group) for group in groups if "uncorrected_1" in group.umap
-    }
+    corrected = [group for group in groups if "uncorrected_1" in group.umap]
     if not corrected:
         return
-    shown = dict(list(corrected.items())[:MAX_PICTURES])
-    drawn, told = thinned(shown, run.max_points // 5)
-    some = (
-        f" Of {len(corrected)} corrected groups the first {len(shown)}."
-        if len(shown) < len(corrected)
-        else ""
-    )
-    body = points(
+    shown = {group.label: _places(run, group) for group in corrected[:MAX_PICTURES]}
+    drawn, told = content.thinned(shown, run.max_points // 5)
+    some = f" Of {len(corrected)} corrected groups the first {len(shown)}."
+    body = content.points(
         {label: _clouds(cells) for label, cells in drawn.items()},
         x_label="before the correction | after the correction",
         y_label="UMAP",
     )
     for series in body["pconfig"]["extra_series"]:
         series.append(_DIVIDER)
-    yield section("umap_correction", body, drawn=told, some=some)
+    yield section(
+        "umap_correction", body, drawn=told, some=some if len(shown) < len(corrected) else ""
+    )
 
 
 def _places(run: Run, group: Group) -> pd.DataFrame:
@@ -187,48 +178,34 @@ def _clouds(cells: pd.DataFrame) -> Clouds:
     clouds: Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
-        before, after = (
-            pairs(own, f"{key}_1", f"{key}_2", decimals=3) for key in ("uncorrected", "umap")
-        )
+        before = content.pairs(own, "uncorrected_1", "uncorrected_2", decimals=3)
+        after = content.pairs(own, "umap_1", "umap_2", decimals=3)
         clouds[shown[name]] = (colors[name], before + after)
     return clouds
 
 
 def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
     known = [group for group in groups if len(group.distances)]
-    only = (
-        f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn."
-        if len(known) > MAX_HEATMAPS
-        else ""
-    )
+    told = f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn."
+    only = told if len(known) > MAX_HEATMAPS else ""
     for number, group in enumerate(known[:MAX_HEATMAPS], start=1):
-        compared = (
-            "summed within each cell type that two samples share (10 cells each), "
-            "and averaged over these"
-            if (group.distances["n_cell_types"] > 0).all()
-            else "summed over all cells, because two of the samples share no cell "
-            "type (10 cells each)"
-        )
-        values = (
-            _alike_together(_square(group))
-            .rename(index=run.sample_label, columns=run.sample_label)
-            .round(4)
-        )
+        compared = _BY_TYPE if (group.distances["n_cell_types"] > 0).all() else _OVER_ALL
+        values = _alike_together(_square(group)).round(4)
+        values = values.rename(index=run.sample_label, columns=run.sample_label)
         highest = float(values.to_numpy().max()) or 1.0
-        body = heatmap(values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest)
+        body = content.heatmap(
+            values, labels=("Sample", "Sample", "Distance"), decimals=3, highest=highest
+        )
         of = group.label if len(known) > 1 else ""
         yield section("sample_distances", body, number=number, of=of, compared=compared, only=only)
 
 
 def _square(group: Group) -> pd.DataFrame:
-    """Return the distances of every two samples, samples x samples."""
     long = group.distances[["sample", "other", "distance"]]
     both = pd.concat([long, long.rename(columns={"sample": "other", "other": "sample"})])
-    square: pd.DataFrame = both.pivot_table(
-        "distance", index="sample", columns="other", fill_value=0.0
-    )
+    square = both.pivot_table("distance", index="sample", columns="other", fill_value=0.0)
     names = sorted(square.index, key=natural)
-    return pd.DataFrame(square.loc[names, names]).rename_axis(index=None, columns=None)
+    return square.loc[names, names].rename_axis(index=None, columns=None)
 
 
 def _alike_together(square: pd.DataFrame) -> pd.DataFrame:

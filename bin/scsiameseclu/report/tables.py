@@ -15,16 +15,7 @@ from . import samples as of_samples
 from .content import Section
 from .inputs import Run, read_run
 
-_MODULES = (
-    overview,
-    quality,
-    expression,
-    of_samples,
-    clustering,
-    annotation,
-    conditions,
-    provenance,
-)
+_MODULES = overview, quality, expression, of_samples, clustering, annotation, conditions, provenance
 CHAPTERS = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 """The chapters in their order; each makes its sections in their order."""
 MAX_POINTS = 12_000
@@ -72,13 +63,10 @@ def write_tables(
         Points of a plot, all groups together; more are thinned evenly. UMAPs that show gradients
         take a fifth of it, plots of genes a third.
     """
-    given = {
-        "samplesheet": samplesheet,
-        "parameters": parameters,
-        "versions": versions,
-        "methods": methods,
-    }
-    run = read_run(samples, groups, failures, schema, max_points, **given)
+    run = read_run(
+        samples, groups, failures, schema, max_points,
+        samplesheet=samplesheet, parameters=parameters, versions=versions, methods=methods,
+    )  # fmt: skip
     sections = report_sections(run)
     for chapter, section in sections:
         section.write(Path(), chapter)
@@ -98,22 +86,16 @@ def report_sections(run: Run) -> list[tuple[str, Section]]:
 
 def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
     """Return MultiQC's settings for this order, as it would sort chapters by name."""
-    places = {
-        section.id: {"order": 10 * place} for place, (_, section) in enumerate(sections, start=100)
-    }
+    places = {of.id: {"order": 10 * place} for place, (_, of) in enumerate(sections, start=100)}
     chapters = list(dict.fromkeys(chapter for chapter, _ in sections))
     return {"custom_content": {"order": chapters}, "report_section_order": places}
 
 
 def head_of_report(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return MultiQC's settings for the logo, project and contact that the user gave, as HTML."""
-    named = {
-        "Project": parameters.get("report_project"),
-        "Contact": parameters.get("report_contact"),
-    }
-    settings: dict[str, Any] = {
-        "report_header_info": [{name: escape(text)} for name, text in named.items() if text]
-    }
+    given = {name: parameters.get(f"report_{name.lower()}") for name in ("Project", "Contact")}
+    info = [{name: escape(text)} for name, text in given.items() if text]
+    settings: dict[str, Any] = {"report_header_info": info}
     if logo := parameters.get("report_logo"):
         settings["custom_logo"] = f"custom_logo{PurePosixPath(logo).suffix.lower()}"
     return settings

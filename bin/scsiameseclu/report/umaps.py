@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from .content import Clouds, Section, pairs, points, section, thinned, unique_texts
+from ..contracts import DISSOCIATION, PHASE
+from .cell_scores import set_names
+from .content import Clouds, Html, Section, pairs, points, section, thin, thinned, unique_texts
 from .inputs import CELL_METRICS, Group, Run, natural
-from .palette import SEQUENTIAL, UNKNOWN, in_order
+from .palette import PHASES, SEQUENTIAL, UNKNOWN, in_order
 
 MAX_PLOTS = 4
 """With more groups than this there is a plot for each colouring, with a switch for the group."""
@@ -27,28 +29,34 @@ _LOOK = {
     "Coarse cluster": "clusters if the tree is cut nearer to its root.",
     "Fine cluster": "clusters if the tree is cut nearer to its leaves.",
     "Confidence": "should be low only at the borders between clusters.",
-    CELL_METRICS[
-        "total_counts"
-    ]: "should vary within clusters, not between them; otherwise depth may have caused them.",
-    CELL_METRICS[
-        "n_genes_by_counts"
-    ]: "a cluster with few genes may be debris, one with many may be doublets.",
-    CELL_METRICS[
-        "pct_counts_mt"
-    ]: "an island with a high share often consists of dying cells, not a cell type.",
-    CELL_METRICS[
-        "doublet_score"
-    ]: "doublets left over gather between the clusters of the types that they are made of.",
+    "Counts per cell": "should vary within clusters, not between them; otherwise depth may have "
+    "caused them.",
+    "Genes detected per cell": "a cluster with few genes may be debris, one with many may be "
+    "doublets.",
+    "Mitochondrial counts (%)": "an island with a high share often consists of dying cells, not a "
+    "cell type.",
+    "Doublet score": "doublets left over gather between the clusters of the types that they are "
+    "made of.",
 }
 """What colours the cells, in the order of the switch, and what to look for."""
+_COLUMNS = {
+    "cluster": "Cluster",
+    "cell_type": "Cell type",
+    "sample": "Sample",
+    "condition": "Condition",
+    "cluster_coarse": "Coarse cluster",
+    "cluster_fine": "Fine cluster",
+}
+_PHASE = "Phase"
+_STRESS = "Dissociation stress (&#37;)"
+_MOST_POINTS = 40_000
+"""Of all these colourings and groups together, which keeps the report small."""
+_FEWEST_POINTS, _MOST_VIEWS_OF_MANY = 20, 12
+_MOST_VIEWS = 75
 
 
-def sections(
-    run: Run, further: Mapping[Group, Mapping[str, Clouds]] | None = None
-) -> Iterator[Section]:
+def sections(run: Run) -> Iterator[Section]:
     """Return the UMAPs: one per group, or, of many groups, one per colouring.
-
-    `further` are the clouds of more colourings, by group and name, which follow the others.
 
     Each colouring draws `run.max_points` cells, all groups together, or, where it shows a gradient
     and not single cells, a fifth of that.
@@ -65,28 +73,27 @@ def sections(
     clouds = {
         group: _named(run, group, drawn[group]) | _graded(fewer[group], edges) for group in cells
     }
-    more = list(dict.fromkeys(name for of in (further or {}).values() for name in of))
-    for group, found in (further or {}).items():
-        clouds[group] = {**clouds[group], **found}
+    scored = _scored(run, few=len(run.finished) <= MAX_PLOTS)
+    more = list(dict.fromkeys(name for of in scored.values() for name in of))
+    for group, found in scored.items():
+        clouds[group] |= found
     if len(cells) <= MAX_PLOTS:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
-            yield _section(number, title, views, told, look=list(views) if number == 1 else [])
+            yield _section(number, title, views, told, look=views if number == 1 else ())
         return
     for name in [*_LOOK, *more]:
         datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
-        if datasets and not name.endswith(" cluster"):
+        if datasets and name in more:
+            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, told)
+        elif datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
-            if name in more:
-                place = f"scores_{more.index(name)}"
-                yield _section(place, f"UMAP: {name}", datasets, told, look=[])
-                continue
             yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, told, look=[name])
 
 
 def _section(
-    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Sequence[str]
+    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Iterable[str] = ()
 ) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
@@ -106,33 +113,27 @@ def _cells(group: Group, run: Run) -> pd.DataFrame:
 
 
 def _named(run: Run, group: Group, cells: pd.DataFrame) -> dict[str, Clouds]:
-    """Return the colourings by name, those with something to tell apart."""
     colors = {"cluster": run.cluster_colors[group.id], "cell_type": run.type_colors}
     colors["sample"] = in_order(sorted(group.samples, key=natural))
     views: dict[str, Clouds] = {}
-    for column in ("cluster", "cell_type", "sample", "condition", "cluster_coarse", "cluster_fine"):
+    for column, title in _COLUMNS.items():
         names = sorted(cells[column].dropna().unique(), key=natural) if column in cells else []
-        same = column in ("cluster_coarse", "cluster_fine") and len(names) == len(views["Cluster"])
+        same = title.endswith(" cluster") and len(names) == len(views["Cluster"])
         if len(names) > (column in ("sample", "condition")) and not same:
-            title = {"cluster_coarse": "Coarse cluster", "cluster_fine": "Fine cluster"}.get(column)
-            views[title or column.replace("_", " ").capitalize()] = _clouds(
-                cells,
-                column,
-                colors.get(column) or in_order(names),
-                "Cluster " if "cluster" in column else "",
-            )
+            clouds = _by_value(cells, column, colors.get(column) or in_order(names), names)
+            prefix = "Cluster " if "cluster" in column else ""
+            views[title] = {prefix + label: cloud for label, cloud in clouds.items()}
     return views
 
 
-def _clouds(cells: pd.DataFrame, column: str, colors: Mapping[str, str], prefix: str) -> Clouds:
-    """Return a cloud per value of a column."""
-    shown = unique_texts(sorted(cells[column].dropna().unique(), key=natural))
+def _by_value(
+    cells: pd.DataFrame, column: str, colors: Mapping[str, str], names: Iterable[str]
+) -> Clouds:
+    """Return a cloud per value of a column, without empty ones."""
     return {
-        prefix + label: (
-            colors.get(name, UNKNOWN),
-            pairs(cells[cells[column] == name], "umap_1", "umap_2"),
-        )
-        for name, label in shown.items()
+        label: (colors.get(name, UNKNOWN), pairs(some, "umap_1", "umap_2"))
+        for name, label in unique_texts(names).items()
+        if len(some := cells[cells[column] == name])
     }
 
 
@@ -179,3 +180,73 @@ def edges_of(values: list[pd.Series[float]]) -> list[float] | None:
         return None
     rounded = {float(f"{edge:.2g}") for edge in known.quantile(list(_QUINTILES))}
     return sorted(edge for edge in rounded if edge > known.min())
+
+
+def _scored(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
+    """Return for each group colouring -> clouds; empty where nothing was scored.
+
+    Of many groups, not `few`, few colourings are drawn.
+    """
+    asked = [group for group in run.finished if group.scoring]
+    sets = unique_texts(set_names(asked), length=30)
+    genes = unique_texts((name for group in asked for name in _genes_of(group)), length=30)
+    columns = {group: _columns(group, sets, genes) for group in asked}
+    cells = {
+        group: group.drawn.merge(group.umap, on="barcode", validate="one_to_one")
+        for group in asked
+        if len(group.drawn) and len(group.umap)
+    }
+    most = _MOST_VIEWS if few else _MOST_VIEWS_OF_MANY
+    names = list(dict.fromkeys(name for group in cells for name in columns[group]))[:most]
+    if not names:
+        return {}
+    of_all = min(_MOST_POINTS // len(names), run.max_points // 5)
+    each = max(of_all // len(cells), _FEWEST_POINTS)
+    thinned = {
+        group: found.iloc[thin(len(found), min(1.0, each / len(found)))]
+        for group, found in cells.items()
+    }
+    coloured = {name: _coloured(name, columns, thinned) for name in names}
+    return {
+        group: {name: of[group] for name, of in coloured.items() if of.get(group)}
+        for group in cells
+    }
+
+
+def _genes_of(group: Group) -> list[str]:
+    """Return the genes of interest that are in the data, each once."""
+    rows = group.scoring.get("genes", [])
+    return list(dict.fromkeys(row["found"] for row in rows if row["found"] is not None))
+
+
+def _columns(group: Group, sets: dict[str, Html], genes: dict[str, Html]) -> dict[str, str]:
+    """Return colouring -> column of the drawn cells, in the order of the switch.
+
+    `sets` and `genes` are the names as they are shown, distinct in the report.
+    """
+    known = {_PHASE: PHASE, _STRESS: DISSOCIATION}
+    for row in group.scoring.get("gene_sets", []):
+        if row["column"]:
+            known[f"Set {sets[row['set']]}"] = row["column"]
+    for number, name in enumerate(_genes_of(group)):
+        known[f"Gene {genes[name]}"] = f"gene_{number}"
+    return {name: column for name, column in known.items() if column in group.drawn}
+
+
+def _coloured(
+    name: str, columns: dict[Group, dict[str, str]], cells: dict[Group, pd.DataFrame]
+) -> dict[Group, Clouds]:
+    """Return one colouring of all groups that have it, in the same ranges."""
+    own = {group: columns[group][name] for group in cells if name in columns[group]}
+    if name == _PHASE:
+        return {group: _by_value(cells[group], PHASE, PHASES, PHASES) for group in own}
+    found = {group: cells[group] for group in own}
+    if name.startswith("Gene "):  # most cells have no counts of most genes, and are grey
+        found = {group: some[some[own[group]] > 0] for group, some in found.items()}
+    edges = edges_of([found[group][column] for group, column in own.items()]) or []
+    clouds: dict[Group, Clouds] = {}
+    for group, column in own.items():
+        rest = cells[group].drop(found[group].index)
+        none: Clouds = {"No counts": (UNKNOWN, pairs(rest, "umap_1", "umap_2"))}
+        clouds[group] = (none if len(rest) else {}) | ranges(found[group], column, edges)
+    return clouds
