@@ -16,10 +16,15 @@ from scsiameseclu.annotation.composition import (
     moderated,
     squeezed,
 )
-from scsiameseclu.annotation.design import Design, check_design, design_matrix, parse_design
+from scsiameseclu.annotation.design import (
+    Design,
+    check_design,
+    design_matrix,
+    parse_design,
+    replicates,
+)
 from scsiameseclu.annotation.differential import compare, differential, differential_expression
 from scsiameseclu.annotation.pseudobulk import pseudobulk
-from scsiameseclu.annotation.replicates import replicates
 from scsiameseclu.annotation.shares import cells_by_type
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import (

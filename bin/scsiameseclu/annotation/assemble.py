@@ -32,6 +32,7 @@ from .clustered import (
 )
 from .distances import sample_distances
 from .mixing import mixing
+from .options import Annotation, Expression, Prefix
 from .shares import apart
 from .subtraction import add_corrected
 
@@ -43,11 +44,11 @@ them."""
 
 def assemble(
     *,
-    prefix: str,
-    expression: Path,
+    prefix: Prefix,
+    expression: Expression,
     clustering: Path,
     umap: Path,
-    annotation: Path,
+    annotation: Annotation,
     modalities: Path | None = None,
     columns: list[Path] | None = None,
     ambient: Path | None = None,
@@ -60,16 +61,10 @@ def assemble(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad``.
     umap
         ``<group>.umap.tsv``.
-    annotation
-        ``<group>.annotation.tsv``.
     modalities
         ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
         genes.

@@ -13,16 +13,18 @@ its cluster is of one kind: cells that lean to its sibling instead make it the p
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..errors import quoted
 from ..files import read_table, settings, write_table
 from ..steps import Step
@@ -30,14 +32,9 @@ from .agreement import UNKNOWN, with_reference
 from .clustered import CLUSTER, PLACED_TYPE, clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 from .ontology import with_ontology_ids
+from .options import Clustering, Prefix, Seed
+from .pseudobulk import members_of
 from .symbols import gene_symbols
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import anndata as ad
-
-    from ..blocks import Matrix
 
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
@@ -73,12 +70,12 @@ Array = np.ndarray[Any, Any]
 
 def celltypes(
     *,
-    prefix: str,
+    prefix: Prefix,
     expression: Path,
-    clustering: Path,
+    clustering: Clustering,
     markers_db: Path,
     reference: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Write ``<prefix>.annotation.tsv``.
 
@@ -90,19 +87,13 @@ def celltypes(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
     expression
         ``<group>.expression.h5ad``; its settings give the tissue and the organism.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     markers_db
         Marker sets: a folder of TSV files, of which those for the tissue and the organism are used,
         or the user's own file, which must have sets for the organism.
     reference
         ``<group>.reference.tsv``. Default: no reference was given.
-    seed
-        Seed of all randomness.
     """
     sets = read_marker_sets(markers_db)
     with clustered(expression, clustering) as adata:
@@ -292,23 +283,15 @@ def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, spar
     n_clusters = codes.max() + 1
     sums, some = np.zeros((n_clusters, X.shape[1])), []
     for cells, block in row_blocks(X):
-        sums += (_members(codes[cells], n_clusters) @ block).toarray()
+        sums += (members_of(codes[cells], n_clusters) @ block).toarray()
         some.append(block[:, genes].astype(np.float64))
     return sums, sparse.vstack(some, format="csr")
-
-
-def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
-    """Return clusters x cells: 1 where a cell is in a cluster."""
-    n_cells = len(codes)
-    return sparse.csr_matrix(
-        (np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells)
-    )
 
 
 def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
     """Return :func:`_drawn_means` of cells x genes."""
     sizes = np.bincount(codes)
-    return _drawn_means((_members(codes, len(sizes)) @ markers).toarray(), sizes)
+    return _drawn_means((members_of(codes, len(sizes)) @ markers).toarray(), sizes)
 
 
 def _drawn_means(sums: Array, sizes: Array) -> Array:

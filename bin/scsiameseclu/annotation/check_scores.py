@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
 from ..errors import InputError, Problem, collected, quoted
 from ..files import own_name
 from .gene_sets import gmt_text, read_gene_sets, read_genes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 _COLUMNS = (*PHASE_SCORES, PHASE, DISSOCIATION)
 """What `--cell_scores` adds to ``obs``."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 
@@ -23,20 +22,19 @@ from ..files import set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import CLUSTER, clustered
 from .design import (
+    REPLICATE,
     Design,
     conditions,
     design_matrix,
     read_design,
+    replicates,
     sample_table,
     too_few,
     unfit,
     without_values,
 )
+from .options import Clustering, Expression, GivenDesign, Prefix
 from .pseudobulk import pseudobulk, with_columns
-from .replicates import REPLICATE, replicates
-
-if TYPE_CHECKING:
-    import anndata as ad
 
 _NUMBERS = [
     "base_mean",
@@ -53,22 +51,13 @@ FEWEST_COUNTS = 10
 """A gene is tested from this many counts in a cluster on."""
 
 
-def differential(*, prefix: str, expression: Path, clustering: Path, design: Path) -> None:
+def differential(
+    *, prefix: Prefix, expression: Expression, clustering: Clustering, design: GivenDesign
+) -> None:
     """Write differences between conditions, what was not tested and why, and the summed counts.
 
     These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json``
     and ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
-
-    Parameters
-    ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    design
-        ``design.json``: the column ``condition`` of the samplesheet and the ``formula``, or null.
     """
     model = read_design(design)
     if model is None:

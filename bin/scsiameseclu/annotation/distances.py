@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .pseudobulk import pseudobulk
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FEWEST_CELLS = 10
 """Cells of a type that a sample must have to be compared in it."""

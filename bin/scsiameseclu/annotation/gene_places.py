@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
+import anndata as ad
 import pandas as pd
 
 from .symbols import gene_symbols
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import anndata as ad
 
 
 class GenePlaces:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from ..errors import InputError, Problem, listed, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
 MAX_SETS, MAX_GENES = 100, 50
 """Gene sets, each of which becomes a column of ``obs``, and genes of interest, each of which is

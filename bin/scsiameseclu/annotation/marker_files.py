@@ -7,16 +7,14 @@ Only the form is looked at here; what the sets say is checked in
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from ..errors import InputError, Problem, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 COLUMNS = ["tissue", "organism", "cell_type", "parent", "gene", "weight", "source"]
 SUFFIXES = (".tsv", ".csv", ".gmt", ".yaml", ".yml")

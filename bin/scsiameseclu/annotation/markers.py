@@ -8,12 +8,13 @@ normal approximation with corrections for ties and continuity, as in R's ``wilco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -25,11 +26,7 @@ from ..files import write_table
 from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, clustered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import anndata as ad
+from .options import Clustering, Expression, Prefix
 
 COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
 FEWEST_CELLS = 3
@@ -75,9 +72,9 @@ DEFAULTS: dict[SeuratVersion, Thresholds] = {"5": Thresholds(0.01, 0.1), "4": Th
 
 def markers(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
     min_pct: float | None = None,
     logfc_threshold: float | None = None,
     only_pos: bool = False,
@@ -87,12 +84,6 @@ def markers(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     min_pct
         Test only genes found in at least this share of the cells of the cluster or of the rest.
         Default: Seurat's, 0.01 in version 5 and 0.1 in version 4.

@@ -11,20 +11,22 @@ cluster.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
@@ -34,14 +36,8 @@ from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
 from .ontology import REFERENCE_ID, ids_of_types
+from .options import Clustering, Expression, Prefix
 from .symbols import gene_symbols, shared_genes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
 
 LABEL = "label"
 """Column of ``obs`` with the labels in the reference that :func:`checked_reference` returns."""
@@ -65,7 +61,7 @@ N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 
 
 def reference(
-    *, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0
+    *, prefix: Prefix, expression: Expression, clustering: Clustering, labelled: Path, seed: int = 0
 ) -> None:
     """Write ``<prefix>.reference.tsv``.
 
@@ -74,12 +70,6 @@ def reference(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     labelled
         The checked reference: raw counts in ``X``, ``obs['label']``.
     seed

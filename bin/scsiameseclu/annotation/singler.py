@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
@@ -26,12 +26,10 @@ from ..blocks import row_blocks
 from ..errors import InputError
 from .reference import LABEL, genes_of_both, log_normalized
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
 
 QUANTILE, CLOSE = 0.8, 0.05
 """A type's score among its correlations, and how far below the best a type stays in question."""

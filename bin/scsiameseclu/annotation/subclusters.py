@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -26,11 +27,10 @@ from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, SUBCLUSTER, UNCORRECTED, clustered
 from .markers import COLUMNS, SeuratVersion, find_markers
+from .options import Annotation, Clustering, Expression, Prefix, Seed
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Integers = NDArray[np.int64]
 
-    Integers = NDArray[np.int64]
 
 ALL = "all"
 FEWEST_CELLS = 50
@@ -62,13 +62,13 @@ class Division:
 
 def subclusters(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
-    annotation: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
+    annotation: Annotation,
     chosen: Path,
     cluster_detail: float = DETAIL,
-    seed: int = 0,
+    seed: Seed = 0,
     min_pct: float | None = None,
     logfc_threshold: float | None = None,
     only_pos: bool = False,
@@ -83,20 +83,10 @@ def subclusters(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    annotation
-        ``<group>.annotation.tsv``.
     chosen
         JSON with ``subcluster``: names of clusters and cell types, separated by commas, or all.
     cluster_detail
         Where the tree of a cluster is cut: 0 coarse, 1 fine.
-    seed
-        Seed of all randomness.
     min_pct, logfc_threshold, only_pos, seurat_compat
         As of the markers of clusters.
     """

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..intake.gene_ids import without_versions
-
-if TYPE_CHECKING:
-    import anndata as ad
-    from numpy.typing import NDArray
 
 DECORATION = r"^(?:GRCh3[78]|GRCm3[89]|hg19|hg38|mm10|mm39)_+|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
 """What some tools put round a gene symbol: the genome before it, the Ensembl id behind it."""

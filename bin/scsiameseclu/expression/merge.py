@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
+from numpy.typing import NDArray
 from scipy import sparse
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..contracts import BATCH, batch_of, cell_names
 from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+Keys: TypeAlias = "pd.Index[str]"
 
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Keys = pd.Index[str]
 
 Genes = Literal["inner", "outer"]
 MEASURED = "in_all_samples"
