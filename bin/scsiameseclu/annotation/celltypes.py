@@ -288,12 +288,6 @@ def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, spar
     return sums, sparse.vstack(some, format="csr")
 
 
-def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
-    """Return :func:`_drawn_means` of cells x genes."""
-    sizes = np.bincount(codes)
-    return _drawn_means((members_of(codes, len(sizes)) @ markers).toarray(), sizes)
-
-
 def _drawn_means(sums: Array, sizes: Array) -> Array:
     """Return genes x clusters: mean expression, drawn a little towards that of all cells."""
     overall = sums.sum(axis=0) / sizes.sum()
@@ -334,22 +328,14 @@ def _p_values_of_genes(
 def _p_values_of_cells(
     panel: _Panel, markers: sparse.csr_matrix, codes: Array, means: Array, rng: np.random.Generator
 ) -> Array:
-    """Return, per cluster, how likely random clusters of its size score as high.
-
-    They are on the scale of the real clusters.
-    """
-
-    def scores(some_means: Array) -> Array:
-        return panel.scores(_contrasts(some_means, means))
-
+    """Return, per cluster, how likely random ones of its size, on the same scale, do so."""
+    sizes = np.bincount(codes)
     few = max(PERMUTATIONS * MANY_CELLS // len(codes), FEWEST_PERMUTATIONS)
-    null = np.stack(
-        [
-            scores(_cluster_means(markers, rng.permutation(codes)))
-            for _ in range(min(PERMUTATIONS, few))
-        ]
-    )
-    return _p_values(null, scores(means))
+    null = []
+    for _ in range(min(PERMUTATIONS, few)):
+        sums = (members_of(rng.permutation(codes), len(sizes)) @ markers).toarray()
+        null.append(panel.scores(_contrasts(_drawn_means(sums, sizes), means)))
+    return _p_values(np.stack(null), panel.scores(_contrasts(means, means)))
 
 
 def _p_values(null: Array, observed: Array) -> Array:

@@ -118,10 +118,10 @@ def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True).rename(columns={"gene": "protein"})
     table["p_val_adj"] = np.minimum(table["p_val"].astype(float) * values.shape[1], 1.0)
     names = {str(name): place for place, name in enumerate(clusters.cat.categories)}
-    order = table.assign(place=table["cluster"].map(names)).sort_values(
+    placed = table.assign(place=table["cluster"].map(names)).sort_values(
         ["place", "p_val", "avg_log2FC"], ascending=[True, True, False], kind="stable"
     )
-    return table.loc[order.index].reset_index(drop=True)
+    return placed.drop(columns="place").reset_index(drop=True)
 
 
 def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:

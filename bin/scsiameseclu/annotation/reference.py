@@ -11,7 +11,6 @@ cluster.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,10 +135,11 @@ def _with_column(path: Path, column: str) -> ad.AnnData:
             what="the reference cannot be read", where=path.name, remedy=remedy
         ) from error
     if column not in found.obs:
+        known = ", ".join(map(quoted, found.obs)) or "it has none"
         raise InputError.of(
             what=f"the reference has no column {quoted(column)}",
             where=f"{path.name}, obs",
-            remedy=f"name one of its columns with --reference_label: {_listed(found.obs)}",
+            remedy=f"name one of its columns with --reference_label: {known}",
         )
     return found
 
@@ -156,10 +156,6 @@ def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
     size = labels.groupby(labels).transform("size").to_numpy()
     most = np.minimum(size, MOST_CELLS)
     return np.asarray((place + 1) * most // size > place * most // size)
-
-
-def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(map(quoted, columns)) or "it has none"
 
 
 def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -237,11 +237,10 @@ def named(clusters: pd.Series, divisions: dict[str, Division]) -> pd.Categorical
     order: list[str] = []
     for name in map(str, clusters.cat.categories):
         division = divisions.get(name)
-        if division is None or division.note:
-            order.append(name)
-            continue
-        names[np.flatnonzero(names == name)] = [f"{name}.{part + 1}" for part in division.labels]
-        order += _parts(name, division)
+        parts = _parts(name, division) if division else [name]
+        if division:
+            names[names == name] = np.array(parts, dtype=object)[division.labels]
+        order += parts
     return pd.Categorical(names, categories=order)
 
 
@@ -264,13 +263,7 @@ def sibling_markers(adata: ad.AnnData, clusters: Iterable[str], **options: Any) 
     options
         Of :func:`.markers.find_markers`.
     """
-    tables = list(_of_clusters(adata, clusters, options))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
-
-
-def _of_clusters(
-    adata: ad.AnnData, clusters: Iterable[str], options: dict[str, Any]
-) -> Iterator[pd.DataFrame]:
+    tables = []
     for name in clusters:
         inside = adata.obs[CLUSTER].astype(str) == name
         own = adata.obs[SUBCLUSTER].where(inside).cat.remove_unused_categories()
@@ -280,9 +273,9 @@ def _of_clusters(
             var=adata.var[[]],
             layers={"counts": adata.layers["counts"]},
         )
-        table = find_markers(siblings, **options)
-        if len(table):
-            yield table
+        tables.append(find_markers(siblings, **options))
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def _summed_up(
