@@ -214,10 +214,7 @@ def composition(adata: ad.AnnData) -> pd.DataFrame:
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers as numpy's, text as categories or strings.
-
-    Not every reader knows pandas' own nullable types.
-    """
+    """Return a table without pandas' own nullable types, which not every reader knows."""
     return table.apply(_plain_column)
 
 
@@ -235,15 +232,12 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of ``uns`` that is kept: run, settings, and what scanpy needs."""
-    kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
+    kept = {key: _storable(value) for key, value in uns.items() if isinstance(value, Mapping)}
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.
         kept["log1p"] = {"base": np.e}
-    given = {key: uns[key] for key in (SETTINGS,) if key in uns}
-    return {key: _storable(value) for key, value in kept.items()} | {
-        RUN: _storable(json.loads(uns[RUN])),
-        **given,
-    }
+    kept[RUN] = _storable(json.loads(uns[RUN]))
+    return kept | ({SETTINGS: uns[SETTINGS]} if SETTINGS in uns else {})
 
 
 def _storable(value: Any) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from ..errors import InputError, quoted
-from ..files import read_table, settings, write_table
+from ..files import below_each_other, read_table, settings, write_table
 from ..steps import Step
 from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit
 from .options import GivenDesign, Prefix
@@ -81,10 +81,8 @@ def composition_test(cells: pd.DataFrame, samples: pd.DataFrame, design: Design)
     """
     samples = samples.loc[samples.index.intersection(cells.index[cells.sum(axis=1) > 0])]
     baseline, others = conditions(samples, design)
-    tables = [_contrast(cells, samples, design, baseline, other) for other in others]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
-    )
+    tables = (_contrast(cells, samples, design, baseline, other) for other in others)
+    return below_each_other(tables, COLUMNS)
 
 
 def _contrast(

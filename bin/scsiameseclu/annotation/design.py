@@ -180,17 +180,17 @@ def replicates(
     tags = tags.where(~tags.isin(_NONE), "")
     names = (samples + SEPARATOR + tags).where(tags != "", "")
     parts = [
-        {**row, "sample": f"{row['sample']}{SEPARATOR}{tag}", "extra": _with(row, tag)}
+        {
+            **row,
+            "sample": f"{row['sample']}{SEPARATOR}{tag}",
+            "extra": {**(row.get("extra") or {}), HASHTAG: tag},
+        }
         for row in rows
         for tag in sorted(set(tags[samples == str(row["sample"])]) - {""})
     ]
     n_left_out = int((names == "").sum())
     note = f"{n_left_out:,} cells without a hashtag of their own take no part"
     return names, parts, [note] if n_left_out else []
-
-
-def _with(row: Mapping[str, Any], tag: str) -> dict[str, Any]:
-    return {**(row.get("extra") or {}), HASHTAG: tag}
 
 
 def conditions(samples: pd.DataFrame, design: Design) -> tuple[str, list[str]]:

@@ -18,7 +18,7 @@ import pandas as pd
 from ..contracts import DifferentialSummary
 from ..errors import InputError, quoted
 from ..expression.merge import MEASURED
-from ..files import set_settings, settings, write_h5ad, write_json, write_table
+from ..files import below_each_other, set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import CLUSTER, clustered
 from .design import (
@@ -148,22 +148,17 @@ def compare(
         for other in others:
             compared = samples.loc[counts.index]
             compared = compared[compared[design.condition].isin([baseline, other])]
-            if reason := _untestable(compared, (baseline, other), design):
+            enough = f"samples with at least {FEWEST_CELLS} cells"
+            few = too_few(compared, (baseline, other), design, enough)
+            if reason := few or unfit(compared, design):
                 pair = f"{quoted(other)} against {quoted(baseline)}"
                 notes.append(f"cluster {cluster}, {pair}: {reason}")
                 continue
             found = _deseq2(counts.loc[compared.index], design_matrix(compared, design))
-            names = {
-                "cluster": cluster,
-                "condition": other,
-                "baseline": baseline,
-                "contrast": f"{other} vs {baseline}",
-            }
-            tables.append(found.assign(**names))
-    tables = [table for table in tables if len(table)]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
-    ), notes
+            contrast = f"{other} vs {baseline}"
+            found = found.assign(cluster=cluster, condition=other, baseline=baseline)
+            tables.append(found.assign(contrast=contrast))
+    return below_each_other(tables, COLUMNS), notes
 
 
 def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
@@ -174,11 +169,6 @@ def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
     return bulk[:, kept], [
         f"{(~kept).sum()} genes, which only some of the samples were measured for"
     ]
-
-
-def _untestable(compared: pd.DataFrame, pair: tuple[str, str], design: Design) -> str:
-    replicates = f"samples with at least {FEWEST_CELLS} cells"
-    return too_few(compared, pair, design, replicates) or unfit(compared, design)
 
 
 def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:

@@ -57,14 +57,9 @@ def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFr
 def _distances(
     adata: ad.AnnData, types: NDArray[np.object_], samples: pd.Index, *, fewest: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean distance between samples, and the number of types compared.
-
-    Both have the shape samples x samples.
-    """
+    """Return samples x samples: their mean distance, and the number of types compared."""
     cells = ad.AnnData(
-        obs=pd.DataFrame(
-            {"type": pd.Categorical(types), "sample": adata.obs["sample"].astype(str)}
-        ),
+        obs=adata.obs[["sample"]].astype(str).assign(type=pd.Categorical(types)),
         var=adata.var,
         layers={"counts": adata.layers["counts"]},
     )

@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 from ..blocks import columns_of
 from ..depth import exact_logarithm
-from ..files import write_table
+from ..files import below_each_other, write_table
 from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, clustered
@@ -136,14 +136,11 @@ def find_markers(
         seurat_compat=seurat_compat,
     )
     tested = np.minimum(statistics.sizes, statistics.sizes.sum() - statistics.sizes) >= FEWEST_CELLS
-    tables = [
+    tables = (
         of_cluster(k).assign(cluster=str(clusters.categories[k]))
         for k in np.flatnonzero(tested).tolist()
-    ]
-    tables = [table for table in tables if len(table)]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
     )
+    return below_each_other(tables, COLUMNS)
 
 
 @dataclass(frozen=True)

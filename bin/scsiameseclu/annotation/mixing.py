@@ -146,12 +146,7 @@ def neighborhood(points: Floats) -> Neighborhood:
 
 
 def _weights(distances: Floats, perplexity: float) -> Floats:
-    """Return exp(-distance x beta), normalized by row.
-
-    Each row's beta gives it the wanted perplexity.
-
-    Of neighbors that are all as far away each weighs the same.
-    """
+    """Return exp(-distance x beta), normalized by row; each row's beta gives it the perplexity."""
     beyond = distances - distances[:, :1]
     beyond = beyond / np.maximum(beyond.mean(axis=1, keepdims=True), np.finfo(float).tiny)
     low, high = np.full((len(beyond), 1), -10.0), np.full((len(beyond), 1), 20.0)

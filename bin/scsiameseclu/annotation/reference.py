@@ -304,14 +304,7 @@ class _Space:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return cells' components, and clusters' mean profiles minus that of the reference.
 
-        Parameters
-        ----------
-        counts
-            Raw counts (cells x genes), in memory or on disk.
-        genes
-            Places of the reference's genes among the columns.
-        codes
-            Cluster of each cell.
+        `genes` are the places of the reference's genes among the columns, `codes` the clusters.
         """
         sums, scores = np.zeros((codes.max() + 1, len(self.genes))), []
         for cells, block in row_blocks(counts, BLOCK):

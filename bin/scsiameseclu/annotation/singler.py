@@ -137,7 +137,8 @@ class Types:
         first = self.scores(cells, everything, np.ones(len(self.genes), dtype=bool))
         best, delta = first.argmax(axis=1), _lead(first)
         kept = first >= first.max(axis=1, keepdims=True) - CLOSE
-        undecided = _in_question(kept, len(self.names))
+        n_kept = kept.sum(axis=1)
+        undecided = np.flatnonzero((n_kept > 1) & (n_kept < len(self.names)))
         while len(undecided):
             for rows, some in _alike(kept, undecided):
                 genes = np.asarray(self.markers[np.ix_(some, some)].any(axis=(0, 1)))
@@ -151,11 +152,6 @@ class Types:
                 kept[np.ix_(rows, some)] = left
             undecided = undecided[kept[undecided].sum(axis=1) > 1]
         return best, first[np.arange(len(cells)), best], delta
-
-
-def _in_question(kept: Mask, n_types: int) -> Integers:
-    n_kept = kept.sum(axis=1)
-    return np.flatnonzero((n_kept > 1) & (n_kept < n_types))
 
 
 def _alike(kept: Mask, rows: Integers) -> list[tuple[Integers, Integers]]:

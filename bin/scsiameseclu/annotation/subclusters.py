@@ -22,7 +22,7 @@ from ..clustering.consensus.sketch import MAX_CELLS, sketch
 from ..contracts import BATCH
 from ..errors import InputError, quoted
 from ..expression.normalize import normalize
-from ..files import read_json, read_table, write_json, write_table
+from ..files import below_each_other, read_json, read_table, write_json, write_table
 from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, SUBCLUSTER, UNCORRECTED, clustered
@@ -274,8 +274,7 @@ def sibling_markers(adata: ad.AnnData, clusters: Iterable[str], **options: Any) 
             layers={"counts": adata.layers["counts"]},
         )
         tables.append(find_markers(siblings, **options))
-    tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    return below_each_other(tables, COLUMNS)
 
 
 def _summed_up(
