@@ -23,7 +23,7 @@ from scsiameseclu.annotation.design import (
     parse_design,
     replicates,
 )
-from scsiameseclu.annotation.differential import compare, differential, differential_expression
+from scsiameseclu.annotation.differential import compare, differential
 from scsiameseclu.annotation.pseudobulk import pseudobulk
 from scsiameseclu.annotation.shares import cells_by_type
 from scsiameseclu.errors import InputError
@@ -35,6 +35,8 @@ from scsiameseclu.files import (
     write_json,
     write_table,
 )
+
+from .conftest import differential_expression
 
 N_GENES, N_CELLS = 200, 400
 SHARES = np.array([0.3, 0.2, 0.15, 0.15, 0.1, 0.1])

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from ..errors import InputError, quoted
+from ..errors import quoted
 from ..files import below_each_other, read_table, settings, write_table
 from ..steps import Step
-from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit
+from .design import Design, asked_design, conditions, design_matrix, sample_table, too_few, unfit
 from .options import GivenDesign, Prefix
 from .shares import cells_by_type
 
@@ -48,11 +48,7 @@ def compare_composition(
     annotation
         ``<group>.annotation.tsv`` with the cell types of the clusters.
     """
-    model = read_design(design)
-    if model is None:
-        raise InputError.of(
-            what="no condition is named", where=design, remedy="name a column with --condition"
-        )
+    model = asked_design(design)
     bulk = ad.read_h5ad(pseudobulk)
     named = read_table(annotation, dtype=str)
     cells = cells_by_type(bulk.obs, dict(zip(named["cluster"], named["cell_type"], strict=True)))

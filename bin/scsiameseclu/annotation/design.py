@@ -69,6 +69,14 @@ def read_design(path: Path) -> Design | None:
     return parse_design(given.get("condition"), given.get("formula"))
 
 
+def asked_design(path: Path) -> Design:
+    """Return the design of :func:`read_design`, which must name a condition."""
+    if design := read_design(path):
+        return design
+    remedy = "name a column with --condition"
+    raise InputError.of(what="no condition is named", where=path, remedy=remedy)
+
+
 def parse_design(condition: str | None, formula: str | None) -> Design | None:
     """Return the design of ``--condition`` and ``--formula``; None where neither was given."""
     if formula is None:

@@ -9,24 +9,23 @@ Samples, not cells, are the replicates (Squair et al. 2021); the test is that of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 
 from ..contracts import DifferentialSummary
-from ..errors import InputError, quoted
+from ..errors import quoted
 from ..expression.merge import MEASURED
 from ..files import below_each_other, set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
-from .clustered import CLUSTER, clustered
+from .clustered import clustered
 from .design import (
     REPLICATE,
     Design,
+    asked_design,
     conditions,
     design_matrix,
-    read_design,
     replicates,
     sample_table,
     too_few,
@@ -59,11 +58,7 @@ def differential(
     These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json``
     and ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
     """
-    model = read_design(design)
-    if model is None:
-        raise InputError.of(
-            what="no condition is named", where=design, remedy="name a column with --condition"
-        )
+    model = asked_design(design)
     with clustered(expression, clustering) as adata:
         own, rows, left_out = replicates(adata.obs, settings(adata)["samples"], model)
         adata.obs[REPLICATE] = own
@@ -85,44 +80,6 @@ def differential(
     write_h5ad(bulk, f"{prefix}.pseudobulk.h5ad")
 
 
-def differential_expression(
-    adata: ad.AnnData,
-    *,
-    condition: str,
-    covariates: Sequence[str] = (),
-    groupby: str = CLUSTER,
-    sample: str = "sample",
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return genes that differ between conditions in each cluster, and what was not tested and why.
-
-    Parameters
-    ----------
-    adata
-        Raw counts in ``layers['counts']``.
-    condition, groupby, sample
-        Columns of ``obs`` with the conditions, clusters and samples. The first condition by name is
-        the baseline of the others; cells without a condition are left out.
-    covariates
-        Columns of ``obs``, constant in each sample, whose effects are taken out, such as donors of
-        pairs.
-
-    Returns
-    -------
-    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
-    within each: ``cluster condition baseline contrast gene base_mean log2_fold_change
-    standard_error statistic p_value p_value_adjusted`` (Benjamini-Hochberg with independent
-    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
-    where the condition and the baseline have at least two samples of at least 10 cells each.
-    """
-    design = Design(condition, tuple(covariates))
-    of_samples = (
-        adata.obs[design.columns].astype(object).groupby(adata.obs[sample].astype(str)).first()
-    )
-    samples = of_samples.where(of_samples.notna(), "").astype(str)
-    samples = samples[(samples != "").all(axis=1)]
-    return compare(pseudobulk(adata, groupby=groupby, sample=sample), samples, design)
-
-
 def compare(
     bulk: ad.AnnData, samples: pd.DataFrame, design: Design
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -136,6 +93,13 @@ def compare(
         The design's columns of the samples that take part, by sample.
     design
         What to compare and what to take out.
+
+    Returns
+    -------
+    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
+    within each, with the columns `COLUMNS` (adjusted by Benjamini-Hochberg with independent
+    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
+    where the condition and the baseline have at least two samples of at least 10 cells each.
     """
     baseline, others = conditions(samples, design)
     if not others:

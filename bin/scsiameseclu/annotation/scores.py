@@ -19,10 +19,10 @@ from ..files import settings, write_json, write_table
 from ..steps import Step
 from .cell_cycle import PHASE_COLUMNS, PHASES, cell_cycle
 from .clustered import CLUSTER, clustered
-from .gene_places import GenePlaces
 from .gene_sets import read_gene_sets, read_genes
 from .options import Clustering, Expression, Prefix, Seed
 from .rank_scores import rank_scores
+from .symbols import GenePlaces
 
 Values = NDArray[np.float64]
 
