@@ -45,24 +45,10 @@ OBS_COLUMNS = frozenset(
         *("barcode", "index", "_index"),
         *("n_genes_by_counts", "total_counts", "pct_counts_mt", "pct_counts_ribo", "pct_counts_hb"),
         *("doublet_score", "predicted_doublet"),
-        *(
-            "total_counts_protein",
-            "n_proteins_by_counts",
-            "total_counts_hashtag",
-            "hashtag",
-            "guide",
-            "n_guides",
-        ),
-        *(
-            "cluster",
-            "cluster_coarse",
-            "cluster_fine",
-            "cluster_sub",
-            "cluster_uncorrected",
-            "cluster_confidence",
-            "confidence",
-        ),
-        *("consensus", CELL_TYPE, LABEL, "unlike_known"),
+        *("total_counts_protein", "n_proteins_by_counts", "total_counts_hashtag"),
+        *("hashtag", "guide", "n_guides"),
+        *("cluster", "cluster_coarse", "cluster_fine", "cluster_sub", "cluster_uncorrected"),
+        *("cluster_confidence", "confidence", "consensus", CELL_TYPE, LABEL, "unlike_known"),
         *(SINGLER_TYPE, CELLTYPIST_TYPE, ONTOLOGY_ID),
     }
 )

@@ -47,6 +47,14 @@ def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     return table
 
 
+def below_each_other(tables: Iterable[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Return the `columns` of tables as one table, which is empty where all of them are."""
+    import pandas as pd  # here: as above
+
+    some = [table for table in tables if len(table)]
+    return pd.concat(some, ignore_index=True)[columns] if some else pd.DataFrame(columns=columns)
+
+
 def write_json(value: Mapping[str, Any], path: Path | str, *, indent: int | None = 2) -> None:
     """Write JSON; numpy scalars and arrays become plain ones and non-finite numbers become null."""
     text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from scsiameseclu.annotation.design import Design
+from scsiameseclu.annotation.differential import compare
+from scsiameseclu.annotation.pseudobulk import pseudobulk
 from scsiameseclu.files import set_settings, write_h5ad, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 TYPES = {
@@ -67,6 +71,17 @@ def simulate(sizes: tuple[int, ...] = (100, 60, 50), seed: int = 0) -> ad.AnnDat
     }
     set_settings(adata, settings)
     return adata
+
+
+def differential_expression(
+    adata: ad.AnnData, *, condition: str, covariates: Sequence[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the differences between conditions that are columns of ``obs``."""
+    design = Design(condition, tuple(covariates))
+    columns = adata.obs[design.columns].astype(object)
+    samples = columns.groupby(adata.obs["sample"].astype(str)).first()
+    samples = samples.where(samples.notna(), "").astype(str)
+    return compare(pseudobulk(adata), samples[(samples != "").all(axis=1)], design)
 
 
 class Group(NamedTuple):

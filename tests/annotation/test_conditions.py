@@ -16,10 +16,15 @@ from scsiameseclu.annotation.composition import (
     moderated,
     squeezed,
 )
-from scsiameseclu.annotation.design import Design, check_design, design_matrix, parse_design
-from scsiameseclu.annotation.differential import compare, differential, differential_expression
+from scsiameseclu.annotation.design import (
+    Design,
+    check_design,
+    design_matrix,
+    parse_design,
+    replicates,
+)
+from scsiameseclu.annotation.differential import compare, differential
 from scsiameseclu.annotation.pseudobulk import pseudobulk
-from scsiameseclu.annotation.replicates import replicates
 from scsiameseclu.annotation.shares import cells_by_type
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import (
@@ -30,6 +35,8 @@ from scsiameseclu.files import (
     write_json,
     write_table,
 )
+
+from .conftest import differential_expression
 
 N_GENES, N_CELLS = 200, 400
 SHARES = np.array([0.3, 0.2, 0.15, 0.15, 0.1, 0.1])

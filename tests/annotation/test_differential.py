@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from scsiameseclu.annotation.differential import COLUMNS, differential, differential_expression
+from scsiameseclu.annotation.differential import COLUMNS, differential
 from scsiameseclu.files import read_json, read_table, set_settings, settings, write_json
 
-from .conftest import simulate, write_group
+from .conftest import differential_expression, simulate, write_group
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from scipy.stats import rankdata
 from scsiameseclu.annotation.assemble import assemble
 from scsiameseclu.annotation.cell_cycle import cell_cycle
 from scsiameseclu.annotation.check import check
-from scsiameseclu.annotation.gene_places import GenePlaces
 from scsiameseclu.annotation.gene_sets import read_gene_sets, read_genes
 from scsiameseclu.annotation.rank_scores import rank_scores
 from scsiameseclu.annotation.scores import column_names, scores
+from scsiameseclu.annotation.symbols import GenePlaces
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_table
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from ..blocks import row_blocks
@@ -32,13 +33,12 @@ from .contamination import (
     non_expressing,
 )
 from .markers import SeuratVersion, log2_fold_change
+from .options import Clustering, Expression, Prefix
 from .pseudobulk import members_of
 from .subtraction import corrected_blocks, kept_shares
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Floats = NDArray[np.float64]
 
-    Floats = NDArray[np.float64]
 
 N_GENES = 50
 """Genes of a sample's ambient profile that are listed, the most plentiful ones."""
@@ -54,9 +54,9 @@ UNFILTERED_ONLY = "No estimate: the sample came without its empty droplets."
 
 def ambient(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
     markers: Path,
     soups: list[Path],
     mode: Literal["estimate", "correct"] = "estimate",
@@ -70,12 +70,6 @@ def ambient(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     markers
         ``<group>.markers.tsv``.
     soups

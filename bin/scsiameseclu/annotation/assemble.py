@@ -32,6 +32,7 @@ from .clustered import (
 )
 from .distances import sample_distances
 from .mixing import mixing
+from .options import Annotation, Expression, Prefix
 from .shares import apart
 from .subtraction import add_corrected
 
@@ -43,11 +44,11 @@ them."""
 
 def assemble(
     *,
-    prefix: str,
-    expression: Path,
+    prefix: Prefix,
+    expression: Expression,
     clustering: Path,
     umap: Path,
-    annotation: Path,
+    annotation: Annotation,
     modalities: Path | None = None,
     columns: list[Path] | None = None,
     ambient: Path | None = None,
@@ -60,16 +61,10 @@ def assemble(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad``.
     umap
         ``<group>.umap.tsv``.
-    annotation
-        ``<group>.annotation.tsv``.
     modalities
         ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
         genes.
@@ -96,7 +91,11 @@ def assemble(
         gold = read_labels(labels or [], adata.obs_names)
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
-        _write_annotated(adata, expression, f"{prefix}.h5ad")
+        make_plain(adata)
+        # The matrices are those of the expression, copied as they are.
+        shutil.copyfile(expression, f"{prefix}.h5ad")
+        with h5py.File(f"{prefix}.h5ad", "r+") as file:
+            write_tables(file, adata)
         if ambient is not None:
             add_corrected(f"{prefix}.h5ad", ambient, adata.obs)
         write_table(cluster_table(adata), f"{prefix}.clusters.tsv")
@@ -119,23 +118,11 @@ def _numbers(name: str) -> list[int]:
     return [int(part) if part.isdecimal() else 0 for part in name.split(".")]
 
 
-def _write_annotated(adata: ad.AnnData, expression: Path, path: str) -> None:
-    """Write an AnnData compressed, with the matrices of the expression copied as they are."""
-    make_plain(adata)
-    shutil.copyfile(expression, path)
-    with h5py.File(path, "r+") as file:
-        write_tables(file, adata)
-
-
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
     """Write distances between samples and mixing of batches, where there are several."""
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
-    of_cells = (
-        adata.obs[CLUSTER]
-        .astype(str)
-        .map(apart(types.rename(str).to_dict()))
-        .to_numpy(dtype=object)
-    )
+    clusters = adata.obs[CLUSTER].astype(str)
+    of_cells = clusters.map(apart(types.rename(str).to_dict())).to_numpy(dtype=object)
     if len(adata.obs["sample"].unique()) > 1:
         write_table(sample_distances(adata, of_cells), f"{prefix}.sample_distances.tsv")
     if BATCH in adata.obs and len(adata.obs[BATCH].unique()) > 1:
@@ -171,24 +158,20 @@ def annotated_data(
         obs[ONTOLOGY_ID] = pd.Categorical(obs[CLUSTER].astype(str).map(ids))
     coordinates = umap.set_index("barcode").loc[adata.obs_names]
     pictures = {"X_umap": ["umap_1", "umap_2"], UNCORRECTED_PICTURE: list(UNCORRECTED_UMAP)}
+    spaces = dict(adata.obsm) | {
+        key: coordinates[columns]
+        for key, columns in pictures.items()
+        if set(columns) <= set(coordinates)
+    }
     return ad.AnnData(
         adata.X,
         obs=_plain_table(obs),
         var=_plain_table(adata.var),
         layers={"counts": adata.layers["counts"]},
         obsm={
-            "X_pca": np.asarray(adata.obsm["X_pca"], dtype=np.float32),
-            EMBEDDING: np.asarray(adata.obsm[EMBEDDING], dtype=np.float32),
-            **{
-                key: coordinates[columns].to_numpy(dtype=np.float32)
-                for key, columns in pictures.items()
-                if set(columns) <= set(coordinates)
-            },
-            **{
-                key: np.asarray(adata.obsm[key], dtype=np.float32)
-                for key in (CORRECTED_PCA,)
-                if key in adata.obsm
-            },
+            key: np.asarray(spaces[key], dtype=np.float32)
+            for key in ("X_pca", EMBEDDING, *pictures, CORRECTED_PCA)
+            if key in spaces
         },
         varm=dict(adata.varm),
         uns=_uns(adata.uns),
@@ -198,33 +181,15 @@ def annotated_data(
 def cluster_table(adata: ad.AnnData) -> pd.DataFrame:
     """Return the table of every cell's cluster.
 
-    Its columns are barcode, sample, cluster, confidence (4 decimals, as text), cell_type and
-    `LEVELS`.
-
-    Where they are there also the clusters without batch correction, `UNLIKE` (True or False) of
-    placed cells, and subclusters.
+    Its columns are barcode, sample, cluster, confidence (4 decimals, as text), cell_type and, as
+    far as they are there, `LEVELS`, the clusters without batch correction, `UNLIKE` (True or False)
+    of placed cells, and subclusters.
     """
-    table = pd.DataFrame(
-        {
-            "barcode": adata.obs_names,
-            "sample": adata.obs["sample"].astype(str).to_numpy(),
-            "cluster": adata.obs[CLUSTER].astype(str).to_numpy(),
-            "confidence": [f"{value:.4f}" for value in adata.obs[CONFIDENCE]],
-            "cell_type": adata.obs[CELL_TYPE].astype(str).to_numpy(),
-            **{
-                level: adata.obs[level].astype(str).to_numpy()
-                for level in LEVELS
-                if level in adata.obs
-            },
-        }
-    )
-    if UNCORRECTED in adata.obs:
-        table[UNCORRECTED] = adata.obs[UNCORRECTED].astype(str).to_numpy()
-    if UNLIKE in adata.obs:
-        table[UNLIKE] = adata.obs[UNLIKE].to_numpy()
-    if SUBCLUSTER in adata.obs:
-        table[SUBCLUSTER] = adata.obs[SUBCLUSTER].astype(str).to_numpy()
-    return table
+    columns = ("sample", CLUSTER, CONFIDENCE, CELL_TYPE, *LEVELS, UNCORRECTED, UNLIKE, SUBCLUSTER)
+    table: pd.DataFrame = adata.obs[[name for name in columns if name in adata.obs]].copy()
+    table[CONFIDENCE] = [f"{value:.4f}" for value in table[CONFIDENCE]]
+    table = table.astype({name: str for name in table if name != UNLIKE})
+    return table.rename(columns={CONFIDENCE: "confidence"}).rename_axis("barcode").reset_index()
 
 
 def composition(adata: ad.AnnData) -> pd.DataFrame:
@@ -249,10 +214,7 @@ def composition(adata: ad.AnnData) -> pd.DataFrame:
 
 
 def _plain_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers as numpy's, text as categories or strings.
-
-    Not every reader knows pandas' own nullable types.
-    """
+    """Return a table without pandas' own nullable types, which not every reader knows."""
     return table.apply(_plain_column)
 
 
@@ -270,15 +232,12 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 def _uns(uns: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of ``uns`` that is kept: run, settings, and what scanpy needs."""
-    kept = {key: value for key, value in uns.items() if isinstance(value, Mapping)}
+    kept = {key: _storable(value) for key, value in uns.items() if isinstance(value, Mapping)}
     if "log1p" in kept:
         # Readers differ on a base of None; this is the same base, said as a number.
         kept["log1p"] = {"base": np.e}
-    given = {key: uns[key] for key in (SETTINGS,) if key in uns}
-    return {key: _storable(value) for key, value in kept.items()} | {
-        RUN: _storable(json.loads(uns[RUN])),
-        **given,
-    }
+    kept[RUN] = _storable(json.loads(uns[RUN]))
+    return kept | ({SETTINGS: uns[SETTINGS]} if SETTINGS in uns else {})
 
 
 def _storable(value: Any) -> Any:

@@ -7,22 +7,17 @@ scanpy needs all of the expression in memory, several times.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..contracts import PHASE, PHASE_SCORES
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Floats = NDArray[np.float64]
 
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Floats = NDArray[np.float64]
 
 PHASES = ("G1", "S", "G2M")
 PHASE_COLUMNS = (*PHASE_SCORES, PHASE)

@@ -13,16 +13,18 @@ its cluster is of one kind: cells that lean to its sibling instead make it the p
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..errors import quoted
 from ..files import read_table, settings, write_table
 from ..steps import Step
@@ -30,14 +32,9 @@ from .agreement import UNKNOWN, with_reference
 from .clustered import CLUSTER, PLACED_TYPE, clustered
 from .marker_sets import CellType, cell_types_for, check_organism, read_marker_sets
 from .ontology import with_ontology_ids
+from .options import Clustering, Prefix, Seed
+from .pseudobulk import members_of
 from .symbols import gene_symbols
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import anndata as ad
-
-    from ..blocks import Matrix
 
 COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "evidence", "p_value"]
 
@@ -73,12 +70,12 @@ Array = np.ndarray[Any, Any]
 
 def celltypes(
     *,
-    prefix: str,
+    prefix: Prefix,
     expression: Path,
-    clustering: Path,
+    clustering: Clustering,
     markers_db: Path,
     reference: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Write ``<prefix>.annotation.tsv``.
 
@@ -90,19 +87,13 @@ def celltypes(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
     expression
         ``<group>.expression.h5ad``; its settings give the tissue and the organism.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     markers_db
         Marker sets: a folder of TSV files, of which those for the tissue and the organism are used,
         or the user's own file, which must have sets for the organism.
     reference
         ``<group>.reference.tsv``. Default: no reference was given.
-    seed
-        Seed of all randomness.
     """
     sets = read_marker_sets(markers_db)
     with clustered(expression, clustering) as adata:
@@ -221,24 +212,14 @@ class _Panel:
 
 
 def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
-    """Match markers to genes, whatever their case; drop types with too few markers.
-
-    Ancestors of other types stay.
-    """
+    """Match markers to genes, whatever their case; types with too few stay as ancestors only."""
     where = pd.Series(range(len(symbols)), index=symbols.str.upper())
     where = where[~where.index.duplicated()]
-    found = {
-        name: {
-            gene.upper(): weight
-            for gene, weight in cell_type.genes.items()
-            if gene.upper() in where.index
-        }
-        for name, cell_type in types.items()
-    }
-    found = {
-        name: genes if _effective_number(genes) >= FEWEST_MARKERS else {}
-        for name, genes in found.items()
-    }
+    found = {}
+    for name, cell_type in types.items():
+        weighted = {gene.upper(): weight for gene, weight in cell_type.genes.items()}
+        genes = {gene: weight for gene, weight in weighted.items() if gene in where.index}
+        found[name] = genes if _effective_number(genes) >= FEWEST_MARKERS else {}
     needed = {
         relative
         for name, genes in found.items()
@@ -285,30 +266,13 @@ def _path(parents: list[int], t: int) -> list[int]:
 
 
 def _read_expression(X: Matrix, genes: Array, codes: Array) -> tuple[Array, sparse.csr_matrix]:
-    """Return sums of all genes (clusters x genes) and expression of `genes` (cells x genes).
-
-    Both are float64.
-    """
+    """Return, as float64, sums of all genes by cluster, and expression of `genes` by cell."""
     n_clusters = codes.max() + 1
     sums, some = np.zeros((n_clusters, X.shape[1])), []
     for cells, block in row_blocks(X):
-        sums += (_members(codes[cells], n_clusters) @ block).toarray()
+        sums += (members_of(codes[cells], n_clusters) @ block).toarray()
         some.append(block[:, genes].astype(np.float64))
     return sums, sparse.vstack(some, format="csr")
-
-
-def _members(codes: Array, n_clusters: int) -> sparse.csr_matrix:
-    """Return clusters x cells: 1 where a cell is in a cluster."""
-    n_cells = len(codes)
-    return sparse.csr_matrix(
-        (np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_clusters, n_cells)
-    )
-
-
-def _cluster_means(markers: sparse.csr_matrix, codes: Array) -> Array:
-    """Return :func:`_drawn_means` of cells x genes."""
-    sizes = np.bincount(codes)
-    return _drawn_means((_members(codes, len(sizes)) @ markers).toarray(), sizes)
 
 
 def _drawn_means(sums: Array, sizes: Array) -> Array:
@@ -318,14 +282,11 @@ def _drawn_means(sums: Array, sizes: Array) -> Array:
 
 
 def _contrasts(means: Array, scale: Array) -> Array:
-    """Return contrasts, genes x clusters.
+    """Return contrasts, genes x clusters: -1 at the lowest mean of `scale`, +1 at the highest.
 
-    They range from -1 at the lowest mean of `scale` to +1 at the highest, and are near 0 if these
-    hardly differ.
-
-    The square root puts the zero at a quarter of the range: a marker at half of its highest level
-    speaks for the type, since the highest level may be that of a subtype, or of the deepest cells,
-    only.
+    They are near 0 if these hardly differ. The square root puts the zero at a quarter of the range:
+    a marker at half of its highest level speaks for the type, since the highest level may be that
+    of a subtype, or of the deepest cells, only.
     """
     low, width = scale.min(axis=1, keepdims=True), np.ptp(scale, axis=1, keepdims=True)
     place = np.divide(means - low, width, out=np.zeros_like(means), where=width > 0)
@@ -351,36 +312,22 @@ def _p_values_of_genes(
 def _p_values_of_cells(
     panel: _Panel, markers: sparse.csr_matrix, codes: Array, means: Array, rng: np.random.Generator
 ) -> Array:
-    """Return, per cluster, how likely random clusters of its size score as high.
-
-    They are on the scale of the real clusters.
-    """
-
-    def scores(some_means: Array) -> Array:
-        return panel.scores(_contrasts(some_means, means))
-
+    """Return, per cluster, how likely random ones of its size, on the same scale, do so."""
+    sizes = np.bincount(codes)
     few = max(PERMUTATIONS * MANY_CELLS // len(codes), FEWEST_PERMUTATIONS)
-    null = np.stack(
-        [
-            scores(_cluster_means(markers, rng.permutation(codes)))
-            for _ in range(min(PERMUTATIONS, few))
-        ]
-    )
-    return _p_values(null, scores(means))
+    null = []
+    for _ in range(min(PERMUTATIONS, few)):
+        sums = (members_of(rng.permutation(codes), len(sizes)) @ markers).toarray()
+        null.append(panel.scores(_contrasts(_drawn_means(sums, sizes), means)))
+    return _p_values(np.stack(null), panel.scores(_contrasts(means, means)))
 
 
 def _p_values(null: Array, observed: Array) -> Array:
     """Return, per cluster, the p-value of the best type's score.
 
     Adjusted for the number of types by the smallest p-value among them (Westfall and Young 1993),
-    since the scores of small sets scatter more than those of large ones.
-
-    Parameters
-    ----------
-    null
-        Draws x types x clusters.
-    observed
-        Types x clusters.
+    since the scores of small sets scatter more than those of large ones. `null` is draws x types x
+    clusters.
     """
     total = 1 + len(null)
     each = (1 + (null >= observed).sum(axis=0)) / total
@@ -390,9 +337,7 @@ def _p_values(null: Array, observed: Array) -> Array:
 
 
 def _mixed(panel: _Panel, markers: sparse.csr_matrix, codes: Array) -> Array:
-    """Return whether many cells of a cluster lean to another child of the type's parent.
-
-    Shape: types x clusters.
+    """Return whether many cells lean to another child of the type's parent (types x clusters).
 
     A cell's lean towards a type over another is its weighted expression of the one's markers less
     that of the other's. In a cluster of one kind of cells markers vary independently of each other;
@@ -422,21 +367,7 @@ def _leans(markers: sparse.csr_matrix, weights: Array, codes: Array) -> tuple[Ar
 def _verdict(
     panel: _Panel, scores: Array, p_value: float, contrasts: Array, mixed: Array
 ) -> dict[str, Any]:
-    """Return the row of one cluster.
-
-    Parameters
-    ----------
-    panel
-        The cell types.
-    scores
-        Own scores of the types.
-    p_value
-        Of the best type's score.
-    contrasts
-        Of the markers.
-    mixed
-        By type, whether many cells lean to another child of the type's parent.
-    """
+    """Return the row of one cluster by the types' own scores; `p_value` is of the best one's."""
     along = panel.path @ scores
     # The best type of each family, best first.
     best, *rivals = sorted(
@@ -461,10 +392,7 @@ def _verdict(
 def _leading_child(
     panel: _Panel, scores: Array, parent: int, mixed: Array
 ) -> tuple[int, float, int] | None:
-    """Return the leading child, its lead and the second; None if none leads.
-
-    A child leads if it is ahead of the others by enough in most cells.
-    """
+    """Return the child that leads by enough in most cells, its lead and the second, or None."""
     children = sorted(
         (t for t in panel.children(parent) if panel.judged[t]), key=lambda t: -float(scores[t])
     )

@@ -10,21 +10,18 @@ from __future__ import annotations
 import pickle
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from ..blocks import row_blocks
 from ..errors import InputError, quoted
 from .symbols import shared_genes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import anndata as ad
-    from numpy.typing import NDArray
 
 BLOCK = 2_000
 """Cells whose genes are made dense at a time."""

@@ -26,7 +26,6 @@ from ..files import make_plain, settings, write_table
 from ..intake.gene_ids import without_versions
 from ..intake.organism import infer_organism
 
-SCHEMA_VERSION = "7.1.0"
 COLUMNS = ["field", "state", "needed", "example", "where"]
 """Of the table of what is missing."""
 UNKNOWN, NOT_APPLICABLE, CELL_LINE = "unknown", "na", "cell line"

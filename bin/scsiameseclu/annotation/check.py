@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Problem, collected
+from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
+from ..errors import InputError, Problem, collected, quoted
 from ..files import own_name, read_json, write_h5ad, write_table
 from ..steps import Step
-from .check_scores import check_scores
+from .gene_sets import gmt_text, read_gene_sets, read_genes
 from .marker_sets import checked_marker_sets
+
+SCORED = (*PHASE_SCORES, PHASE, DISSOCIATION)
+"""What `--cell_scores` adds to ``obs``."""
 
 
 def check(
@@ -72,8 +77,12 @@ def check(
     if design is not None:
         with collected(problems):
             _check_design(rows, design)
+    if cell_scores:
+        problems += _taken(rows)
     with collected(problems):
-        check_scores(rows, own, gene_sets=gene_sets, genes=genes, cell_scores=cell_scores)
+        _write_sets(own, gene_sets)
+    with collected(problems):
+        _write_genes(own, genes)
     if problems:
         raise InputError(problems)
 
@@ -112,6 +121,37 @@ def _check_design(rows: list[dict[str, Any]], path: Path) -> None:
 
     if model := read_design(path):
         check_design(rows, model)
+
+
+def _taken(rows: list[dict[str, Any]]) -> Iterator[Problem]:
+    own = {str(name) for row in rows for name in row.get("extra") or {}}
+    for name in sorted(own):
+        if name in SCORED:
+            yield Problem(
+                f"the samplesheet has a column {quoted(name)}, and --cell_scores adds one of that "
+                "name",
+                "the header of the samplesheet",
+                "give the column another name, or leave --cell_scores out",
+            )
+
+
+def _write_sets(names: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        with own_name(path, names.get("gene_sets")) as own:
+            text = gmt_text(read_gene_sets(own))
+        Path("gene_sets.gmt").write_text(text, encoding="utf-8")
+
+
+def _write_genes(names: dict[str, Any], path: Path | None) -> None:
+    given = names.get("genes_of_interest")
+    if path is not None:
+        with own_name(path, given) as own:
+            genes = read_genes(own, where=own.name)
+    elif given is not None:
+        genes = read_genes(str(given), where="--genes_of_interest")
+    else:
+        return
+    Path("genes_of_interest.txt").write_text("\n".join(genes) + "\n", encoding="utf-8")
 
 
 STEP = Step(check)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
 
 from ..blocks import opened
 from ..contracts import CELLTYPIST_TYPE, PHASE, SINGLER_TYPE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 CLUSTER = "cluster"
 """Column of ``obs`` with the clusters, a categorical in the order of the clusters."""

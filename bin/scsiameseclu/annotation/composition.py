@@ -7,70 +7,48 @@ sample, with the variances of the cell types shrunk towards each other as in lim
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from ..errors import InputError, quoted
-from ..files import read_table, settings, write_table
+from ..errors import quoted
+from ..files import below_each_other, read_table, settings, write_table
 from ..steps import Step
-from .design import Design, conditions, design_matrix, read_design, sample_table, too_few, unfit
+from .design import Design, asked_design, conditions, design_matrix, sample_table, too_few, unfit
+from .options import GivenDesign, Prefix
 from .shares import cells_by_type
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 COLUMNS = [
-    *(
-        "cell_type",
-        "condition",
-        "baseline",
-        "contrast",
-        "mean_share_condition",
-        "mean_share_baseline",
-        "difference",
-    ),
-    *(
-        "log_odds_ratio",
-        "statistic",
-        "p_val",
-        "p_val_adj",
-        "n_samples_condition",
-        "n_samples_baseline",
-    ),
-    *("detectable_odds_ratio", "note"),
+    *("cell_type", "condition", "baseline", "contrast"),
+    *("mean_share_condition", "mean_share_baseline", "difference"),
+    *("log_odds_ratio", "statistic", "p_val", "p_val_adj"),
+    *("n_samples_condition", "n_samples_baseline", "detectable_odds_ratio", "note"),
 ]
 FEW_SAMPLES = 3
 """With no more samples of a condition than these, a note says that the power is low."""
 _PSEUDOCOUNT = 0.5
 _POWER = 0.8
-_SMALLEST_VARIANCE = (
-    1e-5  # share of the median, as limma has it: a type that does not vary has no logarithm
-)
+_SMALLEST_VARIANCE = 1e-5
+"""Share of the median, as limma has it: a type that does not vary has no logarithm."""
 
 
-def compare_composition(*, prefix: str, pseudobulk: Path, annotation: Path, design: Path) -> None:
+def compare_composition(
+    *, prefix: Prefix, pseudobulk: Path, annotation: Path, design: GivenDesign
+) -> None:
     """Write ``<prefix>.composition_test.tsv``.
 
     Parameters
     ----------
-    prefix
-        Id of the group.
     pseudobulk
         ``<group>.pseudobulk.h5ad``, which has the cells of each cluster and sample.
     annotation
         ``<group>.annotation.tsv`` with the cell types of the clusters.
-    design
-        ``design.json``: the column ``condition`` of the samplesheet and the ``formula``, or null.
     """
-    model = read_design(design)
-    if model is None:
-        raise InputError.of(
-            what="no condition is named", where=design, remedy="name a column with --condition"
-        )
+    model = asked_design(design)
     bulk = ad.read_h5ad(pseudobulk)
     named = read_table(annotation, dtype=str)
     cells = cells_by_type(bulk.obs, dict(zip(named["cluster"], named["cell_type"], strict=True)))
@@ -99,10 +77,8 @@ def composition_test(cells: pd.DataFrame, samples: pd.DataFrame, design: Design)
     """
     samples = samples.loc[samples.index.intersection(cells.index[cells.sum(axis=1) > 0])]
     baseline, others = conditions(samples, design)
-    tables = [_contrast(cells, samples, design, baseline, other) for other in others]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
-    )
+    tables = (_contrast(cells, samples, design, baseline, other) for other in others)
+    return below_each_other(tables, COLUMNS)
 
 
 def _contrast(

@@ -9,16 +9,14 @@ the package (``autoEstCont``, ``quickMarkers``, ``estimateNonExpressingCells``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import false_discovery_control, gamma, hypergeom, poisson
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Floats = NDArray[np.float64]
 
-    Floats = NDArray[np.float64]
 
 TFIDF, MARKER_FDR = 1.0, 0.01
 """Least specificity of a marker, and its largest false discovery rate."""

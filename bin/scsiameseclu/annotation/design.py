@@ -21,6 +21,11 @@ from ..files import read_json
 
 FEWEST_SAMPLES = 2
 """Samples of each condition that a comparison needs."""
+SEPARATOR = "|"
+"""Between a sample, whose id cannot hold it, and a hashtag."""
+REPLICATE = "replicate"
+"""Column of ``obs`` with each cell's, empty for one that is of none."""
+_NONE = ("", "Doublet", "Negative")
 _COEFFICIENT = "condition"
 
 
@@ -62,6 +67,14 @@ def read_design(path: Path) -> Design | None:
     """
     given = read_json(path)
     return parse_design(given.get("condition"), given.get("formula"))
+
+
+def asked_design(path: Path) -> Design:
+    """Return the design of :func:`read_design`, which must name a condition."""
+    if design := read_design(path):
+        return design
+    remedy = "name a column with --condition"
+    raise InputError.of(what="no condition is named", where=path, remedy=remedy)
 
 
 def parse_design(condition: str | None, formula: str | None) -> Design | None:
@@ -150,6 +163,42 @@ def without_values(rows: Iterable[Mapping[str, Any]], design: Design) -> list[st
     missing = sorted({str(row["sample"]) for row in rows} - set(kept))
     columns = " or ".join(map(quoted, design.columns))
     return [f"without a value of {columns}, so left out: {listed(missing)}"] if missing else []
+
+
+def replicates(
+    obs: pd.DataFrame, rows: Sequence[Mapping[str, Any]], design: Design
+) -> tuple[pd.Series[str], list[dict[str, Any]], list[str]]:
+    """Return the replicate of each cell, their rows, and notes on what takes no part.
+
+    Parameters
+    ----------
+    obs
+        Cells of a group with ``sample`` and, of hashed pools, ``hashtag``.
+    rows
+        Settings of the group's samples.
+    design
+        The comparison. Where it has the column ``hashtag``, each sample and hashtag is a replicate,
+        ``<sample>|<hashtag>``, with the columns of the sample and the hashtag as one more.
+    """
+    samples = obs["sample"].astype(str)
+    if HASHTAG not in design.columns:
+        return samples, [dict(row) for row in rows], []
+    known = obs[HASHTAG] if HASHTAG in obs else pd.Series("", index=obs.index)
+    tags = known.astype(object).fillna("").astype(str)
+    tags = tags.where(~tags.isin(_NONE), "")
+    names = (samples + SEPARATOR + tags).where(tags != "", "")
+    parts = [
+        {
+            **row,
+            "sample": f"{row['sample']}{SEPARATOR}{tag}",
+            "extra": {**(row.get("extra") or {}), HASHTAG: tag},
+        }
+        for row in rows
+        for tag in sorted(set(tags[samples == str(row["sample"])]) - {""})
+    ]
+    n_left_out = int((names == "").sum())
+    note = f"{n_left_out:,} cells without a hashtag of their own take no part"
+    return names, parts, [note] if n_left_out else []
 
 
 def conditions(samples: pd.DataFrame, design: Design) -> tuple[str, list[str]]:

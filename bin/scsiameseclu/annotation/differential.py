@@ -9,34 +9,31 @@ Samples, not cells, are the replicates (Squair et al. 2021); the test is that of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 
 from ..contracts import DifferentialSummary
-from ..errors import InputError, quoted
+from ..errors import quoted
 from ..expression.merge import MEASURED
-from ..files import set_settings, settings, write_h5ad, write_json, write_table
+from ..files import below_each_other, set_settings, settings, write_h5ad, write_json, write_table
 from ..steps import Step
-from .clustered import CLUSTER, clustered
+from .clustered import clustered
 from .design import (
+    REPLICATE,
     Design,
+    asked_design,
     conditions,
     design_matrix,
-    read_design,
+    replicates,
     sample_table,
     too_few,
     unfit,
     without_values,
 )
+from .options import Clustering, Expression, GivenDesign, Prefix
 from .pseudobulk import pseudobulk, with_columns
-from .replicates import REPLICATE, replicates
-
-if TYPE_CHECKING:
-    import anndata as ad
 
 _NUMBERS = [
     "base_mean",
@@ -53,28 +50,15 @@ FEWEST_COUNTS = 10
 """A gene is tested from this many counts in a cluster on."""
 
 
-def differential(*, prefix: str, expression: Path, clustering: Path, design: Path) -> None:
+def differential(
+    *, prefix: Prefix, expression: Expression, clustering: Clustering, design: GivenDesign
+) -> None:
     """Write differences between conditions, what was not tested and why, and the summed counts.
 
     These are ``<prefix>.differential_expression.tsv``, ``<prefix>.differential_expression.json``
     and ``<prefix>.pseudobulk.h5ad``, which holds all clusters and samples.
-
-    Parameters
-    ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    design
-        ``design.json``: the column ``condition`` of the samplesheet and the ``formula``, or null.
     """
-    model = read_design(design)
-    if model is None:
-        raise InputError.of(
-            what="no condition is named", where=design, remedy="name a column with --condition"
-        )
+    model = asked_design(design)
     with clustered(expression, clustering) as adata:
         own, rows, left_out = replicates(adata.obs, settings(adata)["samples"], model)
         adata.obs[REPLICATE] = own
@@ -96,44 +80,6 @@ def differential(*, prefix: str, expression: Path, clustering: Path, design: Pat
     write_h5ad(bulk, f"{prefix}.pseudobulk.h5ad")
 
 
-def differential_expression(
-    adata: ad.AnnData,
-    *,
-    condition: str,
-    covariates: Sequence[str] = (),
-    groupby: str = CLUSTER,
-    sample: str = "sample",
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return genes that differ between conditions in each cluster, and what was not tested and why.
-
-    Parameters
-    ----------
-    adata
-        Raw counts in ``layers['counts']``.
-    condition, groupby, sample
-        Columns of ``obs`` with the conditions, clusters and samples. The first condition by name is
-        the baseline of the others; cells without a condition are left out.
-    covariates
-        Columns of ``obs``, constant in each sample, whose effects are taken out, such as donors of
-        pairs.
-
-    Returns
-    -------
-    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
-    within each: ``cluster condition baseline contrast gene base_mean log2_fold_change
-    standard_error statistic p_value p_value_adjusted`` (Benjamini-Hochberg with independent
-    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
-    where the condition and the baseline have at least two samples of at least 10 cells each.
-    """
-    design = Design(condition, tuple(covariates))
-    of_samples = (
-        adata.obs[design.columns].astype(object).groupby(adata.obs[sample].astype(str)).first()
-    )
-    samples = of_samples.where(of_samples.notna(), "").astype(str)
-    samples = samples[(samples != "").all(axis=1)]
-    return compare(pseudobulk(adata, groupby=groupby, sample=sample), samples, design)
-
-
 def compare(
     bulk: ad.AnnData, samples: pd.DataFrame, design: Design
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -147,6 +93,13 @@ def compare(
         The design's columns of the samples that take part, by sample.
     design
         What to compare and what to take out.
+
+    Returns
+    -------
+    One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
+    within each, with the columns `COLUMNS` (adjusted by Benjamini-Hochberg with independent
+    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
+    where the condition and the baseline have at least two samples of at least 10 cells each.
     """
     baseline, others = conditions(samples, design)
     if not others:
@@ -159,22 +112,17 @@ def compare(
         for other in others:
             compared = samples.loc[counts.index]
             compared = compared[compared[design.condition].isin([baseline, other])]
-            if reason := _untestable(compared, (baseline, other), design):
+            enough = f"samples with at least {FEWEST_CELLS} cells"
+            few = too_few(compared, (baseline, other), design, enough)
+            if reason := few or unfit(compared, design):
                 pair = f"{quoted(other)} against {quoted(baseline)}"
                 notes.append(f"cluster {cluster}, {pair}: {reason}")
                 continue
             found = _deseq2(counts.loc[compared.index], design_matrix(compared, design))
-            names = {
-                "cluster": cluster,
-                "condition": other,
-                "baseline": baseline,
-                "contrast": f"{other} vs {baseline}",
-            }
-            tables.append(found.assign(**names))
-    tables = [table for table in tables if len(table)]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
-    ), notes
+            contrast = f"{other} vs {baseline}"
+            found = found.assign(cluster=cluster, condition=other, baseline=baseline)
+            tables.append(found.assign(contrast=contrast))
+    return below_each_other(tables, COLUMNS), notes
 
 
 def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
@@ -185,11 +133,6 @@ def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
     return bulk[:, kept], [
         f"{(~kept).sum()} genes, which only some of the samples were measured for"
     ]
-
-
-def _untestable(compared: pd.DataFrame, pair: tuple[str, str], design: Design) -> str:
-    replicates = f"samples with at least {FEWEST_CELLS} cells"
-    return too_few(compared, pair, design, replicates) or unfit(compared, design)
 
 
 def _counts(bulk: ad.AnnData, cluster: str, samples: pd.DataFrame) -> pd.DataFrame:

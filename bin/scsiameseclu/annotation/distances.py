@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .pseudobulk import pseudobulk
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FEWEST_CELLS = 10
 """Cells of a type that a sample must have to be compared in it."""
@@ -59,14 +57,9 @@ def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFr
 def _distances(
     adata: ad.AnnData, types: NDArray[np.object_], samples: pd.Index, *, fewest: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean distance between samples, and the number of types compared.
-
-    Both have the shape samples x samples.
-    """
+    """Return samples x samples: their mean distance, and the number of types compared."""
     cells = ad.AnnData(
-        obs=pd.DataFrame(
-            {"type": pd.Categorical(types), "sample": adata.obs["sample"].astype(str)}
-        ),
+        obs=adata.obs[["sample"]].astype(str).assign(type=pd.Categorical(types)),
         var=adata.var,
         layers={"counts": adata.layers["counts"]},
     )

@@ -14,6 +14,7 @@ from ..files import make_plain
 from ..steps import Step
 from .cellxgene import write_cellxgene
 from .clustered import CLUSTER, RUN
+from .options import Prefix
 from .r_objects.parts import NORMALIZED
 from .r_objects.seurat import seurat_object
 from .r_objects.single_cell_experiment import single_cell_experiment
@@ -24,7 +25,7 @@ _MODALITIES = {PROTEIN: "prot", HASHTAG: "hto", GUIDE: "gdo"}
 
 
 def export(
-    *, prefix: str, annotated: Path, formats: list[Literal["seurat", "sce", "h5mu", "cellxgene"]]
+    *, prefix: Prefix, annotated: Path, formats: list[Literal["seurat", "sce", "h5mu", "cellxgene"]]
 ) -> None:
     """Write the annotated data of a group for other tools.
 
@@ -34,8 +35,6 @@ def export(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
     annotated
         ``<group>.h5ad``.
     formats

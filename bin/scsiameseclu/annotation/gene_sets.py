@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from ..errors import InputError, Problem, listed, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
 MAX_SETS, MAX_GENES = 100, 50
 """Gene sets, each of which becomes a column of ``obs``, and genes of interest, each of which is
 drawn."""
 _MOST_TOLD = 20
-_FORM = "write the name, a description and the genes of a set on one line, with tabs between them"
+GMT_FORM = (
+    "write the name, a description and the genes of a set on one line, with tabs between them"
+)
 
 
 def read_gene_sets(path: Path) -> dict[str, list[str]]:
@@ -34,7 +33,7 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
     """
     sets: dict[str, list[str]] = {}
     problems: list[Problem] = []
-    for number, line in enumerate(_text(path, _FORM).split("\n"), start=1):
+    for number, line in enumerate(_text(path, GMT_FORM).split("\n"), start=1):
         if not line.strip():
             continue
         name, *others = (" ".join(field.split()) for field in line.split("\t"))
@@ -44,7 +43,7 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
         else:
             sets[name] = genes
     if not problems and (wrong := _wrong_number(len(sets))):
-        problems.append(Problem(wrong, path.name, f"give 1 to {MAX_SETS} sets: {_FORM}"))
+        problems.append(Problem(wrong, path.name, f"give 1 to {MAX_SETS} sets: {GMT_FORM}"))
     if problems:
         raise InputError(problems[:_MOST_TOLD])
     return sets
@@ -55,11 +54,11 @@ def _mistake(
 ) -> tuple[str, str] | None:
     """Return what is wrong with a line, and the remedy; None if nothing is."""
     if not others:
-        return f"the line {quoted(name)} has no tabs, so it has neither set nor genes", _FORM
+        return f"the line {quoted(name)} has no tabs, so it has neither set nor genes", GMT_FORM
     if not name:
-        return "a gene set has no name", _FORM
+        return "a gene set has no name", GMT_FORM
     if not genes:
-        return f"the gene set {quoted(name)} has no genes", f"{_FORM}, or remove the line"
+        return f"the gene set {quoted(name)} has no genes", f"{GMT_FORM}, or remove the line"
     if name in known:
         return f"there is a second gene set {quoted(name)}", "give each set a name of its own"
     return None

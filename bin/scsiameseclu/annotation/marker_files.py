@@ -7,16 +7,15 @@ Only the form is looked at here; what the sets say is checked in
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from ..errors import InputError, Problem, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+from .gene_sets import GMT_FORM
 
 COLUMNS = ["tissue", "organism", "cell_type", "parent", "gene", "weight", "source"]
 SUFFIXES = (".tsv", ".csv", ".gmt", ".yaml", ".yml")
@@ -51,15 +50,13 @@ def read_fields(path: Path) -> pd.DataFrame:
         if suffix in (".yaml", ".yml"):
             return _table(_yaml_rows(text, path))
         return _delimited(text, path)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(path, path.name) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = (
             f"{path.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else path.name
         )
         raise _unreadable(path, where) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, yaml.YAMLError, RecursionError) as error:
         raise _unreadable(path, path.name) from error
 
 
@@ -119,13 +116,14 @@ def _gmt_rows(text: str, path: Path) -> Iterator[Row]:
         source, named = "".join(others[:1]), [gene for gene in others[1:] if gene]
         if not named:
             raise _form(
-                f"the set {quoted(name)} has no genes", f"{path.name}, line {line}, column 3", _GMT
+                f"the set {quoted(name)} has no genes",
+                f"{path.name}, line {line}, column 3",
+                GMT_FORM,
             )
         for gene in named:
             yield line, {"cell_type": name, "gene": gene, "source": source}
 
 
-_GMT = "write the name, a description and the genes of a set on one line, with tabs between them"
 _YAML = (
     "give each cell type a list of genes, a mapping of genes to weights, or a mapping "
     "with the key 'genes'"

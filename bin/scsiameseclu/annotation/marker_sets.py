@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
 from ..errors import InputError, Problem, quoted
 from .marker_files import COLUMNS, SUFFIXES, read_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 REQUIRED = ["cell_type", "gene"]
 
@@ -174,33 +171,28 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
     """Raise unless the columns are known, unique and complete, and there are rows."""
     columns = list(table.columns)
     remedy = f"the columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are needed"
-    problems = [
-        Problem(
-            f"unknown column {quoted(column)} in the marker sets", f"{path.name}, line 1", remedy
-        )
-        for column in dict.fromkeys(columns)
-        if column not in COLUMNS
+    names = dict.fromkeys(columns)
+    wrong = [
+        *(
+            f"unknown column {quoted(name)} in the marker sets"
+            for name in names
+            if name not in COLUMNS
+        ),
+        *(
+            f"column {quoted(name)} comes {columns.count(name)} times"
+            for name in names
+            if columns.count(name) > 1
+        ),
+        *(
+            f"the marker sets have no column {quoted(name)}"
+            for name in REQUIRED
+            if name not in names
+        ),
     ]
-    problems += [
-        Problem(
-            f"column {quoted(column)} comes {columns.count(column)} times",
-            f"{path.name}, line 1",
-            remedy,
-        )
-        for column in dict.fromkeys(columns)
-        if columns.count(column) > 1
-    ]
-    problems += [
-        Problem(f"the marker sets have no column {quoted(column)}", f"{path.name}, line 1", remedy)
-        for column in REQUIRED
-        if column not in columns
-    ]
+    problems = [Problem(what, f"{path.name}, line 1", remedy) for what in wrong]
     if not problems and table.empty:
-        problems = [
-            Problem(
-                "there are no marker sets in the file", path.name, "add one row per marker gene"
-            )
-        ]
+        what = "there are no marker sets in the file"
+        problems = [Problem(what, path.name, "add one row per marker gene")]
     if problems:
         raise InputError(problems)
 

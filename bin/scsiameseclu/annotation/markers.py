@@ -8,12 +8,13 @@ normal approximation with corrections for ties and continuity, as in R's ``wilco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -21,15 +22,11 @@ from scipy.special import ndtr
 
 from ..blocks import columns_of
 from ..depth import exact_logarithm
-from ..files import write_table
+from ..files import below_each_other, write_table
 from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, clustered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import anndata as ad
+from .options import Clustering, Expression, Prefix
 
 COLUMNS = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]
 FEWEST_CELLS = 3
@@ -47,37 +44,15 @@ SeuratVersion = Literal["5", "4"]
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Which genes are tested.
-
-    Parameters
-    ----------
-    min_pct
-        Smallest share of cells with the gene, in the cluster or in the rest.
-    logfc
-        Smallest absolute log2 fold change.
-    """
-
-    min_pct: float
-    logfc: float
-
-    def replaced(self, min_pct: float | None, logfc: float | None) -> Thresholds:
-        """Return the thresholds with those that are given in place of these."""
-        return Thresholds(
-            self.min_pct if min_pct is None else min_pct, self.logfc if logfc is None else logfc
-        )
-
-
-DEFAULTS: dict[SeuratVersion, Thresholds] = {"5": Thresholds(0.01, 0.1), "4": Thresholds(0.1, 0.25)}
-"""FindAllMarkers' own thresholds, by Seurat's major version."""
+DEFAULTS: dict[SeuratVersion, tuple[float, float]] = {"5": (0.01, 0.1), "4": (0.1, 0.25)}
+"""FindAllMarkers' own ``min.pct`` and ``logfc.threshold``, by Seurat's major version."""
 
 
 def markers(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
     min_pct: float | None = None,
     logfc_threshold: float | None = None,
     only_pos: bool = False,
@@ -87,12 +62,6 @@ def markers(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     min_pct
         Test only genes found in at least this share of the cells of the cluster or of the rest.
         Default: Seurat's, 0.01 in version 5 and 0.1 in version 4.
@@ -154,26 +123,24 @@ def find_markers(
     ``pct.2`` in the rest, 3 decimals; Bonferroni over all genes), by cluster, p-value and falling
     fold change; none of clusters with fewer than 3 cells in them or outside.
     """
-    thresholds = DEFAULTS[seurat_compat].replaced(min_pct, logfc_threshold)
+    own_pct, own_logfc = DEFAULTS[seurat_compat]
     clusters = pd.Categorical(adata.obs[groupby])
     statistics = _statistics(_genes(adata, clusters.codes >= 0, exact=exact), clusters, threads)
     of_cluster = partial(
         _table,
         statistics,
         genes=adata.var_names,
-        thresholds=thresholds,
+        min_pct=own_pct if min_pct is None else min_pct,
+        logfc_threshold=own_logfc if logfc_threshold is None else logfc_threshold,
         only_pos=only_pos,
         seurat_compat=seurat_compat,
     )
     tested = np.minimum(statistics.sizes, statistics.sizes.sum() - statistics.sizes) >= FEWEST_CELLS
-    tables = [
+    tables = (
         of_cluster(k).assign(cluster=str(clusters.categories[k]))
         for k in np.flatnonzero(tested).tolist()
-    ]
-    tables = [table for table in tables if len(table)]
-    return (
-        pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
     )
+    return below_each_other(tables, COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -298,8 +265,9 @@ def _table(
     statistics: _Statistics,
     cluster: int,
     genes: pd.Index,
-    thresholds: Thresholds,
     *,
+    min_pct: float,
+    logfc_threshold: float,
     only_pos: bool,
     seurat_compat: SeuratVersion,
 ) -> pd.DataFrame:
@@ -308,9 +276,11 @@ def _table(
     detected = statistics.detected[:, cluster]
     pct_1 = _rounded(detected / size)
     pct_2 = _rounded((statistics.detected.sum(axis=1) - detected) / rest)
-    fold_change = _log2_fold_change(statistics, cluster, seurat_compat)
-    strong = (fold_change if only_pos else np.abs(fold_change)) >= thresholds.logfc
-    tested = np.flatnonzero(strong & (np.maximum(pct_1, pct_2) >= thresholds.min_pct))
+    outside = np.delete(statistics.sums, cluster, axis=1).sum(axis=1)
+    inside = statistics.sums[:, cluster]
+    fold_change = log2_fold_change(inside, outside, size, rest, seurat_compat)
+    strong = (fold_change if only_pos else np.abs(fold_change)) >= logfc_threshold
+    tested = np.flatnonzero(strong & (np.maximum(pct_1, pct_2) >= min_pct))
     p_values = rank_sum_p_values(
         statistics.ranks[tested, cluster], statistics.ties[tested], size, rest
     )
@@ -329,22 +299,11 @@ def _table(
 
 
 def _rounded(share: Array) -> Array:
-    """Round to 3 decimals as R does since version 4.
-
-    It rounds to the nearer decimal, at equal distance to the even digit.
-    """
+    """Round to 3 decimals as R 4 does: to the nearer, at equal distance to the even digit."""
     digits = np.floor(share * 1000)
     low, high = digits / 1000, np.ceil(share * 1000) / 1000
     up = (high - share < share - low) | ((high - share == share - low) & (digits % 2 == 1))
     return np.asarray(np.where(up, high, low))
-
-
-def _log2_fold_change(statistics: _Statistics, cluster: int, seurat_compat: SeuratVersion) -> Array:
-    """Return the log2 fold change of every gene, the cluster against the rest."""
-    size, rest = statistics.sizes[cluster], statistics.sizes.sum() - statistics.sizes[cluster]
-    inside = statistics.sums[:, cluster]
-    outside = np.delete(statistics.sums, cluster, axis=1).sum(axis=1)
-    return log2_fold_change(inside, outside, size, rest, seurat_compat)
 
 
 def log2_fold_change(

@@ -9,17 +9,15 @@ distance. As in scIB (Luecken et al. 2022) it is scaled to 0 .. 1 with 1 best: i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import anndata as ad
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from ..blocks import evenly
 from ..contracts import BATCH, CORRECTED_PCA, MixingSummary
-
-if TYPE_CHECKING:
-    import anndata as ad
 
 SPACES = {"before": "X_pca", "after": CORRECTED_PCA}
 """Keys of ``obsm`` in which neighbors are sought; the second is there where batches were
@@ -148,12 +146,7 @@ def neighborhood(points: Floats) -> Neighborhood:
 
 
 def _weights(distances: Floats, perplexity: float) -> Floats:
-    """Return exp(-distance x beta), normalized by row.
-
-    Each row's beta gives it the wanted perplexity.
-
-    Of neighbors that are all as far away each weighs the same.
-    """
+    """Return exp(-distance x beta), normalized by row; each row's beta gives it the perplexity."""
     beyond = distances - distances[:, :1]
     beyond = beyond / np.maximum(beyond.mean(axis=1, keepdims=True), np.finfo(float).tiny)
     low, high = np.full((len(beyond), 1), -10.0), np.full((len(beyond), 1), 20.0)

@@ -19,12 +19,13 @@ from ..files import settings, write_h5ad, write_json, write_table
 from ..steps import Step
 from .clustered import CLUSTER
 from .markers import COLUMNS, find_markers
+from .options import Clustering, Prefix
 
 _ASSIGNED = ("hashtag", "guide")
 """Columns of ``obs`` that are counted by cluster."""
 
 
-def modalities(*, prefix: str, samples: list[Path], clustering: Path) -> None:
+def modalities(*, prefix: Prefix, samples: list[Path], clustering: Clustering) -> None:
     """Join what the samples of a group hold beside genes, and compare proteins between clusters.
 
     Writes ``<prefix>.modalities.h5ad`` (``obsm`` of the group's cells),
@@ -34,12 +35,8 @@ def modalities(*, prefix: str, samples: list[Path], clustering: Path) -> None:
 
     Parameters
     ----------
-    prefix
-        Id of the group.
     samples
         Filtered cells of each sample (``<sample>.filtered.h5ad``).
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     """
     clusters = ad.read_h5ad(clustering).obs[CLUSTER]
     cells = [_named(path) for path in sorted(samples)]
@@ -121,10 +118,10 @@ def protein_markers(adata: ad.AnnData) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True).rename(columns={"gene": "protein"})
     table["p_val_adj"] = np.minimum(table["p_val"].astype(float) * values.shape[1], 1.0)
     names = {str(name): place for place, name in enumerate(clusters.cat.categories)}
-    order = table.assign(place=table["cluster"].map(names)).sort_values(
+    placed = table.assign(place=table["cluster"].map(names)).sort_values(
         ["place", "p_val", "avg_log2FC"], ascending=[True, True, False], kind="stable"
     )
-    return table.loc[order.index].reset_index(drop=True)
+    return placed.drop(columns="place").reset_index(drop=True)
 
 
 def protein_profiles(adata: ad.AnnData) -> pd.DataFrame:

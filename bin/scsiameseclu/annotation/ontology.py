@@ -10,14 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from ..contracts import ONTOLOGY_ID
 from ..files import read_table
 from .marker_sets import canonical_tissue
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REFERENCE_ID = "reference_type_ontology_term_id"
 """Column of ``annotation.tsv`` with the id of the reference's cell type."""

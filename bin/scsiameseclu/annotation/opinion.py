@@ -14,6 +14,7 @@ from ..steps import Step
 from .agreement import UNKNOWN, agreement
 from .celltypist import Model, celltypist_types
 from .clustered import CLUSTER, clustered
+from .options import Annotation, Clustering, Expression, Prefix
 from .singler import singler_types
 
 SMALLEST_SHARE = 0.5
@@ -29,10 +30,10 @@ COLUMNS = [
 
 def opinion(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
-    annotation: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
+    annotation: Annotation,
     labelled: Path | None = None,
     model: Path | None = None,
     seed: int = 0,
@@ -45,14 +46,6 @@ def opinion(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    annotation
-        ``<group>.annotation.tsv``.
     labelled
         The checked reference, for SingleR. Default: none was given.
     model

@@ -5,24 +5,19 @@ Samples, not cells, are the replicates (Squair et al. 2021).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from ..blocks import row_blocks
 from ..expression.merge import MEASURED
 from .clustered import CLUSTER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from numpy.typing import NDArray
-
-    from .design import Design
+from .design import Design
 
 
 def pseudobulk(adata: ad.AnnData, *, groupby: str = CLUSTER, sample: str = "sample") -> ad.AnnData:

@@ -6,21 +6,16 @@ depends on no other cell, so that it is the same in every group.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Floats = NDArray[np.float64]
 
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Floats = NDArray[np.float64]
 
 MAX_RANK = 1500
 """Genes that are further down in a cell count as not expressed there."""

@@ -13,18 +13,19 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
@@ -34,14 +35,8 @@ from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
 from .ontology import REFERENCE_ID, ids_of_types
+from .options import Clustering, Expression, Prefix
 from .symbols import gene_symbols, shared_genes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
 
 LABEL = "label"
 """Column of ``obs`` with the labels in the reference that :func:`checked_reference` returns."""
@@ -65,7 +60,7 @@ N_TOP_GENES, N_COMPONENTS, FOLDS = 2000, 50, 3
 
 
 def reference(
-    *, prefix: str, expression: Path, clustering: Path, labelled: Path, seed: int = 0
+    *, prefix: Prefix, expression: Expression, clustering: Clustering, labelled: Path, seed: int = 0
 ) -> None:
     """Write ``<prefix>.reference.tsv``.
 
@@ -74,12 +69,6 @@ def reference(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     labelled
         The checked reference: raw counts in ``X``, ``obs['label']``.
     seed
@@ -146,10 +135,11 @@ def _with_column(path: Path, column: str) -> ad.AnnData:
             what="the reference cannot be read", where=path.name, remedy=remedy
         ) from error
     if column not in found.obs:
+        known = ", ".join(map(quoted, found.obs)) or "it has none"
         raise InputError.of(
             what=f"the reference has no column {quoted(column)}",
             where=f"{path.name}, obs",
-            remedy=f"name one of its columns with --reference_label: {_listed(found.obs)}",
+            remedy=f"name one of its columns with --reference_label: {known}",
         )
     return found
 
@@ -166,10 +156,6 @@ def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
     size = labels.groupby(labels).transform("size").to_numpy()
     most = np.minimum(size, MOST_CELLS)
     return np.asarray((place + 1) * most // size > place * most // size)
-
-
-def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(map(quoted, columns)) or "it has none"
 
 
 def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:
@@ -318,14 +304,7 @@ class _Space:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return cells' components, and clusters' mean profiles minus that of the reference.
 
-        Parameters
-        ----------
-        counts
-            Raw counts (cells x genes), in memory or on disk.
-        genes
-            Places of the reference's genes among the columns.
-        codes
-            Cluster of each cell.
+        `genes` are the places of the reference's genes among the columns, `codes` the clusters.
         """
         sums, scores = np.zeros((codes.max() + 1, len(self.genes))), []
         for cells, block in row_blocks(counts, BLOCK):

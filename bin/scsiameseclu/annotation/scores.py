@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ..blocks import evenly, row_blocks
+from ..blocks import Matrix, evenly, row_blocks
 from ..contracts import DISSOCIATION, G2M_PHASE, PHASE, PHASE_SCORES, S_PHASE, STRESS
 from ..files import settings, write_json, write_table
 from ..steps import Step
 from .cell_cycle import PHASE_COLUMNS, PHASES, cell_cycle
 from .clustered import CLUSTER, clustered
-from .gene_places import GenePlaces
 from .gene_sets import read_gene_sets, read_genes
+from .options import Clustering, Expression, Prefix, Seed
 from .rank_scores import rank_scores
+from .symbols import GenePlaces
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+Values = NDArray[np.float64]
 
-    import anndata as ad
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Values = NDArray[np.float64]
 
 ORGANISMS = ("human", "mouse")
 """Whose genes have the symbols of these sets, but for capitals."""
@@ -54,13 +51,13 @@ class _Found:
 
 def scores(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
     bundled: list[Path] | None = None,
     gene_sets: Path | None = None,
     genes: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Score the cells of a group.
 
@@ -72,20 +69,12 @@ def scores(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
     bundled
         The pipeline's files of gene sets. Default: neither cell cycle nor dissociation stress.
     gene_sets
         The user's gene sets, GMT, checked.
     genes
         The user's genes of interest, one on a line, checked.
-    seed
-        Seed of all randomness.
     """
     with clustered(expression, clustering) as adata:
         places = GenePlaces(adata)

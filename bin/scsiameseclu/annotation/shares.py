@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pandas as pd
 
 from .agreement import UNKNOWN
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def cells_by_type(sizes: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
@@ -26,12 +26,10 @@ from ..blocks import row_blocks
 from ..errors import InputError
 from .reference import LABEL, genes_of_both, log_normalized
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
 
 QUANTILE, CLOSE = 0.8, 0.05
 """A type's score among its correlations, and how far below the best a type stays in question."""
@@ -139,7 +137,8 @@ class Types:
         first = self.scores(cells, everything, np.ones(len(self.genes), dtype=bool))
         best, delta = first.argmax(axis=1), _lead(first)
         kept = first >= first.max(axis=1, keepdims=True) - CLOSE
-        undecided = _in_question(kept, len(self.names))
+        n_kept = kept.sum(axis=1)
+        undecided = np.flatnonzero((n_kept > 1) & (n_kept < len(self.names)))
         while len(undecided):
             for rows, some in _alike(kept, undecided):
                 genes = np.asarray(self.markers[np.ix_(some, some)].any(axis=(0, 1)))
@@ -153,11 +152,6 @@ class Types:
                 kept[np.ix_(rows, some)] = left
             undecided = undecided[kept[undecided].sum(axis=1) > 1]
         return best, first[np.arange(len(cells)), best], delta
-
-
-def _in_question(kept: Mask, n_types: int) -> Integers:
-    n_kept = kept.sum(axis=1)
-    return np.flatnonzero((n_kept > 1) & (n_kept < n_types))
 
 
 def _alike(kept: Mask, rows: Integers) -> list[tuple[Integers, Integers]]:

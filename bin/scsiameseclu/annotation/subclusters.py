@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -21,16 +22,15 @@ from ..clustering.consensus.sketch import MAX_CELLS, sketch
 from ..contracts import BATCH
 from ..errors import InputError, quoted
 from ..expression.normalize import normalize
-from ..files import read_json, read_table, write_json, write_table
+from ..files import below_each_other, read_json, read_table, write_json, write_table
 from ..steps import Step
 from ..threads import n_threads
 from .clustered import CLUSTER, SUBCLUSTER, UNCORRECTED, clustered
 from .markers import COLUMNS, SeuratVersion, find_markers
+from .options import Annotation, Clustering, Expression, Prefix, Seed
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Integers = NDArray[np.int64]
 
-    Integers = NDArray[np.int64]
 
 ALL = "all"
 FEWEST_CELLS = 50
@@ -62,13 +62,13 @@ class Division:
 
 def subclusters(
     *,
-    prefix: str,
-    expression: Path,
-    clustering: Path,
-    annotation: Path,
+    prefix: Prefix,
+    expression: Expression,
+    clustering: Clustering,
+    annotation: Annotation,
     chosen: Path,
     cluster_detail: float = DETAIL,
-    seed: int = 0,
+    seed: Seed = 0,
     min_pct: float | None = None,
     logfc_threshold: float | None = None,
     only_pos: bool = False,
@@ -83,20 +83,10 @@ def subclusters(
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
-    clustering
-        ``<group>.clustering.h5ad`` with ``obs['cluster']``.
-    annotation
-        ``<group>.annotation.tsv``.
     chosen
         JSON with ``subcluster``: names of clusters and cell types, separated by commas, or all.
     cluster_detail
         Where the tree of a cluster is cut: 0 coarse, 1 fine.
-    seed
-        Seed of all randomness.
     min_pct, logfc_threshold, only_pos, seurat_compat
         As of the markers of clusters.
     """
@@ -247,11 +237,10 @@ def named(clusters: pd.Series, divisions: dict[str, Division]) -> pd.Categorical
     order: list[str] = []
     for name in map(str, clusters.cat.categories):
         division = divisions.get(name)
-        if division is None or division.note:
-            order.append(name)
-            continue
-        names[np.flatnonzero(names == name)] = [f"{name}.{part + 1}" for part in division.labels]
-        order += _parts(name, division)
+        parts = _parts(name, division) if division else [name]
+        if division:
+            names[names == name] = np.array(parts, dtype=object)[division.labels]
+        order += parts
     return pd.Categorical(names, categories=order)
 
 
@@ -274,13 +263,7 @@ def sibling_markers(adata: ad.AnnData, clusters: Iterable[str], **options: Any) 
     options
         Of :func:`.markers.find_markers`.
     """
-    tables = list(_of_clusters(adata, clusters, options))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
-
-
-def _of_clusters(
-    adata: ad.AnnData, clusters: Iterable[str], options: dict[str, Any]
-) -> Iterator[pd.DataFrame]:
+    tables = []
     for name in clusters:
         inside = adata.obs[CLUSTER].astype(str) == name
         own = adata.obs[SUBCLUSTER].where(inside).cat.remove_unused_categories()
@@ -290,9 +273,8 @@ def _of_clusters(
             var=adata.var[[]],
             layers={"counts": adata.layers["counts"]},
         )
-        table = find_markers(siblings, **options)
-        if len(table):
-            yield table
+        tables.append(find_markers(siblings, **options))
+    return below_each_other(tables, COLUMNS)
 
 
 def _summed_up(

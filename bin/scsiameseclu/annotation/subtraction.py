@@ -5,26 +5,21 @@ Source: Young and Behjati, GigaScience 2020.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anndata as ad
 import h5py
 import numpy as np
+import pandas as pd
 from anndata.io import sparse_dataset
+from numpy.typing import NDArray
 from scipy import sparse
 
-from ..blocks import MatrixWriter, row_blocks
+from ..blocks import Matrix, MatrixWriter, row_blocks
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+Floats = NDArray[np.float64]
 
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Floats = NDArray[np.float64]
 
 CORRECTED = "ambient_corrected"
 """Layer with the counts that are not expected to be ambient."""

@@ -17,6 +17,7 @@ from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
 from .clustered import EMBEDDING, UNCORRECTED_UMAP, clustered
+from .options import Expression, Prefix, Seed
 
 FEWEST_CELLS = 15
 """Below this, neighborhoods would be the whole data set: the first two principal components serve
@@ -29,7 +30,7 @@ INITIAL_RANGE = 10.0
 """Largest absolute coordinate at the start, as in umap-learn's own initialization."""
 
 
-def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> None:
+def umap(*, prefix: Prefix, expression: Expression, clustering: Path, seed: Seed = 0) -> None:
     """Write ``<prefix>.umap.tsv`` with the columns barcode, umap_1 and umap_2.
 
     Where batches were corrected also uncorrected_1 and uncorrected_2, of the principal components
@@ -37,14 +38,8 @@ def umap(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -> N
 
     Parameters
     ----------
-    prefix
-        Id of the group.
-    expression
-        ``<group>.expression.h5ad``.
     clustering
         ``<group>.clustering.h5ad`` with ``obsm['X_scsiameseclu']``.
-    seed
-        Seed of all randomness.
     """
     with clustered(expression, clustering) as adata:
         coordinates = umap_coordinates(adata.obsm[EMBEDDING], seed=seed)
@@ -106,20 +101,14 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
             transformer="sklearn",
             random_state=seed,
         )
-    sc.tl.umap(adata, init_pos=start + _jitter(start.shape, seed), random_state=seed)
+    # As in umap-learn: equal cells must start apart.
+    noise = np.random.default_rng(seed).normal(scale=1e-4, size=start.shape).astype(np.float32)
+    sc.tl.umap(adata, init_pos=start + noise, random_state=seed)
     return np.asarray(adata.obsm["X_umap"], dtype=np.float32).round(4)
 
 
-def _jitter(shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
-    """Return small noise, as umap-learn adds to its start; equal cells must start apart."""
-    return np.random.default_rng(seed).normal(scale=1e-4, size=shape).astype(np.float32)
-
-
 def _principal_components(embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the first two components, scaled, with fixed signs, float32.
-
-    They are zeros where there are none.
-    """
+    """Return the first two components, scaled, with fixed signs; zeros where there are none."""
     centered = np.asarray(embedding, dtype=np.float64)
     centered = centered - centered.mean(axis=0)
     _, axes = np.linalg.eigh(centered.T @ centered)

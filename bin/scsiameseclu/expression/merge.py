@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata.utils import make_index_unique
+from numpy.typing import NDArray
 from scipy import sparse
 
-from ..blocks import row_blocks
+from ..blocks import Matrix, row_blocks
 from ..contracts import BATCH, batch_of, cell_names
 from ..errors import InputError, Problem, quoted
 from ..files import set_settings, settings
 from ..intake.gene_ids import without_versions
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+Keys: TypeAlias = "pd.Index[str]"
 
-    from numpy.typing import NDArray
-
-    from ..blocks import Matrix
-
-    Keys = pd.Index[str]
 
 Genes = Literal["inner", "outer"]
 MEASURED = "in_all_samples"
@@ -230,20 +226,14 @@ def _outer(
 
     Those of the first come in its order, then what each other adds.
     """
-    known = [~own.str.startswith(_AMBIGUOUS) for own in keys]
-    var = pd.concat(
-        [
-            sample.var.set_axis(own)[kept]
-            for sample, own, kept in zip(samples, keys, known, strict=True)
-        ]
-    )
-    names = np.concatenate(
-        [sample.var_names[kept] for sample, kept in zip(samples, known, strict=True)]
-    )
-    first = ~var.index.duplicated()
-    every, var = var.index[first], var[first]
-    var[MEASURED] = every.isin(_common([own[kept] for own, kept in zip(keys, known, strict=True)]))
-    var.index = make_index_unique(pd.Index(names[first]))
+    kept = [~own.str.startswith(_AMBIGUOUS) for own in keys]
+    known = [own[some] for own, some in zip(keys, kept, strict=True)]
+    var = pd.concat([sample.var[some] for sample, some in zip(samples, kept, strict=True)])
+    every = known[0].append(known[1:])
+    first = ~every.duplicated()
+    every, var = every[first], var[first]
+    var[MEASURED] = every.isin(_common(known))
+    var.index = make_index_unique(pd.Index(var.index.to_numpy()))
     return var, [every.get_indexer(own) for own in keys]
 
 

@@ -30,6 +30,7 @@ _VECTORS, _EXPERIMENTS = "S4Vectors", "SummarizedExperiment"
 _RANGES, _GENOME, _SINGLE = "IRanges", "GenomicRanges", "SingleCellExperiment"
 _NO_INTEGERS = numbers(np.empty(0, np.int32))
 _MAIN = "RNA"
+_UNANNOTATED = {"elementMetadata": NO_SLOT, "metadata": plain_list([])}
 
 
 def single_cell_experiment(adata: ad.AnnData, *, run: Mapping[str, object]) -> RValue:
@@ -122,8 +123,7 @@ def _frame(columns: Mapping[str, RValue], n_rows: int, *, rows: RValue = NO_SLOT
         rownames=rows,
         nrows=numbers(np.array([n_rows])),
         elementType=text(["ANY"]),
-        elementMetadata=NO_SLOT,
-        metadata=plain_list([]),
+        **_UNANNOTATED,
         listData=named_list(columns),
     )
 
@@ -134,8 +134,7 @@ def _simple_list(values: RValue) -> RValue:
         _VECTORS,
         listData=values,
         elementType=text(["ANY"]),
-        elementMetadata=NO_SLOT,
-        metadata=plain_list([]),
+        **_UNANNOTATED,
     )
 
 
@@ -154,15 +153,13 @@ def _no_ranges(genes: RValue, n_genes: int, about: Mapping[str, RValue]) -> RVal
             end=numbers(np.zeros(n_genes, np.int32)),
             NAMES=genes,
             elementType=text(["ANY"]),
-            elementMetadata=NO_SLOT,
-            metadata=plain_list([]),
+            **_UNANNOTATED,
         ),
     )
 
 
 def _nowhere() -> RValue:
     """Return no genomic range."""
-    more = {"elementMetadata": NO_SLOT, "metadata": plain_list([])}
     ranges = {"start": _NO_INTEGERS, "width": _NO_INTEGERS, "NAMES": NO_SLOT}
     chromosomes = {
         "seqnames": text([]),
@@ -174,7 +171,7 @@ def _nowhere() -> RValue:
         "GRanges",
         _GENOME,
         seqnames=_runs(factor(pd.Categorical([]))),
-        ranges=s4("IRanges", _RANGES, **ranges, elementType=text(["ANY"]), **more),
+        ranges=s4("IRanges", _RANGES, **ranges, elementType=text(["ANY"]), **_UNANNOTATED),
         strand=_runs(factor(pd.Categorical([], categories=["+", "-", "*"]))),
         seqinfo=s4("Seqinfo", "GenomeInfoDb", **chromosomes),
         elementMetadata=_frame({}, 0),
@@ -185,5 +182,4 @@ def _nowhere() -> RValue:
 
 def _runs(values: RValue) -> RValue:
     """Return an ``Rle`` without a run."""
-    more = {"elementMetadata": NO_SLOT, "metadata": plain_list([])}
-    return s4("Rle", _VECTORS, values=values, lengths=_NO_INTEGERS, **more)
+    return s4("Rle", _VECTORS, values=values, lengths=_NO_INTEGERS, **_UNANNOTATED)
