@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 
@@ -23,7 +24,9 @@ def keep_compiled() -> None:
 
     numba.njit = kept
     try:
-        from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImportWarning)  # that there is no Tensorflow
+            from umap.umap_ import compute_membership_strengths, smooth_knn_dist
     finally:
         numba.njit = njit
     smooth_knn_dist.enable_caching()
