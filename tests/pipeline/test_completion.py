@@ -1,7 +1,7 @@
 """When a run is over the console, a mail and a webhook say so; and telling can fail without harm.
 
 The runs that are told of are stubs that go through every step, and a samplesheet with all kinds of
-mistakes.
+mistakes. The stubs answer for the memory of tasks and for inputs at addresses, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from functools import partial
+from http.server import (
+    BaseHTTPRequestHandler,
+    HTTPServer,
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+)
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,6 +27,7 @@ from typing import Any
 import pytest
 
 from .conftest import DEMO, ROOT, Run, run_pipeline
+from .test_resources import UNITS, memory, tasks
 
 pytestmark = pytest.mark.pipeline
 SENDMAIL = """#!/bin/sh
@@ -60,9 +67,7 @@ def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def told(
-    folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0, profile: str = "venv"
-) -> Told:
+def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0) -> Told:
     """Run with a webhook that `answers` and a sendmail that keeps the mail and its status."""
     program = folder / "bin" / "sendmail"
     program.parent.mkdir()
@@ -75,7 +80,6 @@ def told(
             *arguments,
             "--hook_url",
             f"{address}/secret",
-            profile=profile,
             variables=variables,
         )
     mail = email.message_from_bytes(
@@ -85,20 +89,42 @@ def told(
     return Told(run, messages, mail)
 
 
+# Of the death of a task the system tells in two ways.
+DEATH = f"""process {{ withName: QUALITY_FILTER {{
+    resourceLimits = [cpus: 1, memory: 3.GB]
+    beforeScript = {{
+        def death = [exits: 'exit 137', killed: 'kill -9 $$'].get(meta.id, '')
+        'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (task.attempt == 1 ? death : '')
+    }}
+}} }}"""
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Run the stub of every step."""
+    """Run the stub of every step, on a large and two small files.
+
+    The filters of the small ones are killed when first tried.
+    """
     folder = tmp_path_factory.mktemp("finished")
     (folder / "model.pkl").touch()
+    with (folder / "large.h5").open("wb") as file:
+        file.truncate(UNITS["GB"] // 6)
+    (folder / "death.config").write_text(DEATH)
+    given = f"{DEMO / 'pancreas.h5ad'},%s,human,pancreas,{DEMO / 'pancreas.labels.csv'}"
+    (folder / "sheet.csv").write_text(
+        "sample,counts,group,organism,tissue,labels,donor\n"
+        f"exits,{given % 'two'},D1\nkilled,{given % 'two'},D2\n"
+        f"large,large.h5,one,human,pancreas,{DEMO / 'pancreas.labels.csv'},D3\n"
+    )
     return told(
-        folder, "-stub", "--device", "cuda", "--condition", "donor",
+        folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv",
+        "--device", "cuda", "--condition", "donor",
         "--celltypist_model", folder / "model.pkl",
         "--benchmark", "--benchmark_seeds", 1,
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
         "--cell_scores", "--genes_of_interest", "CD3D",
         "--report_title", "Plate 7", "--subcluster", 0, "--export", "seurat,sce",
-        profile="test,venv",
     )  # fmt: skip
 
 
@@ -117,6 +143,25 @@ def test_a_stub_run_goes_through_every_step(finished: Told) -> None:
     }
     elsewhere |= {"ANNOTATION_MODALITIES"}
     assert finished.run.processes == modules - elsewhere
+
+
+def test_larger_data_ask_for_more_memory(finished: Told) -> None:
+    asked = {
+        task["name"].split()[1]: memory(task) / UNITS["GB"]
+        for task in tasks(finished.run, "INTAKE_READ_COUNTS")
+    }
+    assert asked == {"(large)": 4, "(exits)": 2, "(killed)": 2}
+
+
+@pytest.mark.parametrize("sample", ["exits", "killed"])
+def test_a_task_killed_for_memory_gets_more_and_succeeds(finished: Told, sample: str) -> None:
+    assert finished.run.status == 0, finished.run.output
+    filters = tasks(finished.run, "QUALITY_FILTER")
+    tries = [task for task in filters if task["name"].endswith(f"({sample})")]
+    first, second = sorted(tries, key=lambda task: task["attempt"])
+    assert (first["status"], first["exit"], second["status"]) == ("FAILED", "137", "COMPLETED")
+    assert memory(first) == 2 * UNITS["GB"]
+    assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"
 
 
 def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
@@ -145,12 +190,43 @@ def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
     assert "example.org" not in kept
 
 
-def test_telling_can_fail_and_a_base_is_placed_into(tmp_path: Path) -> None:
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Serve the bundled data on this machine, with a samplesheet beside them."""
+    served = tmp_path / "served"
+    served.mkdir()
+    for path in DEMO.glob("*.*"):
+        (served / path.name).symlink_to(path)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (served / "sheet.csv").write_text(
+            f"sample,counts,labels\na,{address}/pancreas.h5ad,{address}/pancreas.labels.csv\n"
+            "b,blood_2.h5,\n"
+        )
+        yield address
+        server.shutdown()
+
+
+def test_telling_can_fail_and_samples_at_addresses_are_placed_into_a_base(
+    tmp_path: Path, address: str
+) -> None:
+    """Of a samplesheet at an address, which names addresses and its neighbors."""
     base = tmp_path / "$base [1].h5ad"
     base.write_bytes(b"")
-    options = ["-stub", "--base", base, "--email", "core@example.org"]
-    placed = told(tmp_path, *options, answers=500, sendmail=75, profile="test,venv")
+    given = ["--input", f"{address}/sheet.csv", "--base", base, "--email", "core@example.org"]
+    placed = told(tmp_path, "-stub", *given, answers=500, sendmail=75)
     assert placed.run.status == 0, placed.run.output
+    staged = {path.resolve().read_bytes() for path in (tmp_path / "work").glob("??/*/given/counts")}
+    assert staged == {(DEMO / name).read_bytes() for name in ("pancreas.h5ad", "blood_2.h5")}
+    (labels,) = (path.resolve() for path in (tmp_path / "work").glob("??/*/given/labels"))
+    assert labels.read_bytes() == (DEMO / "pancreas.labels.csv").read_bytes()
     assert len(placed.messages) == 1
     assert (
         "The message to the webhook could not be sent: the server answered 500" in placed.run.output

@@ -25,6 +25,19 @@ def sheet(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path | None]:
+    """Mount a disk that the results of some steps fill; None where nothing can be mounted."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        yield None
+        return
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         pipeline_command(folder, *arguments), cwd=folder,
@@ -67,11 +80,17 @@ def assert_nothing_by_halves(run: Run) -> None:
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
-def test_a_run_that_is_killed_again_and_again_is_resumed(tmp_path: Path, sheet: Path) -> None:
-    """The launcher is asked to end, then killed; then the task is killed and retried."""
+def test_a_run_that_is_stopped_again_and_again_is_resumed(
+    tmp_path: Path, sheet: Path, small_disk: Path | None
+) -> None:
+    """A disk is full; the launcher is asked to end, then killed; a task is killed and retried."""
+    given = ("--input", sheet, *QUICK)
     done: set[str] = set()
+    if small_disk:
+        done |= _fill(tmp_path, small_disk, *given)
     for number, death in enumerate([signal.SIGTERM, signal.SIGKILL]):
-        process = start(tmp_path, *["-resume"][:number], "--input", sheet, *QUICK)
+        resume = ["-resume"] if number or small_disk else []
+        process = start(tmp_path, *resume, *given)
         wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
         done |= finished(tmp_path / "work")
         assert len(done) >= 5, "from the samplesheet to the principal components"
@@ -80,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_is_resumed(tmp_path: Path, sheet: 
         assert process.returncode != 0
     # A killed launcher leaves its task running.
     orphans = set(_running("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
-    process = start(tmp_path, "-resume", "--input", sheet, *QUICK)
+    process = start(tmp_path, "-resume", *given)
     wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
     tasks = _wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path)
     os.kill(next(task for task in tasks if task not in orphans), signal.SIGKILL)
@@ -92,6 +111,21 @@ def test_a_run_that_is_killed_again_and_again_is_resumed(tmp_path: Path, sheet: 
     assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
     assert (run.results / "groups" / "a" / "a.h5ad").exists()
     assert_nothing_by_halves(run)
+
+
+def _fill(folder: Path, small_disk: Path, *arguments: object) -> set[str]:
+    """Run until the disk is full, make room, and return the hashes of the tasks that ended well."""
+    full = run_pipeline(folder, *arguments)
+    assert full.status != 0
+    # Why is told where there is room to write it down: the tasks' own words lie on the disk that is
+    # full.
+    assert "Error executing process" in full.output or "o space left on device" in full.output, (
+        full.output
+    )
+    assert not (full.results / "multiqc").exists()
+    done = finished(small_disk)
+    subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)
+    return done
 
 
 def _wait_for_tasks(script: str, *, within: Path) -> Iterator[int]:
@@ -111,34 +145,3 @@ def _running(script: str, *, within: Path) -> Iterator[int]:
             continue
         if here and script.encode() in command:
             yield int(folder.name)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk that the results of some steps fill."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_stops_the_run_which_is_resumed(
-    tmp_path: Path, sheet: Path, small_disk: Path
-) -> None:
-    full = run_pipeline(tmp_path, "--input", sheet, *QUICK)
-    assert full.status != 0
-    # Why is told where there is room to write it down: the tasks' own words lie on the disk that is
-    # full.
-    assert "Error executing process" in full.output or "o space left on device" in full.output, (
-        full.output
-    )
-    assert not (full.results / "multiqc").exists()
-    done = finished(small_disk)
-    subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)
-    run = run_pipeline(tmp_path, "-resume", "--input", sheet, *QUICK)
-    assert run.status == 0, run.output
-    assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
-    assert_nothing_by_halves(run)

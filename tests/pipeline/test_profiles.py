@@ -18,9 +18,9 @@ PROFILES: dict[str, dict[str, str]] = {
     "venv,test": {
         "docker.enabled": OFF, "params.input": f"'{ROOT}/tests/data/demo/samplesheet.csv'",
     },
-    "docker,test_full,debug": {"docker.enabled": ON, "params.strict": ON, "dumpHashes": ON},
-    "docker,gpu,arm": {
-        "params.device": "'cuda'", f"{GPU}.accelerator": "1", f"{GPU}.maxForks": "1",
+    "docker,gpu,arm,test_full,debug": {
+        "docker.enabled": ON, "params.strict": ON, "dumpHashes": ON, "params.device": "'cuda'",
+        f"{GPU}.accelerator": "1", f"{GPU}.maxForks": "1",
         "docker.runOptions": "'-u $(id -u):$(id -g) --platform linux/arm64'",
     },
     "podman": {"podman.enabled": ON, "podman.runOptions": "'--userns=keep-id'"},

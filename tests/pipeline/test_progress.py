@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -35,26 +34,15 @@ def test_cells_and_time_of_each_group_are_told(demo: Run, group: str) -> None:
     assert tags == {"(blood)", "(pancreas)"}, "short, for the console's width"
 
 
-def test_the_time_expected_is_rounded_up(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Run a script that tells the times expected and has two tasks; return what it printed."""
+    folder = tmp_path_factory.mktemp("script")
     calls = "\n".join(
         f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES
     )
-    script = tmp_path / "main.nf"
-    script.write_text(
-        "include { expectedTime } from "
-        f"'{ROOT}/subworkflows/local/clustering'\nworkflow {{\n{calls}\n}}\n"
-    )
-    command = [str(ROOT / "nextflow"), "-q", "run", str(script), "-ansi-log", "false"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
-    )
-    told = [line for line in done.stdout.splitlines() if line.startswith("about")]
-    assert told == list(TIMES.values()), done.stdout + done.stderr
-
-
-def test_how_far_a_long_task_is_goes_to_the_console(tmp_path: Path) -> None:
-    script = tmp_path / "main.nf"
-    script.write_text(
+    (folder / "main.nf").write_text(
+        f"include {{ expectedTime }} from '{ROOT}/subworkflows/local/clustering'\n"
         f"include {{ showProgress }} from '{ROOT}/subworkflows/local/utils/progress'\n"
         """
 process LONG {
@@ -74,13 +62,22 @@ workflow {
     showProgress('LONG', 1)
     LONG(channel.of(8))
     OTHER(channel.of(8))
-}
 """
+        f"{calls}\n}}\n"
     )
-    command = [str(ROOT / "nextflow"), "run", str(script), "-ansi-log", "false"]
+    command = [str(ROOT / "nextflow"), "run", "main.nf", "-ansi-log", "false"]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("group: step 3 of 7, 5 s left") == 1
-    assert "not asked for" not in done.stdout
+    return done.stdout
+
+
+def test_the_time_expected_is_rounded_up(script: str) -> None:
+    told = [line for line in script.splitlines() if line.startswith("about")]
+    assert told == list(TIMES.values()), script
+
+
+def test_how_far_a_long_task_is_goes_to_the_console(script: str) -> None:
+    assert script.count("group: step 3 of 7, 5 s left") == 1
+    assert "not asked for" not in script

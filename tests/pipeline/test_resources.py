@@ -1,4 +1,7 @@
-"""What tasks ask for: by the size of the data, more after a kill, never more than there is."""
+"""What tasks ask for: never more than there is, and what the estimate says.
+
+More for larger data and after a kill: test_completion.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 import torch
 from scsiameseclu.files import read_json
 
-from .conftest import DEMO, ROOT, Run, run_pipeline
+from .conftest import Run, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
@@ -24,42 +27,6 @@ def memory(task: dict[str, str], field: str = "memory") -> float:
 
 def tasks(run: Run, process: str) -> list[dict[str, str]]:
     return [task for task in run.tasks() if task["name"].split(" ")[0].endswith(f":{process}")]
-
-
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a stub on a large and two small files; each filter is killed when first tried.
-
-    They are killed in two ways.
-    """
-    folder = tmp_path_factory.mktemp("stub")
-    with (folder / "large.h5").open("wb") as file:
-        file.truncate(UNITS["GB"] // 6)
-    (folder / "sheet.csv").write_text(
-        "sample,counts\nlarge,large.h5\n"
-        f"exits,{DEMO / 'pancreas.h5ad'}\nkilled,{DEMO / 'pancreas.h5ad'}\n"
-    )
-    (folder / "death.config").write_text(
-        f"""process {{ withName: QUALITY_FILTER {{
-            resourceLimits = [cpus: 1, memory: 3.GB]
-            beforeScript = {{
-                def death = [exits: 'exit 137', killed: 'kill -9 $$'].get(meta.id, '')
-                'export PATH="{ROOT}/.venv/bin:$PATH"; ' + (task.attempt == 1 ? death : '')
-            }}
-        }} }}"""
-    )
-    return run_pipeline(
-        folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv"
-    )
-
-
-def test_larger_data_ask_for_more_memory(stub: Run) -> None:
-    assert stub.status == 0, stub.output
-    asked = {
-        task["name"].split()[1]: memory(task) / UNITS["GB"]
-        for task in tasks(stub, "INTAKE_READ_COUNTS")
-    }
-    assert asked == {"(large)": 4, "(exits)": 2, "(killed)": 2}
 
 
 def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
@@ -102,16 +69,6 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
         assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), (
             "demo data are small: little is filtered"
         )
-
-
-@pytest.mark.parametrize("sample", ["exits", "killed"])
-def test_a_task_killed_for_memory_gets_more_and_succeeds(stub: Run, sample: str) -> None:
-    assert stub.status == 0, stub.output
-    tries = [task for task in tasks(stub, "QUALITY_FILTER") if task["name"].endswith(f"({sample})")]
-    first, second = sorted(tries, key=lambda task: task["attempt"])
-    assert (first["status"], first["exit"], second["status"]) == ("FAILED", "137", "COMPLETED")
-    assert memory(first) == 2 * UNITS["GB"]
-    assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

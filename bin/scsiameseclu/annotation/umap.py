@@ -13,6 +13,7 @@ import scanpy as sc
 from scipy.sparse import SparseEfficiencyWarning
 from sklearn.neighbors import KNeighborsRegressor
 
+from ..compiled import keep_compiled
 from ..contracts import CORRECTED_PCA
 from ..files import write_table
 from ..steps import Step
@@ -86,6 +87,7 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
     start = _principal_components(embedding)
     if len(embedding) < FEWEST_CELLS or not start.any():
         return start.round(4)
+    keep_compiled()
     adata = ad.AnnData(
         obsm={EMBEDDING: np.asarray(embedding, dtype=np.float32)}, shape=(len(embedding), 0)
     )

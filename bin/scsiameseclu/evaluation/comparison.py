@@ -15,6 +15,7 @@ from sklearn.cluster import KMeans
 
 from ..clustering.consensus.levels import by_falling_size
 from ..clustering.consensus.partitions import as_igraph, leiden
+from ..compiled import keep_compiled
 from ..errors import InputError, quoted
 from ..files import write_table
 from ..steps import Step
@@ -102,6 +103,7 @@ def standard_graph(scores: NDArray[np.float32], *, random_state: int = 0) -> csr
     n = scores.shape[0]
     if n < 3:
         return csr_matrix((n, n), dtype=np.float32)
+    keep_compiled()
     cells = ad.AnnData(obsm={"X_pca": scores})
     sc.pp.neighbors(
         cells, n_neighbors=min(N_NEIGHBORS, n - 1), use_rep="X_pca", random_state=random_state
