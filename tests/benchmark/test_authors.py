@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -46,7 +48,9 @@ def data(tmp_path):
 @pytest.fixture
 def code(tmp_path):
     (tmp_path / "code").mkdir()
-    (tmp_path / "code/COMMIT").write_text("fedcba9876543210")
+    git = ["git", "-C", str(tmp_path / "code"), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
     (tmp_path / "code/run_scDeepCluster.py").write_text(STAND_IN)
     return tmp_path / "code"
 
@@ -57,19 +61,21 @@ def test_their_code_is_scored_and_what_fails_is_told(code, data, tmp_path):
     benchmark_authors(code=code, method="scdeepcluster", data=data, output=bench)
     row = read_table(bench / "authors.tsv").iloc[0]
     assert (row["dataset"], row["n_clusters"]) == ("a.h5ad", 2)
-    assert row["commit"].startswith("fedcba98")
+    assert len(row["commit"]) == 40
     assert row["ari"] > 0.9
 
     (code / "run_scDeepCluster.py").write_text("another state of it")
     benchmark_authors(code=code, method="scdeepcluster", data=data, output=bench)
     row = read_table(bench / "authors.tsv").iloc[0]
     assert pd.isna(row["ari"])
-    assert "has no text" in row["error"]
+    assert "is of another commit" in row["error"]
 
 
-def test_an_unknown_method_is_named(code, data):
+def test_what_cannot_be_run_is_named(code, data):
     with pytest.raises(InputError, match="no code of 'dec' can be run"):
         benchmark_authors(code=code, method="dec", data=data)
+    with pytest.raises(InputError, match="no checkout of a git repository"):
+        benchmark_authors(code=data, method="scdsc", data=data)
 
 
 def test_both_are_compared_where_both_ran():

@@ -94,7 +94,7 @@ def theirs(dataset: Dataset, code: Path, method: str, seed: int) -> Record:
         try:
             found = next(records("train_authors", options, scratch=Path(folder), threads=1))
         except ProcessError as error:
-            return {"error": one_line(str(error)[-300:])}
+            return {"error": one_line(str(error))}
     clusters = pd.Series(found["labels"], index=dataset.gold.index).astype(str)
     scores: dict[str, Any] = rounded(score_clusters(clusters, dataset.scores, dataset.gold))
     kept = {name: scores[name] for name in ("acc", "nmi", "ari", "n_clusters")}
@@ -103,19 +103,15 @@ def theirs(dataset: Dataset, code: Path, method: str, seed: int) -> Record:
 
 
 def _commit(code: Path) -> str:
-    """Return the commit of a checkout, or of the folder that its files were taken from."""
-    noted = code / "COMMIT"
-    if noted.is_file():
-        return noted.read_text(encoding="utf-8").strip()
     command = ["git", "-C", str(code), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
         raise InputError.of(
-            what="the commit of the authors' code is not known",
+            what="this is no checkout of a git repository",
             where=code,
-            remedy="give a checkout of its git repository",
-        ) from error
+            remedy="give one, so that the commit can be told",
+        )
+    return found.stdout.strip()
 
 
 if __name__ == "__main__":
