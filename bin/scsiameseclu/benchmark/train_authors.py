@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -47,8 +48,11 @@ class Task(NamedTuple):
     n_clusters: int
     seed: int
 
-    def script(self, name: str, changes: dict[str, str], *options: str) -> Found:
-        """Run a script of the checkout, its text changed, and return what it has defined."""
+    def script(self, name: str, changes: dict[str, str], *options: str, **given: Any) -> Found:
+        """Run a script of the checkout, its text changed, and return what it has defined.
+
+        `given` are variables that it finds.
+        """
         text = (self.code / name).read_text(encoding="utf-8")
         for old, new in changes.items():
             if old not in text:
@@ -56,8 +60,9 @@ class Task(NamedTuple):
             text = text.replace(old, new)
         sys.argv = [name, *options]
         sys.path.insert(0, str((self.code / name).parent))
-        found: Found = {"__name__": "__main__"}
-        exec(compile(text, name, "exec"), found)
+        found: Found = {"__name__": "__main__"} | given
+        with suppress(SystemExit):
+            exec(compile(text, name, "exec"), found)
         return found
 
     def write_h5(self, name: str, **more: Any) -> None:
@@ -139,14 +144,14 @@ def scname(task: Task) -> Any:
     genes = min(1000, task.counts.shape[1])
     vars(np)["int"] = int
     changes = {
-        "X, Y = prepro(args.dataname)": "X, Y = GIVEN",
+        "X, Y = prepro(args.dataname)": "X, Y = given",
         "int(max(Y) - min(Y) + 1)": str(task.n_clusters),
         "random_seed = [1111]": f"random_seed = [{task.seed}]",
         "default = 1000, type = int": f"default = {genes}, type = int",
         "kmeans_accuracy = ": "break\n        kmeans_accuracy = ",
     }
-    vars(__import__("builtins"))["GIVEN"] = task.counts, np.zeros(len(task.counts), dtype=int)
-    found = task.script("scNAME_main.py", changes)
+    given = task.counts, np.zeros(len(task.counts), dtype=int)
+    found = task.script("scNAME_main.py", changes, given=given)
     labels = np.empty(len(task.counts), dtype=int)
     labels[found["shuffle_ix"]] = found["scNAMEcluster"].Y_pred
     return labels
