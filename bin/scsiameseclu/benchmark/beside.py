@@ -154,14 +154,16 @@ def _joined(values: Sequence[float]) -> str:
 
 def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
     """Return the baselines' ARI here beside that of their authors' code, where both were run."""
-    both = theirs.merge(
-        found[found["k_mode"] == K_MODE], on=["dataset", "method", "seed"], suffixes=("", "_ours")
-    ).dropna(subset=["ari", "ari_ours"])
+    key = ["dataset", "method", "seed"]
+    ours = found.loc[found["k_mode"] == K_MODE, [*key, "ari"]].rename(columns={"ari": "here"})
+    both = theirs.reindex(columns=[*key, "cells", "commit", "ari"]).merge(ours, on=key).dropna()
+    if not len(both):
+        return ""
     rows, sets = {}, {}
     for name, mine in both.groupby("method", sort=False):
         code, here = (
             mine.groupby(["cells", "dataset"])[column].mean().droplevel("cells") * 100
-            for column in ("ari", "ari_ours")
+            for column in ("ari", "here")
         )
         title = METHODS[str(name)].title
         rows[title] = {

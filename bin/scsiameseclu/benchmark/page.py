@@ -55,8 +55,10 @@ def write_page(output: Path) -> None:
     for name, section in SECTIONS.items():
         if (output / f"{name}.tsv").is_file():
             blocks[name] = section(read_table(output / f"{name}.tsv"))
-    if (output / AUTHORS).is_file():
-        blocks["authors"] = authors_table(read_table(output / AUTHORS), found)
+    if (output / AUTHORS).is_file() and (
+        text := authors_table(read_table(output / AUTHORS), found)
+    ):
+        blocks["authors"] = text
     for name in TEXTS:
         if (output / f"{name}.md").is_file():
             blocks[name] = (output / f"{name}.md").read_text(encoding="utf-8").strip()
