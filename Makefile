@@ -16,8 +16,8 @@ NEEDS_DATA   = test -n "$(DATA)" || { \
 export PYTHON
 
 .PHONY: help setup demo test test-fast docs lint format lock images clean \
-  benchmark benchmark-network benchmark-published benchmark-markers benchmark-batch \
-  benchmark-steps benchmark-batches benchmark-batch-time
+  benchmark benchmark-network benchmark-published benchmark-authors benchmark-markers \
+  benchmark-batch benchmark-steps benchmark-batches benchmark-batch-time
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | \
@@ -44,6 +44,14 @@ benchmark-published: setup ## time beside the PUBLISHED=checkout, its NAME=data-
 	  echo "Say where the published code is, the data set's name there, and its file:" \
 	    "make $@ PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }
 	$(BENCHMARK).published --code "$(PUBLISHED)" --name "$(NAME)" --data "$(DATA)" $(OUTPUT)
+
+benchmark-authors: setup ## a baseline's authors' code, METHOD=name, CODE=checkout, DATA=folder
+	@$(NEEDS_DATA)
+	@test -n "$(METHOD)" && test -n "$(CODE)" || { \
+	  echo "Say which baseline, and where its authors' code is:" \
+	    "make $@ METHOD=name CODE=folder DATA=folder" >&2; exit 2; }
+	$(BENCHMARK).authors --method $(METHOD) --code "$(CODE)" --data "$(DATA)" $(OUTPUT) \
+	  $(BENCHMARK_OPTIONS)
 
 benchmark-markers: setup ## time the marker test beside Seurat's and scanpy's, DATA=file
 	@test -n "$(DATA)" || { \

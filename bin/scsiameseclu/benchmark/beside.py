@@ -142,3 +142,36 @@ def paper_table(found: pd.DataFrame) -> str:
 
 def _joined(values: Sequence[float]) -> str:
     return " / ".join(f"{value:.1f}" for value in values)
+
+
+def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Return the baselines' ARI here beside that of their authors' code, where both were run."""
+    key = ["dataset", "method", "seed"]
+    ours = found.loc[found["k_mode"] == K_MODE, [*key, "ari"]].rename(columns={"ari": "here"})
+    both = theirs.reindex(columns=[*key, "cells", "commit", "ari"]).merge(ours, on=key).dropna()
+    if not len(both):
+        return ""
+    rows, sets = {}, {}
+    for name, mine in both.groupby("method", sort=False):
+        code, here = (
+            mine.groupby(["cells", "dataset"])[column].mean().droplevel("cells") * 100
+            for column in ("ari", "here")
+        )
+        title = METHODS[str(name)].title
+        rows[title] = {
+            "commit": str(mine["commit"].iloc[0])[:7],
+            "data sets": str(len(code)),
+            "seeds": str(mine["seed"].nunique()),
+            "ARI, their code": code.mean(),
+            "ARI here": here.mean(),
+            "here − theirs": with_interval(here - code),
+        }
+        sets[title] = code.map("{:.1f} / ".format) + here.map("{:.1f}".format)
+    order = both.sort_values(["cells", "dataset"])["dataset"].unique()
+    return "\n\n".join(
+        [
+            markdown(pd.DataFrame.from_dict(rows, orient="index").astype(object), first="method"),
+            "ARI, their code / here:",
+            markdown(pd.DataFrame(sets).reindex(order).fillna("–"), first="data set"),
+        ]
+    )

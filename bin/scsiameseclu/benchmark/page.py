@@ -10,7 +10,14 @@ import pandas as pd
 
 from ..files import read_table, write_table
 from ..steps import Step
-from .beside import beside_results, beside_sets, beside_table, paper_table, ranking
+from .beside import (
+    authors_table,
+    beside_results,
+    beside_sets,
+    beside_table,
+    paper_table,
+    ranking,
+)
 from .figures import MODES, draw_figures
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .results import read_results
@@ -18,6 +25,7 @@ from .sections import SECTIONS
 from .tables import complete, is_development, markdown, per_set, text_table, with_interval
 
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
+AUTHORS = "authors.tsv"
 TEXTS = ("notes", "leaks")
 """Texts beside the tables that go into the page as they are: about these runs, and about published
 code."""
@@ -48,6 +56,10 @@ def write_page(output: Path) -> None:
     for name, section in SECTIONS.items():
         if (output / f"{name}.tsv").is_file():
             blocks[name] = section(read_table(output / f"{name}.tsv"))
+    if (output / AUTHORS).is_file() and (
+        text := authors_table(read_table(output / AUTHORS), found)
+    ):
+        blocks["authors"] = text
     for name in TEXTS:
         if (output / f"{name}.md").is_file():
             blocks[name] = (output / f"{name}.md").read_text(encoding="utf-8").strip()
