@@ -92,6 +92,8 @@ def test_a_run_that_is_stopped_again_and_again_is_resumed(
         resume = ["-resume"] if number or small_disk else []
         process = start(tmp_path, *resume, *given)
         wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
+        # Else it would begin after its launcher's death, and be taken for the next one.
+        next(_wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
         done |= finished(tmp_path / "work")
         assert len(done) >= 5, "from the samplesheet to the principal components"
         process.send_signal(death)
