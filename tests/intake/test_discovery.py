@@ -277,6 +277,26 @@ def test_what_cannot_be_read_is_reported(runs, found, example, monkeypatch):
     assert "damaged.h5ad: The HDF5 file is" in listing
 
 
+def test_one_damaged_file_stops_no_search(runs, found, example, monkeypatch):
+    for name in ("a", "header", "links"):
+        example.adata().write_h5ad(runs / f"{name}.h5ad")
+    whole = (runs / "links.h5ad").read_bytes()
+    # The tables of HDF5's groups: the file opens, but cannot be gone through.
+    (runs / "links.h5ad").write_bytes(whole.replace(b"SNOD", b"XXXX").replace(b"TREE", b"XXXX"))
+    columns = discovery.columns_of_text
+
+    def strange(path, size):
+        if path.stem == "header":
+            raise RuntimeError("in a way of its own")
+        return columns(path, size)
+
+    monkeypatch.setattr(discovery, "columns_of_text", strange)
+    rows, listing = found()
+    assert set(rows) == {"a"}
+    assert "links.h5ad: The HDF5 file is truncated or damaged: " in listing
+    assert "header.h5ad: The input is damaged or incomplete: RuntimeError: 'in a way" in listing
+
+
 def test_pipes_and_empty_files_are_left_alone(runs, found, example):
     example.adata().write_h5ad(runs / "a.h5ad")
     os.mkfifo(runs / "pipe.h5ad")

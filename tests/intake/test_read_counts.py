@@ -111,6 +111,15 @@ def problem_of(tmp_path, monkeypatch):
     return read
 
 
+def test_a_matrix_without_its_lists_is_named_as_the_user_knows_it(write_mtx, tmp_path, problem_of):
+    alone = tmp_path / "alone" / "matrix.mtx.gz"
+    alone.parent.mkdir()
+    (write_mtx(tmp_path / "a") / alone.name).rename(alone)
+    problem = problem_of(str(alone), "my/matrix.mtx.gz")
+    assert "cannot be identified (there is none)" in problem["what"]
+    assert problem["where"] == "my/matrix.mtx.gz"
+
+
 NAMES = [
     "x*.csv",
     ".hidden",

@@ -275,6 +275,8 @@ def test_one_type_of_cell_is_told() -> None:
         (np.random.default_rng(0).poisson(1, (80, 20)), "20 varying genes are too few"),
         (np.tile(np.arange(1, 201), (80, 1)), "0 varying genes are too few"),
         (np.ones((80, 200)), "0 varying genes are too few"),
+        # Each gene five times: none varies more than others of its mean.
+        (np.tile(np.random.default_rng(1).poisson(4, (6, 8)) + 1, (10, 5)), "0 varying genes"),
     ],
 )
 def test_unsuitable_samples_are_skipped_with_a_reason(counts: np.ndarray, reason: str) -> None:

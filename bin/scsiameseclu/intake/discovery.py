@@ -33,6 +33,7 @@ from .formats import (
     tenx_hdf5,
     text,
 )
+from .formats._bytes import unreadable
 from .formats._hdf5 import columns_of_text, members, opened
 from .organism import Organism, infer_organism
 
@@ -199,9 +200,7 @@ def _accounting(search: Search, path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        search.passed[path] = " ".join(
-            text for problem in error.problems for text in (problem.what, problem.remedy)
-        )
+        search.passed[path] = _in_words(error)
     except OSError as error:
         reasons = {
             errno.ENOENT: "a link that leads to nothing",
@@ -209,6 +208,14 @@ def _accounting(search: Search, path: Path) -> Iterator[None]:
         }
         why = reasons.get(error.errno or 0, f"it cannot be read: {error.strerror or error}")
         search.limits.append((path, why))
+    except (MemoryError, NameError, ImportError):  # the last two are ours
+        raise
+    except Exception as error:  # on damaged bytes libraries fail in any way they like
+        search.passed[path] = _in_words(unreadable(path, error))
+
+
+def _in_words(error: InputError) -> str:
+    return " ".join(text for problem in error.problems for text in (problem.what, problem.remedy))
 
 
 # --- what a folder holds ---

@@ -297,8 +297,10 @@ def _variable_genes(counts: sparse.csr_matrix) -> ad.AnnData:
         return ad.AnnData(counts[:, varying])
     log, counts = log[:, varying].copy(), counts[:, varying]
     n_top = min(MAX_VARIABLE_GENES, max(log.n_vars // 2, MIN_GENES))
-    table = sc.pp.highly_variable_genes(log, flavor="seurat", n_top_genes=n_top, inplace=False)
-    return ad.AnnData(counts[:, table["highly_variable"].to_numpy()])
+    rank = sc.pp.highly_variable_genes(log, flavor="seurat", inplace=False)["dispersions_norm"]
+    # scanpy's own choice of the first ones fails where no gene varies more than others of its mean:
+    # their ranks are missing.
+    return ad.AnnData(counts[:, (rank >= rank.nlargest(n_top).min()).to_numpy()])
 
 
 def _scrublet_in_parts(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 from ...errors import InputError, quoted
 from ..counts import Counts, add_up_probes
-from ._bytes import damaged, head, incomplete, packing
+from ._bytes import damaged, head, packing, unreadable
 
 
 class Reader(Protocol):
@@ -95,8 +95,7 @@ def read_matrix(path: Path) -> Counts:
         # No room to unpack it.
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        why = f"{type(error).__name__}: {quoted(error, length=200)}"
-        raise incomplete(f"The input is damaged or incomplete: {why}.", path) from error
+        raise unreadable(path, error) from error
 
 
 def _check_access(path: Path) -> None:

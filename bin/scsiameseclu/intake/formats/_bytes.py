@@ -142,6 +142,12 @@ def damaged(path: Path, error: Exception | str) -> InputError:
     return incomplete(f"The file is damaged or incomplete: {quoted(error, length=200)}.", path)
 
 
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error for an input on which a library failed in a way of its own."""
+    why = f"{type(error).__name__}: {quoted(error, length=200)}"
+    return incomplete(f"The input is damaged or incomplete: {why}.", path)
+
+
 def incomplete(what: str, where: object) -> InputError:
     """Return the error for a file that a copy of the original may mend."""
     remedy = "Copy or download it again and compare sizes and checksums with the original's."

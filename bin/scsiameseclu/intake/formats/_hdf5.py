@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,13 @@ def opened(path: Path) -> Iterator[h5py.File]:
     if not survives(path):
         what = "The HDF5 file is damaged so badly that reading it crashes or never ends."
         raise incomplete(what, path)
-    try:
-        file = h5py.File(path, "r")
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        what = f"The HDF5 file is truncated or damaged: {quoted(error, length=200)}."
-        raise incomplete(what, path) from error
-    with file:
-        elsewhere = other_files(file)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+            elsewhere = other_files(file)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            what = f"The HDF5 file is truncated or damaged: {quoted(error, length=200)}."
+            raise incomplete(what, path) from error
         if elsewhere:
             raise InputError.of(
                 what=f"The HDF5 file takes {quoted(elsewhere[0])} from another file, "

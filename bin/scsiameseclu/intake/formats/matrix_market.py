@@ -432,7 +432,7 @@ def _no_companion(matrix: Path, role: str, found: list[Path]) -> InputError:
     what = (
         f"The list of {role} that belongs to {quoted(matrix.name)} cannot be identified ({seen})."
     )
-    return InputError.of(what=what, where=matrix.parent, remedy=remedy)
+    return InputError.of(what=what, where=matrix, remedy=remedy)
 
 
 def genes(path: Path) -> list[list[str]]:
