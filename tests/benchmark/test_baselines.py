@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 from scipy.stats import multivariate_normal
-from scsiameseclu.benchmark.baselines import BASELINES, _common, scgnn
+from scsiameseclu.benchmark.baselines import BASELINES, _common, scdsc, scgnn
 from scsiameseclu.benchmark.baselines.pcareduce import _cluster, _log_density
 from scsiameseclu.benchmark.methods import METHODS
 from scsiameseclu.benchmark.run import code_of
@@ -113,6 +113,29 @@ def test_a_subgraph_has_all_neighbors_of_its_seeds():
     torch.testing.assert_close(
         rows, _common.row_normalized(torch.from_numpy(dense.astype(np.float32)))
     )
+
+
+def test_scdsc_joins_cells_of_the_largest_products():
+    x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    products = (x - x.mean()) @ (x - x.mean()).T
+    found = scdsc._similar(torch.from_numpy(x)).toarray()
+    for cell, row in enumerate(products):
+        assert set(np.flatnonzero(found[cell])) == set(np.argsort(row)[-11:]) - {cell}
+
+
+@pytest.mark.parametrize("most", [40, 39])
+def test_scdsc_sees_all_of_few_cells_and_neighborhoods_of_many(most, monkeypatch):
+    monkeypatch.setattr(scdsc, "WHOLE", most)
+    monkeypatch.setattr(scdsc, "SEEDS", 2)
+    toward = scdsc._similar(torch.randn(40, 5))
+    graph = csr_matrix(toward.maximum(toward.T))
+    with _common.seeded(0, "cpu"):
+        found = list(scdsc._neighborhoods(graph, toward))
+    assert len(found) == scdsc.STEPS
+    assert all((len(cells) == 40) == (most == 40) for cells, _ in found)
+    dense = graph.toarray() + np.eye(40)
+    cells, adjacency = found[0]
+    np.testing.assert_array_equal(adjacency.numpy(), dense[np.ix_(cells, cells)])
 
 
 def test_the_density_of_a_pair_is_that_of_its_cells():
