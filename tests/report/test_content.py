@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -23,6 +24,7 @@ from scsiameseclu.report.content import (
     text,
     unique_texts,
 )
+from scsiameseclu.report.methods import _values
 from scsiameseclu.report.tables import CHAPTERS
 
 from tests.report.simulate import HOSTILE
@@ -125,3 +127,10 @@ def test_sentences_that_do_not_apply_are_left_out():
     body = lines({"A": {"l": [(1, 2.0)]}}, x_label="x", y_label="y")
     assert "dashed line" in section("barcode_rank", body, explained=True).about
     assert "dashed line" not in section("barcode_rank", body, explained=False).about
+
+
+def test_groups_without_values_leave_those_of_others_alone():
+    tables = [pd.DataFrame({"p": [None, None]}), pd.DataFrame({"p": [0.5]}), pd.DataFrame()]
+    run = SimpleNamespace(finished=[SimpleNamespace(shares=table) for table in tables])
+    assert list(_values(run, "shares", "p")) == [0.5]
+    assert len(_values(SimpleNamespace(finished=run.finished[:1]), "shares", "p")) == 0

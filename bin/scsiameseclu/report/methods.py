@@ -249,7 +249,7 @@ def _there_of_groups(run: Run) -> dict[str, bool]:
 def _values(run: Run, table: str, column: str) -> pd.Series[Any]:
     """Return what is known in a column of a table of the groups."""
     tables = [getattr(group, table) for group in run.finished]
-    found = [of[column].dropna() for of in tables if column in of]
+    found = [known for of in tables if column in of and len(known := of[column].dropna())]
     return pd.concat(found) if found else pd.Series(dtype=object)
 
 
