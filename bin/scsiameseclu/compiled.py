@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import Any
 
 
+@cache
 def keep_compiled() -> None:
-    """Import umap-learn such that numba keeps what it compiles; to be called before each use.
+    """Import umap-learn such that numba keeps what it compiles; once, before the first use.
 
     Neither package asks for it, and each task would compile for 8 s what the last one did. Numba
     keeps the code beside the packages, by processor and version, and tasks may write it at the same

@@ -170,7 +170,7 @@ def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
     order = both.sort_values(["cells", "dataset"])["dataset"].unique()
     return "\n\n".join(
         [
-            markdown(pd.DataFrame.from_dict(rows, orient="index").astype(object), first="method"),
+            markdown(rows, first="method"),
             "ARI, their code / here:",
             markdown(pd.DataFrame(sets).reindex(order).fillna("–"), first="data set"),
         ]

@@ -279,9 +279,9 @@ def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     data = matrix.data
     if data.dtype.kind not in "iuf" or data.dtype == np.int32:
         return matrix
-    limit = np.iinfo(np.int32).max
+    limit, whole = np.iinfo(np.int32).max, data.dtype.kind in "iu"
     if all(
-        ((block >= -limit) & (block <= limit) & (block == np.rint(block))).all()
+        ((block >= -limit) & (block <= limit) & (whole or block == np.rint(block))).all()
         for _, block in _blocks(data)
     ):
         matrix.data = data.astype(np.int32)

@@ -33,7 +33,7 @@ from .formats import (
     tenx_hdf5,
     text,
 )
-from .formats._bytes import unreadable
+from .formats._bytes import PASSED_ON, unreadable
 from .formats._hdf5 import columns_of_text, members, opened
 from .organism import Organism, infer_organism
 
@@ -208,7 +208,7 @@ def _accounting(search: Search, path: Path) -> Iterator[None]:
         }
         why = reasons.get(error.errno or 0, f"it cannot be read: {error.strerror or error}")
         search.limits.append((path, why))
-    except (MemoryError, NameError, ImportError):  # the last two are ours
+    except PASSED_ON:
         raise
     except Exception as error:  # on damaged bytes libraries fail in any way they like
         search.passed[path] = _in_words(unreadable(path, error))

@@ -92,13 +92,16 @@ class CellCalls:
         """What was done, in words for the report."""
         n_cells, n_certain = int(self.is_cell.sum()), int((self.totals >= self.certain).sum())
         n_below = (self.totals <= self.lower).sum()
-        expected = f" They were expected to be about {self.expected or 0:,} (expected_cells)."
+        expected = ""
+        if self.expected:
+            expected = f" They were expected to be about {self.expected:,} (expected_cells)."
         return (
             f"The matrix looks unfiltered ({n_below:,} of {len(self.totals):,} barcodes have at "
             f"most {self.lower:,} counts): {n_cells:,} cells were called, {n_certain:,} of them "
             f"for at least {self.certain:,} counts (knee at {self.knee:,}), "
             f"{n_cells - n_certain:,} by a test against the ambient profile (FDR {FDR:g})."
-        ) + (expected if self.expected else "")
+            f"{expected}"
+        )
 
     @property
     def ambient_counts(self) -> float:

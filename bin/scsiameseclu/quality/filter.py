@@ -206,12 +206,12 @@ def _own_bounds(adata: ad.AnnData, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unused(chosen: Mapping[str, Any]) -> list[str]:
-    expected = chosen["expected_cells"]
-    note = (
-        f"expected_cells ({expected or 0:,}) made no difference: no empty droplets were found "
-        "among the barcodes. force_cells keeps the fullest barcodes in any case."
-    )
-    return [note] if expected else []
+    if not (expected := chosen["expected_cells"]):
+        return []
+    return [
+        f"expected_cells ({expected:,}) made no difference: no empty droplets were found among the "
+        "barcodes. force_cells keeps the fullest barcodes in any case."
+    ]
 
 
 def _rules_of(

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 from ...errors import InputError, quoted
 from ..counts import Counts, add_up_probes
-from ._bytes import damaged, head, packing, unreadable
+from ._bytes import PASSED_ON, damaged, head, packing, unreadable
 
 
 class Reader(Protocol):
@@ -88,7 +88,7 @@ def read_matrix(path: Path) -> Counts:
             add_up_probes(counts)
             _note_presence(counts)
             return counts
-    except (InputError, MemoryError, NameError, ImportError):  # the last two are ours
+    except PASSED_ON:
         raise
     # On a user's bytes libraries fail in any way they like; all of them mean the same.
     except Exception as error:

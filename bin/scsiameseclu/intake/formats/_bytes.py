@@ -137,6 +137,10 @@ def lines(path: Path) -> list[str]:
     return found
 
 
+PASSED_ON = (InputError, MemoryError, NameError, ImportError)
+"""What is no failure of a library on damaged bytes; the last two are mistakes of ours."""
+
+
 def damaged(path: Path, error: Exception | str) -> InputError:
     """Return the error for a file that ends early or does not unpack."""
     return incomplete(f"The file is damaged or incomplete: {quoted(error, length=200)}.", path)

@@ -533,6 +533,7 @@ def sizes(path: Path) -> tuple[int, int, int]:
 def _to_csr(matrix: sparse.coo_matrix, path: Path, notes: list[str]) -> sparse.csr_matrix:
     """Convert, adding up duplicate entries, but never past the largest integer."""
     converted = matrix.tocsr()
-    notes += repeated(matrix.nnz - converted.nnz)
-    check_sum(converted, total(matrix), path)
+    if n_repeated := matrix.nnz - converted.nnz:
+        notes += repeated(n_repeated)
+        check_sum(converted, total(matrix), path)
     return converted
