@@ -215,8 +215,8 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
     return Problem(
         what=f"a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}",
         where=str(place.absolute()),
-        remedy="please report it with that file and the command line; the input itself "
-        "was not found faulty",
+        remedy="please report it with that file and the command line; nothing "
+        "was found wrong with the input",
     )
 
 

@@ -160,7 +160,7 @@ def test_markers_say_what_they_owe_to_ambient_rna():
 @pytest.mark.parametrize(
     ("sizes", "empty", "reason"),
     [
-        ((100,), False, "it takes several clusters"),
+        ((100,), False, "several clusters are needed"),
         ((60, 60), True, "plentiful in the empty droplets"),
     ],
 )

@@ -101,7 +101,7 @@ def test_what_is_missing_is_listed_and_not_invented():
     adata.obs["__hidden"] = 1
     found, missing = submitted(adata)
     assert missing.loc["assay_ontology_term_id", "state"] == "missing"
-    assert missing.loc["title", "state"].startswith("several in a group, none is written")
+    assert missing.loc["title", "state"].startswith("several in one group, so none is written")
     assert list(missing.loc["tissue_type", "state"]) == [
         f"missing: {SAMPLES[1]!r}",
         "not of this form: 'brain'",

@@ -115,7 +115,7 @@ def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
 def test_other_mistakes_of_a_model(cells, tmp_path):
     parts, _, _ = trained(cells, own_names(cells))
     (tmp_path / "model.pkl").write_text("no pickle")
-    with pytest.raises(InputError, match="no pickle, or a damaged one"):
+    with pytest.raises(InputError, match="not a pickle file, or it is damaged"):
         checked_model(tmp_path / "model.pkl")
     for wrong in ([], {"Model": parts["Model"]}, parts | {"Scaler_": None}):
         with pytest.raises(InputError, match="missing or do not fit"):

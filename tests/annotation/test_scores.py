@@ -110,7 +110,7 @@ def test_planted_phase_and_stress_are_found(scored, organism):
 def test_of_another_organism_or_without_the_genes_it_is_said(scored, group):
     scored("other", bundled=BUNDLED)
     (note,) = read_json("g.cell_scores.json")["notes"]
-    assert "known of human and mouse only" in note
+    assert "known only for human and mouse" in note
     scores(prefix="h", expression=group.expression, clustering=group.clustering, bundled=BUNDLED)
     for path in ("g.scored_cells.tsv", "h.scored_cells.tsv"):
         assert list(read_table(path)) == ["barcode"]
@@ -188,7 +188,7 @@ def test_genes_of_interest_are_found_by_symbol_and_id_or_named_with_the_nearest(
     [
         ("a,b,c,d\n", "no tabs", 1),
         ("a\tx\tG1\n\nb\tx\t\t \n", "has no genes", 3),
-        ("a\tx\tG1\nb\tx\tG1\n a \ty\tG2\n", "second gene set 'a'", 3),
+        ("a\tx\tG1\nb\tx\tG1\n a \ty\tG2\n", "the gene set 'a' comes twice", 3),
         ("\tx\tG1\n", "has no name", 1),
         ("\n\n", "no gene sets", None),
         ("".join(f"s{i}\tx\tG\n" for i in range(101)), "has 101 gene sets", None),

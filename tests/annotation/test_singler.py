@@ -86,7 +86,7 @@ def test_types_that_nothing_tells_apart_are_an_error(tmp_path):
     same.X = sparse.csr_matrix(np.repeat(row, same.n_obs, axis=0))
     same.layers["counts"] = same.X
     write_h5ad(same, tmp_path / "same.h5ad")
-    with pytest.raises(InputError, match="no gene tells the types"):
+    with pytest.raises(InputError, match="no gene distinguishes the cell types"):
         singler_types(same, checked_reference(tmp_path / "same.h5ad", "type"))
 
 

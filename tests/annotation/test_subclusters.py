@@ -106,7 +106,7 @@ def test_small_and_uniform_clusters_are_left_whole_with_the_reason(everything):
     assert list(table["cell_type"]) == ["T cell", "T cell", "B cell", "NK cell"]
     assert table["n_cells"].sum() == 320
     assert table["note"].isna().tolist() == [True, True, False, False]
-    assert "no division of it is found again" in table["note"][2]
+    assert "agree on no division of it" in table["note"][2]
     assert "fewer than 50 cells" in table["note"][3]
     assert table["stability"].notna().tolist() == [True, True, False, False]
     assert table["stability"].min() > 0.5

@@ -160,7 +160,7 @@ def test_genes_of_one_name_that_nothing_tells_apart_are_left_out() -> None:
     a, b = swapped(MATR3, other, other)
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == ["T1", "T2", "T3"]
-    assert any("2 genes have the name of another" in note for note in notes(merged))
+    assert any("2 genes share their name with another gene" in note for note in notes(merged))
 
 
 def test_genes_of_one_name_in_one_order_stay() -> None:
@@ -244,7 +244,7 @@ def test_genes_of_any_sample() -> None:
     assert merged.X.sum() == a.X.sum() + b.X.sum()
     assert merged.var["in_all_samples"].tolist() == [False] * 2 + [True] * 4 + [False] * 3
     assert notes(merged) == [
-        "Of 9 genes, 5 were not measured in all samples and count as 0 elsewhere."
+        "5 of 9 genes were not measured in all samples and count as 0 where they were not."
     ]
 
 

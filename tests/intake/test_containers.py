@@ -101,7 +101,7 @@ def test_parts_without_any_other_matrix(example, parts, tmp_path, factor):
     if factor == 1:
         example.check(read(tmp_path / "x"))
     else:
-        refused(tmp_path / "x", "no whole numbers")
+        refused(tmp_path / "x", "not whole numbers")
 
 
 def test_two_parts_are_added_up_too(example, parts, tmp_path):
@@ -191,7 +191,7 @@ def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
 
 def test_a_mask_beside_values_without_counts_is_not_taken(example, tmp_path):
     layered(example, example.dense * 0.3, detected=example.dense > 0).write_h5ad(tmp_path / "x")
-    refused(tmp_path / "x", "no whole numbers", "in X")
+    refused(tmp_path / "x", "not whole numbers", "in X")
     layered(example, example.dense * 0.3, counts=example.dense > 0).write_h5ad(tmp_path / "y")
     assert read(tmp_path / "y").X.max() == 1
 
@@ -338,8 +338,8 @@ def test_loom_whose_names_cannot_be_told_lists_what_is_there(example, tmp_path):
     more = {"row_attrs__b": example.symbols[::-1], "col_attrs__d": example.barcodes[::-1]}
     adata = read(write_loom(tmp_path / "x", example, example.dense, genes="a", cells="c", **more))
     example.check(adata, ids=False, barcodes=False, genes=False)
-    assert "genes is known to name them: 'a', 'b'" in notes(adata)
-    assert "cells is known to name them: 'c', 'd'" in notes(adata)
+    assert "genes is known as their name: 'a', 'b'" in notes(adata)
+    assert "cells is known as their name: 'c', 'd'" in notes(adata)
 
 
 def test_seuratdisk(example, tmp_path):
@@ -464,7 +464,7 @@ def test_parse_split_pipe(example, tmp_path, matrix, prefix):
     if not prefix:
         example.check(read(tmp_path))
         shutil.copytree(folder, tmp_path / "sample1/DGE_unfiltered")
-        assert "other matrices in it: 1" in notes(read(tmp_path))
+        assert "other matrices there: 1" in notes(read(tmp_path))
 
 
 HEADERS = {
@@ -555,7 +555,7 @@ def test_folder_with_packed_and_unpacked_files(example, write_mtx, tmp_path, pac
         file.with_name(f"{file.name}.{packer}").write_bytes(pack(file.read_bytes()))
     adata = read(folder)
     example.check(adata)
-    assert "'matrix.mtx' was read; other matrices in it: 1" in notes(adata)
+    assert "'matrix.mtx' was read; other matrices there: 1" in notes(adata)
     for file in folder.glob("*[!z2]"):
         file.unlink()
     example.check(read(folder))
@@ -606,7 +606,7 @@ def refused_packed(tmp_path, packer):
     with h5py.File(tmp_path / "bad.h5", "w") as file:
         file["table"] = [1]
     (tmp_path / "bad").write_bytes(packer((tmp_path / "bad.h5").read_bytes()))
-    return refused(tmp_path / "bad", "no matrix")
+    return refused(tmp_path / "bad", "no count matrix")
 
 
 @pytest.mark.parametrize("packer", [bz2.compress, lzma.compress])
@@ -811,7 +811,7 @@ def test_filter_that_nobody_has(example, tmp_path):
             h5py.h5s.create_simple(values.shape),
             layout,
         )
-    refused(tmp_path / "x.h5ad", "filter that is not there", "333", "gzip")
+    refused(tmp_path / "x.h5ad", "filter that is not available", "333", "gzip")
 
 
 def test_bd_rhapsody_archive(example, write_mtx, tmp_path):

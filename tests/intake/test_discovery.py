@@ -327,7 +327,7 @@ def test_nothing_found_says_what_was_looked_for_and_where(runs):
         find_samples(runs, schema=SCHEMA)
     (problem,) = error.value.problems
     assert problem.where == str(runs)
-    assert "2 files in 1 folders were looked at" in problem.what
+    assert "2 files in 1 folders were searched" in problem.what
     assert "STARsolo" in problem.what
     assert "counts.csv" in problem.what
     assert "folder above" in problem.remedy

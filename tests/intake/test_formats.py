@@ -56,7 +56,7 @@ def test_outs_folder_prefers_filtered(example, write_mtx, write_10x, tmp_path):
     (tmp_path / "web_summary.html").write_text("<html>")
     adata = read(tmp_path)
     example.check(adata)
-    assert "'filtered_feature_bc_matrix.h5' was read; other matrices in it: 3" in notes(adata)
+    assert "'filtered_feature_bc_matrix.h5' was read; other matrices there: 3" in notes(adata)
 
 
 def test_starsolo(example, write_mtx, tmp_path):
@@ -76,7 +76,7 @@ def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp
         io.mmwrite(folder / "matrix.mtx", sparse.coo_matrix(example.sparse.T * 2))
     adata = read(tmp_path / "Solo.out")
     example.check(adata)
-    assert "'Gene/filtered/matrix.mtx' was read; other matrices in it: 4" in notes(adata)
+    assert "'Gene/filtered/matrix.mtx' was read; other matrices there: 4" in notes(adata)
     shutil.rmtree(tmp_path / "Solo.out/Gene/filtered")
     assert "'Gene/raw/matrix.mtx' was read" in notes(read(tmp_path / "Solo.out"))
     assert read(tmp_path / "Solo.out/GeneFull").X.sum() == 2 * example.dense.sum()
@@ -90,7 +90,7 @@ def test_outs_folder_with_prefixes(example, write_mtx, write_10x, tmp_path, pref
     (tmp_path / "outs/analysis/clusters.csv").write_text("Barcode,Cluster\nA,1\n")
     adata = read(tmp_path / "outs")
     example.check(adata)
-    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices in it: 1" in notes(
+    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices there: 1" in notes(
         adata
     )
 
@@ -125,7 +125,7 @@ def test_what_the_folders_above_are_called_does_not_count(example, write_mtx, tm
     write_mtx(outs / "filtered_feature_bc_matrix")
     adata = read(outs)
     example.check(adata)
-    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices in it: 1" in notes(
+    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices there: 1" in notes(
         adata
     )
 
@@ -180,7 +180,7 @@ def test_kb_sum_that_was_asked_for_is_read_and_told(example, kb_nac, wanted):
     adata = read(folder)
     np.testing.assert_array_equal(adata.X.toarray(), sums[wanted])
     others = 5 if wanted == "total" else 3
-    assert f"'cells_x_genes.{wanted}.mtx' was read; other matrices in it: {others}" in notes(adata)
+    assert f"'cells_x_genes.{wanted}.mtx' was read; other matrices there: {others}" in notes(adata)
 
 
 def test_kb_filtered_parts_are_preferred(example, kb_nac):
@@ -190,15 +190,15 @@ def test_kb_filtered_parts_are_preferred(example, kb_nac):
         io.mmwrite(filtered / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(matrix * 5))
     adata = read(folder.parent)
     np.testing.assert_array_equal(adata.X.toarray(), 5 * sum(kinds.values()))
-    assert "other matrices in it: 3" in notes(adata)
+    assert "other matrices there: 3" in notes(adata)
 
 
 def test_kb_parts_that_are_not_all_there_are_not_guessed_at(kb_nac):
     folder, _ = kb_nac
     (folder / "cells_x_genes.ambiguous.mtx").unlink()
-    refused(folder, "2 matrices", "the path of the one that is meant")
+    refused(folder, "2 matrices", "the path of the one you mean")
     shutil.copy(folder / "cells_x_genes.mature.mtx", folder / "other_cells_x_genes.ambiguous.mtx")
-    refused(folder, "3 matrices", "the path of the one that is meant")
+    refused(folder, "3 matrices", "the path of the one you mean")
 
 
 def test_kb_parts_that_do_not_fit_each_other_are_told(example, kb_nac):
@@ -221,7 +221,7 @@ def test_alevin_fry_fractions_only_on_request(example, write_kb, tmp_path):
     for old, new in (("mtx", ".mtx"), ("barcodes.txt", "_rows.txt"), ("genes.txt", "_cols.txt")):
         (folder / f"cells_x_genes.{old}").rename(folder / f"quants_mat{new}")
     (folder / "cells_x_genes.genes.names.txt").unlink()
-    problem = refused(folder, "no whole numbers", "--round_counts")
+    problem = refused(folder, "not whole numbers", "--round_counts")
     assert "'ENSG" in problem.what
     assert example.barcodes[0] in problem.what
     adata = read(folder, round_counts=True)
@@ -247,7 +247,7 @@ def test_alevin_binary(example, write_alevin, tmp_path):
 
 def test_alevin_fractions_only_on_request(example, write_alevin, tmp_path):
     folder = write_alevin(tmp_path, factor=1.1)
-    refused(folder, "no whole numbers", "--round_counts")
+    refused(folder, "not whole numbers", "--round_counts")
     adata = read(folder, round_counts=True)
     np.testing.assert_array_equal(adata.X.toarray(), np.rint(np.float32(1.1) * example.dense))
     settings = {"sample": "s", "overrides": {"round_counts": True}}
@@ -260,7 +260,7 @@ def test_alevin_text_is_preferred_to_its_binary(example, write_alevin, write_kb,
     shutil.copy(tmp_path / "kb/cells_x_genes.mtx", folder / "quants_mat.mtx")
     adata = read(folder)
     np.testing.assert_array_equal(adata.X.toarray(), example.dense)
-    assert "'quants_mat.mtx' was read; other matrices in it: 1" in notes(adata)
+    assert "'quants_mat.mtx' was read; other matrices there: 1" in notes(adata)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_mtx_entries_given_twice_are_added_and_told(write_mtx, tmp_path):
     (folder / "matrix.mtx").write_text(text)
     adata = read(folder)
     assert adata.X[0, 0] == 9
-    assert "there before: 1" in notes(adata)
+    assert "Repeated counts of a gene and barcode: 1" in notes(adata)
 
 
 def test_mtx_sums_never_wrap_around(write_mtx, tmp_path):
@@ -368,7 +368,7 @@ def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, 
         np.testing.assert_array_equal(adata.X.toarray(), example.dense[:, :5])
         assert "2 Antibody Capture" in notes(adata)
     refused(
-        write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "No gene", "7 Antibody Capture"
+        write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "no genes", "7 Antibody Capture"
     )
 
 
@@ -470,7 +470,7 @@ def test_h5ad_without_whole_numbers(example, tmp_path):
     adata = example.adata()
     adata.X = adata.X.multiply(0.3).tocsr()
     adata.write_h5ad(tmp_path / "x.h5ad")
-    refused(tmp_path / "x.h5ad", "no whole numbers", "in X", "'ACTB'", example.barcodes[0])
+    refused(tmp_path / "x.h5ad", "not whole numbers", "in X", "'ACTB'", example.barcodes[0])
 
 
 def test_h5ad_with_ids_as_names(example, tmp_path):
@@ -555,7 +555,7 @@ def test_hdf5_without_x(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["table"] = [1, 2]
         file["gone"] = h5py.SoftLink("/nowhere")
-    refused(tmp_path / "x.h5", "no matrix", "'table'")
+    refused(tmp_path / "x.h5", "no count matrix", "'table'")
 
 
 def test_hdf5_that_claims_too_much(tmp_path):
@@ -583,7 +583,7 @@ def test_loom_with_more_names_than_counts(example, tmp_path, name):
         names = file[name][()]
         del file[name]
         file[name] = np.append(names, names[:1])
-    refused(tmp_path / "x.loom", f"/{name} is not as long as the matrix", "again")
+    refused(tmp_path / "x.loom", f"/{name} does not have the length of the matrix", "again")
 
 
 def test_loom_with_counts_in_a_layer(example, tmp_path):

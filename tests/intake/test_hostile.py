@@ -115,8 +115,8 @@ def test_links_in_an_archive_are_left_out_and_noted(counts, example, tmp_path):
     path = tar(tmp_path / "x.tar", link("aaa.csv", "/etc/passwd"), ("counts.csv", counts))
     adata, _ = read_sample(path, settings={})
     example.check(adata, ids=False)
-    assert "no files were left out: 1" in adata.uns["intake"]
-    refused(tar(tmp_path / "y.tar", link("matrix.csv", "/etc/passwd")), "empty", "1 links")
+    assert "Entries other than regular files, such as links, were left out: 1" in adata.uns["intake"]
+    refused(tar(tmp_path / "y.tar", link("matrix.csv", "/etc/passwd")), "empty", "only 1 links")
 
 
 def test_links_in_a_zip_are_not_followed(tmp_path):
@@ -124,7 +124,7 @@ def test_links_in_a_zip_are_not_followed(tmp_path):
     member.create_system, member.external_attr = 3, 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(member, "/etc/passwd")
-    refused(tmp_path / "x.zip", "no table")  # it is a file that holds a path
+    refused(tmp_path / "x.zip", "not a table")  # it is a file that holds a path
 
 
 @pytest.mark.parametrize(

@@ -510,7 +510,10 @@ def test_cells_are_given_in_one_way_only(tmp_path):
         assert "each says what its cells are" in found[0].what
         assert "Keep one of them" in found[0].remedy
     only(
-        tmp_path, f"{header}a,x,,0,,\n", "line 2, column force_cells", "'0' is no valid force_cells"
+        tmp_path,
+        f"{header}a,x,,0,,\n",
+        "line 2, column force_cells",
+        "'0' is not a valid force_cells",
     )
     only(
         tmp_path,

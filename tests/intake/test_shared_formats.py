@@ -210,7 +210,7 @@ def test_hdf5_with_x_and_y(shared, name):
         ("scprep/test_10X_invalid.zip", "archive is empty"),
         ("alevin/mouse1_unst_50", "round_counts"),
         ("alevin/mouse1_unst_50/alevin/quants_tier_mat.gz", "alevin"),
-        ("soupx_toy/metaData.tsv", "none of its columns is one of counts"),
+        ("soupx_toy/metaData.tsv", "none of its columns holds counts"),
         ("scprep/gene_symbols.csv", "one line"),
         ("scprep/barcodes.tsv", "one column"),
         ("cellranger_small/3.0.0/filtered_feature_bc_matrix/features.tsv.gz", "no number"),

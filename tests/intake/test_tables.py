@@ -137,7 +137,7 @@ def test_files_of_one_sample(refused):
     summary = joined(
         [["Status", *CELLS], *beside("Assigned", "Unassigned_Unmapped", "Unassigned_Chimera")], "\t"
     )
-    refused(summary, "No gene", "'Assigned'")
+    refused(summary, "none of the features are genes", "'Assigned'")
     star = joined(
         [
             [name, 5, 2, 3]
@@ -470,7 +470,7 @@ def test_tags_are_no_genes(read, refused):
     tags = [f"CD{number}-CTCATTGTAACTCCT" for number in range(8)]
     refused(
         of_genes([""], each(tags), cells=[cell[:-2] for cell in CELLS], more=beside("unmapped")),
-        "No gene",
+        "none of the features are genes",
         "antibodies",
     )
     mixed = read(of_genes(["gene"], each([*GENES[:6], *tags[:2]])))

@@ -212,13 +212,13 @@ def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
 
 def test_a_mark_that_reads_as_a_call_is_refused() -> None:
     """A treatment called Negative would lose all its cells as such without a hashtag."""
-    with pytest.raises(InputError, match="marks 'Negative', which is the name of a call"):
+    with pytest.raises(InputError, match="marks 'Negative', which is a reserved name"):
         sort_features(features("HTO_1", "HTO_2"), "HTO_1=Positive; HTO_2=Negative")
 
 
 def test_what_cannot_be_told_apart_is_said() -> None:
     assert demultiplex(counts([[5]] * 60, "one"))[1] == (
-        "Cells were not told apart by hashtags: there is one only (one)."
+        "Cells were not assigned to hashtags: there is only one (one)."
     )
     found, why = demultiplex(counts([[6, 5, 5], [5, 6, 5], [5, 5, 6]] * 20, "a", "b", "c"))
     assert found is None

@@ -208,7 +208,7 @@ def test_the_ledger_says_which_barcodes_are_no_cells(
     assert next(iter(summary["removed"])) == "not_a_cell"
     assert summary["cell_calling"]["n_cells"] == len(truth) - len(empty)
     assert any("looks unfiltered" in note and "were called" in note for note in summary["notes"])
-    assert not any("look at the thresholds" in note for note in summary["notes"])
+    assert not any("check the thresholds" in note for note in summary["notes"])
 
 
 def test_cell_calling_none_leaves_the_barcodes_to_the_bounds(

@@ -229,7 +229,7 @@ LOW, HIGH = RNG.beta(2, 60, 400), RNG.beta(60, 40, 400)
 @pytest.mark.parametrize(
     ("observed", "simulated", "reason"),
     [
-        (LOW, np.full(400, 0.3), "have no two modes"),
+        (LOW, np.full(400, 0.3), "are not bimodal"),
         (LOW, np.append(LOW, HIGH[:20]), "only 5% of the simulated doublets would score above it"),
         (
             np.append(LOW[:250], HIGH[:150]),

@@ -242,16 +242,16 @@ def test_min_genes_given_is_taken_as_it_is() -> None:
         (
             COUNTS[:5],
             {"min_genes": 100},
-            "min_genes (100) took 4",
+            "min_genes (100) removed 4",
             "lower --min_genes (the highest value in this sample is 8)",
         ),
         (
             COUNTS[1:],
             {"min_genes": 0, "max_counts": 2},
-            "max_counts (2) took 5",
+            "max_counts (2) removed 5",
             "raise --max_counts (the lowest value in this sample is 3)",
         ),
-        (np.zeros((3, 8)), {}, "empty took 3", "no counts at all"),
+        (np.zeros((3, 8)), {}, "empty removed 3", "no counts at all"),
     ],
 )
 def test_no_cell_left_names_the_rule_and_the_remedy(

@@ -40,7 +40,7 @@ def test_forced_cells_are_the_fullest_and_the_others_are_in_the_ledger() -> None
     assert (removed["value"] == removed["total_counts"]).all()
     assert (removed["threshold"] == totals[fullest].min()).all()
     assert account["cell_calling"] is None
-    assert "40 fullest barcodes (force_cells)" in " ".join(account["notes"])
+    assert "40 barcodes with the most counts (force_cells)" in " ".join(account["notes"])
 
 
 @pytest.mark.parametrize(("n_cells", "chosen"), [(2, [1, 3]), (3, [1, 3, 0]), (9, [1, 3, 0, 4])])

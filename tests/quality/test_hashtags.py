@@ -69,4 +69,4 @@ def test_order_of_cells_does_not_matter() -> None:
 def test_few_cells_are_not_called(n: int) -> None:
     found, doubt = demultiplex(pool([0.5, 0.5])[0].head(n))
     assert found is None
-    assert "were not told apart" in doubt
+    assert "were not assigned to hashtags" in doubt

@@ -276,8 +276,8 @@ def _notes(found: Found) -> Iterator[str]:
         yield found.contamination.note
     if found.profile is not None and found.profile.n_counts < FEWEST_COUNTS:
         yield (
-            f"The empty droplets hold only {found.profile.n_counts:,} counts: their profile is "
-            "rough, and estimates from such tend to be too low."
+            f"The empty droplets hold only {found.profile.n_counts:,} counts. Their profile is "
+            "imprecise, and the estimate tends to be too low."
         )
 
 

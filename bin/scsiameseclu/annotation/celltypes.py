@@ -143,9 +143,9 @@ def annotate_clusters(
     clusters = pd.Categorical(adata.obs[groupby])
     panel = _panel(types, gene_symbols(adata))
     if len(clusters.categories) < 2:
-        return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
+        return _unknown(adata, groupby, "there is only one cluster and nothing to compare it with")
     if not panel.names:
-        return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
+        return _unknown(adata, groupby, "hardly any markers of the cell types are among the genes")
     sums, markers = _read_expression(adata.X, panel.genes, clusters.codes)
     rng = np.random.default_rng(seed)
     means = _drawn_means(sums, np.bincount(clusters.codes))
@@ -448,7 +448,7 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
 
 def _of_base(adata: ad.AnnData) -> pd.DataFrame:
     """Return the table of cells placed into an earlier result, with that result's cell types."""
-    table = _unknown(adata, CLUSTER, "as in the base, into which the cells were placed")
+    table = _unknown(adata, CLUSTER, "taken from the base onto which the cells were mapped")
     types = adata.obs.groupby(CLUSTER, observed=True)[PLACED_TYPE].first()
     return table.assign(cell_type=table["cluster"].map(types).astype(str))
 

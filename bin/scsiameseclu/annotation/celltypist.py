@@ -171,7 +171,7 @@ def checked_model(path: Path) -> Model:
     except OSError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise _no_model(path, "it is no pickle, or a damaged one") from error
+        raise _no_model(path, "it is not a pickle file, or it is damaged") from error
     try:
         return _numbers(found)
     except Exception as error:  # as above: nothing is known of the values
@@ -199,11 +199,11 @@ def _numbers(found: Any) -> Model:
     mean = _floats(scaler.mean_) if has_mean else np.zeros(len(genes))
     types = np.char.strip(np.asarray(model.classes_).astype(str))
     if weights.shape != (len(types), len(genes)) or mean.shape != genes.shape:
-        raise ValueError(f"{len(types)} types and {len(genes)} genes have {weights.shape} weights")
+        raise ValueError(f"{weights.shape} weights for {len(types)} types and {len(genes)} genes")
     if not all(types):
         raise ValueError("a type has no name")
     if not all(np.isfinite(values).all() for values in (weights, intercept, mean, scale)):
-        raise ValueError("there are numbers that are not finite")
+        raise ValueError("some numbers are not finite")
     scale[scale == 0] = 1.0
     return Model(genes, types, weights, intercept, mean, scale)
 

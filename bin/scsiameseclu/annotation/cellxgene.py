@@ -126,7 +126,7 @@ OF_CELLS = (
         optional=True,
     ),
     Field(
-        "suspension_type", r"cell|nucleus|na", "cell, nucleus or na, as the assay has it", "cell"
+        "suspension_type", r"cell|nucleus|na", "cell, nucleus or na, depending on the assay", "cell"
     ),
     Field(
         "tissue_ontology_term_id",
@@ -230,7 +230,7 @@ def _missing(values: Values) -> Iterator[dict[str, str]]:
             yield field.row(f"not of this form: {listed(wrong, n=5)}")
         several = list(dict.fromkeys(given.values()))
         if field in OF_DATA_SET and len(several) > 1:
-            yield field.row(f"several in a group, none is written: {listed(several, n=5)}")
+            yield field.row(f"several in one group, so none is written: {listed(several, n=5)}")
 
 
 def _settled(field: Field, values: Values, sample: str) -> bool:
@@ -256,7 +256,7 @@ def _untyped(obs: pd.DataFrame) -> Iterator[dict[str, str]]:
     if len(untyped):
         names = listed(sorted(untyped.unique()), n=5)
         state = f"{len(untyped)} of {len(obs)} cells are written as unknown: {names}"
-        yield _CELL_TYPES.row(state, "--markers, or names that the Cell Ontology has")
+        yield _CELL_TYPES.row(state, "--markers, or cell type names of the Cell Ontology")
 
 
 def _ids(obs: pd.DataFrame) -> pd.Series[str]:
@@ -313,7 +313,7 @@ def _genes(var: pd.DataFrame) -> tuple[pd.Series[str], list[dict[str, str]]]:
     kept = ids.map(lambda id_: _GENE.fullmatch(id_) is not None) & ~ids.duplicated()
     lost = list(var.index[~kept.to_numpy(bool)].astype(str))
     where = "gene ids in the counts of the samplesheet"
-    state = f"{len(lost)} of {len(var)} genes have none of their own and are left out: "
+    state = f"{len(lost)} of {len(var)} genes have no id of their own and are left out: "
     rows = [_GENES.row(state + listed(lost, n=10), where)] if lost else []
     return ids[kept], rows
 

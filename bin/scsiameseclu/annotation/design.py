@@ -63,7 +63,7 @@ def read_design(path: Path) -> Design | None:
     Raises
     ------
     InputError
-        If the formula is no sum of columns that holds the condition.
+        If the formula is not a sum of columns that holds the condition.
     """
     given = read_json(path)
     return parse_design(given.get("condition"), given.get("formula"))
@@ -89,14 +89,14 @@ def parse_design(condition: str | None, formula: str | None) -> Design | None:
         )
     if not all(terms) or any(re.search(r"[~:*|^()]", term) for term in terms):
         raise _unusable(
-            f"{quoted(formula)} is no sum of columns",
-            "write it as '~ donor + condition'; interactions and functions are not known",
+            f"{quoted(formula)} is not a sum of columns",
+            "write it as '~ donor + condition'; interactions and functions are not supported",
         )
     if len(set(terms)) < len(terms):
         raise _unusable(f"{quoted(formula)} names a column twice", "name each column once")
     if condition not in terms:
         raise _unusable(
-            f"{quoted(formula)} does not hold the condition {quoted(condition)}",
+            f"{quoted(formula)} does not contain the condition {quoted(condition)}",
             "add it as the last term",
         )
     return Design(condition, tuple(term for term in terms if term != condition))
@@ -162,7 +162,7 @@ def without_values(rows: Iterable[Mapping[str, Any]], design: Design) -> list[st
     kept = sample_table(rows, design).index
     missing = sorted({str(row["sample"]) for row in rows} - set(kept))
     columns = " or ".join(map(quoted, design.columns))
-    return [f"without a value of {columns}, so left out: {listed(missing)}"] if missing else []
+    return [f"left out, without a value of {columns}: {listed(missing)}"] if missing else []
 
 
 def replicates(
@@ -197,7 +197,7 @@ def replicates(
         for tag in sorted(set(tags[samples == str(row["sample"])]) - {""})
     ]
     n_left_out = int((names == "").sum())
-    note = f"{n_left_out:,} cells without a hashtag of their own take no part"
+    note = f"{n_left_out:,} cells without a single hashtag are left out"
     return names, parts, [note] if n_left_out else []
 
 
@@ -245,7 +245,7 @@ def unfit(samples: pd.DataFrame, design: Design) -> str:
             f"{quoted(design.condition)}"
         )
     if rank < matrix.shape[1]:
-        return f"the design is rank-deficient: {covariates} say the same of the samples"
+        return f"the design is rank-deficient: {covariates} carry the same information"
     if rank == len(matrix):
         return (
             f"{len(matrix)} samples leave no degrees of freedom for {matrix.shape[1]} coefficients"
@@ -261,6 +261,6 @@ def _no_column(column: str, known: list[str], design: Design) -> Problem:
     return Problem(
         what=f"the samplesheet has no column {quoted(column)}",
         where="--condition" if column == design.condition else "--formula",
-        remedy="name one of its own columns: "
+        remedy="name one of its columns: "
         f"{', '.join(map(quoted, known)) or 'it has none; add one'}",
     )

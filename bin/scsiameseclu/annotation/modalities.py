@@ -181,7 +181,7 @@ def _absent(kind: str, found: dict[str, pd.DataFrame], samples: Sequence[str]) -
     }
     return [
         f"Sample {sample} was not measured for {len(names)} of {len(every)} {kind} features "
-        f"({listed(names, n=5)}): they are missing values there, no zeros."
+        f"({listed(names, n=5)}): they are missing values there, not zeros."
         for sample, names in lacking.items()
         if names
     ]

@@ -111,8 +111,8 @@ def _score_bundled(
     organism = str(settings(adata).get("organism") or "")
     if organism.casefold() not in ORGANISMS:
         found.notes.append(
-            "Neither cell cycle nor dissociation stress is scored: their genes are known of "
-            f"{' and '.join(ORGANISMS)} only."
+            "Neither cell cycle nor dissociation stress is scored: their genes are known "
+            f"only for {' and '.join(ORGANISMS)}."
         )
         return
     sets = {name: of for path in sorted(bundled) for name, of in read_gene_sets(path).items()}
@@ -123,7 +123,7 @@ def _score_bundled(
     if not few:
         phases = cell_cycle(adata.X, own[S_PHASE], own[G2M_PHASE], seed=seed)
         if phases is None:
-            found.notes.append("The cell cycle is not scored: no other genes are like its genes.")
+            found.notes.append("The cell cycle is not scored: no control genes match its genes.")
         else:
             found.cells[list(PHASE_COLUMNS)] = phases.set_index(adata.obs_names)
     if len(own[STRESS]) < FEWEST_STRESS_GENES:

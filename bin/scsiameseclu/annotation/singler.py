@@ -111,7 +111,7 @@ class Types:
         genes = np.unique(np.concatenate(list(pairs.values())))
         if len(genes) < 2:
             raise InputError.of(
-                what="no gene tells the types of the reference apart",
+                what="no gene distinguishes the cell types of the reference",
                 where="the reference and the genes that the group shares with it",
                 remedy="give a reference with raw counts of whole transcriptomes",
             )

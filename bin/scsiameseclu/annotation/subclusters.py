@@ -165,7 +165,7 @@ def divide(
     for name in wanted:
         cells = np.flatnonzero(clusters == name)
         if len(cells) < FEWEST_CELLS:
-            found[name] = _whole(len(cells), f"left whole: fewer than {FEWEST_CELLS} cells")
+            found[name] = _whole(len(cells), f"not divided: fewer than {FEWEST_CELLS} cells")
             continue
         counts = csr_matrix(adata.layers["counts"][cells])
         own = np.unique(batches[cells], return_inverse=True)[1]
@@ -196,7 +196,7 @@ def division_of(
         try:
             expression = normalize(ad.AnnData(counts), random_state=seed)
         except InputError:
-            return _whole(n, "left whole: too few genes are found in its cells")
+            return _whole(n, "not divided: too few genes are detected in its cells")
         scores = np.asarray(expression.obsm["X_pca"], dtype=np.float32)
         several = bool(batches.any())
         cells = sketch(batches, MAX_CELLS, random_state=seed)
@@ -208,7 +208,7 @@ def division_of(
             batches=batches[cells] if several else None,
         )
         if consensus.n_clusters == 1:
-            return _whole(n, "left whole: no division of it is found again by the partitions")
+            return _whole(n, "not divided: the partitions agree on no division of it")
         nodes = levels(consensus.dendrogram, detail=detail)[1]
         if len(cells) < n:
             scores = corrected(scores, batches, random_state=seed) if several else scores

@@ -190,8 +190,8 @@ def _keys(
     notes = []
     if n_alike and keys is by_name:
         notes.append(
-            f"{n_alike} genes have the name of another and no id that tells them "
-            "apart; they are left out."
+            f"{n_alike} genes share their name with another gene and have no id that "
+            "distinguishes them; they are left out."
         )
     return keys, notes
 
@@ -292,8 +292,8 @@ def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Gene
     if genes == "outer":
         n_any = len(set().union(*keys))
         return [
-            f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and "
-            "count as 0 elsewhere."
+            f"{n_any - len(common)} of {n_any} genes were not measured in all samples and "
+            "count as 0 where they were not."
         ]
     most = sorted(filter(lost.get, lost), key=lost.__getitem__, reverse=True)
     named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (

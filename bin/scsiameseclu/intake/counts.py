@@ -91,7 +91,7 @@ class Counts:
             return
         if not genes.any():
             raise InputError.of(
-                what=f"No gene among the features: {_counted(types)}.",
+                what=f"There are no genes among the features: {_counted(types)}.",
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
@@ -104,12 +104,12 @@ class Counts:
             )
             self.captured._keep(beside)
             self.notes.append(
-                f"Features that are no genes were kept beside them: {_counted(found[beside])}."
+                f"Features other than genes were kept as well: {_counted(found[beside])}."
             )
         self._keep(genes)
         left_out = found[~(genes | beside)]
         if len(left_out):
-            self.notes.append(f"Features that are no genes were left out: {_counted(left_out)}.")
+            self.notes.append(f"Features other than genes were left out: {_counted(left_out)}.")
 
     def leave_out_no_genes(self, path: Path) -> None:
         """Leave out the features that are no genes by their names, and note it.
@@ -128,7 +128,7 @@ class Counts:
         names, kinds_found = list(compress(self.gene_symbols, others)), _counted(kinds[others])
         if others.all():
             raise InputError.of(
-                what=f"No gene among the features, by their names: {kinds_found}, such "
+                what=f"By their names, none of the features are genes: {kinds_found}, such "
                 f"as {quoted(names[0])}.",
                 where=path,
                 remedy="Give the matrix of genes, which the same program or another "
@@ -136,7 +136,7 @@ class Counts:
             )
         self._keep(~others)
         self.notes.append(
-            "Features that are no genes by their names were left out: "
+            "Features that are not genes by their names were left out: "
             f"{kinds_found} ({listed(names)})."
         )
 
@@ -258,7 +258,7 @@ def to_adata(
 
 
 def _repeated(kind: str, n: int) -> list[str]:
-    return [f"{kind} that were there before: {n}; a number was put at their end."] if n else []
+    return [f"Duplicate {kind.lower()}: {n}; a number was appended to each."] if n else []
 
 
 def _add_captured(adata: ad.AnnData, captured: Counts) -> None:
@@ -316,7 +316,7 @@ def inconsistent(what: str, where: object) -> InputError:
 
 def repeated(n: int) -> list[str]:
     """Return the note that `n` counts were added to others, if there were any."""
-    note = f"Counts of a gene and barcode that were there before: {n}; they were added up."
+    note = f"Repeated counts of a gene and barcode: {n}; they were added up."
     return [note] if n else []
 
 
@@ -370,7 +370,7 @@ def _check_shape(counts: Counts, path: Path) -> None:
                 f"{len(names)} {kind}.",
                 where=path,
                 remedy="Give the files as one program wrote them together; these do not "
-                "belong to each other.",
+                "belong together.",
             )
 
 
@@ -382,7 +382,7 @@ def _clean_names(counts: Counts) -> None:
         if n_changed:
             counts.notes.append(
                 f"Names of {kind} with white space at their ends or control characters (such as "
-                f"line ends): {n_changed}; these were taken out."
+                f"line ends): {n_changed}; these were removed."
             )
 
 
@@ -394,18 +394,14 @@ def _complete_names(counts: Counts) -> None:
         counts.notes.append(f"The input names no genes: they are called gene_1 to gene_{n_genes}.")
     elif counts.gene_ids == counts.gene_symbols and (joined := split_joined(counts.gene_ids)):
         counts.gene_ids, counts.gene_symbols = joined
-        counts.notes.append(
-            "The names of the genes were split into ids and symbols, which they hold together."
-        )
+        counts.notes.append("Each gene name holds an id and a symbol: they were split.")
     elif counts.gene_ids == counts.gene_symbols:
         counts.notes.append(
             "The input has one name for each gene, which is kept as both id and symbol."
         )
     unnamed = sum(not name for name in counts.barcodes)
     if unnamed:
-        counts.notes.append(
-            f"Barcodes that are empty: {unnamed}; they are called cell_ with their number."
-        )
+        counts.notes.append(f"Empty barcodes: {unnamed}; they are called cell_<number>.")
     numbers = numbered("gene", n_genes)
     ids = fill_missing(counts.gene_ids or numbers, counts.gene_symbols or numbers)
     counts.gene_ids = fill_missing(ids, numbers)
@@ -422,7 +418,7 @@ def _check_names(counts: Counts, path: Path) -> None:
     ):
         for number, name in enumerate(names, start=1):
             if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
-                what = f"The name of {kind} {number} is no text: {quoted(name)}."
+                what = f"The name of {kind} {number} is not text: {quoted(name)}."
                 raise inconsistent(what, path)
 
 
@@ -439,7 +435,7 @@ def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None
     if matrix.data.dtype.kind not in "iufb":
         raise InputError.of(
             what=f"The values in {counts.source} are of type {matrix.data.dtype}, "
-            "which are no counts.",
+            "which cannot hold counts.",
             where=path,
             remedy="Give a matrix of whole numbers.",
         )
@@ -480,7 +476,7 @@ def _as_integers(
         fractional = _fractional(data)
         if fractional.size and not round_counts:
             raise InputError.of(
-                what=f"{fractional.size} of {data.size} counts are no whole numbers, the first: "
+                what=f"{fractional.size} of {data.size} counts are not whole numbers, the first: "
                 f"{_place(counts, matrix, int(fractional[0]))}.",
                 where=path,
                 remedy="Give the matrix of raw counts; or, if these are estimated (alevin, "

@@ -193,7 +193,7 @@ def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
     ]
     for sample in samples:
         organism = sample.output.organism
-        guess = "organism not known by its genes"
+        guess = "organism not recognised by its genes"
         if organism.found:
             guess = f"{organism.found} ({organism.evidence})"
         lines.append(f"  {sample.name}: {_described(sample.output)}, {guess}")
@@ -229,7 +229,7 @@ def _described(output: Output) -> str:
 
 
 def _extent(search: Search) -> str:
-    return f"{search.n_files:,} files in {search.n_folders:,} folders were looked at"
+    return f"{search.n_files:,} files in {search.n_folders:,} folders were searched"
 
 
 def _relative(search: Search, path: Path) -> str:

@@ -206,7 +206,7 @@ def _text(path: Path, name: str) -> str:
             remedy="Give --input the path of a CSV or TSV file that you may read.",
         ) from error
     if content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
-        raise _no_text(name, "a spreadsheet or archive, no text")
+        raise _no_text(name, "a spreadsheet or archive, not text")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _no_text(name, "text in UTF-16")
     if b"\0" in content:
@@ -215,7 +215,7 @@ def _text(path: Path, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        why = f"no text in UTF-8 (line {line} has a byte that does not belong there)"
+        why = f"not text in UTF-8 (line {line} has an invalid byte)"
         raise _no_text(name, why) from error
 
 
@@ -283,7 +283,7 @@ def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str])
         _check_name(sheet, place, column, meant)
         if meant in places:
             what = (
-                f"The column {quoted(meant)} is there twice: columns "
+                f"The column {quoted(meant)} comes twice: columns "
                 f"{places[meant] + 1} and {place + 1}."
             )
             sheet.report(sheet.header_line, column, what, "Keep one of them.")
@@ -319,7 +319,7 @@ def _folded(name: str) -> str:
 def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
     line, named = sheet.header_line, quoted(column)
     if column != meant:
-        sheet.report(line, column, f"{named} is no known column.", f"Did you mean {meant!r}?")
+        sheet.report(line, column, f"{named} is not a known column.", f"Did you mean {meant!r}?")
     elif not column:
         what = f"Column {place + 1} has no name."
         sheet.report(line, None, what, "Give it a name, or take it out.")
@@ -335,7 +335,7 @@ def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
     close = difflib.get_close_matches(column, [name[:100] for name in others], 1, 0.5)
     remedy = f"Add a column {column!r} to the first line."
     if close:
-        remedy = f"Did you mean it by {quoted(close[0])}? Then call that {column!r}."
+        remedy = f"If you mean {quoted(close[0])}, rename it to {column!r}."
     sheet.report(sheet.header_line, column, f"The column {column!r} is missing.", remedy)
 
 
@@ -398,7 +398,7 @@ def _check_schema(
     for row in rows:
         for column in schema["items"]["required"]:
             if column in columns and column not in row.values:
-                what = f"There is no {column}."
+                what = f"The column {column!r} is empty."
                 sheet.report(row.line, column, what, known[column]["errorMessage"])
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
         # Reported above and by the caller, with line and column.
@@ -407,7 +407,7 @@ def _check_schema(
         number, column = error.absolute_path
         row = rows[int(number)]
         if (row.line, column) not in sheet.reported:
-            what = f"{quoted(row.values[str(column)])} is no valid {column}."
+            what = f"{quoted(row.values[str(column)])} is not a valid {column}."
             sheet.report(row.line, str(column), what, known[column]["errorMessage"])
 
 
@@ -418,7 +418,7 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         earlier = first.setdefault(name.casefold(), row)
         if name and earlier is not row:
             other = earlier.values["sample"]
-            how = "is there already"
+            how = "exists already"
             if other != name:
                 how = f"differs only by case from {quoted(other)}"
             what = f"Sample {quoted(name)} {how} (line {earlier.line})."

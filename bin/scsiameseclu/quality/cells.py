@@ -128,8 +128,8 @@ class CellCalls:
             return ""
         return (
             f"Ambient RNA is high: a cell has {self.cell_counts:,.0f} counts (median), an "
-            f"empty droplet {self.ambient_counts:,.0f}. Cells may be missing, and those "
-            "called hold RNA of others."
+            f"empty droplet {self.ambient_counts:,.0f}. Cells may be missing, and the "
+            "called cells contain ambient RNA."
         )
 
     def summary(self) -> CellCalling:
@@ -196,9 +196,9 @@ def find_cells(
     n_barcodes = int((totals > 0).sum())
     return None, (
         f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty "
-        "droplets of one ambient RNA would: either the sample holds no cells, or they cannot be "
-        "separated from the droplets, or nearly all are of one type. No cells were called, all "
-        "barcodes passed for cells."
+        "droplets of one ambient RNA would. Either the sample holds no cells, or they cannot be "
+        "separated from the droplets, or nearly all are of one type. No cells were called: all "
+        "barcodes count as cells."
     )
 
 
@@ -264,8 +264,7 @@ def call_cells(
     above = np.flatnonzero(totals > lower)
     if not len(above) or not totals[totals <= lower].any():
         raise ValueError(
-            f"cells are called among barcodes with more than {LOWER} counts "
-            "beside others with fewer"
+            f"to call cells, some barcodes must have more than {LOWER} counts and others fewer"
         )
     knee = knee_point(totals, lower)
     certain = certain_counts(totals, knee, lower, expected_cells=expected_cells)

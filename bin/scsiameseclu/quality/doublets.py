@@ -387,7 +387,7 @@ def _judged_valley(
     """Return the valley among the `searched` scores, and what speaks against it; empty: nothing."""
     valley = _valley(searched, rate)
     if valley is None:
-        return None, "the scores of the simulated doublets have no two modes"
+        return None, "the scores of the simulated doublets are not bimodal"
     detectable, called = (simulated > valley).mean(), (scores > valley).mean()
     if detectable < _MIN_DETECTABLE:
         return valley, f"only {detectable:.0%} of the simulated doublets would score above it"
@@ -429,7 +429,7 @@ def _median(values: pd.Series[float]) -> float | None:
 
 def _too_few(adata: ad.AnnData, rate: float, n: int, kind: str, least: int) -> Doublets:
     reason = f"{n} {kind} are too few to find doublets (at least {least} needed)"
-    note = f"Doublets were not looked for: {reason}."
+    note = f"Doublets were not searched for: {reason}."
     unknown, none = np.full(adata.n_obs, np.nan), np.zeros(adata.n_obs, dtype=bool)
     return Doublets("skipped", unknown, none, rate, note=note)
 

@@ -210,7 +210,7 @@ def _unused(chosen: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"expected_cells ({expected:,}) made no difference: no empty droplets were found among the "
-        "barcodes. force_cells keeps the fullest barcodes in any case."
+        "barcodes. force_cells always keeps the barcodes with the most counts."
     ]
 
 
@@ -388,7 +388,7 @@ def nothing_left(
     """Return the error for a sample without cells, with the remedy for the strictest rule."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
     removed = summary["removed"]
-    taken = [f"{name}{bounds.get(name, '')} took {n}" for name, n in removed.items() if n]
+    taken = [f"{name}{bounds.get(name, '')} removed {n}" for name, n in removed.items() if n]
     worst = max(rules, key=lambda rule: removed[rule.name])
     return InputError.of(
         what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of "
@@ -418,7 +418,7 @@ def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
     if not 0 < n_kept < len(metrics) / 2:
         return []
     share = f"{1 - n_kept / len(metrics):.0%}"
-    return [f"Quality control removed {share} of the barcodes: look at the thresholds."]
+    return [f"Quality control removed {share} of the barcodes: check the thresholds."]
 
 
 def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
@@ -430,7 +430,7 @@ def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
     of_it = "" if named in (None, "other", "mixed") else f" of {named}"
     return (
         f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} "
-        "genes: their share is unknown and max_pct_mt is not applied, so that dying cells may "
+        "genes: their share is unknown and max_pct_mt is not applied, so dying cells may "
         "be among those kept."
     )
 

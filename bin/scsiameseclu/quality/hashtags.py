@@ -84,9 +84,9 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     -------
     The calls, or None; and what is doubtful, or why there are none, in words for the verdict.
     """
-    none = "Cells were not told apart by hashtags"
+    none = "Cells were not assigned to hashtags"
     if counts.shape[1] < 2:
-        return None, f"{none}: there is one only ({counts.columns[0]})."
+        return None, f"{none}: there is only one ({counts.columns[0]})."
     logs = np.log1p(counts.to_numpy(np.float64))
     fullest = logs.argmax(axis=1)
     signal = np.column_stack(
@@ -94,7 +94,7 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     )
     silent = [name for name, own in zip(counts.columns, signal.T, strict=True) if not own.any()]
     if len(silent) == counts.shape[1]:
-        why = "no hashtag has counts in some cells that stand out from its background in the others"
+        why = "no hashtag has counts that stand out from its background"
         return None, f"{none}: {why}."
     doubt = f"No cell has the hashtag {listed(silent)}: no counts stand out from its background."
     return _called(counts, signal), doubt if silent else ""

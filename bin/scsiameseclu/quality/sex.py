@@ -128,7 +128,7 @@ def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> 
     female = known[0] and n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
     male = known[1] and n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
     missing = [] if known[0] else ["XIST is not in the matrix"]
-    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} of the genes of Y are in it"]
+    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} genes of chromosome Y are in it"]
     note = "; ".join(missing)
     if not female and not male:
         few = "too few cells express XIST or genes of chromosome Y"

@@ -165,8 +165,8 @@ def _note_presence(counts: Counts) -> None:
     data = counts.matrix.data
     if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
         counts.notes.append(
-            "No count is larger than 1: if the matrix says whether a gene was "
-            "found, give its counts."
+            "No count is larger than 1: if the matrix only says whether a gene was "
+            "detected, give the counts instead."
         )
 
 

@@ -76,7 +76,7 @@ def numbers_of(
 
 def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError:
     column, row = int(str(values.name)), int(str(values.index[0])) + layout.n_skipped + 1
-    what = f"A count is no number: {quoted(values.iloc[0])}."
+    what = f"A count is not a number: {quoted(values.iloc[0])}."
     remedy = "0 for nothing counted; leave out columns that hold no counts"
     if layout.header is None:
         remedy = "0 for nothing counted; one count per line needs the header gene, cell, count"

@@ -163,7 +163,7 @@ def too_large(path: Path) -> InputError:
     size = path.stat().st_size
     return InputError.of(
         what=f"The {size:,} bytes of the file unpack to more than {unpacked_limit(size):,}: no "
-        f"matrix of counts is packed to less than a {RATIO}th.",
+        f"count matrix compresses to less than a {RATIO}th.",
         where=path,
         remedy="Get the file from its source again; if it is right, unpack it yourself and "
         "give the file inside.",
@@ -173,7 +173,7 @@ def too_large(path: Path) -> InputError:
 def no_cells(path: Path) -> InputError:
     """Return the error for the output of a program that called no cell."""
     return InputError.of(
-        what="The matrix holds 0 cells: none was called when it was made.",
+        what="The matrix holds 0 cells: none were called when it was made.",
         where=path,
         remedy="Give the unfiltered matrix (raw_feature_bc_matrix), or take the sample "
         "out of the samplesheet.",

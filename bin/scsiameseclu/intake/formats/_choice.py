@@ -167,7 +167,7 @@ class Candidates:
         if all(_same(first, any_matrix(items[name])) for name in layers[1:]):
             return
         raise InputError.of(
-            what="Several layers hold whole numbers, and none is called the raw counts: "
+            what="Several layers hold whole numbers, and none is named as the raw counts: "
             f"{', '.join(layers)}.",
             where=path,
             remedy="Write the file again with raw counts in X or in layers['counts'].",
@@ -179,7 +179,7 @@ class Candidates:
             return [f"No matrix holds whole numbers only ({names}); {next(iter(items))} was taken."]
         passed: dict[str, list[str]] = {}
         for name in list(items)[: list(items).index(chosen)]:
-            why = "no whole numbers" if self._count(name, items[name]) is None else "0 and 1 only"
+            why = "not whole numbers" if self._count(name, items[name]) is None else "0 and 1 only"
             passed.setdefault(why, []).append(name)
         rejected = "; ".join(f"{', '.join(names)}: {why}" for why, names in passed.items())
         notes = [f"Raw counts were taken from {chosen}{f' ({rejected})' if rejected else ''}."]

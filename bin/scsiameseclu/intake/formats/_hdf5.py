@@ -135,8 +135,8 @@ def _check_kind(dataset: Any) -> None:
     missing = missing_filter(dataset)
     if missing:
         raise InputError.of(
-            what=f"{quoted(dataset.name)} in the HDF5 file is packed with a filter that is "
-            f"not there: {missing}.",
+            what=f"{quoted(dataset.name)} in the HDF5 file is compressed with a filter that is "
+            f"not available: {missing}.",
             where=dataset.file.filename,
             remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or "
             "write_h5ad of anndata).",
@@ -223,7 +223,7 @@ def dense(dataset: h5py.Dataset) -> sparse.csr_matrix:
     """Read a two-dimensional dataset of numbers as CSR, a part at a time."""
     if dataset.ndim != 2 or dataset.dtype.kind not in "iufb":
         raise InputError.of(
-            what=f"{quoted(dataset.name)} is no matrix of numbers but "
+            what=f"{quoted(dataset.name)} is not a matrix of numbers but "
             f"{dataset.ndim}-dimensional {dataset.dtype}.",
             where=dataset.file.filename,
             remedy="Give a two-dimensional matrix of raw counts.",

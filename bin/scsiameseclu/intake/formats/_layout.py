@@ -82,9 +82,9 @@ def _with_header(
     path: Path, delimiter: str, top: list[str], rows: list[list[str]], n_skipped: int
 ) -> Layout:
     if (len(rows[0]) if rows else len(top)) == 1:
-        raise no_table(path, "it has one column only")
+        raise no_table(path, "it has only one column")
     if not rows:
-        raise no_table(path, "there is one line only")
+        raise no_table(path, "it has only one line")
     if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as R has it
         top = [*top, ""] if not any(row[-1] for row in rows) else ["", *top]
     if len(top) != len(rows[0]):
@@ -201,8 +201,8 @@ def is_number(field: str) -> bool:
 def no_table(path: Path, why: str) -> InputError:
     """Return the error for a file that is no table."""
     return InputError.of(
-        what=f"The file is no table of counts: {why}.",
+        what=f"The file is not a table of counts: {why}.",
         where=path,
         remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a "
-        "table as csv or tsv; docs/inputs.md has the kinds of tables.",
+        "table as csv or tsv; docs/inputs.md lists the kinds of tables.",
     )

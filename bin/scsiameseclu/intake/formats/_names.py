@@ -93,7 +93,7 @@ class Names:
         least = min(width, _COLUMNS)
         short = [number for number, row in enumerate(self.rows, start=1) if len(row) < least]
         if short and (width >= _COLUMNS or short == [len(self.rows)]):
-            why = f"line {short[0]} has not as many columns as the others, {width}"
+            why = f"line {short[0]} has fewer columns than the others, which have {width}"
             raise damaged(self.path, why)
         return [
             [row[column] if column < len(row) else "" for row in self.rows]

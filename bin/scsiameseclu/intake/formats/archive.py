@@ -51,7 +51,7 @@ def read(path: Path) -> Counts:
             raise _of_archive(path, error) from error
     note = "The archive was unpacked."
     if n_left_out:
-        note += f" Links and other things in it that are no files were left out: {n_left_out}."
+        note += f" Entries other than regular files, such as links, were left out: {n_left_out}."
     counts.notes.insert(0, note)
     return counts
 
@@ -60,7 +60,7 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     """Return what to read of an unpacked archive: its one file or folder, or all of it."""
     inside = list(folder.iterdir())
     if not inside:
-        links = f": there is no file but {n_left_out} links and the like" if n_left_out else ""
+        links = f": it holds no files, only {n_left_out} links" if n_left_out else ""
         raise InputError.of(
             what=f"The archive is empty{links}.",
             where=path,

@@ -60,8 +60,7 @@ def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> lis
     if named or not attributes:
         return []
     return [
-        f"None of the attributes of the {kind} is known to name them: "
-        f"{', '.join(map(quoted, attributes))}."
+        f"No attribute of the {kind} is known as their name: {', '.join(map(quoted, attributes))}."
     ]
 
 
@@ -76,5 +75,5 @@ def _attributes(
             check_size(item)
             found[name] = strings(item)
         elif isinstance(item, h5py.Dataset) and key(name) in known:
-            raise damaged(path, f"{item.name} is not as long as the matrix, {size}")
+            raise damaged(path, f"{item.name} does not have the length of the matrix, {size}")
     return found

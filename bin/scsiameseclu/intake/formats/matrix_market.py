@@ -75,7 +75,7 @@ def read(path: Path) -> Counts:
         counts = read_matrix(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
-        counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
+        counts.notes.insert(0, f"{read} was read; other matrices there: {others}.")
     if parts:
         _add_parts(counts, parts)
     return counts
@@ -218,7 +218,7 @@ def _several(folder: Path, found: list[Path]) -> InputError:
         what=f"The folder holds {len(found)} matrices: "
         f"{listing}{' …' if len(found) > _LISTING else ''}.",
         where=folder,
-        remedy="Give the path of the one that is meant, each in a row of its own if several are.",
+        remedy="Give the path of the one you mean; if you mean several, give each its own row.",
     )
 
 
@@ -496,7 +496,7 @@ def _check_header(path: Path) -> None:
         raise damaged(path, f"it does not begin with {BANNER.decode()}")
     if "complex" in banner or (len(banner) > 4 and banner[4] != "general"):
         raise InputError.of(
-            what=f"The matrix is no matrix of counts: {quoted(' '.join(banner))}.",
+            what=f"The Matrix Market file is not a count matrix: {quoted(' '.join(banner))}.",
             where=path,
             remedy="Give a general matrix of integers.",
         )

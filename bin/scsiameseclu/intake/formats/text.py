@@ -106,10 +106,10 @@ def _read_wide(path: Path, layout: Layout) -> Counts:
 
 def _check_kind(path: Path, table: _Table, *, upright: bool) -> None:
     if table.layout.header is None and set(table.rows) >= _STAR:
-        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by three kinds of strands")
+        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by strandedness")
     if upright and table.columns.beside and len(table.columns.counts) < _FEWEST_GENES:
         shown = listed(table.above)
-        raise no_table(path, f"it says something of cells, and at most {shown} may count a gene")
+        raise no_table(path, f"it describes cells, and at most {shown} may hold counts")
 
 
 def _note_left_out(counts: Counts, word: str, names: Sequence[str]) -> None:
@@ -122,11 +122,11 @@ def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
     names = [layout.name(column) for column in columns.counts]
     if not names:
         shown = listed([layout.name(column) for column in (*columns.names, *columns.beside)])
-        why = "none of its columns is one of counts: there is no number, or they are names"
+        why = "none of its columns holds counts: they hold no numbers, or names"
         raise no_table(path, f"{why}: {shown}")
     found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
     if found:
-        why = f"column {quoted(found[0])} is of one sample's expression, not of cells"
+        why = f"column {quoted(found[0])} holds the expression of one sample, not of cells"
         raise no_table(path, why)
 
 
@@ -139,7 +139,7 @@ def _read_rows(
         words.append(words_of(block, aside))
         parts.append(compact(sparse.csr_matrix(numbers_of(block, columns.counts, path, layout))))
     if not parts:
-        raise no_table(path, "there is a first line only")
+        raise no_table(path, "it has nothing after the first line")
     return sparse.vstack(parts, format="csr"), pd.concat(words, ignore_index=True)
 
 

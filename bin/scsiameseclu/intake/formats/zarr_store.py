@@ -96,7 +96,7 @@ def _only_table(path: Path, tables: Any) -> Any:
             what=f"The SpatialData store holds {len(names)} tables: "
             f"{', '.join(map(quoted, names))}.",
             where=path,
-            remedy="Give the path of the one that is meant, such as "
+            remedy="Give the path of the one you mean, such as "
             f"tables/{names[0] if names else 'table'} in it.",
         )
     return tables[names[0]]
