@@ -208,9 +208,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> None:
     assert killed.status != 0
-    assert "x FAILED (quality.filter): The task was stopped each time" in killed.output
+    assert "x FAILED (quality.filter): The task failed at every attempt" in killed.output
     assert "most likely for lack of memory (exit status 137)" in killed.output
-    assert "x FAILED (expression.normalize): The task was stopped each time" in killed.output
+    assert "x FAILED (expression.normalize): The task failed at every attempt" in killed.output
     assert "it ran out of time (exit status 140)" in killed.output
     tries = [task for task in killed.tasks() if task["status"] == "FAILED"]
     assert len(tries) == 9
@@ -264,13 +264,13 @@ def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe.csv")
     cases = [
-        ("input", tmp_path / "pipe.csv", "no file or folder that can be read"),
-        ("reference", tmp_path / "folder.h5ad", "no file that can be read"),
+        ("input", tmp_path / "pipe.csv", "not a file or folder that can be read"),
+        ("reference", tmp_path / "folder.h5ad", "not a file that can be read"),
         ("input", "a\nb.csv", "without line breaks"),
         ("tissue", "a\tb", "without line breaks"),
         ("outdir", tmp_path / "file", "is a file"),
         ("outdir", tmp_path / "file" / "below", "not a directory"),
-        ("outdir", read_only, "you may not write to it"),
+        ("outdir", read_only, "you have no permission to write to it"),
         ("outdir", read_only / "below", "read-only file system"),
         ("outdir", tmp_path / ("x" * 300), "file name too long"),
         ("outdir", tmp_path / "new*[1] $x", None),
