@@ -72,9 +72,9 @@ def test_their_code_is_scored_and_what_fails_is_told(code, data, tmp_path):
 
 
 def test_what_cannot_be_run_is_named(code, data):
-    with pytest.raises(InputError, match="no code of 'dec' can be run"):
+    with pytest.raises(InputError, match="the authors' code of 'dec' cannot be run"):
         benchmark_authors(code=code, method="dec", data=data)
-    with pytest.raises(InputError, match="no checkout of a git repository"):
+    with pytest.raises(InputError, match="not a checkout of a git repository"):
         benchmark_authors(code=data, method="scdsc", data=data)
 
 

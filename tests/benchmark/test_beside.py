@@ -67,8 +67,8 @@ def test_failures_count_and_what_is_not_finished_is_named(found):
     assert results.loc[
         (results["method"] == "dec") & (results["dataset"] == "large.h5ad"), "ari"
     ].tolist() == [0.0]
-    assert "**Failed**, and counted as 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
-    assert "**Not shown**, since the run is not finished: scDSC (1 of 3 data sets)." in text
+    assert "**Failed**, scored 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
+    assert "**Not shown**, because some runs are missing: scDSC (1 of 3 data sets)." in text
     assert f"Not measured: {BASELINES[0].title}" in text
     line = next(line for line in text.splitlines() if line.startswith("| DEC "))
     assert line.split(" | ")[3] == f"{100 * (0.9 + 0 + 0.65) / 3:.1f}"

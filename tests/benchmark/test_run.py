@@ -188,7 +188,7 @@ def test_scaling_needs_no_data(tmp_path, fits):
 
 def test_wrong_options_are_told(tmp_path):
     for options, message in (
-        ({"data": tmp_path, "seeds": 0}, "begin at 1"),
+        ({"data": tmp_path, "seeds": 0}, "must be at least 1"),
         ({"scaling": [5]}, "fewer than 100 cells"),
         ({}, "no data sets"),
     ):
@@ -198,7 +198,7 @@ def test_wrong_options_are_told(tmp_path):
 
 def test_a_foreign_table_is_refused(tmp_path):
     (tmp_path / "results.tsv").write_text("a\tb\n1\t2\n")
-    with pytest.raises(InputError, match="other columns"):
+    with pytest.raises(InputError, match="columns of the results table"):
         read_results(tmp_path / "results.tsv")
 
 

@@ -115,7 +115,9 @@ def test_links_in_an_archive_are_left_out_and_noted(counts, example, tmp_path):
     path = tar(tmp_path / "x.tar", link("aaa.csv", "/etc/passwd"), ("counts.csv", counts))
     adata, _ = read_sample(path, settings={})
     example.check(adata, ids=False)
-    assert "Entries other than regular files, such as links, were left out: 1" in adata.uns["intake"]
+    assert (
+        "Entries other than regular files, such as links, were left out: 1" in adata.uns["intake"]
+    )
     refused(tar(tmp_path / "y.tar", link("matrix.csv", "/etc/passwd")), "empty", "only 1 links")
 
 

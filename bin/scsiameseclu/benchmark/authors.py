@@ -60,7 +60,7 @@ def benchmark_authors(
     """
     if method not in METHODS:
         raise InputError.of(
-            what=f"no code of {quoted(method)} can be run",
+            what=f"the authors' code of {quoted(method)} cannot be run",
             where="--method",
             remedy=f"choose from {', '.join(METHODS)}",
         )
@@ -104,9 +104,9 @@ def _commit(code: Path) -> str:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise InputError.of(
-            what="this is no checkout of a git repository",
+            what="this is not a checkout of a git repository",
             where=code,
-            remedy="give one, so that the commit can be told",
+            remedy="give a checkout, so that its commit can be recorded",
         )
     return found.stdout.strip()
 

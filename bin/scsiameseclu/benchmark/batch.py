@@ -77,8 +77,8 @@ def benchmark_batch(
     """
     wanted = groups.split(",")
     if not set(wanted) <= set(GROUPS):
-        what = f"there is no such grouping: {groups}"
-        raise InputError.of(what=what, where="--groups", remedy="give each, one or both")
+        what = f"--groups is {groups}"
+        raise InputError.of(what=what, where="--groups", remedy="give each, one or each,one")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
     for name in wanted:
@@ -146,7 +146,7 @@ def run_pipeline(sheet: Path) -> Watched:
             time.sleep(INTERVAL)
     if process.returncode:
         what = f"the run failed:\n{log.read_text(errors='replace')[-2000:]}"
-        raise InputError.of(what=what, where=sheet, remedy="mend that and repeat the command")
+        raise InputError.of(what=what, where=sheet, remedy="correct this and repeat the command")
     return watched
 
 

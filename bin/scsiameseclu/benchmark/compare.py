@@ -63,7 +63,7 @@ def compare_methods(
         raise InputError.of(
             what=f"{failed} fits of the benchmark failed.",
             where=f"group {prefix}, seed {seed}",
-            remedy="See the task's .command.err for why; run again with -resume.",
+            remedy="See .command.err of the task for the reason, then run again with -resume.",
         )
 
 

@@ -122,7 +122,7 @@ def labelled_datasets(
             else:
                 found.append(dataset)
     if not found:
-        what = "there is no labelled data set here"
+        what = "the folder has no labelled data set"
         remedy = "give a folder with .h5ad files that have obs['label'], or .h5 files with X and Y"
         raise InputError.of(what=what, where=folder, remedy=remedy)
     return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
@@ -131,7 +131,7 @@ def labelled_datasets(
 def _read(path: Path, scratch: Path, *, any_labels: bool) -> tuple[Dataset | None, str]:
     """Return a labelled data set, or None, and why it cannot be used if it cannot."""
     if path.stem in NO_TYPES and not any_labels:
-        return None, "its labels are no cell types"
+        return None, "its labels are not cell types"
     try:
         return read_dataset(path, scratch=scratch), "no cell has a label"
     except InputError as error:
@@ -245,6 +245,6 @@ def _files(folder: Path, named: Collection[str]) -> list[Path]:
     if unknown:
         what = f"there is no data set {quoted(unknown[0])}"
         there = ", ".join(path.name for path in files) or "none"
-        remedy = f"name files as they are there: {there}"
+        remedy = f"give names of files in the folder: {there}"
         raise InputError.of(what=what, where=folder, remedy=remedy)
     return files

@@ -68,7 +68,7 @@ def benchmark_published(
         scratch = Path(folder)
         dataset = read_dataset(data, scratch=scratch)
         if dataset is None:
-            remedy = "give a labelled data set: the number of types is taken"
+            remedy = "give a labelled data set: its number of types is needed"
             raise InputError.of(what="no cell has a label", where=data, remedy=remedy)
         rows = [
             ours(dataset, scratch, threads),
@@ -112,7 +112,7 @@ def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]
     try:
         found = next(reported)
     except ProcessError as error:
-        what, remedy = f"{method} failed on it: {error}", "mend that and repeat the command"
+        what, remedy = f"{method} failed on it: {error}", "correct this and repeat the command"
         raise InputError.of(what=what, where=dataset.name, remedy=remedy) from error
     about = {"dataset": dataset.name, "cells": dataset.n_cells}
     return about | {"method": method, "threads": threads} | cost(found)

@@ -35,9 +35,9 @@ def read_results(table: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     found = read_table(table, dtype=texts)
     if list(found) != list(columns):
         raise InputError.of(
-            what="the table of results has other columns than those of this version",
+            what="the columns of the results table are not those of this version",
             where=table,
-            remedy="move it away; the results are then found anew",
+            remedy="move the file away; the results are then computed again",
         )
     whole = found[found["versions"].notna()].drop_duplicates(list(KEY), keep="last")
     return whole.astype({"seed": int}).sort_values(["cells", *KEY], ignore_index=True)

@@ -131,19 +131,19 @@ def benchmark(
         )
     write_page(output)
     if failed:
-        sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
+        sys.exit(f"{failed} fits failed and are recorded so; run the command again to repeat them")
 
 
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:
     where = "the command line"
     if seeds < 1 or threads < 1:
         remedy = "give --seeds and --threads of 1 or more"
-        raise InputError.of(what="seeds and threads begin at 1", where=where, remedy=remedy)
+        raise InputError.of(what="seeds and threads must be at least 1", where=where, remedy=remedy)
     if min(scaling, default=SMALLEST) < SMALLEST:
         what = f"fewer than {SMALLEST} cells are not timed"
         raise InputError.of(what=what, where="--scaling", remedy="give larger numbers of cells")
     if data is None and not scaling:
-        raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
+        raise InputError.of(what="no data sets are given", where=where, remedy="give --data FOLDER")
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
@@ -187,7 +187,7 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
     table.parent.mkdir(parents=True, exist_ok=True)
     known = identities(read_results(table))
     missing = [job for job in jobs if identity(job.about()) not in known]
-    note(f"{len(jobs)} fits, of which {len(jobs) - len(missing)} are there already")
+    note(f"{len(jobs)} fits, {len(jobs) - len(missing)} of them already done")
     failed = 0
     for done, (job, found) in enumerate(_found(missing, scratch=scratch, threads=threads), start=1):
         row = job.about() | _scored(job.dataset, found)
