@@ -75,7 +75,7 @@ more."""
 def run_step() -> None:
     """Run the step that the command line names, ``STAGE STEP --options``, and exit.
 
-    Of the package only the step's module is imported, with what it needs.
+    Only the step's module and its dependencies are imported.
     """
     program, arguments = Path(sys.argv[0]).name, sys.argv[3:]
     stage, name = [*sys.argv[1:], "", ""][:2]
@@ -185,7 +185,7 @@ def _status_of(
     *,
     isolate: bool,
 ) -> int:
-    """Run the command, report what is wrong with the input or with us, return the status."""
+    """Run the command, report mistakes of the input or of the pipeline, return the status."""
     try:
         command()
     except (MemoryError, OSError):
@@ -223,7 +223,7 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
 def record_failure(
     step: Callable[..., None], options: dict[str, Any], problems: list[Problem]
 ) -> None:
-    """Write ``<prefix>.<stage>.<step>.failure.json``, the report's reason for what is missing."""
+    """Write ``<prefix>.<stage>.<step>.failure.json``, the reason shown in the report."""
     write_failure(
         name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems
     )

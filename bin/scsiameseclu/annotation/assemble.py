@@ -92,7 +92,7 @@ def assemble(
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
         make_plain(adata)
-        # The matrices are those of the expression, copied as they are.
+        # The matrices are copied unchanged from the expression.
         shutil.copyfile(expression, f"{prefix}.h5ad")
         with h5py.File(f"{prefix}.h5ad", "r+") as file:
             write_tables(file, adata)
@@ -119,7 +119,7 @@ def _numbers(name: str) -> list[int]:
 
 
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
-    """Write distances between samples and mixing of batches, where there are several."""
+    """Write distances between samples and mixing of batches, if there are several."""
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
     clusters = adata.obs[CLUSTER].astype(str)
     of_cells = clusters.map(apart(types.rename(str).to_dict())).to_numpy(dtype=object)

@@ -165,7 +165,7 @@ def annotate_clusters(
 
 @dataclass(frozen=True)
 class _Panel:
-    """The cell types that can be judged on the genes at hand, and their ancestors.
+    """The cell types that can be judged with the available genes, and their ancestors.
 
     ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of
     the expression; ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers,

@@ -24,7 +24,7 @@ from ..errors import InputError, quoted
 from .symbols import shared_genes
 
 BLOCK = 2_000
-"""Cells whose genes are made dense at a time."""
+"""Cells that are made dense at a time."""
 LARGEST = 10.0
 """Standard deviations that a gene counts at most."""
 FEWEST_GENES, SMALLEST_SHARE = 50, 0.1
@@ -94,12 +94,12 @@ _NUMPY: dict[tuple[str, str], Any] = {
         ("numeric", "_frombuffer", _from_buffer),
     )
 } | {("numpy", "ndarray"): _Bag, ("numpy", "dtype"): _Type}
-"""What a file asks for of numpy, and what it gets."""
+"""Names of numpy that a file may refer to, and what they are replaced by."""
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a model needs; nothing else is looked up, let alone imported."""
+        """Return an allowed object; nothing else is looked up or imported."""
         if (module, name) in _NUMPY:
             return _NUMPY[module, name]
         if (module, name) in _PLAIN:
@@ -155,7 +155,7 @@ def checked_model(path: Path) -> Model:
     Raises
     ------
     InputError
-        If it is none, or holds anything else that would have to be run.
+        If it is not a model, or holds anything that would have to be executed.
     """
     try:
         with path.open("rb") as file:
@@ -187,7 +187,7 @@ def _no_model(path: Path, why: str) -> InputError:
 
 
 def _numbers(found: Any) -> Model:
-    """Return the numbers of what was read; raises nearly anything if they do not fit."""
+    """Return the numbers of a model; raises nearly any exception if they do not fit."""
     model, scaler = found["Model"], found["Scaler_"]
     weights = _floats(model.coef_)
     intercept = np.broadcast_to(_floats(model.intercept_), len(weights))

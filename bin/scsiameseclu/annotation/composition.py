@@ -33,7 +33,7 @@ FEW_SAMPLES = 3
 _PSEUDOCOUNT = 0.5
 _POWER = 0.8
 _SMALLEST_VARIANCE = 1e-5
-"""Share of the median, as limma has it: a type that does not vary has no logarithm."""
+"""Share of the median, as in limma: a type without variation has no logarithm."""
 
 
 def compare_composition(

@@ -59,7 +59,7 @@ class Clustered:
 
 @dataclass(frozen=True)
 class Contamination:
-    """An estimate, None where there is none; `note` says why, or what is doubtful.
+    """An estimate, None if there is none; `note` says why, or what is doubtful.
 
     `low` and `high` are where the posterior is half as high as at the estimate.
     """
@@ -113,7 +113,7 @@ def find_markers(clustered: Clustered, profile: Floats, lowest: float) -> NDArra
 def non_expressing(
     counts: NDArray[np.int64], totals: Floats, clusters: NDArray[np.intp], profile: Floats
 ) -> NDArray[np.bool_]:
-    """Return which clusters hold no cell that expresses a gene, as far as a test can tell.
+    """Return which clusters hold no cell that expresses a gene, by a test.
 
     Parameters
     ----------

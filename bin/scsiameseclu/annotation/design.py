@@ -1,7 +1,7 @@
 """What the samples of a group are compared by: a condition, and covariates such as donors of pairs.
 
 Formulas are sums of columns, ``~ donor + condition``; they are taken apart here and never evaluated
-as code. All columns are categorical: donors called 1, 2, 3 are no measurements.
+as code. All columns are categorical: donors called 1, 2, 3 are not measurements.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..files import read_json
 FEWEST_SAMPLES = 2
 """Samples of each condition that a comparison needs."""
 SEPARATOR = "|"
-"""Between a sample, whose id cannot hold it, and a hashtag."""
+"""Separator of sample and hashtag; no id of a sample can hold it."""
 REPLICATE = "replicate"
 """Column of ``obs`` with each cell's, empty for one that is of none."""
 _NONE = ("", "Doublet", "Negative")
@@ -38,7 +38,7 @@ class Design:
     condition
         Column with the conditions.
     covariates
-        Columns whose effects are taken out, in the formula's order.
+        Covariates, in the order of the formula.
     """
 
     condition: str
@@ -56,7 +56,7 @@ class Design:
 
 
 def read_design(path: Path) -> Design | None:
-    """Return the design that ``design.json`` names; None where it names no condition.
+    """Return the design of ``design.json``; None if it names no condition.
 
     The keys are ``condition`` and ``formula``.
 
@@ -78,7 +78,7 @@ def asked_design(path: Path) -> Design:
 
 
 def parse_design(condition: str | None, formula: str | None) -> Design | None:
-    """Return the design of ``--condition`` and ``--formula``; None where neither was given."""
+    """Return the design of ``--condition`` and ``--formula``; None if neither was given."""
     if formula is None:
         return None if condition is None else Design(condition)
     terms = [term.strip() for term in formula.strip().removeprefix("~").split("+")]

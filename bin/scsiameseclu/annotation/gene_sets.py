@@ -52,7 +52,7 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
 def _mistake(
     name: str, others: list[str], genes: list[str], known: Collection[str]
 ) -> tuple[str, str] | None:
-    """Return what is wrong with a line, and the remedy; None if nothing is."""
+    """Return the mistake in a line and its remedy, or None."""
     if not others:
         return f"the line {quoted(name)} has no tabs, so it holds neither a set nor genes", GMT_FORM
     if not name:

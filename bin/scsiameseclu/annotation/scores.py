@@ -28,13 +28,13 @@ Values = NDArray[np.float64]
 
 
 ORGANISMS = ("human", "mouse")
-"""Whose genes have the symbols of these sets, but for capitals."""
+"""Organisms whose genes have the symbols of these sets, ignoring case."""
 FEWEST_PHASE_GENES, FEWEST_STRESS_GENES = 10, 5
 FEWEST_GENES, SMALLEST_SHARE = 3, 0.2
 """Genes of a set, and share of them, that must be in the data for it to be scored."""
 HIGH_PERCENT, TIMES_MEDIAN = 10.0, 3.0
 """A cluster is warned of if its median percentage of counts of dissociation stress is above both:
-this, and so many times the group's. A convention."""
+this, and this many times the group's. A convention."""
 DRAWN_CELLS = 2_400
 """Cells, evenly spaced, whose values the report draws."""
 _LONGEST_COLUMN = 50
@@ -160,7 +160,7 @@ def percent_of_counts(counts: Matrix, genes: Sequence[int]) -> Values:
 def _score_sets(
     adata: ad.AnnData, places: GenePlaces, sets: Mapping[str, list[str]], found: _Found
 ) -> None:
-    """Add a column of each set of which enough genes are in the data."""
+    """Add a column for each set with enough genes in the data."""
     columns = column_names(sets, taken=[*adata.obs, *found.cells])
     own = {name: places.find_all(genes) for name, genes in sets.items()}
     rows = [

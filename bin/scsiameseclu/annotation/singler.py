@@ -36,7 +36,7 @@ QUANTILE, CLOSE = 0.8, 0.05
 MARKERS = 500
 """Genes of a pair of types, times (2/3)^log2(number of types)."""
 BLOCK = 2_000
-"""Cells whose genes are made dense at a time."""
+"""Cells that are made dense at a time."""
 N_COMPONENTS = 20
 """Principal components in which the cells of a type are joined to profiles."""
 

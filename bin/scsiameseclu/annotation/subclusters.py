@@ -34,7 +34,7 @@ Integers = NDArray[np.int64]
 
 ALL = "all"
 FEWEST_CELLS = 50
-"""Smaller clusters are left whole."""
+"""Smaller clusters are not divided."""
 LARGEST_P_VALUE = 0.01
 """Adjusted p-value below which a marker counts in the table."""
 TABLE = ["cluster", "cell_type", "cluster_sub", "n_cells", "stability", "n_markers", "note"]
@@ -50,9 +50,9 @@ class Division:
         Subcluster of each cell of the cluster, 0 .. k - 1 by falling size.
     stability
         Of each: the mean, over the partitions, of its best Jaccard index with one of their
-        clusters; None of a cluster that is left whole.
+        clusters; None for a cluster that is not divided.
     note
-        Why it is left whole, or empty.
+        Why it is not divided, or empty.
     """
 
     labels: Integers
@@ -115,7 +115,7 @@ def subclusters(
 
 
 def chosen_clusters(asked: str, types: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Return the clusters that are asked for, and a note on each name that is none's.
+    """Return the requested clusters, and a note on each unknown name.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def named(clusters: pd.Series, divisions: dict[str, Division]) -> pd.Categorical
 
 
 def _parts(name: str, division: Division) -> list[str]:
-    """Return the names of the subclusters of a cluster; its own where it is whole."""
+    """Return the names of the subclusters of a cluster; its own if it is not divided."""
     if division.note:
         return [name]
     return [f"{name}.{part + 1}" for part in range(len(division.stability))]
@@ -280,7 +280,7 @@ def sibling_markers(adata: ad.AnnData, clusters: Iterable[str], **options: Any) 
 def _summed_up(
     divisions: dict[str, Division], types: dict[str, str], markers: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return a row of every subcluster, and of every cluster that is left whole."""
+    """Return a row for every subcluster, and for every cluster that is not divided."""
     strong = markers[(markers["p_val_adj"] < LARGEST_P_VALUE) & (markers["avg_log2FC"] > 0)]
     n_markers = strong["cluster"].value_counts()
     rows = []

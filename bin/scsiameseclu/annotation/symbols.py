@@ -55,7 +55,7 @@ class GenePlaces:
     Parameters
     ----------
     adata
-        Genes in ``var``, symbols in ``gene_symbols`` and ids in ``gene_ids`` where they are there.
+        Genes in ``var``, with symbols in ``gene_symbols`` and ids in ``gene_ids``, if present.
     """
 
     def __init__(self, adata: ad.AnnData) -> None:
@@ -74,7 +74,7 @@ class GenePlaces:
             self._folded.setdefault(name.casefold(), place)
 
     def find(self, gene: str) -> int | None:
-        """Return the place of a gene, None where it is not in the data."""
+        """Return the position of a gene; None if it is not in the data."""
         place = self._exact.get(gene)
         return self._folded.get(gene.casefold()) if place is None else place
 

@@ -1,6 +1,6 @@
 """Compares a baseline with its authors' code, run without labels: ``python -m`` this module.
 
-Their code is no part of this project: a checkout of it is given.
+Their code is not part of this project: a checkout of it is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .tables import with_rows
 from .train_authors import METHODS
 
 KEY, ORDER = ("dataset", "method", "seed"), ("cells", "dataset", "method", "seed")
-"""Columns of the table that tell a row from others, and that it is sorted by."""
+"""Columns of the table that identify a row, and columns to sort by."""
 
 
 def benchmark_authors(
@@ -56,7 +56,7 @@ def benchmark_authors(
     seeds
         Number of seeds, 0, 1, ...
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     """
     if method not in METHODS:
         raise InputError.of(

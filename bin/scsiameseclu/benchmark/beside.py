@@ -61,7 +61,7 @@ def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(results: pd.DataFrame) -> str:
-    """Return the sentence of the ranks: the best three, and scSiameseClu."""
+    """Return the sentence on the ranks: the best three, and scSiameseClu."""
     ranks = mean_ranks(results)
     shown = [*ranks.index[:3], *([] if OURS.name in ranks.index[:3] else [OURS.name])]
     best = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
@@ -79,7 +79,7 @@ def _with_interval(row: pd.Series) -> str:
 
 
 def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return scores, ranks and cost of each method, what failed and what is not counted yet."""
+    """Return scores, ranks and cost of each method, failures, and methods not shown."""
     tables, ranks = {score: per_set(results, score) for score in SCORES}, mean_ranks(results)
     ari = tables["ari"]
     rows: dict[str, dict[str, object]] = {}
@@ -113,7 +113,7 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
 
 
 def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the ARI of each baseline, beside scSiameseClu's, on each data set, as text."""
+    """Return the ARI of scSiameseClu and each baseline on each data set, as text."""
     ari = per_set(results)
     known: tuple[Method, ...] = (OURS, *BASELINES)
     shown = [method for method in known if method.name in ari]
@@ -121,7 +121,7 @@ def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_table(found: pd.DataFrame) -> str:
-    """Return the paper's figures beside those measured here.
+    """Return the paper's figures and those measured here.
 
     Ours see no labels; the true number of clusters is given.
     """
@@ -144,7 +144,7 @@ def _joined(values: Sequence[float]) -> str:
 
 
 def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return the baselines' ARI here beside that of their authors' code, where both were run."""
+    """Return the ARI of the baselines and of their authors' code, if both were run."""
     key = ["dataset", "method", "seed"]
     ours = found.loc[found["k_mode"] == K_MODE, [*key, "ari"]].rename(columns={"ari": "here"})
     both = theirs.reindex(columns=[*key, "cells", "commit", "ari"]).merge(ours, on=key).dropna()

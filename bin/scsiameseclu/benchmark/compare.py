@@ -40,7 +40,7 @@ def compare_methods(
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard;
         only the scores read them, and the true number of clusters is theirs.
     methods
-        Names of further methods, beside those that are always compared; ``all`` for all there are.
+        Names of further methods, in addition to those always compared; ``all`` for all of them.
     seed
         Seed of everything random.
     threads

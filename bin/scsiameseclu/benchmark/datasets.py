@@ -40,7 +40,7 @@ DEVELOPMENT = frozenset(
 """Data sets, by their files' names without endings, that shaped the defaults: reported apart from
 the others."""
 NO_TYPES = frozenset({"hashed_doublets_chcl"})
-"""Files whose labels are no cell types."""
+"""Files whose labels are not cell types."""
 LABELS = {".h5ad": "label", ".h5": "Y"}
 """Where a file of each kind has its gold standard: a column of obs, or an array."""
 SIMULATED_TYPES, SIMULATED_GENES = 10, 2000
@@ -62,7 +62,7 @@ class Dataset:
     scores
         ``obsm['X_pca']`` of it, float32, cells x components.
     gold
-        Gold standard of its cells; missing where a cell has none.
+        Gold standard of its cells; missing if a cell has none.
     n_genes
         Genes that came in.
     digest
@@ -111,7 +111,7 @@ def labelled_datasets(
     Raises
     ------
     InputError
-        If the folder has no labelled data set, or a name given is none of its files.
+        If the folder has no labelled data set, or no file with a given name.
     """
     found = []
     for path in _files(folder, [*only, *leave_out]):

@@ -36,7 +36,7 @@ WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.mode
 
 
 def write_page(output: Path) -> None:
-    """Write ``OUTPUT.md``, beside the tables in `output`, and its figures there.
+    """Write ``OUTPUT.md`` next to the folder of tables `output`, and the figures there.
 
     Sections of the template without results are left out.
     """
@@ -135,7 +135,7 @@ def _number(n: int, what: str) -> str:
 
 
 def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return what the tables cover, what failed, and what is left out of them."""
+    """Return what the tables cover, what failed, and what they leave out."""
     seeds = results.groupby("dataset")["seed"].nunique()
     several = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     lines = [f"{_number(len(seeds), 'data set')}; number of seeds: {several}."]
@@ -244,7 +244,7 @@ def ablation_table(results: pd.DataFrame) -> str:
 
 
 def sketch_table(found: pd.DataFrame) -> str:
-    """Return the ARI of a 1,000-cell sketch beside that of all cells, and the mean difference."""
+    """Return the ARI of a 1,000-cell sketch and of all cells, and the mean difference."""
     columns: dict[str, pd.Series[float]] = {}
     lines = []
     for k_mode, words in MODES.items():
@@ -284,7 +284,7 @@ def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) ->
     results
         Tables of :func:`compare_methods`.
     output
-        Folder of tables and figures; the page is beside it.
+        Folder for tables and figures; the page is written next to it.
     """
     output.mkdir(parents=True, exist_ok=True)
     found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import read_table, write_table
 
 KEY = ("dataset", "method", "k_mode", "seed")
-"""Columns that tell a row from others."""
+"""Columns that identify a row."""
 PROVENANCE = ("data", "code", "versions")
 """Columns of what a row depends on: digests of data and code, and the libraries' versions."""
 ABOUT = (*KEY, "cells", "genes", "types")
@@ -44,12 +44,12 @@ def read_results(table: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
 
 
 def identity(row: Row) -> tuple[Any, ...]:
-    """Return what a row is about and depends on: two rows of which this is equal say the same."""
+    """Return what identifies a row: equal values mean the same result."""
     return tuple(row[name] for name in (*KEY, *PROVENANCE))
 
 
 def identities(found: pd.DataFrame) -> set[tuple[Any, ...]]:
-    """Return the identities of all results that are no failures."""
+    """Return the identities of all results that did not fail."""
     return {identity(row) for _, row in found[found["error"].isna()].iterrows()}
 
 

@@ -95,7 +95,7 @@ def benchmark(
     only
         Names of the files to take. Default: all.
     leave_out
-        Names of files not to take, such as those whose labels are no types.
+        Names of files to leave out, such as those whose labels are not types.
     methods
         Names of the methods to run. Default: all that are compared.
     ablate
@@ -147,7 +147,7 @@ def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: in
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
-    """Return the methods of these names, or all that are compared, and scanpy's path for its time.
+    """Return the methods of these names, or all compared methods and scanpy's path.
 
     Raises
     ------

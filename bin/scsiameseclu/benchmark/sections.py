@@ -25,7 +25,7 @@ MEASURES = {
     "accuracy": ("type prediction: accuracy", "pca"),
     "macro_f1": ("type prediction: macro F1", "pca"),
 }
-"""Measures of the network: title, and what they are compared with."""
+"""Measures of the network: title, and the method compared with."""
 
 
 def published(table: pd.DataFrame) -> str:

@@ -51,7 +51,7 @@ def with_rows(
     rows
         The further rows, column -> value.
     key
-        Columns that tell a row from others.
+        Columns that identify a row.
     order
         Columns to sort by; rows that are equal in them stay in their order.
     """
@@ -112,7 +112,7 @@ def markdown(
 ) -> str:
     """Return a Markdown table.
 
-    Rows are given by their names, or have `names` in place of the index, which becomes the column
+    Rows are given by their names, or have `names` instead of the index, which becomes the column
     `first`; numbers get one decimal, gaps a dash.
     """
     if not isinstance(table, pd.DataFrame):

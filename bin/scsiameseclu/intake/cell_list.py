@@ -20,7 +20,7 @@ _REMEDY = (
 
 
 def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
-    """Return which barcodes of a sample are on its list of cells, and what is wrong with it.
+    """Return which barcodes of a sample are on its list of cells, and warnings about the list.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     Returns
     -------
     A mask over the barcodes (bool), and a warning that names those of the list which the counts
-    lack; empty where they lack none.
+    lack; empty if they lack none.
 
     Raises
     ------

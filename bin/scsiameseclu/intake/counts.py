@@ -34,7 +34,7 @@ from .organism import infer_organism
 LARGEST = 2**53
 """Counts beyond this are damage: floating point does not separate them from their neighbors."""
 BLOCK = 8_000_000
-"""Values looked at or converted at a time, so that checks cost little memory beside the matrix."""
+"""Values checked or converted at a time, so that checks need little memory besides the matrix."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Counts:
     notes
         What the user should know about how the input was read.
     kinds
-        What each column is, where it is no gene: ``protein``, ``hashtag`` or ``guide``. Default:
+        Kind of each column other than genes: ``protein``, ``hashtag`` or ``guide``. Default:
         all are genes.
     captured
         Proteins, hashtags and guides that were counted in the same cells, with their `kinds`. None:
@@ -79,12 +79,12 @@ class Counts:
     captured: Counts | None = None
 
     def keep_genes(self, types: Sequence[str], path: Path) -> None:
-        """Set proteins, hashtags and guides aside; drop and note other features that are no genes.
+        """Set proteins, hashtags and guides aside; drop and note other features.
 
         Raises
         ------
         InputError
-            If there is no gene among the features.
+            If there are no genes among the features.
         """
         genes = gene_expression(types)
         if genes is None or genes.all():
@@ -112,12 +112,12 @@ class Counts:
             self.notes.append(f"Features other than genes were left out: {_counted(left_out)}.")
 
     def leave_out_no_genes(self, path: Path) -> None:
-        """Leave out the features that are no genes by their names, and note it.
+        """Leave out the features that are not genes by their names, and note it.
 
         Raises
         ------
         InputError
-            If there is no gene among the features.
+            If there are no genes among the features.
         """
         pairs = zip(self.gene_ids, self.gene_symbols, strict=True)
         found = [kind_of_feature(name) or kind_of_feature(symbol) for name, symbol in pairs]
@@ -167,7 +167,7 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     Raises
     ------
     InputError
-        If the matrix is empty, does not fit its names, or holds values that are no counts.
+        If the matrix is empty, does not fit its names, or holds values that are not counts.
     """
     _check_shape(counts, path)
     _clean_names(counts)
@@ -194,7 +194,7 @@ def _check_matrix(counts: Counts, path: Path, *, round_counts: bool) -> None:
 
 
 def _check_captured(counts: Counts, captured: Counts, path: Path, *, round_counts: bool) -> None:
-    """Hold what was counted beside the genes to the same contract, and complete its names."""
+    """Check other features as strictly as the genes, and complete their names."""
     captured.barcodes = counts.barcodes
     _clean_names(captured)
     captured.gene_ids = fill_missing(captured.gene_ids, numbered("feature", len(captured.gene_ids)))
@@ -301,7 +301,7 @@ def add(one: sparse.csr_matrix, other: sparse.csr_matrix, path: Path) -> sparse.
 
 
 def check_sum(matrix: sparse.csr_matrix, expected: float, path: Path) -> None:
-    """Refuse a matrix of added whole numbers of which one was too large for their type."""
+    """Reject a matrix of added whole numbers if a sum is too large for their type."""
     if matrix.data.dtype.kind in "iu" and total(matrix) != expected:
         raise inconsistent(
             "Counts of one gene and barcode add up to more than 2,147,483,647.", path

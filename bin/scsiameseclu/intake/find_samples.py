@@ -60,7 +60,7 @@ class Sample:
 def samplesheet(folder: Path, /) -> None:
     """Find count matrices below a folder and print a samplesheet to edit.
 
-    Writes a list of what was found beside it.
+    Also writes a list of the files found.
 
     scsiameseclu samplesheet RUNFOLDER > samplesheet.csv
 
@@ -77,7 +77,7 @@ def samplesheet(folder: Path, /) -> None:
 
 
 def write_samplesheet(*, folder: Path, schema: Path) -> None:
-    """Write samplesheet.csv and listing.txt, what was found in words.
+    """Write samplesheet.csv and listing.txt, a description of the files found.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def gold_labels(
 
 
 def read_labels(paths: list[Path], cells: pd.Index) -> pd.Series | None:
-    """Return a group's gold standard, missing where there is none; None without any file.
+    """Return a group's gold standard, with missing values; None without any file.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The samplesheet: read tolerantly, checked strictly, all mistakes reported together.
 
-What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields
+Not a mistake: a byte order mark, any line ends, blank lines, spaces around values, empty fields
 at the end of a line, commas, semicolons or tabs, columns in any order, further columns. What is
 one: a column whose name nearly is one of ours (same letters in other case or with other separators,
 or very similar while ours is absent).
@@ -26,15 +26,15 @@ DELIMITERS = (",", "\t", ";")
 DESCRIBING = ("batch", "sex")
 """Columns that are ours, and travel into ``.obs`` as further ones do."""
 _SEXES = {"m": "male", "f": "female"}
-"""Short for what the column `sex` says."""
+"""Accepted short values of the column `sex`."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
 SIMILAR = 0.82
-"""Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of
+"""Similarity (difflib's ratio) at or above which an unknown column is taken for a misspelt one of
 ours."""
 PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
 _CELLS = ("cells", "force_cells", "expected_cells")
-"""Columns of which each says in its own way what the cells are."""
+"""Columns that each define the cells in another way."""
 _FROM_SHEET = "Correct the path; a relative one starts from the folder of the samplesheet."
 _FROM_SHEET_OR_COLUMN = (
     "Correct the path, or give a column of .obs or Y; a relative path starts from the "
@@ -88,7 +88,7 @@ class Mistake:
     problem
         What is wrong.
     path
-        A value of the columns `counts`, `labels` and `cells`: it is a mistake only if there is no
+        A value of the columns `counts`, `labels` and `cells`: a mistake only if there is no
         such file or folder. None: it is one in any case.
     """
 
@@ -479,7 +479,7 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
 
 
 def _described(column: str, value: str) -> str:
-    """Return a value as ``.obs`` has it: of the sex one word, however it was written."""
+    """Return a value for ``.obs``: the sex as one word, however it was written."""
     return _SEXES.get(value.casefold(), value.casefold()) if column == SEX else value
 
 

@@ -32,7 +32,7 @@ def parse_hashtags(said: str | None) -> dict[str, str]:
 
 
 def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """Return what each feature beside the genes is, and warnings for the verdict.
+    """Return the kind of each feature other than genes, and warnings for the verdict.
 
     Of type Multiplexing Capture all are hashtags, of type Antibody Capture those that are named.
     Where some are named, only these are in use.
@@ -93,7 +93,7 @@ def add_captured(
     features
         From :func:`sort_features`, one row a column of `counts`.
     min_guide_counts
-        Counts of a guide from which on a cell has it.
+        Fewest counts of a guide for a cell to have it.
     """
     cells.uns.pop(CAPTURED, None)
     for kind in (PROTEIN, HASHTAG, GUIDE):

@@ -50,12 +50,12 @@ class CellCalls:
     totals
         Counts of each barcode (int64).
     fdr
-        False discovery rate of each barcode as a cell (float64): 0 from `certain` on, 1 for the
+        False discovery rate of each barcode as a cell (float64): 0 from `certain` up, 1 for the
         barcodes that give the ambient profile.
     knee
         Counts at the knee of the barcode-rank curve.
     certain
-        Counts from which on every barcode is a cell.
+        Fewest counts with which every barcode is a cell.
     n_tested
         Barcodes between the ambient ones and the certain cells.
     lower
@@ -123,7 +123,7 @@ class CellCalls:
 
     @property
     def doubt(self) -> str:
-        """What makes the calls doubtful, in words for the verdict; empty where nothing does."""
+        """What makes the calls doubtful, in words for the verdict; empty if nothing does."""
         if not self.is_cell.any() or self.ambient_counts <= _HIGH_AMBIENT * self.cell_counts:
             return ""
         return (
@@ -173,14 +173,14 @@ def find_cells(
     counts
         Raw counts (barcodes x genes).
     expected_cells
-        About how many cells there are, where that is known (:func:`certain_counts`).
+        Approximate number of cells, if known (:func:`certain_counts`).
     random_state
         Seed of the draws.
 
     Returns
     -------
-    The calls, None where all barcodes are taken for cells; and what is doubtful about that, in
-    words for the verdict, empty where nothing is.
+    The calls, None if all barcodes are taken for cells; and doubts about that, in
+    words for the verdict, empty if nothing is.
     """
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)
@@ -211,7 +211,7 @@ def lower_counts(totals: np.ndarray) -> int:
 def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: int = 0) -> bool:
     """Return whether most barcodes differ no more than draws from one profile, like ambient RNA.
 
-    At least 100 barcodes are asked for. Of the half with fewer counts the fuller half is looked at,
+    At least 100 barcodes are needed. Of the half with fewer counts, the upper half is tested,
     where a difference shows better: at most 15 % of them may have a p-value of 0.05 or less.
     """
     found = totals[totals > 0]
@@ -297,11 +297,11 @@ def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
 def certain_counts(
     totals: np.ndarray, knee: int, lower: int = LOWER, *, expected_cells: int | None = None
 ) -> int:
-    """Return the counts from which on a barcode is a cell.
+    """Return the fewest counts with which a barcode is certainly a cell.
 
     A tenth of the 99th percentile of those beyond the knee, for cells of a sample span about one
     order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too); more, where
-    empty droplets reach further. Where the number of cells is known, of so many of the fullest in
+    empty droplets reach further. If the number of cells is known, of that many of the largest in
     place of those beyond the knee, as Cell Ranger's ``--expect-cells``.
     """
     beyond = np.sort(totals)[::-1][:expected_cells] if expected_cells else totals[totals >= knee]

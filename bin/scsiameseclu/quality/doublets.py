@@ -52,7 +52,7 @@ HISTOGRAM_BINS = 50
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
 _MIN_DETECTABLE = 0.05
-# Fewer than this above a valley that is sought below such a tail are no mode of their own.
+# Fewer than this above a valley below such a tail are not a mode of their own.
 _MIN_UPPER_MODE = 0.2
 # More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies
 # between types of cells.
@@ -224,7 +224,7 @@ def score_doublets(
         Expected share of doublets. Default: 0.8 % per 1,000 cells.
     threshold
         Score above which a cell is a doublet. Default: the valley between the modes of the
-        simulated doublets' scores; where there is none, the score that calls the expected number of
+        simulated doublets' scores; if there is none, the score that calls the expected number of
         doublets.
     random_state
         Seed of the simulation.
@@ -333,7 +333,7 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         n_prin_comps=n_pcs,
         n_neighbors=round(0.5 * np.sqrt(observed.n_obs)),
         # Exact neighbours: the approximate ones differ by machine, and with the many neighbours
-        # that Scrublet looks at they are slower (75,000 points, 240 neighbours: 186 s against 44
+        # that Scrublet searches they are slower (75,000 points, 240 neighbours: 186 s against 44
         # s).
         use_approx_neighbors=False,
         # Any number: the caller chooses.
@@ -348,7 +348,7 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
 def _components(
     observed: ad.AnnData, simulated: ad.AnnData, n_components: int, seed: int
 ) -> tuple[ad.AnnData, ad.AnnData]:
-    """Return both with the components of the observed cells' scaled genes in place of the genes.
+    """Return both with the components of the observed cells' scaled genes instead of the genes.
 
     scanpy would find the same ones, but centers the genes first, and so fills the matrix: 10,000
     cells took 3 GB.

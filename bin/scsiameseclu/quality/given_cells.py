@@ -16,9 +16,9 @@ class GivenCells:
     is_cell
         One value a barcode (bool).
     values
-        What decided about each barcode, for the ledger (float64); NaN where it was a list.
+        The deciding value of each barcode, for the ledger (float64); NaN for a list.
     threshold
-        Least value of a cell; NaN where it was a list.
+        Lowest value of a cell; NaN for a list.
     note
         What was done, in words for the report.
     """

@@ -1,6 +1,6 @@
 """The methods that the paper compares with, and SC3, written from their papers, without labels.
 
-Each module is one method; what is done differently from paper and published code stands in its
+Each module is one method; differences to paper and published code are described in its
 docstrings. None of their libraries is loaded before a fit.
 """
 
@@ -130,7 +130,7 @@ class ScDsc(Baseline):
 
 
 class ScGnn(Baseline):
-    """scGNN, whose own number of clusters is a share of Louvain's."""
+    """scGNN, which takes its own number of clusters from Louvain's."""
 
     name, title, modes = "scgnn", "scGNN", ("true", "auto")
 

@@ -1,4 +1,4 @@
-"""Files seen by their first bytes, unpacked on the way where they are packed."""
+"""Files recognised by their first bytes, and unpacked if they are packed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def packing(start: bytes) -> Packing | None:
 
 
 def unpacked_limit(packed: int) -> int:
-    """Return how many bytes a matrix of counts can be at most that is packed into so many."""
+    """Return the largest plausible size of a count matrix packed into this many bytes."""
     return max(RATIO * packed, ROOM)
 
 
@@ -138,7 +138,7 @@ def lines(path: Path) -> list[str]:
 
 
 PASSED_ON = (InputError, MemoryError, NameError, ImportError)
-"""What is no failure of a library on damaged bytes; the last two are mistakes of ours."""
+"""Errors not due to damaged bytes; the last two are bugs of ours."""
 
 
 def damaged(path: Path, error: Exception | str) -> InputError:
@@ -153,7 +153,7 @@ def unreadable(path: Path, error: Exception) -> InputError:
 
 
 def incomplete(what: str, where: object) -> InputError:
-    """Return the error for a file that a copy of the original may mend."""
+    """Return the error for a damaged file, to be replaced by a copy of the original."""
     remedy = "Copy or download it again and compare sizes and checksums with the original's."
     return InputError.of(what=what, where=where, remedy=remedy)
 

@@ -54,7 +54,7 @@ class Candidates:
         self.parts = self._parts()
 
     def choose(self, path: Path) -> tuple[sparse.csr_matrix, str, list[str]]:
-        """Return the raw counts as they are stored, what they are called, and notes for the user.
+        """Return the raw counts as stored, their name, and notes for the user.
 
         The first is taken that holds non-negative whole numbers only, and not just 0 and 1; else
         the first of all, for the check of counts to refuse.
@@ -109,7 +109,7 @@ class Candidates:
         return self._largest[name]
 
     def _lacks_parts(self, chosen: str | None, items: Mapping[str, Any]) -> bool:
-        """Return whether to add up the parts: what was chosen is nothing, or one of them."""
+        """Return whether to add up the parts: nothing or one of them was chosen."""
         if any(largest_count(self.layers[name]) is None for name in self.parts.values()):
             return False
         if chosen is None or chosen not in self.main or self.is_alevin:

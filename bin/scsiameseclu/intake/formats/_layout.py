@@ -31,7 +31,7 @@ class Layout:
     delimiter
         One of :data:`DELIMITERS`; a blank stands for any white space.
     header
-        What stands above each column. None: there is no header.
+        Header of each column. None: there is no header.
     n_skipped
         Lines before the first row.
     sample
@@ -49,7 +49,7 @@ class Layout:
         return len(self.sample[0])
 
     def name(self, column: int) -> str:
-        """Return what a message calls a column."""
+        """Return the name of a column for messages."""
         return self.header[column] if self.header else str(column + 1)
 
 
@@ -85,7 +85,7 @@ def _with_header(
         raise no_table(path, "it has only one column")
     if not rows:
         raise no_table(path, "it has only one line")
-    if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as R has it
+    if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as written by R
         top = [*top, ""] if not any(row[-1] for row in rows) else ["", *top]
     if len(top) != len(rows[0]):
         raise no_table(path, f"the first line has {len(top)} fields, the second {len(rows[0])}")
@@ -184,13 +184,13 @@ def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
 
 
 def _counts_up(values: list[str]) -> bool:
-    """Return whether values are the numbers from 0 or 1 on, as counts are by chance only."""
+    """Return whether values are consecutive from 0 or 1, as counts are only by chance."""
     start = {"0": 0, "1": 1}.get(values[0] if len(values) > 3 else "")
     return start is not None and values == [str(start + place) for place in range(len(values))]
 
 
 def is_number(field: str) -> bool:
-    """Return whether a field is a number; ``1_0``, which Python takes for one, is none."""
+    """Return whether a field is a number; ``1_0``, which Python accepts, is not."""
     try:
         float(field)
     except ValueError:
@@ -199,7 +199,7 @@ def is_number(field: str) -> bool:
 
 
 def no_table(path: Path, why: str) -> InputError:
-    """Return the error for a file that is no table."""
+    """Return the error for a file that is not a table."""
     return InputError.of(
         what=f"The file is not a table of counts: {why}.",
         where=path,

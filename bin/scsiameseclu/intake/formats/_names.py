@@ -1,4 +1,4 @@
-"""Lists of barcodes or genes beside a matrix, with more columns and a header or without."""
+"""Lists of barcodes or genes of a matrix, with or without further columns and a header."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _LONGEST = 200
 """Bytes of a file's name that are kept, from its end: all that counts is there."""
 _DEEPEST = 12
 _NOT_DATA = re.compile(r"\._.*|__MACOSX|\.DS_Store|Thumbs\.db")
-"""What the systems of desktops put beside the files."""
+"""Files that desktop systems add."""
 
 
 def recognizes(path: Path) -> bool:
@@ -82,7 +82,7 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
 
 
 def _of_archive(path: Path, error: InputError) -> InputError:
-    """Return an error about what is inside: its paths exist once the user has unpacked it."""
+    """Return an error about the content, whose paths exist once the user has unpacked it."""
     problem = error.problems[0]
     remedy = problem.remedy
     if remedy.startswith("Give"):
@@ -147,7 +147,7 @@ def _zip(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _parts(name: str) -> list[str]:
-    """Return the folders and name under which a file is written; [] if it is no data."""
+    """Return the folders and name under which a file is written; [] if it holds no data."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
     if any(_NOT_DATA.fullmatch(part) for part in parts):
         return []

@@ -67,7 +67,7 @@ def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> lis
 def _attributes(
     path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]
 ) -> dict[str, list[str]]:
-    """Return the attributes with `size` values; those called `names` must have so many."""
+    """Return the attributes with `size` values; those called `names` must have that many."""
     known = {key(name) for name in names}
     found = {}
     for name, item in items(group).items():

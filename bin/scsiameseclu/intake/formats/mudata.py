@@ -1,4 +1,4 @@
-"""MuData's ``.h5mu``: one AnnData for each modality, of which that of gene expression is read."""
+"""MuData's ``.h5mu``: one AnnData for each modality; that of gene expression is read."""
 
 from __future__ import annotations
 

@@ -26,13 +26,13 @@ NAME = "table"
 ASKED = "last"
 ENDINGS = ("csv", "tsv", "txt")
 _FEWEST_GENES = 3
-"""Columns of counts beside others that say something of cells."""
+"""Columns of counts, and others that annotate cells."""
 _STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Counts, rows x columns, and what the table's other columns hold."""
+    """Counts, rows x columns, and the content of the other columns."""
 
     layout: Layout
     columns: Columns
@@ -113,7 +113,7 @@ def _check_kind(path: Path, table: _Table, *, upright: bool) -> None:
 
 
 def _note_left_out(counts: Counts, word: str, names: Sequence[str]) -> None:
-    shown = [name for name in names if name]  # a delimiter at the end of each line is no column
+    shown = [name for name in names if name]  # a delimiter at the end of each line is not a column
     if shown:
         counts.notes.append(f"{word} that hold no counts were left out: {listed(shown)}.")
 
@@ -159,7 +159,7 @@ def _orientation(table: _Table) -> tuple[bool, str]:
 
 
 def _leave_out_rows(table: _Table, *, upright: bool) -> tuple[_Table, list[str]]:
-    """Return the table without rows that are no cells or genes, and the names of these."""
+    """Return the table without rows other than cells or genes, and the names of these rows."""
     no_counts = vocabulary.is_total if upright else vocabulary.is_beside
     names = [row for row in table.rows if no_counts(row)]
     if not names or len(names) == len(table.rows):
