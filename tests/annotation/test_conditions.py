@@ -99,7 +99,7 @@ def shares_of(adata: ad.AnnData) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("covariates", [(), ("donor",)], ids=["unpaired", "paired"])
-def test_the_planted_genes_are_found_and_nothing_else(covariates: tuple[str, ...]) -> None:
+def test_only_the_planted_genes_are_found(covariates: tuple[str, ...]) -> None:
     adata = planted()
     adata = adata[adata.obs["cluster"].isin(["0", "1", "3"])]
     table, notes = differential_expression(adata, condition="condition", covariates=covariates)
@@ -113,7 +113,7 @@ def test_the_planted_genes_are_found_and_nothing_else(covariates: tuple[str, ...
 
 
 @pytest.mark.parametrize("design", [UNPAIRED, PAIRED], ids=["unpaired", "paired"])
-def test_the_planted_share_is_found_and_nothing_else(design: Design) -> None:
+def test_only_the_planted_share_is_found(design: Design) -> None:
     table = composition_test(shares_of(planted()), SAMPLES, design)
     assert list(table) == COLUMNS
     first, others = table.iloc[0], table.iloc[1:]
@@ -248,7 +248,7 @@ def test_a_formula_needs_a_condition_and_names_it_last() -> None:
     assert parse_design(None, None) is None
 
 
-def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
+def test_clusters_that_cannot_be_fitted_are_noted() -> None:
     nested = SAMPLES.assign(donor=["d1", "d1", "d2", "d3", "d4", "d4"])
     adata = planted()
     adata = adata[adata.obs["cluster"].isin(["0"])].copy()

@@ -95,7 +95,7 @@ def test_counts_are_read_back(exported, name, genes):
     assert "lacks counts of some cells" in " ".join(counts.notes), "proteins of half of the cells"
 
 
-def test_names_of_features_are_as_seurat_takes_them():
+def test_names_of_features_are_valid_in_seurat():
     assert feature_names(["A_B", "A|B", "A-B", "ζ/β"]) == ["A-B", "A-B-1", "A-B-2", "ζ/β"]
 
 
@@ -141,7 +141,7 @@ def test_h5mu_has_a_modality_of_each_kind(exported):
     assert (counts.matrix != exported.layers["counts"]).nnz == 0
 
 
-def test_only_what_is_asked_for_and_there_is_written(tmp_path, monkeypatch):
+def test_only_requested_and_available_formats_are_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_h5ad(annotated(proteins=False), "g.h5ad")
     export(prefix="g", annotated=Path("g.h5ad"), formats=["sce", "h5mu"])

@@ -60,7 +60,7 @@ def test_equal_methods_share_their_rank():
     assert ranks["low"].isna().all()
 
 
-def test_failures_count_and_what_is_not_finished_is_named(found):
+def test_failures_score_0_and_unfinished_methods_are_named(found):
     results = beside_results(found)
     text = beside_table(results, found)
     assert set(results["method"]) == GIVEN_K | {"dec"}
@@ -74,11 +74,11 @@ def test_failures_count_and_what_is_not_finished_is_named(found):
     assert line.split(" | ")[3] == f"{100 * (0.9 + 0 + 0.65) / 3:.1f}"
 
 
-def test_without_baselines_there_is_nothing_beside(results):
+def test_without_baselines_their_section_is_left_out(results):
     assert not len(beside_results(results))
 
 
-def test_the_papers_figures_stand_beside_ours():
+def test_the_papers_figures_are_compared_with_ours():
     rows = [
         measured("cite_cbmc.h5ad", 9, "scsiameseclu", "true", seed, ari)
         for seed, ari in ((0, 0.6), (1, 0.7))
@@ -93,7 +93,9 @@ def test_the_papers_figures_stand_beside_ours():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("enough", [3, 4])
-def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypatch, enough):
+def test_the_page_starts_with_the_ranks_if_there_are_enough_sets(
+    found, tmp_path, monkeypatch, enough
+):
     monkeypatch.setattr(page, "LEADING_SETS", enough)
     output = tmp_path / "bench"
     output.mkdir()

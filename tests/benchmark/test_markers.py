@@ -45,7 +45,7 @@ def test_the_command_writes_its_table_and_its_part_of_the_page(data, tmp_path, m
     assert "## Many samples" not in text
 
 
-def test_without_seurat_it_goes_on(data, tmp_path, monkeypatch, capsys):
+def test_the_comparison_continues_without_seurat(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "run_seurat", lambda expression, folder: None)
     benchmark_markers(data=data, output=tmp_path / "bench", repeats=1)
 

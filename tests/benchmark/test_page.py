@@ -93,7 +93,7 @@ def test_a_page_without_results_has_no_empty_sections(output):
     assert "<!--" not in text
 
 
-def test_notes_beside_the_tables_are_kept(results, output):
+def test_notes_in_the_folder_of_tables_are_kept(results, output):
     (output / "notes.md").write_text("Two cores were shared.\n")
     (output / "leaks.md").write_text("- An epoch is chosen by the labels.\n")
     assert "## Labels in published code" in page_of(output, results)

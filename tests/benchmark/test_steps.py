@@ -50,7 +50,7 @@ def test_a_group_is_of_the_size_asked_for(tmp_path: Path) -> None:
     assert np.unique([name for sample in samples for name in sample.obs_names]).size == 25
 
 
-def test_the_page_says_what_the_counts_take() -> None:
+def test_the_page_shows_the_memory_of_the_counts() -> None:
     about = {"samples": 1, "values": 131_072_000}
     rows = [
         {

@@ -28,7 +28,7 @@ print(json.dumps([digest, [sum(of.stats.cache_hits.values()) for of in compiled]
 """
 
 
-def test_a_second_task_loads_what_the_first_one_compiled(tmp_path: Path) -> None:
+def test_a_second_task_loads_the_code_compiled_by_the_first(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "bin"), "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", TASK]
     told, files = [], []

@@ -82,7 +82,7 @@ def test_velocity_h5ad_whose_spliced_counts_are_in_x_only(example, parts, tmp_pa
     "names", [("spliced", "unspliced", "ambiguous"), NAC, ("Spliced", "Unspliced", "Ambiguous")]
 )
 @pytest.mark.parametrize("x", ["log", "first", "second"])
-def test_no_part_is_taken_for_the_counts(example, parts, tmp_path, names, x):
+def test_parts_are_not_taken_for_all_counts(example, parts, tmp_path, names, x):
     values = {"log": np.log1p(example.dense), "first": parts[0], "second": parts[1]}[x]
     layered(example, values, **velocity(parts, names)).write_h5ad(tmp_path / "x")
     adata = read(tmp_path / "x")
@@ -173,7 +173,7 @@ def test_velocity_loom(example, parts, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["raw_counts", "zz_unknown", "UMI"])
-def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
+def test_a_mask_is_not_a_count_matrix(example, tmp_path, name):
     mask = example.dense > 0
     layered(example, np.log1p(example.dense), detected=mask, **{name: example.dense}).write_h5ad(
         tmp_path / "x"
@@ -189,14 +189,14 @@ def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
     )
 
 
-def test_a_mask_beside_values_without_counts_is_not_taken(example, tmp_path):
+def test_a_mask_is_not_used_if_there_are_no_counts(example, tmp_path):
     layered(example, example.dense * 0.3, detected=example.dense > 0).write_h5ad(tmp_path / "x")
     refused(tmp_path / "x", "not whole numbers", "in X")
     layered(example, example.dense * 0.3, counts=example.dense > 0).write_h5ad(tmp_path / "y")
     assert read(tmp_path / "y").X.max() == 1
 
 
-def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
+def test_layers_of_unknown_names_are_not_guessed(example, tmp_path):
     layered(
         example, np.log1p(example.dense), ranks=example.dense[::-1], b=example.dense
     ).write_h5ad(tmp_path / "x")
@@ -208,7 +208,7 @@ def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bool", "pattern", "ones"])
-def test_yes_and_no_are_noted(example, write_mtx, tmp_path, kind):
+def test_a_matrix_of_zeros_and_ones_is_noted(example, write_mtx, tmp_path, kind):
     path = write_mtx(tmp_path / "m", zipped=False)
     if kind == "bool":
         with h5py.File(path := tmp_path / "x.h5", "w") as file:
@@ -334,7 +334,7 @@ def test_loom_of_other_names(example, tmp_path, genes, ids, cells):
     example.check(adata, ids=ids is not None)
 
 
-def test_loom_whose_names_cannot_be_told_lists_what_is_there(example, tmp_path):
+def test_loom_without_known_names_lists_its_attributes(example, tmp_path):
     more = {"row_attrs__b": example.symbols[::-1], "col_attrs__d": example.barcodes[::-1]}
     adata = read(write_loom(tmp_path / "x", example, example.dense, genes="a", cells="c", **more))
     example.check(adata, ids=False, barcodes=False, genes=False)
@@ -498,7 +498,7 @@ def test_both_lists_with_a_header_and_more_columns(example, write_mtx, tmp_path)
     assert set(labels["label"]) == {"b"}
 
 
-def test_names_as_r_writes_them(example, write_mtx, tmp_path):
+def test_names_as_written_by_r(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", version=2)
     rewrite(
         folder / "barcodes.tsv",
@@ -511,7 +511,7 @@ def test_names_as_r_writes_them(example, write_mtx, tmp_path):
     example.check(read(folder))
 
 
-def test_one_line_too_many_that_is_no_header(write_mtx, tmp_path):
+def test_a_surplus_line_that_is_not_a_header(write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", version=2)
     rewrite(folder / "barcodes.tsv", lambda lines: ["AAACCCAAGAAACACT-1", *lines])
     refused(folder, "lists 7 genes and 'barcodes.tsv' 13 barcodes", "is a header, take it out")
@@ -617,7 +617,7 @@ def test_packed_text(example, tmp_path, packer):
 
 @pytest.mark.parametrize("name", ["x.h5", "x.h5ad", "x.loom"])
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_tar_of_hdf5_is_no_hdf5(example, write_10x, tmp_path, name, mode):
+def test_a_tar_of_hdf5_is_not_hdf5(example, write_10x, tmp_path, name, mode):
     write_10x(tmp_path / "x.h5")
     example.adata().write_h5ad(tmp_path / "x.h5ad")
     write_loom(tmp_path / "x.loom", example, example.dense)
@@ -699,7 +699,7 @@ def test_zarr(example, write_zarr, tmp_path, version, kind):
 @pytest.mark.parametrize(
     "name", ["X/data", "X/indices", "X/indptr", "obs/_index", "var/_index", "var/gene_ids"]
 )
-def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, name):
+def test_zarr_with_a_lost_part(example, write_zarr, tmp_path, version, name):
     """Zarr takes a missing part for zeros or empty names."""
     path = write_zarr(example.adata(), tmp_path / "x.zarr", version=version)
     parts = [
@@ -711,7 +711,7 @@ def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, n
     refused(path, "parts of", name, "download it again")
 
 
-def test_dense_zarr_of_which_a_part_is_missing(example, write_zarr, tmp_path):
+def test_dense_zarr_with_a_missing_part(example, write_zarr, tmp_path):
     adata = example.adata()
     adata.X = example.dense.astype("f4")
     path = write_zarr(adata, tmp_path / "x.zarr")
@@ -860,12 +860,12 @@ def test_numpy_archives_molecules_and_other_stores_are_named(tmp_path):
     refused(tmp_path / "soma", "TileDB-SOMA", "h5ad")
 
 
-def test_format_of_a_container_is_told(example, write_zarr, tmp_path):
+def test_the_format_of_a_container_is_noted(example, write_zarr, tmp_path):
     assert read_matrix(write_zarr(example.adata(), tmp_path / "x.zarr")).format == "zarr (h5ad)"
 
 
 @pytest.mark.parametrize("gene", ["CRAMP1", "PAR1", "FEA1", "BZH", "Rar!"])
-def test_a_table_whose_first_gene_is_called_so_is_a_table(example, tmp_path, gene):
+def test_a_table_whose_first_gene_resembles_a_magic_number_is_a_table(example, tmp_path, gene):
     (tmp_path / "x").write_text(
         "".join(f"{name}\t{n}\t3\n" for n, name in enumerate((gene, "GAPDH", "ACTB")))
     )

@@ -60,7 +60,7 @@ def test_rounding_is_half_to_even_and_drops_zeros():
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.zeros((0, 3)), np.zeros((2, 0))])
-def test_nothing_counted(matrix):
+def test_a_matrix_of_zeros(matrix):
     with pytest.raises(InputError, match="no counts"):
         check_counts(counts(matrix, [], [], []), PATH)
 
@@ -71,7 +71,7 @@ def test_names_that_do_not_fit():
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
-def test_names_that_no_file_can_hold(name):
+def test_names_that_cannot_be_written(name):
     with pytest.raises(InputError, match="not text"):
         check_counts(counts(np.ones((2, 3)), symbols=["A", name, "C"]), PATH)
 

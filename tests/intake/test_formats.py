@@ -67,7 +67,7 @@ def test_starsolo(example, write_mtx, tmp_path):
     example.check(read(folder))
 
 
-def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp_path):
+def test_starsolo_genes_are_preferred_and_noted(example, write_mtx, write_kb, tmp_path):
     write_mtx(tmp_path / "Solo.out/Gene/filtered", zipped=False)
     write_mtx(tmp_path / "Solo.out/Gene/raw", zipped=False)
     write_mtx(tmp_path / "Solo.out/SJ/raw", zipped=False)
@@ -119,7 +119,7 @@ def test_kb_with_as_many_cells_as_genes(example, write_kb, tmp_path):
     np.testing.assert_array_equal(read(write_kb(tmp_path)).X.toarray(), example.dense)
 
 
-def test_what_the_folders_above_are_called_does_not_count(example, write_mtx, tmp_path):
+def test_names_of_parent_folders_do_not_count(example, write_mtx, tmp_path):
     outs = tmp_path / "filtered_samples/outs"
     write_mtx(outs / "raw_feature_bc_matrix")
     write_mtx(outs / "filtered_feature_bc_matrix")
@@ -145,7 +145,7 @@ def kb_nac(example, write_kb, tmp_path):
     return folder, {kind: matrix.toarray() for kind, matrix in kinds.items()}
 
 
-def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
+def test_kb_parts_are_added_up_and_noted(example, kb_nac, tmp_path):
     folder, kinds = kb_nac
     for given in (folder, tmp_path / "kb"):
         adata = read(given)
@@ -160,7 +160,7 @@ def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
     assert "'counts_unfiltered/cells_x_genes.ambiguous.mtx', " in notes(adata)
 
 
-def test_kb_one_part_is_read_where_it_is_given(kb_nac):
+def test_kb_one_part_is_read_if_given(kb_nac):
     folder, kinds = kb_nac
     adata = read(folder / "cells_x_genes.mature.mtx")
     np.testing.assert_array_equal(adata.X.toarray(), kinds["mature"])
@@ -168,7 +168,7 @@ def test_kb_one_part_is_read_where_it_is_given(kb_nac):
 
 
 @pytest.mark.parametrize("wanted", ["cell", "nucleus", "total"])
-def test_kb_sum_that_was_asked_for_is_read_and_told(example, kb_nac, wanted):
+def test_kb_requested_sum_is_read_and_noted(example, kb_nac, wanted):
     folder, kinds = kb_nac
     sums = {
         "cell": kinds["mature"] + kinds["ambiguous"],
@@ -193,7 +193,7 @@ def test_kb_filtered_parts_are_preferred(example, kb_nac):
     assert "other matrices there: 3" in notes(adata)
 
 
-def test_kb_parts_that_are_not_all_there_are_not_guessed_at(kb_nac):
+def test_kb_incomplete_parts_are_not_guessed(kb_nac):
     folder, _ = kb_nac
     (folder / "cells_x_genes.ambiguous.mtx").unlink()
     refused(folder, "2 matrices", "the path of the one you mean")
@@ -201,7 +201,7 @@ def test_kb_parts_that_are_not_all_there_are_not_guessed_at(kb_nac):
     refused(folder, "3 matrices", "the path of the one you mean")
 
 
-def test_kb_parts_that_do_not_fit_each_other_are_told(example, kb_nac):
+def test_kb_parts_that_do_not_fit_are_reported(example, kb_nac):
     folder, _ = kb_nac
     io.mmwrite(folder / "cells_x_genes.nascent.mtx", sparse.coo_matrix(example.sparse[:-1]))
     refused(folder, "matrix is", "as one program wrote them together")
@@ -300,7 +300,7 @@ def test_alevin_fry_splicing_is_added_up(example, tmp_path):
     assert f"{unspliced.sum()} unspliced" in notes(adata)
 
 
-def test_mtx_entries_given_twice_are_added_and_told(write_mtx, tmp_path):
+def test_repeated_mtx_entries_are_added_up_and_noted(write_mtx, tmp_path):
     folder = write_mtx(tmp_path, zipped=False)
     text = "%%MatrixMarket matrix coordinate integer general\n7 12 3\n1 1 4\n1 1 5\n2 1 1\n"
     (folder / "matrix.mtx").write_text(text)
@@ -360,7 +360,7 @@ def test_mtx_that_is_damaged(write_mtx, tmp_path, text):
     refused(folder)
 
 
-def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, tmp_path):
+def test_features_other_than_genes_are_left_out(example, write_mtx, write_10x, tmp_path):
     types = ["Gene Expression"] * 5 + ["Antibody Capture"] * 2
     for path in (write_mtx(tmp_path / "a", types=types), write_10x(tmp_path / "b.h5", types=types)):
         adata = read(path)
@@ -372,7 +372,7 @@ def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, 
     )
 
 
-def test_folders_that_cannot_be_told(write_mtx, tmp_path):
+def test_ambiguous_folders_are_rejected(write_mtx, tmp_path):
     write_mtx(tmp_path / "two" / "a")
     write_mtx(tmp_path / "two" / "b")
     refused(tmp_path / "two", "holds 2 matrices", "a/matrix.mtx.gz")
@@ -500,7 +500,7 @@ def test_h5ad_other_features(example, tmp_path):
     assert read(tmp_path / "x.h5ad").n_vars == 6
 
 
-def test_h5ad_carries_nothing_else(example, tmp_path):
+def test_h5ad_keeps_only_the_counts(example, tmp_path):
     adata = example.adata()
     adata.obs["label"] = "T"
     adata.obsm["X_umap"] = np.zeros((adata.n_obs, 2))
@@ -545,7 +545,7 @@ def test_hdf5_with_sparse_x(example, tmp_path):
 @pytest.mark.parametrize(
     "values", [np.zeros(5), np.zeros((2, 2, 2)), np.array([["a", "b"]], dtype="S1")]
 )
-def test_hdf5_with_an_x_that_is_no_matrix(tmp_path, values):
+def test_hdf5_with_an_x_that_is_not_a_matrix(tmp_path, values):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = values
     refused(tmp_path / "x.h5", "matrix")
@@ -611,7 +611,7 @@ def test_table(example, tmp_path, turned, delimiter, zipped):
     assert "by their names" in notes(adata)
 
 
-def test_table_as_r_and_drop_seq_write_it(example, tmp_path):
+def test_table_as_written_by_r_and_drop_seq(example, tmp_path):
     text = example.table().T.to_csv(sep="\t")
     (tmp_path / "r.txt").write_text(text.removeprefix("\t"))
     with gzip.open(tmp_path / "dge.txt.gz", "wt") as file:
@@ -647,7 +647,7 @@ def test_table_with_numbers_as_names(example, tmp_path):
     assert "by the shape alone" in notes(adata)
 
 
-def test_table_told_by_its_corner(tmp_path):
+def test_table_recognised_by_its_corner(tmp_path):
     (tmp_path / "x.csv").write_text("gene,left,right,middle\none,1,2,3\ntwo,4,5,6\n")
     assert list(read(tmp_path / "x.csv").var_names) == ["one", "two"]
 

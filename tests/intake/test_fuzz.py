@@ -309,7 +309,7 @@ def test_control_characters_in_lists_of_names(sources, example, tmp_path, kind, 
 
 @pytest.mark.parametrize("kind", ["mtx", "kb", "alevin"])
 @pytest.mark.parametrize("harm", ["loop", "nowhere", "empty", "pipe", "folder"])
-def test_files_that_are_none(sources, tmp_path, kind, harm):
+def test_unsupported_files_are_rejected(sources, tmp_path, kind, harm):
     for file in copy(sources[kind], tmp_path / "x"):
         content = file.read_bytes()
         file.unlink()

@@ -89,7 +89,7 @@ def counts(example):
 # --- archives ---
 
 
-def test_nothing_is_written_outside_by_links(counts, example, tmp_path):
+def test_links_cannot_write_outside_the_archive(counts, example, tmp_path):
     """Neither by links to folders, hard links, nor names too long for a path check."""
     (tmp_path / "victim").write_text("untouched")
     deep = "/".join("d" * 247 + str(number) for number in range(16))
@@ -139,7 +139,7 @@ def test_names_in_archives_are_ours(counts, example, tmp_path, name):
         example.check(read_sample(path, settings={})[0], ids=False)
 
 
-def test_what_desktops_put_into_archives_is_no_data(example, write_mtx, tmp_path):
+def test_files_added_to_archives_by_desktop_systems_are_ignored(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "s/filtered")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for file in folder.iterdir():

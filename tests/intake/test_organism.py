@@ -48,7 +48,7 @@ def var(ids, symbols=None):
         (HUMAN[:50] + FISH[:50], None, None),
     ],
 )
-def test_what_the_names_tell(ids, symbols, found):
+def test_the_organism_by_the_names(ids, symbols, found):
     told = infer_organism(var(ids, symbols))
     assert told.found == found
     assert bool(told.evidence) == (found is not None)
@@ -114,7 +114,7 @@ def test_organism_of_each_gene():
         (HUMAN + MOUSE, "human", "genes of human and mouse (100 of human and 100 of mouse)"),
     ],
 )
-def test_what_the_samplesheet_says_is_checked(ids, given, words):
+def test_the_organism_of_the_samplesheet_is_checked(ids, given, words):
     counts = Counts(
         sparse.csr_matrix(np.ones((2, len(ids)), dtype=np.int32)),
         ["A", "B"],

@@ -216,7 +216,7 @@ def test_hdf5_with_x_and_y(shared, name):
         ("cellranger_small/3.0.0/filtered_feature_bc_matrix/features.tsv.gz", "no number"),
     ],
 )
-def test_what_is_no_matrix(shared, tmp_path, monkeypatch, name, words):
+def test_files_other_than_matrices(shared, tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=words) as caught:
         read(shared / "raw_formats" / name)

@@ -21,7 +21,7 @@ def assert_told(run: Run, *words: str) -> None:
         assert word in run.output, f"{word!r} is missing in:\n{run.output}"
 
 
-def test_wrong_parameters_are_all_told_at_once(tmp_path: Path) -> None:
+def test_all_wrong_parameters_are_reported_at_once(tmp_path: Path) -> None:
     """Those of an institution's profile, too."""
     (tmp_path / "nfcore_custom.config").write_text(
         "profiles { here { params.organism = 'of the institution' } }\n"
@@ -44,7 +44,7 @@ def test_wrong_parameters_are_all_told_at_once(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("evil"))
 
 
-def test_what_is_given_for_the_annotation_is_checked_first_and_all_at_once(tmp_path: Path) -> None:
+def test_files_for_the_annotation_are_checked_first_and_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("cell_type,gene,colour\nA,CD3D,red\n")
     run = run_pipeline(
         tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv",
@@ -58,7 +58,7 @@ def test_what_is_given_for_the_annotation_is_checked_first_and_all_at_once(tmp_p
     assert "CLUSTERING_SCSIAMESECLU" not in run.output
 
 
-def test_a_base_that_is_none_is_told_while_the_samples_are_read(tmp_path: Path) -> None:
+def test_an_invalid_base_is_reported_while_samples_are_read(tmp_path: Path) -> None:
     (tmp_path / "sheet.csv").write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
     run = run_pipeline(
         tmp_path, "--input", tmp_path / "sheet.csv", "--base", DEMO / "pancreas.h5ad"

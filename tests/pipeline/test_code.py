@@ -68,7 +68,7 @@ def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
     assert len(re.findall(r"\bcodeOf\(", wiring)) == 1
 
 
-def test_what_all_stages_share_imports_from_none_of_them() -> None:
+def test_shared_modules_import_from_no_stage() -> None:
     """Nor from ``__main__``, which is left out of the checksums and may import any stage."""
     shared = [path for path in PACKAGE.glob("*.py") if path.name != "__main__.py"]
     assert not any(
@@ -106,7 +106,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.pipeline
-def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
+def test_an_edit_reruns_its_stage_and_those_after_it(checkout: Path) -> None:
     """Change one stage after the other of a copied checkout, from the last to the first."""
     assert set(rerun(checkout)) == set(), "the first run"
     edits = {

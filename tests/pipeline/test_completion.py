@@ -164,7 +164,7 @@ def test_a_task_killed_for_memory_gets_more_and_succeeds(finished: Told, sample:
     assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"
 
 
-def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
+def test_a_finished_run_is_reported_by_mail_and_webhook(finished: Told) -> None:
     run, mail = finished.run, finished.mail
     report = str(run.results / "multiqc" / "multiqc_report.html")
     (message,) = finished.messages
@@ -261,7 +261,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return told(folder, "--input", sheet, "--email_on_fail", "core@example.org")
 
 
-def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
+def test_all_mistakes_of_a_samplesheet_are_reported_at_once(mistaken: Told) -> None:
     run = mistaken.run
     assert run.status != 0
     assert "Traceback" not in run.output
@@ -280,7 +280,7 @@ def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
     assert not list(run.folder.rglob("evil"))
 
 
-def test_a_failed_run_is_told_to_those_who_asked(mistaken: Told) -> None:
+def test_a_failed_run_is_reported_by_mail_and_webhook(mistaken: Told) -> None:
     (message,) = mistaken.messages
     assert message["success"] is False
     assert message["report"] is None

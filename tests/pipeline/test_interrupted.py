@@ -80,7 +80,7 @@ def assert_nothing_by_halves(run: Run) -> None:
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
-def test_a_run_that_is_stopped_again_and_again_is_resumed(
+def test_a_run_that_is_stopped_repeatedly_is_resumed(
     tmp_path: Path, sheet: Path, small_disk: Path | None
 ) -> None:
     """A disk is full; the launcher is asked to end, then killed; a task is killed and retried."""

@@ -78,7 +78,7 @@ def test_each_file_is_read_whatever_its_name(named: Run) -> None:
         assert problems[f"s{number}"].where == name
 
 
-def test_the_report_names_project_and_contact_beside_the_logo(named: Run) -> None:
+def test_the_report_has_project_contact_and_logo(named: Run) -> None:
     report = (named.results / "multiqc" / "multiqc_report.html").read_text()
     assert b64encode(LOGO.encode()).decode() in report
     assert escape(CONTACT) in report
@@ -92,7 +92,7 @@ def script(path: Path) -> str:
     return (path.parents[2] / ".command.sh").read_text()
 
 
-def test_what_java_unpacks_is_nobody_elses(named: Run) -> None:
+def test_files_unpacked_by_java_are_private(named: Run) -> None:
     (private,) = (named.folder / "temporary").iterdir()
     assert private.stat().st_mode & 0o777 == 0o700
 
@@ -119,7 +119,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_sheet_neither_runs_code_nor_asks_for_notes(
+def test_a_samplesheet_runs_no_code_and_requests_no_addresses_in_notes(
     tmp_path: Path, listener: tuple[str, list[str]]
 ) -> None:
     address, asked = listener
@@ -206,7 +206,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_pipeline(folder, "-stub", "-c", folder / "killed.config", "--input", sheet, *options)
 
 
-def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> None:
+def test_samples_killed_at_every_attempt_are_reported_and_the_others_continue(killed: Run) -> None:
     assert killed.status != 0
     assert "x FAILED (quality.filter): The task failed at every attempt" in killed.output
     assert "most likely for lack of memory (exit status 137)" in killed.output
@@ -234,7 +234,7 @@ def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
     ]
 
 
-def test_ids_may_end_as_our_files_do(killed: Run) -> None:
+def test_ids_may_end_like_names_of_our_files(killed: Run) -> None:
     assert {path.name for path in (killed.results / "groups").iterdir()} == {"foo.clustering"}
     results = {path.name for path in (killed.results / "groups" / "foo.clustering").iterdir()}
     assert {"foo.clustering.h5ad", "clusters.tsv", "clustering.json"} <= results
@@ -259,7 +259,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path) -> None:
+def test_unusable_paths_are_reported_in_words(tmp_path: Path, read_only: Path) -> None:
     (tmp_path / "folder.h5ad").mkdir()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe.csv")

@@ -147,7 +147,7 @@ def test_it_follows_the_conventions_of_cellxgene(demo: Run, blood: ad.AnnData) -
 
 
 @pytest.mark.parametrize("group", ["blood", "pancreas"])
-def test_it_holds_no_type_that_only_some_readers_know(demo: Run, group: str) -> None:
+def test_it_holds_only_types_that_all_readers_know(demo: Run, group: str) -> None:
     """Nullable columns, records and None came late; the recipe for Seurat reads these fields."""
     kinds = set()
     with h5py.File(demo.results / "groups" / group / f"{group}.h5ad") as file:

@@ -48,7 +48,7 @@ def test_cells_of_pools(shares: list[float], settings: dict[str, float]) -> None
     assert found.probability.between(1 / 3, 1).all()
 
 
-def test_hashtags_that_are_not_in_use_get_no_cells_and_are_named() -> None:
+def test_unused_hashtags_get_no_cells_and_are_named() -> None:
     counts, truth = pool([0.5, 0.5], unused=2)
     found, doubt = demultiplex(counts)
     assert found
