@@ -1,4 +1,4 @@
-"""What is written for submission to CZ CELLxGENE, and what is said to be missing."""
+"""Files for submission to CZ CELLxGENE, and the list of missing fields."""
 
 from __future__ import annotations
 

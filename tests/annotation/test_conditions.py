@@ -266,7 +266,7 @@ def test_clusters_that_cannot_be_fitted_are_noted() -> None:
 
 
 def pools() -> ad.AnnData:
-    """Return two pools of the planted samples, whose conditions the hashtags say."""
+    """Return two pools of the planted samples, with conditions given by hashtags."""
     adata = planted()
     donors, tags = adata.obs["donor"].astype(str), adata.obs["condition"].astype(object)
     adata = adata[(donors != "d3").to_numpy()].copy()

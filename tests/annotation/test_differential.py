@@ -74,7 +74,7 @@ def test_missing_replicates_are_the_reason_given(samples, note):
 
     assert table.empty
     assert list(table) == COLUMNS
-    assert all(note in told for told in notes)
+    assert all(note in reported for reported in notes)
     assert notes
 
 

@@ -171,11 +171,11 @@ def test_all_mistakes_are_reported_at_once(path, tmp_path, monkeypatch):
             reference_label="kind", design=design(tmp_path, "treatment"),
         )  # fmt: skip
 
-    told = str(error.value)
-    assert "'A' has no genes" in told
-    assert "no column 'kind'" in told
-    assert "no column 'treatment'" in told
-    assert "'donor'" in told
+    reported = str(error.value)
+    assert "'A' has no genes" in reported
+    assert "no column 'kind'" in reported
+    assert "no column 'treatment'" in reported
+    assert "'donor'" in reported
 
 
 @pytest.mark.parametrize("given", ["labelled", "reference_label"])

@@ -1,4 +1,4 @@
-"""The baselines beside their authors' code, driven with a small stand-in for one."""
+"""The baselines compared with their authors' code, replaced by a small stand-in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases on which batch correction is measured, and what the page says of its time."""
+"""The cases on which batch correction is measured, and the page on its time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods, above all the one that only the benchmark has: Louvain as in Seurat."""
+"""The methods, mainly the one that only the benchmark has: Louvain as in Seurat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page: the template with what was measured, and nothing else."""
+"""The page: the template with the available results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark beside the published code, driven with a small stand-in for that code."""
+"""The comparison with the published code, replaced by a small stand-in."""
 
 from __future__ import annotations
 

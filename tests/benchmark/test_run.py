@@ -22,7 +22,7 @@ N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *BASELINES))
 
 @pytest.fixture
 def fits(monkeypatch):
-    """Replace the processes: every fit splits the cells in two; the list has what was asked for."""
+    """Replace the processes: every fit splits the cells in two; the list has the requests."""
     asked = []
 
     def fit(jobs, *, scratch, threads):

@@ -1,4 +1,4 @@
-"""Which code a result depends on: what its method reaches, and nothing else."""
+"""The code on which a result depends: only what its method reaches."""
 
 from __future__ import annotations
 

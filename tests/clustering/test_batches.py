@@ -152,7 +152,7 @@ def test_with_sketches_batches_that_differ_are_corrected(apart, sketched):
 
 @pytest.mark.usefixtures("limits")
 def test_decisions_on_a_sketch_hold_for_all_cells(apart):
-    """The labels are those of all cells, whether corrected or not; those beside them are placed."""
+    """Labels are those of all cells, corrected or not; those of the other cells are assigned."""
     always = fitted(apart, batch_correction="always")
     assert always.labels_.tobytes() == fitted(apart).labels_.tobytes()
     assert len(always.uncorrected_labels_) == apart.n_obs
@@ -226,7 +226,7 @@ def test_batches_that_are_the_conditions_are_refused_by_auto_only(apart):
     assert fitted(
         two, condition_key="treatment", batch_correction="always"
     ).batch_judgement_.corrected
-    # Several batches of a condition tell the two apart.
+    # Several batches of a condition distinguish the two.
     apart.obs["treatment"] = apart.obs["batch"].map({"b0": "none", "b1": "drug", "b2": "drug"})
     assert fitted(apart, condition_key="treatment").batch_judgement_.corrected
 

@@ -18,7 +18,7 @@ MOUSE = [f"ENSMUSG{number:011d}" for number in range(40)]
 
 
 def write_base(path: Path, ids: list[str]) -> Path:
-    """Write what a result of the pipeline has at least."""
+    """Write the minimum of a result of the pipeline."""
     genes = pd.DataFrame(
         {"gene_ids": ids, "highly_variable": True},
         index=[f"g{number}" for number in range(len(ids))],

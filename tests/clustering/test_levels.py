@@ -43,7 +43,7 @@ def found(typed):
 
 
 def tree_of(m=20, cells=70, seed=0):
-    """Return a dendrogram whose merges lie at co-associations between 0 and 1."""
+    """Return a dendrogram with merges at co-associations between 0 and 1."""
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
     similarity = rng.random((m, m))

@@ -132,7 +132,7 @@ def test_agreement_is_the_best_mean_rand_index_over_the_resolutions(monkeypatch)
     monkeypatch.setattr(module, "JUDGED_CELLS", 20)
     assert agreement_of(graphs) == pytest.approx(1)
     monkeypatch.undo()
-    graphs[0][:, 1] = 0  # one cluster is no evidence
+    graphs[0][:, 1] = 0  # one cluster is not evidence
     pairs = ((0, 1), (0, 2), (1, 2))
     expected = [
         np.mean([adjusted_rand_score(graphs[a][:, r], graphs[b][:, r]) for a, b in pairs])

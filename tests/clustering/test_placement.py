@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def cells_of(adata: ad.AnnData, chosen: np.ndarray) -> ad.AnnData:
-    """Return some of the cells, raw counts in X and nothing else."""
+    """Return some of the cells, with only raw counts in X."""
     return ad.AnnData(
         csr_matrix(adata.X[chosen]), obs=adata.obs[chosen].copy(), var=adata.var.copy()
     )
 
 
 def as_base(cells: ad.AnnData) -> ad.AnnData:
-    """Return what the pipeline would write of these cells, the planted types being the clusters."""
+    """Return the pipeline's results for these cells, with the planted types as clusters."""
     base = normalize(cells)
     names = base.obs["label"].str.removeprefix("type")
     base.obs["cluster"] = pd.Categorical(names)

@@ -36,7 +36,7 @@ def truth() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def data(truth) -> TrainingData:
-    """Return training data whose consensus errs in one cell of ten."""
+    """Return training data whose consensus is wrong in one cell of ten."""
     adata = with_components(simulated())
     scores = adata.obsm["X_pca"] / adata.obsm["X_pca"].std(0).mean()
     graph = shared_neighbor_graph(scores)
@@ -227,14 +227,14 @@ def test_neighbors_in_a_graph_without_edges():
 
 
 def test_progress_is_reported_after_each_step(data):
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     train(
         data,
         components=Components(),
         training=SHORT,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(step, 6) for step in range(1, 7)]
+    assert reported == [(step, 6) for step in range(1, 7)]
 
 
 @pytest.mark.gpu

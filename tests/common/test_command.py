@@ -1,4 +1,4 @@
-"""How a step ends: what it prints, what it records, with which status."""
+"""The end of a step: its output, its records and its exit status."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _record(folder: Path) -> Path:
 )
 def test_the_exit_status_shows_the_kind_of_error(error, isolate, status, capsys, tmp_path):
     assert ends_with(error, isolate=isolate) == status
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    assert ("remedy" in told) == (error is not None and not isinstance(error, MemoryError))
+    reported = capsys.readouterr().err
+    assert "Traceback" not in reported
+    assert ("remedy" in reported) == (error is not None and not isinstance(error, MemoryError))
     assert (tmp_path / "s.done").exists() == (error is None)
     assert _record(tmp_path).exists() == (error is not None and isolate and status == 0)
 
@@ -75,9 +75,9 @@ def test_a_verdict_that_cannot_be_written_is_reported_without_a_traceback(
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert ends_with(error, isolate=True) == EXIT_IO
-    told = capsys.readouterr().err
-    assert "could not be read or written" in told
-    assert "Traceback" not in told
+    reported = capsys.readouterr().err
+    assert "could not be read or written" in reported
+    assert "Traceback" not in reported
 
 
 def test_paths_are_reported_under_the_users_names():

@@ -43,9 +43,9 @@ READ = [
 ]
 """Files of the workflow, the variables in them that hold a record, and which."""
 NO_RECORD = {"id", "group", "n_bytes"}
-"""What ``meta`` has beside the sizes."""
+"""Fields of ``meta`` other than the sizes."""
 PARSED = {"record", "settings", "account", "size", "schema"}
-"""Files that the workflow reads as JSON, by their variables; the last is no record."""
+"""Files that the workflow reads as JSON, by their variables; the last is not a record."""
 SUBWORKFLOWS = ROOT / "subworkflows" / "local"
 
 

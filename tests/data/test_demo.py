@@ -23,7 +23,7 @@ def files(folder: Path) -> list[str]:
 
 
 def content(path: Path) -> object:
-    """Return what a file holds, without the compression: zlib's output differs among its builds."""
+    """Return the content of a file without compression: zlib's output differs between builds."""
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
     if path.suffix in (".h5", ".h5ad"):

@@ -74,11 +74,11 @@ def test_only_common_genes_are_kept_and_reported() -> None:
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == GENES[2:6]
     assert (merged[4:].X != b[:, GENES[2:6]].X).nnz == 0
-    told = (
+    reported = (
         "The samples have 4 genes in common, of up to 6 in one sample; the others are left "
         "out: 2 of 'a', 2 of 'b'."
     )
-    assert notes(merged) == [told]
+    assert notes(merged) == [reported]
 
 
 def test_too_few_common_genes() -> None:
@@ -106,7 +106,7 @@ MATR3 = ["T1", "T2", "T3", "MATR3", "MATR3"]
 def swapped(
     ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] = MATR3
 ) -> list[ad.AnnData]:
-    """Return two samples whose last two genes are of one symbol and stand in another order."""
+    """Return two samples whose last two genes have one symbol and are in another order."""
     samples = [
         sample(name, unique(symbols)[0], ids=list(of_sample), seed=seed)
         for name, symbols, of_sample, seed in (("a", MATR3, ids, 1), ("b", others, other_ids, 2))

@@ -1,4 +1,4 @@
-"""What was counted beside genes is kept with them, and held to the same contract."""
+"""Features other than genes are kept, and checked as strictly."""
 
 from __future__ import annotations
 

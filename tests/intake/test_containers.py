@@ -115,7 +115,7 @@ def test_two_parts_are_added_up_too(example, parts, tmp_path):
 def test_a_sum_that_was_asked_for_is_kept(example, parts, tmp_path):
     """X of kb --sum=cell is mature and ambiguous counts.
 
-    X of Cell Ranger beside velocyto's layers is none of these.
+    X of Cell Ranger with velocyto's layers is none of these.
     """
     for name, x in (("cell", parts[0] + parts[2]), ("other", example.dense + 1)):
         layered(example, x, **velocity(parts, NAC)).write_h5ad(tmp_path / name)
@@ -791,7 +791,7 @@ def test_hdf5plugin(example, tmp_path, name):
     with h5py.File(tmp_path / "x.h5ad", "w") as file:
         options = dict(getattr(hdf5plugin, name)())
         ad.io.write_elem(file, "X", example.adata().X, dataset_kwargs=options)
-        for place in ("obs", "var"):  # Blosc crashes where it is to write strings
+        for place in ("obs", "var"):  # Blosc crashes on strings
             ad.io.write_elem(file, place, getattr(example.adata(), place))
     example.check(read(tmp_path / "x.h5ad"))
 

@@ -33,7 +33,7 @@ def runs(tmp_path) -> Path:
 
 @pytest.fixture
 def found(runs, tmp_path):
-    """Return what is found: rows for the samplesheet's reader, by sample, and the listing."""
+    """Return the result of a search: rows of the samplesheet by sample, and the listing."""
 
     def find(folder: Path = runs) -> tuple[dict[str, dict], str]:
         text, listing = find_samples(folder, schema=SCHEMA)
@@ -185,7 +185,7 @@ def test_the_organism_is_guessed(runs, found, example):
     ):
         with h5py.File(runs / f"{name}.h5", "w") as file:
             file["X"], file["gene_ids"] = np.ones((3, 30), dtype=int), np.array(ids, dtype="S")
-            file["more"] = np.array(["GAPDH"] * 30, dtype="S")  # what is less sure than ids
+            file["more"] = np.array(["GAPDH"] * 30, dtype="S")  # less certain than ids
     rows, listing = found()
     assert {name: row["organism"] for name, row in rows.items()} == {
         "man": "human",

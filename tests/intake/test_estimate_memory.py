@@ -1,4 +1,4 @@
-"""Sizes come from headers alone, and what no task can hold is told before it runs."""
+"""Sizes come from headers only, and impossible requests are reported before the run."""
 
 from __future__ import annotations
 

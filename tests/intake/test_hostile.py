@@ -43,7 +43,7 @@ def small_room(monkeypatch):
 
 
 def refused_within(path, *words, megabytes=1000):
-    """Hold the refusal to a limit of memory beyond what the process has already."""
+    """Limit the memory of the rejection to a little more than the process has."""
     pipe, child = multiprocessing.Pipe()
 
     def attempt():
@@ -90,7 +90,7 @@ def counts(example):
 
 
 def test_links_cannot_write_outside_the_archive(counts, example, tmp_path):
-    """Neither by links to folders, hard links, nor names too long for a path check."""
+    """Not by links to folders, hard links, or names too long for a path check."""
     (tmp_path / "victim").write_text("untouched")
     deep = "/".join("d" * 247 + str(number) for number in range(16))
     steps = "/".join(["l" * 254] * 1)
@@ -106,7 +106,7 @@ def test_links_cannot_write_outside_the_archive(counts, example, tmp_path):
         link("device", "", tarfile.CHRTYPE),
         link("pipe", "", tarfile.FIFOTYPE),
     )
-    refused(path, "no matrix")  # several files, none of which but the table holds counts
+    refused(path, "no matrix")  # several files; only the table holds counts
     assert (tmp_path / "victim").read_text() == "untouched"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["cwd", "victim", "x.tar"]
 
@@ -255,7 +255,7 @@ def test_packed_twice_or_broken(example, tmp_path, packer):
 
 
 def fill(group, example, **replaced):
-    """Write Cell Ranger's layout, with datasets replaced by what a function makes of it."""
+    """Write Cell Ranger's layout, changed by a function."""
     columns = sparse.csc_matrix(example.sparse.T)
     content = {
         "data": columns.data,

@@ -1,4 +1,4 @@
-"""The organism is told by ids, genomes and the case of symbols, or not at all."""
+"""The organism is recognised by ids, genomes and the case of symbols, or not at all."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def var(ids, symbols=None):
     ],
 )
 def test_the_organism_by_the_names(ids, symbols, found):
-    told = infer_organism(var(ids, symbols))
-    assert told.found == found
-    assert bool(told.evidence) == (found is not None)
+    reported = infer_organism(var(ids, symbols))
+    assert reported.found == found
+    assert bool(reported.evidence) == (found is not None)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_the_organism_by_the_names(ids, symbols, found):
 )
 def test_other_organisms_have_their_name(ids, name):
     symbols = [f"Gene{number}" for number in range(len(ids))]
-    told = infer_organism(var(ids, symbols))
-    assert (told.found, told.name) == ("other", name)
-    assert told.summary("other")["name"] == name
-    assert told.check("other") == ""
-    assert (f"not of mouse but of {name}" if name else "not of mouse (") in told.check("mouse")
+    reported = infer_organism(var(ids, symbols))
+    assert (reported.found, reported.name) == ("other", name)
+    assert reported.summary("other")["name"] == name
+    assert reported.check("other") == ""
+    assert (f"not of mouse but of {name}" if name else "not of mouse (") in reported.check("mouse")
 
 
 def test_organism_of_each_gene():

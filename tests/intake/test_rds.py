@@ -1,4 +1,4 @@
-"""R's .rds, from our own writer and from R, where it is on the machine."""
+"""R's .rds, from our own writer and from R, if it is installed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def path(tmp_path):
     return tmp_path / "x.rds"
 
 
-# --- what is read ---
+# --- valid files ---
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
@@ -182,7 +182,7 @@ def test_labels_are_a_column_of_the_metadata(example, counts, metadata, path):
     assert list(labels["label"]) == [f"t{n % 2}" for n in range(len(example.barcodes))]
 
 
-# --- what is refused ---
+# --- rejected files ---
 
 
 @pytest.mark.parametrize(

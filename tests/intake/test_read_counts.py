@@ -96,7 +96,7 @@ def test_failure_is_recorded(tmp_path):
 
 @pytest.fixture
 def problem_of(tmp_path, monkeypatch):
-    """Return a function that reads a staged path as the user's, and returns what is wrong."""
+    """Return a function that reads a staged path and returns the problem."""
     monkeypatch.chdir(tmp_path)
 
     def read(staged, own):

@@ -50,7 +50,7 @@ def scipy_mtx(path, *, turned=False, zipped=False):
 def test_10x_hdf5(shared, name):
     path = shared / "raw_formats" / name
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scanpy tells of names that are not unique
+        warnings.simplefilter("ignore")  # scanpy warns of names that are not unique
         matrix, barcodes, symbols, ids = scanpy_h5(path)
     found, _ = read(path)
     np.testing.assert_array_equal(found.X.toarray(), matrix)

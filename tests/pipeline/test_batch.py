@@ -1,4 +1,4 @@
-"""A partly bad batch: the good finish, the bad are reported, mending reruns little.
+"""A partly bad batch: good samples finish, bad ones are reported, corrections rerun little.
 
 Starting the pipeline is dear, so that one run answers for bad samples, for the samplesheet's
 bounds, for conditions and for genes that differ between samples.
@@ -69,7 +69,7 @@ def write_good(folder: Path) -> None:
 
 
 def write_bad(folder: Path) -> None:
-    """Write one each of what a sample can have wrong."""
+    """Write one sample with each kind of problem."""
     (folder / "broken.h5ad").write_bytes(GOOD.read_bytes()[:20_000])
     (folder / "truncated.h5").write_bytes((DEMO / "blood_2.h5").read_bytes()[:5000])
     (folder / "hollow").mkdir()

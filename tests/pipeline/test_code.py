@@ -1,4 +1,4 @@
-"""A change to the code of a stage runs that stage and what follows again, and nothing else."""
+"""A change to the code of a stage reruns only that stage and those after it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_shared_modules_import_from_no_stage() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the pipeline: what a run reads of it, without its history and results."""
+    """Copy the files of the pipeline that a run needs, without history and results."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in (
         "assets",
@@ -137,7 +137,7 @@ def rerun(checkout: Path) -> dict[str, set[str]]:
     assert run.status == 0, run.output
     ended: dict[str, set[str]] = defaultdict(set)
     for task in run.tasks():
-        # What is cached by its content runs again only where that differs: a stub's does not.
+        # Tasks cached by content run again only if it differs, which is not the case for a stub.
         if task["name"].split(" ")[0].split(":")[-1] in BY_CONTENT:
             continue
         ended[task["name"].split(":")[1]].add(task["status"])

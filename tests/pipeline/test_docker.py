@@ -38,7 +38,7 @@ def missing() -> str:
 
 @pytest.fixture
 def engine() -> None:
-    """Skip the test where there is no engine, or no image."""
+    """Skip the test if there is no engine or no image."""
     if reason := missing():
         pytest.skip(reason)
 

@@ -99,7 +99,7 @@ def test_files_unpacked_by_java_are_private(named: Run) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
-    """Serve 404 on this machine; its address, and what was asked for."""
+    """Serve 404 on this machine; yield its address and the requests."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -279,11 +279,11 @@ def test_unusable_paths_are_reported_in_words(tmp_path: Path, read_only: Path) -
         (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$"))
         for name, value, _ in cases
     ]
-    calls = "\n".join(f'    told("{name}", "{value}")' for name, value in quoted)
+    calls = "\n".join(f'    reported("{name}", "{value}")' for name, value in quoted)
     parameters = ROOT / "subworkflows/local/utils/parameters.nf"
     (tmp_path / "main.nf").write_text(
         f"""include {{ knownParameters ; parameterProblems ; placeProblems }} from '{parameters}'
-def told(name, value) {{
+def reported(name, value) {{
     def known = knownParameters(file('{ROOT}/nextflow_schema.json'))
     println "TOLD " + parameterProblems(name, value, known[name])
 }}
@@ -297,11 +297,11 @@ workflow {{
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
-    *told, places = [
+    *reported, places = [
         line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")
     ]
-    assert len(told) == len(cases), done.stdout + done.stderr
-    for line, (name, _, words) in zip(told, cases, strict=True):
+    assert len(reported) == len(cases), done.stdout + done.stderr
+    for line, (name, _, words) in zip(reported, cases, strict=True):
         assert (f"--{name} is" in line and words in line.lower()) if words else line == "[]", line
     assert "-work-dir is '/a?b'" in places
     assert "other is '/$x'" in places

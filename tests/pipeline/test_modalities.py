@@ -240,7 +240,7 @@ def test_hashtags_are_compared(run: Run) -> None:
         f"{name}|donor_{mark}" for name, own in marks.items() for mark in own
     }
     adata = ad.read_h5ad(folder / "blood.h5ad")
-    # Given cells stay where they have no hashtag, but take no part.
+    # Given cells without a hashtag are kept, but are left out of the comparison.
     assert bulk.obs["n_cells"].sum() == adata.obs["hashtag"].str.startswith("donor_").sum()
     notes = json.loads((folder / "differential_expression.json").read_text())["notes"]
     assert any("1 of 'donor_d'" in note for note in notes)

@@ -36,7 +36,7 @@ def test_cells_and_time_of_each_group_are_reported(demo: Run, group: str) -> Non
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Run a script that tells the times expected and has two tasks; return what it printed."""
+    """Run a script that prints the expected times and has two tasks; return its output."""
     folder = tmp_path_factory.mktemp("script")
     calls = "\n".join(
         f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES
@@ -74,8 +74,8 @@ workflow {
 
 
 def test_the_time_expected_is_rounded_up(script: str) -> None:
-    told = [line for line in script.splitlines() if line.startswith("about")]
-    assert told == list(TIMES.values()), script
+    reported = [line for line in script.splitlines() if line.startswith("about")]
+    assert reported == list(TIMES.values()), script
 
 
 def test_the_progress_of_a_long_task_is_on_the_console(script: str) -> None:

@@ -1,4 +1,4 @@
-"""What tasks ask for: never more than there is, and what the estimate says.
+"""Requests of tasks: never more than available, and as estimated.
 
 More for larger data and after a kill: test_completion.py.
 """
@@ -50,21 +50,21 @@ def test_the_estimate_equals_the_request(demo: Run) -> None:
         "filter": "QUALITY_FILTER",
         "doublets": "QUALITY_DOUBLETS",
     }
-    told = {
+    reported = {
         f"{steps[step]} ({row['sample']})": need
         for row in estimate["samples"]
         for step, need in row["needs_mb"].items()
     }
     steps = {"group": "EXPRESSION_NORMALIZE", "clustering": "CLUSTERING_SCSIAMESECLU"}
-    told |= {
+    reported |= {
         f"{steps[step]} ({row['group']})": need
         for row in estimate["groups"]
         for step, need in row["needs_mb"].items()
     }
     assert len(estimate["samples"]) >= 2
     assert estimate["groups"]
-    for name, need in told.items():
-        # The trace tells one digit after the point.
+    for name, need in reported.items():
+        # The trace has one decimal.
         assert asked[name] <= need + 0.06 * UNITS["KB"], name
         assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), (
             "demo data are small: little is filtered"

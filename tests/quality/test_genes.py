@@ -1,4 +1,4 @@
-"""Mitochondrial and ribosomal genes are found by symbol and by id, and nothing else is."""
+"""Only mitochondrial and ribosomal genes are found, by symbol and by id."""
 
 from __future__ import annotations
 

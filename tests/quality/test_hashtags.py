@@ -1,4 +1,4 @@
-"""Cells of simulated pools are told apart: hashtags, doublets, unstained cells."""
+"""Cells of simulated pools are called: hashtags, doublets, unstained cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds by median absolute deviation, alone and beside fixed ones."""
+"""Thresholds by median absolute deviation, alone and with fixed ones."""
 
 from __future__ import annotations
 

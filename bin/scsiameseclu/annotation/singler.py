@@ -1,7 +1,7 @@
 """Cell types of single cells by SingleR (Aran et al. 2019), written anew from the paper.
 
 A cell is compared with profiles of every type of a labelled reference by Spearman correlation over
-the genes that tell the types apart; a type's score is a high quantile of the correlations with its
+the genes that distinguish the types; a type's score is a high quantile of the correlations with its
 profiles. Types whose score is close to the best are compared once more over the genes that tell
 these apart, and so on, until one is left or none is dropped.
 """
@@ -62,7 +62,7 @@ def singler_types(adata: ad.AnnData, labelled: ad.AnnData, *, seed: int = 0) -> 
     Raises
     ------
     InputError
-        If they share fewer than 50 genes, or no gene tells the types apart.
+        If they share fewer than 50 genes, or no gene distinguishes the types.
     """
     ours, theirs = genes_of_both(adata, labelled)
     known = log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
