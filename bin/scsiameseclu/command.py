@@ -108,7 +108,7 @@ def run(
     isolate
         True for a step on one sample or group: unusable input, or a defect of ours that it brings
         to light, is recorded in ``<prefix>.<stage>.<step>.failure.json`` (keys ``id``, ``step``,
-        ``problems``) and the exit status is 0, so that the rest of the batch goes on. False: exit
+        ``problems``) and the exit status is 0, so that the rest of the batch continues. False: exit
         status 65 or 70.
     versions
         Where to write the versions of Python and of the packages that the step has loaded. None:

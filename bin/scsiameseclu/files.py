@@ -78,7 +78,7 @@ def unwrapped(staged: Path) -> Path:
 
 @contextmanager
 def own_name(staged: Path, given: str | None) -> Iterator[Path]:
-    """Give a staged file, for as long as it is read, the name that the user knows it by.
+    """While a staged file is read, report it under the user's name.
 
     Tasks get their files under names that the pipeline chooses, for no shell shall see the user's.
     But the name of a file may describe its content, and messages show it.

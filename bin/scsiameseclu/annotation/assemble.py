@@ -66,10 +66,10 @@ def assemble(
     umap
         ``<group>.umap.tsv``.
     modalities
-        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
+        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: there are no features beside
         genes.
     columns
-        Tables of all cells with ``barcode`` and what is added to ``obs``, such as subclusters,
+        Tables of all cells with ``barcode`` and columns added to ``obs``, such as subclusters,
         second opinions and scores: numbers float32, text categorical. Default: nothing is.
     ambient
         ``<group>.ambient.h5ad``, by which the layer ``ambient_corrected`` is made. Default: counts

@@ -1,8 +1,8 @@
 """Cell types of single cells by a model of CellTypist (Domínguez Conde et al. 2022), from a file.
 
 Such a model is a pickle, which can run code when it is read. It is read here without any class of
-its own: what is no plain value, numpy array or one of scikit-learn's two linear models and its
-scaler is refused, these three become bags of values, and arrays are made here.
+its own. Anything but plain values, numpy arrays, scikit-learn's two linear models and its
+scaler is rejected; these three become plain containers of values, and arrays are built here.
 """
 
 from __future__ import annotations

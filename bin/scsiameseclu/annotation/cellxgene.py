@@ -211,7 +211,7 @@ def _values(known: Mapping[str, Any], samples: Sequence[str], organism: str | No
 
 
 def _missing(values: Values) -> Iterator[dict[str, str]]:
-    """Yield a row of each field that has no value, one of another form, or several."""
+    """Yield a row for each field that is missing, has another form, or has several values."""
     for field in (*OF_CELLS, *OF_DATA_SET):
         of_samples = values[field.name]
         given = {name: value for name, value in of_samples.items() if value}
@@ -308,7 +308,7 @@ def _gene_ids(var: pd.DataFrame) -> pd.Series[str]:
 
 
 def _genes(var: pd.DataFrame) -> tuple[pd.Series[str], list[dict[str, str]]]:
-    """Return the ids of the genes that are kept, by their place, and a row on the others."""
+    """Return the ids of the kept genes by position, and a row on the others."""
     ids = without_versions(_gene_ids(var)).reset_index(drop=True)
     kept = ids.map(lambda id_: _GENE.fullmatch(id_) is not None) & ~ids.duplicated()
     lost = list(var.index[~kept.to_numpy(bool)].astype(str))

@@ -63,7 +63,7 @@ def scores(
 
     Writes ``<prefix>.scored_cells.tsv`` (barcode, and what becomes columns of ``obs``),
     ``<prefix>.drawn_cells.tsv`` (of some cells the same, and their expression of the genes of
-    interest: ``gene_0``, ``gene_1`` ...) and ``<prefix>.cell_scores.json`` (what was found, notes);
+    interest: ``gene_0``, ``gene_1`` ...) and ``<prefix>.cell_scores.json`` (genes found, notes);
     with `bundled` ``<prefix>.cell_scores.tsv``, with `gene_sets` ``<prefix>.gene_set_scores.tsv``,
     with `genes` ``<prefix>.genes_of_interest.tsv``.
 
@@ -74,7 +74,7 @@ def scores(
     gene_sets
         The user's gene sets, GMT, checked.
     genes
-        The user's genes of interest, one on a line, checked.
+        The user's genes of interest, one per line, checked.
     """
     with clustered(expression, clustering) as adata:
         places = GenePlaces(adata)
@@ -250,7 +250,7 @@ def profiles(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
 def by_cluster(
     cells: pd.DataFrame, clusters: pd.Series, sets: Iterable[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """Return mean and median of each set in each cluster, and a row of each set without a score.
+    """Return mean and median of each set in each cluster, and a row for each set without a score.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def by_cluster(
 
 
 def _summed_up(obs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return a row of each cluster and of each sample: phases, scores and dissociation stress."""
+    """Return a row for each cluster and for each sample: phases, scores and dissociation stress."""
     rows: list[dict[str, Any]] = []
     for kind in ("cluster", "sample"):
         own = obs[kind].astype(str)

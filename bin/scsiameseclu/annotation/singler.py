@@ -197,7 +197,7 @@ def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:
 
 
 def _unit_ranks(values: Floats) -> Floats:
-    """Return ranks in rows, centered and of length 1; zero where a row does not vary."""
+    """Return ranks in rows, centered and of length 1; zero if a row does not vary."""
     ranks = rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))

@@ -79,7 +79,7 @@ def subclusters(
     Writes ``<prefix>.cluster_sub.tsv`` (barcode, cluster_sub), ``<prefix>.subclusters.tsv``
     (cluster cell_type cluster_sub n_cells stability n_markers note), ``<prefix>.submarkers.tsv``
     (the columns of ``markers.tsv``; ``cluster`` is the subcluster, and the rest are its siblings)
-    and ``<prefix>.subclusters.json`` (what was asked for, notes).
+    and ``<prefix>.subclusters.json`` (requested names, notes).
 
     Parameters
     ----------

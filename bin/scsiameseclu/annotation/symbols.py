@@ -28,7 +28,7 @@ def gene_symbols(adata: ad.AnnData) -> pd.Index:
 def shared_genes(adata: ad.AnnData, names: pd.Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places, in both, of the genes that a group has under `names`, in one order.
 
-    They are matched by symbol or by Ensembl id, whichever finds more, whatever the capitals. Names
+    They are matched by symbol or by Ensembl id, whichever finds more, ignoring case. Names
     that come twice are left out.
     """
     theirs = _places(pd.Index(without_versions(pd.Series(names, dtype=str))))
@@ -49,7 +49,7 @@ def _places(names: pd.Index) -> pd.Series[int]:
 class GenePlaces:
     """The genes of an AnnData by name, symbol and id.
 
-    A gene is sought as it is written first, then without regard to capitals, so that human symbols
+    A gene is matched exactly first, then ignoring case, so that human symbols
     find those of mouse. Of several genes of one symbol, the first is taken.
 
     Parameters

@@ -44,7 +44,7 @@ BIAS = 1.5
 KEY = ("dataset", "case")
 """Columns of the table that identify a row."""
 AS_CONDITION = "its condition"
-"""Batches that are refused."""
+"""Batches that are not corrected, because each condition is one."""
 
 Case = tuple[str, ad.AnnData, NDArray[np.int64]]
 Cases = Callable[[ad.AnnData], Iterator[Case]]

@@ -35,7 +35,7 @@ def compare_methods(
     prefix
         Id of the group, the data set's name in the table.
     expression
-        ``<group>.expression.h5ad``; what the methods read.
+        ``<group>.expression.h5ad``, the input of the methods.
     labels
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard;
         only the scores read them, and the true number of clusters is theirs.

@@ -29,7 +29,7 @@ AUTHORS = "authors.tsv"
 TEXTS = ("notes", "leaks")
 """Texts that are copied into the page: about these runs, and about published code."""
 LEADING_SETS = 20
-"""Number of data sets from which on the ranks are at the top of the page, else in a section."""
+"""Fewest data sets for the ranks to be at the top of the page, else they have a section."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]

@@ -87,7 +87,7 @@ def benchmark(
         Folder with .h5ad (labels in obs['label']) and .h5 (X and Y); files without labels are named
         and left out.
     output
-        Folder of tables and figures, the page beside it with .md at its end. Results there are
+        Folder of tables and figures; the page is next to it, with the ending .md. Results there are
         kept, and found anew only where the data, the method's code or a library of it has changed,
         or where they failed.
     seeds

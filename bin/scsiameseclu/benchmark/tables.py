@@ -28,7 +28,7 @@ RESAMPLES = 10_000
 def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Return results of the data sets and seeds that have every wanted (method, k_mode).
 
-    So that every mean over sets is over the same sets, whatever an interrupted run has left; for
+    Every mean over sets is then over the same sets, even after an interrupted run; for
     that same reason the scores of a fit that failed become 0.
     """
     expected = pd.MultiIndex.from_tuples(wanted)

@@ -106,7 +106,7 @@ def cluster_batches(
 def _refusal(
     correction: BatchCorrection, batches: NDArray[np.int64], conditions: NDArray[np.int64]
 ) -> str:
-    """Return why batches are not corrected, whatever they are; empty if they may be."""
+    """Return a general reason not to correct batches; empty if there is none."""
     if correction == "none":
         return "it was switched off"
     if correction == "auto" and _same(batches, conditions):

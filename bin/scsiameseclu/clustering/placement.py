@@ -42,7 +42,7 @@ FEWEST_GENES = 0.5
 """Share of the base's variable genes that the new cells must have been measured for."""
 UNLIKE = 0.99
 """Quantile of the base's own distances above which a cell is unlike all of them: of cells like
-those of the base about one in a hundred is flagged, whatever their number."""
+those of the base about one in a hundred is flagged, for any number of cells."""
 PER_CLUSTER = ("cluster_coarse", "cell_type")
 """Columns of ``obs`` that the base's cluster decides."""
 FINE = "cluster_fine"

@@ -45,7 +45,7 @@ def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
     The group's genes are those of more than half of its samples. A sample differs if it has
     fewer than half of them, or of its own genes if it has fewer. If that is half of the
     samples or more, or one of two, it is unclear which are wrong: none is returned, and
-    :func:`merge` refuses the group.
+    :func:`merge` rejects the group.
     """
     if len(samples) < 3:
         return {}
@@ -115,7 +115,7 @@ def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -
 
     Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids
     and that finds no fewer of them, else by name; genes of one name are distinguished by ids,
-    too. Samples are put in the order of their ids, whatever the order given; names of genes are
+    too. Samples are sorted by id, regardless of the given order; names of genes are
     those of the first.
 
     Parameters

@@ -27,7 +27,7 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     counts
         The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
     path
-        Text, packed or not: one barcode a line, or a CSV or TSV whose first column has them; with a
+        Text, packed or not: one barcode per line, or a CSV or TSV with them in column 1; with a
         header or without.
 
     Returns

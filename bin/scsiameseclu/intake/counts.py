@@ -46,7 +46,7 @@ class Counts:
     matrix
         Cells x genes, CSR, any numeric dtype.
     barcodes
-        Names of the cells as in the input, one a row. An empty list: the input has none.
+        Names of the cells as in the input, one per row. An empty list: the input has none.
     gene_ids, gene_symbols
         Ids and symbols of the genes, one a column; equal if the input has one kind only. Empty
         lists: it has none.
@@ -55,8 +55,7 @@ class Counts:
     source
         The place of the matrix within the input, for messages, such as ``layers['counts']``.
     columns
-        What the input says of each cell, one a row; gold labels are looked for here and it goes
-        nowhere else.
+        Annotation of each cell in the input, one per row; used only for gold labels.
     notes
         What the user should know about how the input was read.
     kinds
@@ -275,7 +274,7 @@ def _counted(types: Sequence[str]) -> str:
 
 
 def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return `matrix` with int32 values if that changes none of them, else as it is."""
+    """Return `matrix` with int32 values if that changes none of them, else unchanged."""
     data = matrix.data
     if data.dtype.kind not in "iuf" or data.dtype == np.int32:
         return matrix

@@ -245,7 +245,7 @@ def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Can
 
 
 def _read_of(where: Path, files: list[Path]) -> Path | None:
-    """Return which file is read if the folder is given; None if it would be refused."""
+    """Return which file is read if the folder is given; None if it would be rejected."""
     try:
         return matrix_market.choose_matrix(where, files)[0][0]
     except InputError:  # it holds those of several samples
@@ -259,7 +259,7 @@ def _reader(search: Search, path: Path) -> Reader | None:
     with _accounting(search, path):
         reader = reader_of(path)
         if reader is foreign:
-            foreign.read(path)  # refuses it, with the way to convert it
+            foreign.read(path)  # rejects it, with the way to convert it
         if reader in _UNOPENED:
             remedy = "which is not opened here; if it holds counts, write it into the sheet"
             search.passed[path] = f"{_UNOPENED[reader]}, {remedy}"

@@ -109,7 +109,7 @@ def find_samples(
 
     Returns
     -------
-    The samplesheet, and what to say of it.
+    The samplesheet, and a description of it.
 
     Raises
     ------

@@ -153,7 +153,7 @@ def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
     """Return names without white space at their ends and control characters, and how many had some.
 
     A line end within a name would split it into two lines in every table. What is not text is
-    left as it is, to be refused.
+    left unchanged, to be rejected.
     """
     clean = [re.sub(_CONTROL, "_", _ENDS.sub("", name)) for name in names]
     return clean, sum(new != old for new, old in zip(clean, names, strict=True))

@@ -45,12 +45,12 @@ _PATHS = {
     "labels": ("file", _FROM_SHEET_OR_COLUMN),
     "cells": ("file", _FROM_SHEET),
 }
-"""Columns of paths: what there must be, and what to do if there is not."""
+"""Columns of paths: the kind of path, and the remedy if it is missing."""
 _ADDRESS = (
     "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What no value may hold: a line break in a file's name is a further command to a shell."""
+"""Characters that no value may hold: a line break in a file name is a new command to a shell."""
 _NO_COLUMN = re.compile(rf"/|{_CONTROL.pattern}")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
@@ -136,7 +136,7 @@ def read_samplesheet(
     -------
     Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism
     tissue expected_doublet_rate labels overrides extra``, and ``cells`` where it is given.
-    ``overrides`` holds what the sheet gives of the schema's other columns, each named as the
+    ``overrides`` holds the sheet's values of the schema's other columns, each named as the
     parameter that it wins over for this sample; ``extra`` the further columns and `DESCRIBING`.
 
     Raises
@@ -340,7 +340,7 @@ def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
 
 
 def _plain(column: str) -> str:
-    """Return a column's name for a place: as it is if that is harmless."""
+    """Return a column's name for messages: unchanged if that is harmless."""
     return column if re.fullmatch(r"\w{1,40}", column) else quoted(column)
 
 

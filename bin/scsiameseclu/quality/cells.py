@@ -163,7 +163,7 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
 def find_cells(
     counts: sparse.csr_matrix, *, expected_cells: int | None = None, random_state: int = 0
 ) -> tuple[CellCalls | None, str]:
-    """Call the cells of a matrix that holds empty droplets, by whatever shows that it does.
+    """Call the cells of a matrix if its counts or genes show that it holds empty droplets.
 
     Either the counts of the barcodes do (:func:`looks_unfiltered`), or most barcodes are alike
     (:func:`are_alike`) and the few that differ hold at least four times their counts.

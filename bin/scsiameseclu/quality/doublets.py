@@ -148,7 +148,7 @@ def flag_doublets(
     """
     adata = ad.read_h5ad(healthy)
     fates, account = read_ledger(ledger), cast("QualitySummary", read_json(summary))
-    # A list of cells is taken as it is, unless the sample's own row says otherwise.
+    # A list of cells is not filtered unless the sample's own row sets this.
     action = "annotate" if settings(adata).get("cells") else doublet_action
     chosen = overridden(adata, doublet_action=action, doublet_threshold=doublet_threshold)
     adata, rate = _by_hashtag(adata, fates, account, chosen["doublet_action"])
@@ -219,7 +219,7 @@ def score_doublets(
     Parameters
     ----------
     adata
-        Raw counts of one sample in ``X`` (cells x genes); it is left as it is.
+        Raw counts of one sample in ``X`` (cells x genes); not changed.
     expected_rate
         Expected share of doublets. Default: 0.8 % per 1,000 cells.
     threshold

@@ -24,7 +24,7 @@ REDUCTIONS = {
     "X_umap": ("umap", "UMAP_"),
     UNCORRECTED_PICTURE: ("umap.uncorrected", "UMAPuncorrected_"),
 }
-"""Key of ``obsm`` -> name of the reduction, and what its dimensions begin with."""
+"""Key of ``obsm`` -> name of the reduction, and prefix of its dimensions."""
 
 
 @dataclass(frozen=True)

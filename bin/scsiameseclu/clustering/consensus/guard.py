@@ -3,7 +3,7 @@
 It must be needed, and clusters must stay the same types.
 
 Every correction also joins types that only one batch has. So a corrected clustering is taken only
-where cells of its clusters lay beside their own batch before, and where the raw counts say that its
+if cells of its clusters lay beside their own batch before, and if the raw counts show that its
 clusters are the same types in all batches: they differ from each other in one batch as in another,
 and batches differ in one cluster as in another.
 """

@@ -1,4 +1,4 @@
-"""A sketch of the cells that stand for all, drawn at random (docs/method.md)."""
+"""A random sketch that represents all cells (docs/method.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Trains the siamese network in minibatches: a fixed number of steps, whatever the number of cells.
+"""Trains the siamese network in minibatches: a fixed number of steps for any number of cells.
 
-The consensus teaches: its co-association is what the cell-related refinement pulls the two views'
+The consensus teaches: the cell-related refinement uses its co-association to pull the two views'
 correlation to, its clusters give the centroids, and its cluster sizes are the marginals of the
 optimal transport. No label is known here.
 """
@@ -164,7 +164,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the trained network assigns cells with: also such as it was not trained on.
+    """What the trained network needs to assign cells, including those not used in training.
 
     Parameters
     ----------

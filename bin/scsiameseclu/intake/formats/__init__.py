@@ -26,7 +26,7 @@ class Reader(Protocol):
     NAME: str
 
     def recognizes(self, path: Path) -> bool:
-        """Return whether the content of `path` is of this format, whatever its name."""
+        """Return whether the content of `path` is of this format, regardless of its name."""
         ...
 
     def read(self, path: Path) -> Counts:
@@ -58,7 +58,7 @@ def reader_of(path: Path) -> Reader | None:
 
 
 def read_matrix(path: Path) -> Counts:
-    """Read a matrix of counts, whatever its format.
+    """Read a count matrix of any format.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def unpacked_limit(packed: int) -> int:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for reading; the bytes of a packed one, whatever its name, are unpacked."""
+    """Open a file for reading; packed files are unpacked, regardless of their name."""
     with path.open("rb") as file:
         packed = packing(file.read(8))
     if packed is None:

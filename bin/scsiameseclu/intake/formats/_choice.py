@@ -57,7 +57,7 @@ class Candidates:
         """Return the raw counts as stored, their name, and notes for the user.
 
         The first is taken that holds non-negative whole numbers only, and not just 0 and 1; else
-        the first of all, for the check of counts to refuse.
+        the first of all, which the check of counts then rejects.
 
         Raises
         ------

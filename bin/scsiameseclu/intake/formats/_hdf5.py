@@ -38,7 +38,7 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; one that takes anything from other files is refused."""
+    """Open an HDF5 file for reading; one that refers to other files is rejected."""
     if not survives(path):
         what = "The HDF5 file is damaged so badly that reading it crashes or never ends."
         raise incomplete(what, path)

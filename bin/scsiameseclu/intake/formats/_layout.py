@@ -19,7 +19,7 @@ DELIMITERS = ("\t", ";", ",", " ")
 LOOK = 12
 """Lines from which the layout is found."""
 _MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", ".", "?", "true", "false"))
-"""What may stand for a missing count, in small letters: it makes no column of words."""
+"""Words for a missing count, in lower case: they do not make a column of words."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def fields(line: str, delimiter: str) -> list[str]:
 
 
 def _is_header(remark: list[str], row: list[str]) -> bool:
-    """Return whether a line that begins with # is the header of the row below, and no remark."""
+    """Return whether a line that begins with # is the header of the row below, not a comment."""
     return len(remark) > 1 and len(row) - len(remark) in (0, 1) and any(map(is_number, row[1:]))
 
 

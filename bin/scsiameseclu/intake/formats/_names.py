@@ -53,7 +53,7 @@ class Names:
         return len(self.rows)
 
     def readings(self) -> Iterator[Names]:
-        """Yield the list as it is, and without its first line if that is unlike the others."""
+        """Yield the list, and the list without its first line if that differs from the others."""
         yield self
         if len(self.rows) < 2 or not self._has_header():
             return

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=4)
 def plain(name: str) -> str:
-    """Return a name in small letters, with one underscore for whatever stands between its words."""
+    """Return a name in lower case, with one underscore between its words."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 

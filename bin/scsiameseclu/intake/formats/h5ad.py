@@ -89,7 +89,7 @@ def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
 
 
 def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
-    if isinstance(item, h5py.Dataset):  # one record a row: versions before 0.7
+    if isinstance(item, h5py.Dataset):  # one record per row: versions before 0.7
         check_size(item)
         records = pd.DataFrame.from_records(item[()]).map(_decoded)
         frame = records.set_index(records.columns[0])

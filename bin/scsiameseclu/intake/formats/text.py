@@ -1,4 +1,4 @@
-"""Tables of text: one row a gene, a cell or a count, any usual delimiter, gzipped or not."""
+"""Tables of text: one row per gene, cell or count, any usual delimiter, gzipped or not."""
 
 from __future__ import annotations
 
