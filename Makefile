@@ -23,29 +23,29 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | \
 	  column -t -s '|'
 
-setup: ## the Python environment that the venv profile runs in
+setup: ## create the Python environment of the profile venv
 	@containers/install $(ENVIRONMENT) core scsiameseclu report
 
-demo: setup ## run the pipeline on the bundled data and print where the report is
+demo: setup ## run the pipeline on the bundled data and print the path of the report
 	@./nextflow run . -profile test,venv --outdir $(DEMO) -work-dir $(DEMO)/work \
 	  $(if $(wildcard $(DEMO)/work),-resume)
 	@echo "Open it:  $(CURDIR)/$(DEMO)/multiqc/multiqc_report.html"
 
-benchmark: setup ## every labelled data set of DATA=folder by every method, SEEDS=5
+benchmark: setup ## all methods on all labelled data sets of DATA=folder, SEEDS=5
 	@$(NEEDS_DATA)
 	$(BENCHMARK) --data "$(DATA)" --seeds $(SEEDS) $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-network: setup ## what the network adds, on DATA=folder
+benchmark-network: setup ## the value of the network, DATA=folder
 	@$(NEEDS_DATA)
 	$(BENCHMARK).network --data "$(DATA)" $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-published: setup ## time beside the PUBLISHED=checkout, its NAME=data-set, DATA=file
+benchmark-published: setup ## compare the time with the published code, PUBLISHED=checkout, NAME=data-set, DATA=file
 	@test -n "$(DATA)" && test -n "$(PUBLISHED)" && test -n "$(NAME)" || { \
 	  echo "Say where the published code is, the data set's name there, and its file:" \
 	    "make $@ PUBLISHED=folder NAME=name DATA=file.h5ad" >&2; exit 2; }
 	$(BENCHMARK).published --code "$(PUBLISHED)" --name "$(NAME)" --data "$(DATA)" $(OUTPUT)
 
-benchmark-authors: setup ## a baseline's authors' code, METHOD=name, CODE=checkout, DATA=folder
+benchmark-authors: setup ## compare a baseline with its authors' code, METHOD=name, CODE=checkout, DATA=folder
 	@$(NEEDS_DATA)
 	@test -n "$(METHOD)" && test -n "$(CODE)" || { \
 	  echo "Say which baseline, and where its authors' code is:" \
@@ -53,7 +53,7 @@ benchmark-authors: setup ## a baseline's authors' code, METHOD=name, CODE=checko
 	$(BENCHMARK).authors --method $(METHOD) --code "$(CODE)" --data "$(DATA)" $(OUTPUT) \
 	  $(BENCHMARK_OPTIONS)
 
-benchmark-markers: setup ## time the marker test beside Seurat's and scanpy's, DATA=file
+benchmark-markers: setup ## compare the marker test with Seurat's and scanpy's, DATA=file
 	@test -n "$(DATA)" || { \
 	  echo "Say what the labelled data set is: make $@ DATA=file.h5ad" >&2; exit 2; }
 	$(BENCHMARK).markers --data "$(DATA)" $(OUTPUT)
@@ -64,26 +64,26 @@ benchmark-batch: setup ## time SAMPLES=24 copies of the bundled samples on two c
 benchmark-steps: setup ## time and memory of every step, CELLS="3000 10000 30000"
 	$(BENCHMARK).steps --cells $(CELLS) $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-batches: setup ## with and without batch correction, on DATA=folder
+benchmark-batches: setup ## results with and without batch correction, DATA=folder
 	@$(NEEDS_DATA)
 	$(BENCHMARK).batch_correction --data "$(DATA)" $(OUTPUT) $(BENCHMARK_OPTIONS)
 
-benchmark-batch-time: setup ## what batch correction adds to the time, 20,000 cells
+benchmark-batch-time: setup ## time of batch correction, 20,000 simulated cells
 	$(BENCHMARK).batch_time $(OUTPUT) $(BENCHMARK_OPTIONS)
 
 test: ## set up what is missing and run all tests
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder --durations=15
 
-test-fast: ## the quick tests, without Nextflow: for every edit
+test-fast: ## run the quick tests, without Nextflow, after every edit
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not pipeline and not slow" --durations=15
 
-docs: ## build the documentation as a site in site/, with warnings as errors
+docs: ## build the documentation as a site in site/; warnings are errors
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-lint: ## style, types, workflow files and parameter schema
+lint: ## check style, types, workflow files and parameter schema
 	@containers/install $(ENVIRONMENT) core scsiameseclu report development
 	$(BIN)/ruff check bin tests
 	$(BIN)/ruff format --check bin tests
@@ -93,7 +93,7 @@ lint: ## style, types, workflow files and parameter schema
 	./nextflow lint -exclude .git,work,results,.venv,.launcher,conf/modules.config,conf/base.config .
 	$(BIN)/python -m pytest -q tests/pipeline/test_schema.py -m "not pipeline"
 
-format: ## put the Python code into the house style
+format: ## format the Python code
 	$(BIN)/ruff format bin tests
 	$(BIN)/ruff check --fix bin tests
 
@@ -106,5 +106,5 @@ images: ## build the container images
 	    --build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$family:$(VERSION) containers || exit 1; \
 	done
 
-clean: ## remove what runs leave behind in this folder (not .venv)
+clean: ## remove files of runs in this folder (not .venv)
 	rm -rf work results .nextflow .nextflow.log*

@@ -35,7 +35,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the pipeline's tests first, as they take longest; of these, the demo run's."""
+    """Run the pipeline's tests first, because they take longest, starting with the demo run."""
     items.sort(
         key=lambda item: (
             not reads_demo(item.nodeid.split("::")[0]),

@@ -1,4 +1,4 @@
-"""R, where it is on the machine."""
+"""R, if it is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def run_r(script: Path, *packages: str, folder: Path, arguments: Sequence[Path] = ()) -> str:
-    """Run a script in `folder` and return what it prints; skip where R or a package is missing."""
+    """Run a script in `folder` and return its output; skip if R or a package is missing."""
     known = "".join(f"stopifnot(requireNamespace('{name}', quietly = TRUE));" for name in packages)
     if (
         not shutil.which("Rscript")

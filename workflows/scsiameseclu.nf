@@ -1,4 +1,4 @@
-// The whole pipeline: what comes in, what is done with it, what goes out.
+// The whole pipeline, from samplesheet to report.
 
 include { announce   } from '../subworkflows/local/utils/failures'
 include { byGroup    } from '../subworkflows/local/utils/groups'
@@ -13,15 +13,15 @@ include { REPORT     } from '../subworkflows/local/report'
 
 workflow SCSIAMESECLU {
     take:
-    samplesheet // file: one row a sample
+    samplesheet // file: one row per sample
 
     main:
     // Sample by sample
     INTAKE(samplesheet)
     QUALITY(INTAKE.out.counts)
 
-    // Group by group. The gold standard, where there is one, passes the clustering by: it only
-    // scores the result, and is kept in it.
+    // Group by group. The gold standard, if there is one, bypasses the clustering: it only scores
+    // the result, and is kept in it.
     def gold_standard = byGroup(INTAKE.out.labels)
     EXPRESSION(QUALITY.out.cells)
     def expression = EXPRESSION.out.expression
@@ -37,7 +37,7 @@ workflow SCSIAMESECLU {
         benchmarked = BENCHMARK.out.failures
     }
 
-    // A sample or group that cannot be used is reported and left out; the rest goes on.
+    // A sample or group that cannot be used is reported and left out; the others continue.
     def failures = INTAKE.out.failures
         .mix(QUALITY.out.failures, EXPRESSION.out.failures, CLUSTERING.out.failures)
         .mix(ANNOTATION.out.failures, EVALUATION.out.failures, benchmarked)

@@ -75,7 +75,7 @@ more."""
 def run_step() -> None:
     """Run the step that the command line names, ``STAGE STEP --options``, and exit.
 
-    Of the package only the step's module is imported, with what it needs.
+    Only the step's module and its dependencies are imported.
     """
     program, arguments = Path(sys.argv[0]).name, sys.argv[3:]
     stage, name = [*sys.argv[1:], "", ""][:2]
@@ -108,7 +108,7 @@ def run(
     isolate
         True for a step on one sample or group: unusable input, or a defect of ours that it brings
         to light, is recorded in ``<prefix>.<stage>.<step>.failure.json`` (keys ``id``, ``step``,
-        ``problems``) and the exit status is 0, so that the rest of the batch goes on. False: exit
+        ``problems``) and the exit status is 0, so that the rest of the batch continues. False: exit
         status 65 or 70.
     versions
         Where to write the versions of Python and of the packages that the step has loaded. None:
@@ -185,7 +185,7 @@ def _status_of(
     *,
     isolate: bool,
 ) -> int:
-    """Run the command, report what is wrong with the input or with us, return the status."""
+    """Run the command, report mistakes of the input or of the pipeline, return the status."""
     try:
         command()
     except (MemoryError, OSError):
@@ -215,15 +215,15 @@ def _defect(error: Exception, step: Callable[..., None]) -> Problem:
     return Problem(
         what=f"a defect of the pipeline in {step.__module__}: {type(error).__name__}: {error}",
         where=str(place.absolute()),
-        remedy="please report it with that file and the command line; the input itself "
-        "was not found faulty",
+        remedy="please report it with that file and the command line; nothing "
+        "was found wrong with the input",
     )
 
 
 def record_failure(
     step: Callable[..., None], options: dict[str, Any], problems: list[Problem]
 ) -> None:
-    """Write ``<prefix>.<stage>.<step>.failure.json``, the report's reason for what is missing."""
+    """Write ``<prefix>.<stage>.<step>.failure.json``, the reason shown in the report."""
     write_failure(
         name=options["prefix"], step=".".join(step.__module__.split(".")[1:]), problems=problems
     )

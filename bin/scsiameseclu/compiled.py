@@ -9,11 +9,11 @@ from typing import Any
 
 @cache
 def keep_compiled() -> None:
-    """Import umap-learn such that numba keeps what it compiles; once, before the first use.
+    """Import umap-learn with numba's cache enabled; once, before the first use.
 
-    Neither package asks for it, and each task would compile for 8 s what the last one did. Numba
-    keeps the code beside the packages, by processor and version, and tasks may write it at the same
-    time. In an image it lies in the task's own folder (command.py) and is compiled by each task.
+    The packages do not enable it, and each task would compile the same code for 8 s.
+    Numba keeps the code next to the packages, by processor and version; tasks may write it at the
+    same time. In an image, it is in the folder of the task (command.py), which compiles it again.
     """
     import numba
 

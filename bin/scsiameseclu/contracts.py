@@ -52,7 +52,7 @@ OBS_COLUMNS = frozenset(
         *(SINGLER_TYPE, CELLTYPIST_TYPE, ONTOLOGY_ID),
     }
 )
-"""What the pipeline writes of each cell beside the samplesheet's columns: none of those may have
+"""Columns that the pipeline writes, besides the samplesheet's: none of those may have
 such a name."""
 
 
@@ -100,7 +100,7 @@ class MistakeRecord(TypedDict):
 
 
 class SampleSettings(TypedDict):
-    """One of ``samples.json``: what the samplesheet says of a sample."""
+    """An entry of ``samples.json``: a sample of the samplesheet."""
 
     sample: str
     counts: str
@@ -130,7 +130,7 @@ class Size(TypedDict):
 
 
 class GroupMemory(TypedDict):
-    """What the steps on a group may ask for; `warning` is empty where that is not too much."""
+    """What the steps on a group may ask for; `warning` is empty if that is not too much."""
 
     group: str
     n_cells: int
@@ -175,7 +175,7 @@ class CellCalling(TypedDict):
 
 
 class OrganismRecord(TypedDict):
-    """The organism given, and what the genes say of it; see :class:`.intake.organism.Organism`."""
+    """The organism given, and that of the genes; see :class:`.intake.organism.Organism`."""
 
     given: str | None
     found: str | None
@@ -207,7 +207,7 @@ class HashtagSummary(TypedDict):
 class SexRecord(TypedDict):
     """Sex given, and called from the RNA; `cells_...` and `counts_...` are shares of the sample's.
 
-    None: the genes are not in the matrix. `note` says why nothing was called, or what to look at.
+    None: the genes are not in the matrix. `note`: why nothing was called, or what to check.
     """
 
     given: str | None
@@ -222,7 +222,7 @@ class SexRecord(TypedDict):
 
 
 class QualitySummary(TypedDict):
-    """``<sample>.qc.json``; the last ones are missing where the filter left no cell."""
+    """``<sample>.qc.json``; the last ones are missing if the filter left no cell."""
 
     sample: str
     group: str
@@ -301,7 +301,7 @@ class PlacementRecord(TypedDict):
 
 
 class Clusters(TypedDict):
-    """What was found of a group's clusters; of placed cells there is no dendrogram."""
+    """Summary of a group's clusters; without a dendrogram for mapped cells."""
 
     n_clusters: int
     n_clusters_requested: int | str
@@ -330,7 +330,7 @@ class ClusteringSummary(Clusters, Cost):
 
 
 class Scores(TypedDict):
-    """Scores of clusters; the last three with a gold standard, None where no cell has a label."""
+    """Scores of clusters; the last three with a gold standard, None if no cell has a label."""
 
     n_clusters: int
     silhouette: float | None
@@ -389,7 +389,7 @@ class MixingSummary(TypedDict):
 
 
 class DifferentialSummary(TypedDict):
-    """``<group>.differential_expression.json``; `notes`: what was not tested, and why."""
+    """``<group>.differential_expression.json``; `notes`: what was not tested, and the reasons."""
 
     condition: str
     formula: str | None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TARGET_SUM = 1e4
-"""Sum of counts to which every cell is brought, as scanpy and Seurat have it."""
+"""Sum of counts to which every cell is scaled, as in scanpy and Seurat."""
 
 
 def log_normalize(adata: ad.AnnData) -> None:

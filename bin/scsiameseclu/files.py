@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .errors import Problem
 
 SETTINGS = "settings"
-"""Key of ``AnnData.uns`` that holds, as JSON text, what the samplesheet says of the sample or
+"""Key of ``AnnData.uns`` that holds, as JSON text, the samplesheet's row of the sample or
 group."""
 
 
@@ -48,7 +48,7 @@ def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
 
 
 def below_each_other(tables: Iterable[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Return the `columns` of tables as one table, which is empty where all of them are."""
+    """Return the `columns` of tables as one table, which is empty if all of them are."""
     import pandas as pd  # here: as above
 
     some = [table for table in tables if len(table)]
@@ -78,10 +78,10 @@ def unwrapped(staged: Path) -> Path:
 
 @contextmanager
 def own_name(staged: Path, given: str | None) -> Iterator[Path]:
-    """Give a staged file, for as long as it is read, the name that the user knows it by.
+    """While a staged file is read, report it under the user's name.
 
     Tasks get their files under names that the pipeline chooses, for no shell shall see the user's.
-    But a name may say what is in a file, and messages have it.
+    But the name of a file may describe its content, and messages show it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def own_name(staged: Path, given: str | None) -> Iterator[Path]:
 
 
 def settings(adata: ad.AnnData) -> dict[str, Any]:
-    """Return what the samplesheet says of this sample or group, kept in ``uns['settings']``."""
+    """Return the samplesheet's settings of this sample or group, from ``uns['settings']``."""
     return dict(json.loads(adata.uns[SETTINGS]))
 
 
@@ -137,7 +137,7 @@ def write_h5ad(
     kept
         Mask of the cells whose matrices are written; they are never held twice. Default: all.
     tables
-        An AnnData of these cells, without matrices: what is written beside them. Default: all of
+        An AnnData of these cells, without matrices, which are added. Default: all of
         `adata`, or, of some cells, ``obs``, ``var`` and ``uns``.
     """
     # Here: a step that writes no counts need not wait for them.

@@ -18,7 +18,7 @@ class Step:
         Its keyword-only, annotated parameters are the command's options, its numpy docstring the
         help text.
     isolate
-        Whether it works on one sample or group, whose failure does not stop the others; see
+        Whether it works on one sample or group, and its failure does not stop the others; see
         :func:`.command.run`.
     """
 

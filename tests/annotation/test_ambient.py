@@ -106,12 +106,12 @@ def test_a_planted_share_is_found(share):
     assert HOSTILE in set(genes["gene"])
 
 
-def test_nothing_planted_is_the_least():
+def test_without_ambient_rna_the_estimate_is_the_lowest():
     cells, profile = contaminated(0.0)
     assert run(cells, 1_000_000 * profile).loc["one", "contamination"] <= 0.02
 
 
-def test_corrected_counts_lack_what_is_ambient():
+def test_ambient_counts_are_removed_from_corrected_counts():
     cells, profile = contaminated(0.25)
     table = run(cells, 1_000_000 * profile, mode="correct")
     assert read_table("g.ambient_markers.tsv")["avg_log2FC_corrected"].notna().all()
@@ -140,7 +140,7 @@ def test_corrected_counts_lack_what_is_ambient():
     assert ((corrected >= 0) & (corrected <= raw)).all()
 
 
-def test_markers_say_what_they_owe_to_ambient_rna():
+def test_the_ambient_share_of_markers_is_given():
     cells, profile = contaminated(0.25)
     share = run(cells, 1_000_000 * profile, mode="correct").loc["one", "contamination"]
     table = read_table("g.ambient_markers.tsv", dtype={"cluster": str, "gene": str})
@@ -160,11 +160,11 @@ def test_markers_say_what_they_owe_to_ambient_rna():
 @pytest.mark.parametrize(
     ("sizes", "empty", "reason"),
     [
-        ((100,), False, "it takes several clusters"),
+        ((100,), False, "several clusters are needed"),
         ((60, 60), True, "plentiful in the empty droplets"),
     ],
 )
-def test_what_cannot_be_estimated_is_said(sizes, empty, reason):
+def test_missing_estimates_are_explained(sizes, empty, reason):
     cells, profile = contaminated(0.1, sizes=sizes)
     one = run(cells, np.zeros(N_GENES) if empty else 1_000_000 * profile, mode="correct").loc["one"]
     assert np.isnan(one["contamination"])
@@ -189,7 +189,7 @@ def test_the_prior_has_the_stated_mode():
     assert 0.1 < high < 0.5
 
 
-def test_what_a_gene_cannot_give_is_taken_from_the_others():
+def test_counts_that_a_gene_lacks_are_taken_from_other_genes():
     taken = allocate(6.0, np.array([1.0, 10.0, 10.0, 5.0]), np.array([0.5, 0.25, 0.25, 0.0]))
     assert taken == pytest.approx([1.0, 2.5, 2.5, 0.0])
     everything = allocate(100.0, np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.5, 0.0]))

@@ -52,7 +52,7 @@ def test_annotated_data_keep_the_contract(finished):
     assert list(run["parameters"]["weights"]) == [1.0, 2.0]
 
 
-def test_the_gold_standard_is_a_column_where_there_is_one(finished):
+def test_the_gold_standard_is_a_column_if_there_is_one(finished):
     obs = ad.read_h5ad("g.h5ad").obs
     labelled = obs["label"].notna()
     assert labelled.groupby(obs["sample"], observed=True).agg(

@@ -58,7 +58,7 @@ def test_permuted_genes_give_unknown(adata, blood):
     assert np.mean(np.array(found) == UNKNOWN) >= 0.95
 
 
-def test_subtype_only_when_its_own_markers_tell(blood):
+def test_a_subtype_is_named_only_by_its_own_markers(blood):
     adata = simulate()
     genes = adata.var["gene_symbols"].to_numpy().copy()
     genes[-3:] = ["CD8A", "CD8B", "GZMK"]
@@ -111,7 +111,7 @@ def test_a_cluster_of_two_subtypes_has_the_name_of_their_parent(blood, share, na
     assert annotate_clusters(halves(share), blood).set_index("cluster")["cell_type"]["3"] == name
 
 
-def test_one_heavy_marker_is_no_set():
+def test_one_heavy_marker_is_not_enough():
     heavy = {
         "a": CellType("a", None, {"CD3D": 10.0, "CD3E": 1.0}),
         "b": CellType("b", None, {"MS4A1": 1.0, "CD79A": 1.0}),

@@ -1,4 +1,4 @@
-"""What is written for submission to CZ CELLxGENE, and what is said to be missing."""
+"""Files for submission to CZ CELLxGENE, and the list of missing fields."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def test_the_sex_of_the_samplesheet_becomes_its_id():
     assert missing.loc["sex_ontology_term_id", "state"].startswith("written as unknown: ")
 
 
-def test_what_is_missing_is_listed_and_not_invented():
+def test_missing_fields_are_listed_and_not_invented():
     adata = group({"title": "one", "tissue_type": "brain"}, {"title": "other", "disease": "flu"})
     adata.obs.loc[adata.obs["cluster"] == "3", "cell_type_ontology_term_id"] = np.nan
     adata.obs["author_cell_type"] = "theirs"
     adata.obs["__hidden"] = 1
     found, missing = submitted(adata)
     assert missing.loc["assay_ontology_term_id", "state"] == "missing"
-    assert missing.loc["title", "state"].startswith("several in a group, none is written")
+    assert missing.loc["title", "state"].startswith("several in one group, so none is written")
     assert list(missing.loc["tissue_type", "state"]) == [
         f"missing: {SAMPLES[1]!r}",
         "not of this form: 'brain'",
@@ -121,7 +121,7 @@ def test_what_is_missing_is_listed_and_not_invented():
     assert not {"disease", "__hidden"} & set(found.obs)
 
 
-def test_what_has_one_value_only_needs_not_be_given():
+def test_fields_with_one_possible_value_are_optional():
     line = {"tissue_type": "cell line", "tissue_ontology_term_id": "CVCL_0001"}
     _, missing = submitted(group(GIVEN | line, GIVEN | line))
     assert missing.empty
@@ -152,7 +152,7 @@ def test_the_organism_is_that_of_the_genes_or_else_the_one_given(prefix, id_):
     assert cellxgene._organism(var, {"organism": "human"}) == id_
 
 
-def test_genes_without_an_id_of_their_own_are_left_out_and_named():
+def test_genes_without_their_own_id_are_left_out_and_listed():
     adata = group(GIVEN, GIVEN)
     kept = [0, 3, 8]
     ids = [f"ENSG{n:011d}" if n in kept else name for n, name in enumerate(GENES)]
@@ -169,7 +169,7 @@ def test_genes_without_an_id_of_their_own_are_left_out_and_named():
     assert "9 of 9 genes" in Path("none.cellxgene_missing.tsv").read_text()
 
 
-def test_the_groups_h5ad_is_still_found_beside_it():
+def test_the_groups_h5ad_is_still_found():
     for name in ("clustering.json", "model.safetensors", "g.h5ad", "g.cellxgene.h5ad"):
         Path(name).touch()
     assert _annotated(Path.cwd()).name == "g.h5ad"

@@ -99,7 +99,7 @@ def shares_of(adata: ad.AnnData) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("covariates", [(), ("donor",)], ids=["unpaired", "paired"])
-def test_the_planted_genes_are_found_and_nothing_else(covariates: tuple[str, ...]) -> None:
+def test_only_the_planted_genes_are_found(covariates: tuple[str, ...]) -> None:
     adata = planted()
     adata = adata[adata.obs["cluster"].isin(["0", "1", "3"])]
     table, notes = differential_expression(adata, condition="condition", covariates=covariates)
@@ -113,7 +113,7 @@ def test_the_planted_genes_are_found_and_nothing_else(covariates: tuple[str, ...
 
 
 @pytest.mark.parametrize("design", [UNPAIRED, PAIRED], ids=["unpaired", "paired"])
-def test_the_planted_share_is_found_and_nothing_else(design: Design) -> None:
+def test_only_the_planted_share_is_found(design: Design) -> None:
     table = composition_test(shares_of(planted()), SAMPLES, design)
     assert list(table) == COLUMNS
     first, others = table.iloc[0], table.iloc[1:]
@@ -122,7 +122,7 @@ def test_the_planted_share_is_found_and_nothing_else(design: Design) -> None:
     assert first["difference"] < -0.05
     assert (others["p_val_adj"] > 0.05).all()
     assert set(table["note"]) == {
-        "low power: 3 of 'treated', 3 of 'control'; only large changes can be found"
+        "low power: 3 of 'treated', 3 of 'control'; only large changes can be detected"
     }
     assert "Unknown, cluster 5" in set(table["cell_type"])
 
@@ -183,7 +183,7 @@ def test_the_prior_of_variances_is_found() -> None:
         (SAMPLES.iloc[:4], "not tested: samples: 1 of 'treated', and 2 are needed"),
         (
             SAMPLES.iloc[[0, 1, 3, 4]],
-            "low power: 2 of 'treated', 2 of 'control'; only large changes can be found",
+            "low power: 2 of 'treated', 2 of 'control'; only large changes can be detected",
         ),
         (SAMPLES.iloc[:3], None),
     ],
@@ -218,14 +218,14 @@ def test_the_step_keeps_columns_and_counts(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
-        ("~ donor", "does not hold the condition 'condition'"),
+        ("~ donor", "does not contain the condition 'condition'"),
         ("~ donor + condition + donor", "names a column twice"),
-        ("~ donor * condition", "no sum of columns"),
-        ("~ donor + ", "no sum of columns"),
-        ("~ __import__('os').system('x') + condition", "no sum of columns"),
+        ("~ donor * condition", "not a sum of columns"),
+        ("~ donor + ", "not a sum of columns"),
+        ("~ __import__('os').system('x') + condition", "not a sum of columns"),
         ("~ age + sex + condition", "no column 'age'.*no column 'sex'"),
         ("~ batch + condition", "cannot be separated from 'condition'"),
-        ("~ donor + twin + condition", "say the same of the samples"),
+        ("~ donor + twin + condition", "carry the same information"),
     ],
 )
 def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
@@ -248,7 +248,7 @@ def test_a_formula_needs_a_condition_and_names_it_last() -> None:
     assert parse_design(None, None) is None
 
 
-def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
+def test_clusters_that_cannot_be_fitted_are_noted() -> None:
     nested = SAMPLES.assign(donor=["d1", "d1", "d2", "d3", "d4", "d4"])
     adata = planted()
     adata = adata[adata.obs["cluster"].isin(["0"])].copy()
@@ -266,7 +266,7 @@ def test_what_cannot_be_fitted_in_a_cluster_is_a_note() -> None:
 
 
 def pools() -> ad.AnnData:
-    """Return two pools of the planted samples, whose conditions the hashtags say."""
+    """Return two pools of the planted samples, with conditions given by hashtags."""
     adata = planted()
     donors, tags = adata.obs["donor"].astype(str), adata.obs["condition"].astype(object)
     adata = adata[(donors != "d3").to_numpy()].copy()
@@ -300,7 +300,7 @@ def test_hashtags_are_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = table[table["p_value_adjusted"] < 0.05]
     assert set(found.loc[found["cluster"] == "0", "gene"]) >= {f"G{n}" for n in range(15)}
     notes = read_json("g.differential_expression.json")["notes"]
-    assert notes[0] == "5 cells without a hashtag of their own take no part"
+    assert notes[0] == "5 cells without a single hashtag are left out"
     bulk = ad.read_h5ad("g.pseudobulk.h5ad")
     pairs = {f"pool_{donor}|{tag}" for donor in ("d1", "d2") for tag in ("control", HOSTILE)}
     assert set(bulk.obs["sample"]) == pairs
@@ -325,7 +325,7 @@ def test_a_design_with_hashtags() -> None:
         check_design(rows, Design("hashtag", ("donor",)))
     own, parts, notes = replicates(pd.DataFrame({"sample": ["a"]}), rows, Design("hashtag"))
     assert (own.tolist(), parts) == ([""], [])
-    assert notes == ["1 cells without a hashtag of their own take no part"]
+    assert notes == ["1 cells without a single hashtag are left out"]
 
 
 def test_a_group_without_hashtags_is_a_note(

@@ -60,7 +60,7 @@ RIGHT: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def labelled(name: str, folder: Path) -> tuple[benchmark_datasets.Dataset, ad.AnnData]:
-    """Return a data set beside the checkout and its expression, or skip the test without it."""
+    """Return an external data set and its expression, or skip the test without it."""
     path = DATASETS / f"{name}.h5ad"
     if not path.is_file():
         pytest.skip(f"{name}.h5ad is not beside the checkout")

@@ -69,12 +69,12 @@ def test_the_same_twice():
         ({"a": "control", "b": ""}, "fewer than two conditions"),
     ],
 )
-def test_without_replicates_it_is_told_why_not(samples, note):
+def test_missing_replicates_are_the_reason_given(samples, note):
     table, notes = differential_expression(treated(samples), condition="condition")
 
     assert table.empty
     assert list(table) == COLUMNS
-    assert all(note in told for told in notes)
+    assert all(note in reported for reported in notes)
     assert notes
 
 

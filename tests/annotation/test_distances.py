@@ -64,7 +64,7 @@ def test_the_distance_is_that_of_the_correlation_within_types_by_their_cells():
     assert sample_distances(adata, types).equals(found.reset_index())
 
 
-def test_other_shares_of_the_types_are_no_distance():
+def test_different_shares_of_types_do_not_count_as_distance():
     adata, types = of_types(60)
     kept = (
         (adata.obs["sample"] != "c").to_numpy() | (types == "B") | (np.arange(adata.n_obs) % 4 == 0)

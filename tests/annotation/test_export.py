@@ -1,4 +1,4 @@
-"""What is written for other tools, read back by us and by R, where it is on the machine."""
+"""Files for other tools, read back by us and by R, if R is installed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_counts_are_read_back(exported, name, genes):
     assert "lacks counts of some cells" in " ".join(counts.notes), "proteins of half of the cells"
 
 
-def test_names_of_features_are_as_seurat_takes_them():
+def test_names_of_features_are_valid_in_seurat():
     assert feature_names(["A_B", "A|B", "A-B", "ζ/β"]) == ["A-B", "A-B-1", "A-B-2", "ζ/β"]
 
 
@@ -141,7 +141,7 @@ def test_h5mu_has_a_modality_of_each_kind(exported):
     assert (counts.matrix != exported.layers["counts"]).nnz == 0
 
 
-def test_only_what_is_asked_for_and_there_is_written(tmp_path, monkeypatch):
+def test_only_requested_and_available_formats_are_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_h5ad(annotated(proteins=False), "g.h5ad")
     export(prefix="g", annotated=Path("g.h5ad"), formats=["sce", "h5mu"])
@@ -159,23 +159,23 @@ def test_more_values_than_a_matrix_of_r_holds_are_refused():
 # --- R ---
 
 
-def told_by_r(script: str, *packages: str) -> dict:
-    """Run a script in R, which prints JSON made by `told`; skip where a package is missing."""
-    tell = "told <- function(...) cat(jsonlite::toJSON(list(...), digits = NA, na = 'null'))\n"
+def printed_by_r(script: str, *packages: str) -> dict:
+    """Run a script in R, which prints JSON made by `reported`; skip if a package is missing."""
+    header = "reported <- function(...) cat(jsonlite::toJSON(list(...), digits=NA, na='null'))\n"
     load = "".join(f"suppressMessages(library({name}))\n" for name in packages)
-    Path("script.R").write_text(load + tell + script, encoding="utf-8")
+    Path("script.R").write_text(load + header + script, encoding="utf-8")
     printed = run_r(Path("script.R"), *packages, folder=Path())
     return json.loads(printed[printed.index("{") :])
 
 
 @pytest.mark.slow
 def test_seurat_opens_it(exported):
-    told = told_by_r(
+    reported = printed_by_r(
         """
 x <- readRDS("g.seurat.rds")
 stopifnot(validObject(x, complete = TRUE))
 adt <- as.matrix(GetAssayData(x[["ADT"]], "counts"))
-told(
+reported(
   cells = colnames(x), genes = rownames(x), sums = Matrix::colSums(GetAssayData(x, "counts")),
   data = sum(GetAssayData(x, "data")), types = as.character(x$cell_type), label = is.na(x$label),
   idents = as.vector(table(Idents(x))), levels = levels(Idents(x)), umap = Embeddings(x, "umap"),
@@ -188,32 +188,32 @@ told(
         "Seurat",
     )
     adata, names = exported, feature_names(GENES)
-    assert told["cells"] == list(adata.obs_names)
-    assert told["genes"] == names
-    assert told["sums"] == adata.layers["counts"].sum(axis=1).A1.tolist()
-    assert told["data"][0] == pytest.approx(adata.X.sum(dtype=float), rel=1e-6)
-    assert told["types"] == list(adata.obs["cell_type"])
-    assert told["label"] == list(adata.obs["label"].isna())
-    assert told["idents"] == adata.obs["cluster"].value_counts(sort=False).tolist()
-    assert told["levels"] == list(adata.obs["cluster"].cat.categories)
-    np.testing.assert_allclose(told["umap"], adata.obsm["X_umap"])
-    assert told["siamese"] == ["scSiameseClu_1", "scSiameseClu_2", "scSiameseClu_3"]
-    np.testing.assert_allclose(told["loadings"], adata.varm["PCs"][[1, 3, 2, 4, 0]])
-    assert told["variable"] == [names[place] for place in (1, 3, 2, 4, 0)]
-    assert told["proteins"] == ["CD3", "CD-4 x", "ü'"]
-    assert told["measured"] == [N_CELLS, N_CELLS // 2, N_CELLS]
-    assert told["ids"] == list(adata.var["gene_ids"])
-    assert told["seed"] == [0]
-    assert told["part"] == [len(GENES), (adata.obs["cluster"] == "3").sum()]
+    assert reported["cells"] == list(adata.obs_names)
+    assert reported["genes"] == names
+    assert reported["sums"] == adata.layers["counts"].sum(axis=1).A1.tolist()
+    assert reported["data"][0] == pytest.approx(adata.X.sum(dtype=float), rel=1e-6)
+    assert reported["types"] == list(adata.obs["cell_type"])
+    assert reported["label"] == list(adata.obs["label"].isna())
+    assert reported["idents"] == adata.obs["cluster"].value_counts(sort=False).tolist()
+    assert reported["levels"] == list(adata.obs["cluster"].cat.categories)
+    np.testing.assert_allclose(reported["umap"], adata.obsm["X_umap"])
+    assert reported["siamese"] == ["scSiameseClu_1", "scSiameseClu_2", "scSiameseClu_3"]
+    np.testing.assert_allclose(reported["loadings"], adata.varm["PCs"][[1, 3, 2, 4, 0]])
+    assert reported["variable"] == [names[place] for place in (1, 3, 2, 4, 0)]
+    assert reported["proteins"] == ["CD3", "CD-4 x", "ü'"]
+    assert reported["measured"] == [N_CELLS, N_CELLS // 2, N_CELLS]
+    assert reported["ids"] == list(adata.var["gene_ids"])
+    assert reported["seed"] == [0]
+    assert reported["part"] == [len(GENES), (adata.obs["cluster"] == "3").sum()]
 
 
 @pytest.mark.slow
 def test_single_cell_experiment_opens_it(exported):
-    told = told_by_r(
+    reported = printed_by_r(
         """
 x <- readRDS("g.sce.rds")
 stopifnot(validObject(x, complete = TRUE))
-told(
+reported(
   cells = colnames(x), genes = rownames(x), sums = Matrix::colSums(counts(x)),
   data = sum(logcounts(x)), types = as.character(x$cell_type), clusters = levels(x$cluster),
   reduced = reducedDimNames(x), umap = reducedDim(x, "UMAP"), ids = rowData(x)$gene_ids,
@@ -224,16 +224,16 @@ told(
         "SingleCellExperiment",
     )
     adata = exported
-    assert told["cells"] == list(adata.obs_names)
-    assert told["genes"] == GENES
-    assert told["sums"] == adata.layers["counts"].sum(axis=1).A1.tolist()
-    assert told["data"][0] == pytest.approx(adata.X.sum(dtype=float), rel=1e-6)
-    assert told["types"] == list(adata.obs["cell_type"])
-    assert told["clusters"] == list(adata.obs["cluster"].cat.categories)
-    assert told["reduced"] == ["PCA", "SCSIAMESECLU", "UMAP"]
-    np.testing.assert_allclose(told["umap"], adata.obsm["X_umap"])
-    assert told["ids"] == list(adata.var["gene_ids"])
-    assert told["proteins"] == list(adata.obsm["protein"].columns)
-    assert told["part"] == [3, (adata.obs["cluster"] == "3").sum()]
-    assert told["seed"] == [0]
-    assert told["main"] == ["RNA"]
+    assert reported["cells"] == list(adata.obs_names)
+    assert reported["genes"] == GENES
+    assert reported["sums"] == adata.layers["counts"].sum(axis=1).A1.tolist()
+    assert reported["data"][0] == pytest.approx(adata.X.sum(dtype=float), rel=1e-6)
+    assert reported["types"] == list(adata.obs["cell_type"])
+    assert reported["clusters"] == list(adata.obs["cluster"].cat.categories)
+    assert reported["reduced"] == ["PCA", "SCSIAMESECLU", "UMAP"]
+    np.testing.assert_allclose(reported["umap"], adata.obsm["X_umap"])
+    assert reported["ids"] == list(adata.var["gene_ids"])
+    assert reported["proteins"] == list(adata.obsm["protein"].columns)
+    assert reported["part"] == [3, (adata.obs["cluster"] == "3").sum()]
+    assert reported["seed"] == [0]
+    assert reported["main"] == ["RNA"]

@@ -85,7 +85,7 @@ def test_a_short_csv_with_bom_and_spaces_is_for_any_tissue(tmp_path):
         ("cell_type\tgene\nA\tX\tY\tZ\n", "cannot be read"),
     ],
 )
-def test_mistakes_are_told(tmp_path, text, message):
+def test_mistakes_are_reported(tmp_path, text, message):
     path = tmp_path / "mine.tsv"
     path.write_text(text)
 
@@ -163,7 +163,7 @@ def test_gmt_and_yaml_are_read(tmp_path):
         ("a.tsv", "cell_type\tgene\nA\tCD3D\nA\tcd3d\n", "comes twice", "line 3, column 'gene'"),
     ],
 )
-def test_where_a_mistake_is(tmp_path, name, text, message, where):
+def test_the_place_of_a_mistake_is_reported(tmp_path, name, text, message, where):
     (tmp_path / name).write_text(text)
 
     if not message:  # a tag that other loaders would act upon is a list like any other here
@@ -177,7 +177,7 @@ def test_where_a_mistake_is(tmp_path, name, text, message, where):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", None])
-def test_unreadable_files_are_told(tmp_path, content):
+def test_unreadable_files_are_reported(tmp_path, content):
     path = tmp_path / "mine.tsv"
     if content is not None:
         path.write_bytes(content)

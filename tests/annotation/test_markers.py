@@ -89,7 +89,7 @@ def test_sparse_dense_and_order_of_cells_do_not_matter(adata):
     np.testing.assert_allclose(again["avg_log2FC"], table["avg_log2FC"], atol=1e-12)
 
 
-def test_input_is_left_as_it_is(adata):
+def test_input_is_not_changed(adata):
     adata.X = sparse.csc_matrix(adata.X)
     adata.X.data[0] = 0.0
     before = adata.X.copy()

@@ -76,11 +76,11 @@ def test_the_real_seurat_gives_the_same(counts, expression, tmp_path):
     theirs = run_seurat(counts, tmp_path)
 
     assert theirs is not None
-    told = differences(find_markers(counts, seurat_compat="4"), theirs[0])
-    assert told["same_rows"]
-    assert told["largest_difference_log2fc"] < 1e-6
-    assert told["largest_difference_pct"] == 0
-    assert told["largest_relative_difference_p"] < 1e-6
+    reported = differences(find_markers(counts, seurat_compat="4"), theirs[0])
+    assert reported["same_rows"]
+    assert reported["largest_difference_log2fc"] < 1e-6
+    assert reported["largest_difference_pct"] == 0
+    assert reported["largest_relative_difference_p"] < 1e-6
 
 
 def assert_equal(found, expected):

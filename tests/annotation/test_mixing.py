@@ -76,7 +76,7 @@ def test_batches_at_random_nearly_reach_their_number_and_apart_they_are_one(n_ba
 
 
 @pytest.mark.parametrize(("n_batches", "said"), [(2, 0.9), (4, 0.8), (8, 0.6)])
-def test_what_the_report_says_of_batches_at_random(n_batches, said):
+def test_mixing_of_random_batches_in_the_report(n_batches, said):
     batches = names(np.arange(2000) % n_batches)
     adata = cells(2000, batches=batches)
     assert mixing(adata, np.full(2000, "T", dtype=object))["all"]["ilisi_before"] == pytest.approx(
@@ -114,7 +114,7 @@ def test_mixing_before_and_after_by_type():
     assert mixing(adata, types) == found
 
 
-def test_without_correction_there_is_nothing_after():
+def test_without_correction_there_are_no_scores_after_it():
     found = mixing(cells(100, batches=names(np.arange(100) % 2)), np.full(100, "T", dtype=object))
     for row in (found["all"], *found["cell_types"]):
         assert row["ilisi_before"] > 0.8
@@ -179,7 +179,7 @@ def test_a_group_of_corrected_batches_has_its_figures(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow  # compiles UMAP
-def test_a_single_sample_has_none(tmp_path, monkeypatch):
+def test_a_single_sample_has_no_mixing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     adata = simulate()
     adata = adata[adata.obs["sample"] == "two.x"].copy()

@@ -49,7 +49,7 @@ def cells(adata, tmp_path) -> list[Path]:
     return paths
 
 
-def test_panels_are_joined_and_what_was_not_measured_is_missing(group, cells):
+def test_panels_are_joined_with_missing_values(group, cells):
     modalities(prefix="g", samples=cells[::-1], clustering=group.clustering)
     joined = ad.read_h5ad("g.modalities.h5ad")
     assert list(joined.obs_names) == list(group.adata.obs_names)

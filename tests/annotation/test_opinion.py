@@ -102,7 +102,7 @@ class Pointer:
         return *np.zeros(1).__reduce__()[:2], (1, (1,), kind, False, b"A" * 8)
 
 
-def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
+def test_bytes_of_a_model_are_not_used_as_addresses(cells, tmp_path):
     parts, _, _ = trained(cells, own_names(cells))
     parts["Model"].classes_ = Pointer()
     with pytest.raises(InputError, match=r"asks for 'numpy.dtype V8'"):
@@ -115,7 +115,7 @@ def test_no_bytes_of_a_model_are_taken_for_addresses(cells, tmp_path):
 def test_other_mistakes_of_a_model(cells, tmp_path):
     parts, _, _ = trained(cells, own_names(cells))
     (tmp_path / "model.pkl").write_text("no pickle")
-    with pytest.raises(InputError, match="no pickle, or a damaged one"):
+    with pytest.raises(InputError, match="not a pickle file, or it is damaged"):
         checked_model(tmp_path / "model.pkl")
     for wrong in ([], {"Model": parts["Model"]}, parts | {"Scaler_": None}):
         with pytest.raises(InputError, match="missing or do not fit"):
@@ -133,7 +133,7 @@ def test_a_model_of_other_genes(cells, tmp_path):
     assert len(celltypist_types(cells[:, :50].copy(), model)) == cells.n_obs
 
 
-def test_a_model_is_checked_with_all_else_under_its_own_name(path, tmp_path, monkeypatch):  # noqa: F811
+def test_a_model_is_checked_with_the_other_files_by_its_own_name(path, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     model = dumped(tmp_path, {"Model": Evil()})
     (tmp_path / "names.json").write_text('{"celltypist": "/there/my model.pkl"}')

@@ -36,7 +36,7 @@ def path(tmp_path):
     return tmp_path / "labelled.h5ad"
 
 
-def test_planted_types_are_found_and_stand_beside_the_markers(group, path):
+def test_planted_types_are_found_in_addition_to_those_of_markers(group, path):
     write_h5ad(checked_reference(path, "type"), "reference.h5ad")
     files = {"expression": group.expression, "clustering": group.clustering}
     for prefix in ("g", "again"):
@@ -161,7 +161,7 @@ def design(tmp_path, condition):
     return tmp_path / "design.json"
 
 
-def test_everything_that_is_wrong_is_told_at_once(path, tmp_path, monkeypatch):
+def test_all_mistakes_are_reported_at_once(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.gmt").write_text("A\tx\n")
 
@@ -171,11 +171,11 @@ def test_everything_that_is_wrong_is_told_at_once(path, tmp_path, monkeypatch):
             reference_label="kind", design=design(tmp_path, "treatment"),
         )  # fmt: skip
 
-    told = str(error.value)
-    assert "'A' has no genes" in told
-    assert "no column 'kind'" in told
-    assert "no column 'treatment'" in told
-    assert "'donor'" in told
+    reported = str(error.value)
+    assert "'A' has no genes" in reported
+    assert "no column 'kind'" in reported
+    assert "no column 'treatment'" in reported
+    assert "'donor'" in reported
 
 
 @pytest.mark.parametrize("given", ["labelled", "reference_label"])
@@ -186,7 +186,7 @@ def test_reference_and_column_go_together(path, tmp_path, monkeypatch, given):
         check(samples=samples(tmp_path), **{given: options[given]})
 
 
-def test_what_is_right_is_passed_on(path, tmp_path, monkeypatch):
+def test_valid_files_are_passed_on(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.gmt").write_text("A\tx\tCD3D\tCD3E\n")
 

@@ -107,16 +107,16 @@ def test_planted_phase_and_stress_are_found(scored, organism):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_of_another_organism_or_without_the_genes_it_is_said(scored, group):
+def test_other_organisms_and_missing_genes_are_noted(scored, group):
     scored("other", bundled=BUNDLED)
     (note,) = read_json("g.cell_scores.json")["notes"]
-    assert "known of human and mouse only" in note
+    assert "known only for human and mouse" in note
     scores(prefix="h", expression=group.expression, clustering=group.clustering, bundled=BUNDLED)
     for path in ("g.scored_cells.tsv", "h.scored_cells.tsv"):
         assert list(read_table(path)) == ["barcode"]
 
 
-def test_without_the_genes_it_is_said(group):
+def test_missing_genes_are_noted(group):
     scores(prefix="g", expression=group.expression, clustering=group.clustering, bundled=BUNDLED)
     notes = read_json("g.cell_scores.json")["notes"]
     assert [note.split(",")[0] for note in notes] == [
@@ -163,7 +163,7 @@ def test_sets_of_any_name_become_columns_and_a_table(group, tmp_path):
     assert not [name for name in obs if "<" in name or "=" in name]
 
 
-def test_a_set_takes_no_column_that_is_there():
+def test_a_set_does_not_overwrite_a_column():
     assert column_names(["x", "X!"], taken=["Score_X"]) == {"x": "score_x_2", "X!": "score_X_3"}
 
 
@@ -188,7 +188,7 @@ def test_genes_of_interest_are_found_by_symbol_and_id_or_named_with_the_nearest(
     [
         ("a,b,c,d\n", "no tabs", 1),
         ("a\tx\tG1\n\nb\tx\t\t \n", "has no genes", 3),
-        ("a\tx\tG1\nb\tx\tG1\n a \ty\tG2\n", "second gene set 'a'", 3),
+        ("a\tx\tG1\nb\tx\tG1\n a \ty\tG2\n", "the gene set 'a' comes twice", 3),
         ("\tx\tG1\n", "has no name", 1),
         ("\n\n", "no gene sets", None),
         ("".join(f"s{i}\tx\tG\n" for i in range(101)), "has 101 gene sets", None),
@@ -214,7 +214,7 @@ def test_a_file_of_sets_that_is_wrong_is_refused_early(tmp_path, monkeypatch, te
     assert "no such file" in genes.what
 
 
-def test_what_is_checked_is_handed_on(tmp_path, monkeypatch):
+def test_checked_files_are_passed_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "given").write_bytes("\ufeffa\tx\tG1\tG1\tG2\r\n".encode())
     (tmp_path / "genes").write_text("CD3D, MS4A1\n\nCD3D\n")
@@ -228,7 +228,7 @@ def test_what_is_checked_is_handed_on(tmp_path, monkeypatch):
             read_genes(wrong, where="--genes_of_interest")
 
 
-def test_no_gene_is_found_by_a_missing_id():
+def test_a_missing_id_matches_no_gene():
     adata = simulate()
     adata.var["gene_ids"] = adata.var["gene_ids"].astype(object)
     adata.var.iloc[7, adata.var.columns.get_loc("gene_ids")] = np.nan

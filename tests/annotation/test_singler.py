@@ -66,7 +66,7 @@ def by_hand(types: Types, cell: np.ndarray) -> tuple[int, float]:
         genes = types.markers[some][:, some].any(axis=(0, 1))
 
 
-def test_fine_tuning_is_as_by_hand():
+def test_fine_tuning_matches_a_manual_computation():
     rng = np.random.default_rng(3)
     base = rng.gamma(1, 1, 80)
     centers = np.array([base + rng.normal(0, 0.15, 80) for _ in range(5)])
@@ -80,13 +80,13 @@ def test_fine_tuning_is_as_by_hand():
     np.testing.assert_allclose(delta, [lead for _, lead in expected], atol=1e-12)
 
 
-def test_types_that_nothing_tells_apart_are_an_error(tmp_path):
+def test_indistinguishable_types_are_an_error(tmp_path):
     same = labelled(sizes=(12, 12))
     row = sparse.csr_matrix(same.X)[0].toarray()
     same.X = sparse.csr_matrix(np.repeat(row, same.n_obs, axis=0))
     same.layers["counts"] = same.X
     write_h5ad(same, tmp_path / "same.h5ad")
-    with pytest.raises(InputError, match="no gene tells the types"):
+    with pytest.raises(InputError, match="no gene distinguishes the cell types"):
         singler_types(same, checked_reference(tmp_path / "same.h5ad", "type"))
 
 

@@ -100,13 +100,13 @@ def test_planted_parts_are_found_and_their_names_nest(group, everything):
     assert sizes["0.1"] > sizes["0.2"]
 
 
-def test_small_and_uniform_clusters_are_left_whole_with_the_reason(everything):
+def test_small_and_uniform_clusters_are_not_divided_and_the_reason_is_given(everything):
     table = read_table(everything / "g.subclusters.tsv", dtype={"cluster": str, "cluster_sub": str})
     assert list(table["cluster_sub"]) == ["0.1", "0.2", "1", "2"]
     assert list(table["cell_type"]) == ["T cell", "T cell", "B cell", "NK cell"]
     assert table["n_cells"].sum() == 320
     assert table["note"].isna().tolist() == [True, True, False, False]
-    assert "no division of it is found again" in table["note"][2]
+    assert "agree on no division of it" in table["note"][2]
     assert "fewer than 50 cells" in table["note"][3]
     assert table["stability"].notna().tolist() == [True, True, False, False]
     assert table["stability"].min() > 0.5
@@ -114,7 +114,7 @@ def test_small_and_uniform_clusters_are_left_whole_with_the_reason(everything):
     assert table["n_markers"][2:].isna().all()
 
 
-def test_markers_are_those_against_the_siblings_alone(group, everything):
+def test_markers_are_against_sibling_subclusters_only(group, everything):
     adata = ad.read_h5ad(group / "g.expression.h5ad")
     names = read_table(everything / "g.cluster_sub.tsv", dtype=str)["cluster_sub"].to_numpy()
     siblings = adata[np.isin(names, ["0.1", "0.2"])].copy()
@@ -125,7 +125,7 @@ def test_markers_are_those_against_the_siblings_alone(group, everything):
     assert set(found["cluster"]) == {"0.1", "0.2"}
 
 
-def test_only_what_is_chosen_is_divided_and_unknown_names_are_noted(group, tmp_path):
+def test_only_chosen_clusters_are_divided_and_unknown_names_are_noted(group, tmp_path):
     divided(group, tmp_path, "b CELL, Basophil,2")
     table = read_table(tmp_path / "g.subclusters.tsv", dtype={"cluster": str})
     assert list(table["cluster"]) == ["1", "2"]

@@ -60,7 +60,7 @@ def measured(
 def results():
     """Three sets x two seeds x all methods, checked by hand: 10 points apart.
 
-    One of the sets shaped the defaults.
+    One of them is a development set.
     """
     sets = (("kang8.h5ad", 200, 0.8), ("large.h5ad", 1000, 0.6), ("third.h5ad", 500, 0.7))
     rows = [

@@ -1,4 +1,4 @@
-"""The baselines beside their authors' code, driven with a small stand-in for one."""
+"""The baselines compared with their authors' code, replaced by a small stand-in."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def code(tmp_path):
 
 
 @pytest.mark.slow
-def test_their_code_is_scored_and_what_fails_is_told(code, data, tmp_path):
+def test_the_authors_code_is_scored_and_failures_are_reported(code, data, tmp_path):
     bench = tmp_path / "bench"
     benchmark_authors(code=code, method="scdeepcluster", data=data, output=bench)
     row = read_table(bench / "authors.tsv").iloc[0]
@@ -71,14 +71,14 @@ def test_their_code_is_scored_and_what_fails_is_told(code, data, tmp_path):
     assert "is of another commit" in row["error"]
 
 
-def test_what_cannot_be_run_is_named(code, data):
-    with pytest.raises(InputError, match="no code of 'dec' can be run"):
+def test_code_that_cannot_be_run_is_reported(code, data):
+    with pytest.raises(InputError, match="the authors' code of 'dec' cannot be run"):
         benchmark_authors(code=code, method="dec", data=data)
-    with pytest.raises(InputError, match="no checkout of a git repository"):
+    with pytest.raises(InputError, match="not a checkout of a git repository"):
         benchmark_authors(code=data, method="scdsc", data=data)
 
 
-def test_both_are_compared_where_both_ran():
+def test_results_are_compared_if_both_ran():
     theirs = pd.DataFrame(
         {"dataset": list("abc"), "cells": [9, 8, 7], "method": "scdsc", "seed": 0}
         | {"commit": "1247a63", "ari": [0.5, 0.7, np.nan]}

@@ -72,14 +72,14 @@ def test_scgnn_finds_a_number_of_clusters(cells, few_steps, monkeypatch):
     assert adjusted_rand_score(cells.obs["label"], found) > 0.4
 
 
-def test_results_hang_on_the_methods_own_code_and_on_the_common_parts():
+def test_results_depend_on_the_methods_own_code_and_on_the_common_parts():
     modules = {module.rpartition(".")[2] for module, _ in code_of(METHODS["scdsc"]).texts}
     assert {"scdsc", "_common", "losses", "transport"} <= modules
     assert "scgnn" not in modules
     assert len({code_of(method).digest for method in BASELINES}) == len(BASELINES)
 
 
-def test_seeds_draw_differently_and_leave_torch_as_it_was():
+def test_seeds_differ_and_torch_settings_are_restored():
     before = torch.random.get_rng_state()
     drawn = []
     for seed in (0, 0, 1):
@@ -148,7 +148,7 @@ def test_the_density_of_a_pair_is_that_of_its_cells():
     assert _log_density(_cluster(a), _cluster(b), 3) == pytest.approx(expected)
 
 
-def test_the_page_needs_none_of_their_libraries():
+def test_the_page_does_not_import_their_libraries():
     code = "import sys; import scsiameseclu.benchmark.baselines; print('torch' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=BIN, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The cases on which batch correction is measured, and what the page says of its time."""
+"""The cases on which batch correction is measured, and the page on its time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_technology_finds_a_part_of_the_counts_of_each_gene():
     assert np.abs(of_genes[0] - of_genes[1]).mean() > 0.2
 
 
-def test_the_cases_are_what_their_names_say():
+def test_the_cases_match_their_names():
     cases = {case: (cells, batches) for case, cells, batches in benchmark._technologies(labelled())}
     shared = {
         case: int((pd.crosstab(cells.obs["label"], batches) > 0).all(axis=1).sum())
@@ -91,7 +91,7 @@ def test_simulated_batches_are_of_equal_size():
     assert (cells.X.sum(axis=1) > 0).all()
 
 
-def test_the_page_says_what_the_correction_adds():
+def test_the_page_shows_the_time_of_the_correction():
     rows = [(20_000, 4, "none", False, 50.0), (20_000, 4, "auto", True, 75.0)]
     columns = ["cells", "batches", "correction", "corrected", "cpu_seconds"]
     text = batch_time(pd.DataFrame(rows, columns=columns))

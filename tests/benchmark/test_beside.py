@@ -60,25 +60,25 @@ def test_equal_methods_share_their_rank():
     assert ranks["low"].isna().all()
 
 
-def test_failures_count_and_what_is_not_finished_is_named(found):
+def test_failures_score_0_and_unfinished_methods_are_named(found):
     results = beside_results(found)
     text = beside_table(results, found)
     assert set(results["method"]) == GIVEN_K | {"dec"}
     assert results.loc[
         (results["method"] == "dec") & (results["dataset"] == "large.h5ad"), "ari"
     ].tolist() == [0.0]
-    assert "**Failed**, and counted as 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
-    assert "**Not shown**, since the run is not finished: scDSC (1 of 3 data sets)." in text
+    assert "**Failed**, scored 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
+    assert "**Not shown**, because some runs are missing: scDSC (1 of 3 data sets)." in text
     assert f"Not measured: {BASELINES[0].title}" in text
     line = next(line for line in text.splitlines() if line.startswith("| DEC "))
     assert line.split(" | ")[3] == f"{100 * (0.9 + 0 + 0.65) / 3:.1f}"
 
 
-def test_without_baselines_there_is_nothing_beside(results):
+def test_without_baselines_their_section_is_left_out(results):
     assert not len(beside_results(results))
 
 
-def test_the_papers_figures_stand_beside_ours():
+def test_the_papers_figures_are_compared_with_ours():
     rows = [
         measured("cite_cbmc.h5ad", 9, "scsiameseclu", "true", seed, ari)
         for seed, ari in ((0, 0.6), (1, 0.7))
@@ -93,7 +93,9 @@ def test_the_papers_figures_stand_beside_ours():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("enough", [3, 4])
-def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypatch, enough):
+def test_the_page_starts_with_the_ranks_if_there_are_enough_sets(
+    found, tmp_path, monkeypatch, enough
+):
     monkeypatch.setattr(page, "LEADING_SETS", enough)
     output = tmp_path / "bench"
     output.mkdir()
@@ -104,10 +106,12 @@ def test_the_page_leads_with_the_ranks_of_enough_sets(found, tmp_path, monkeypat
         text.split("## ")[0],
         text.split("## Comparison with the methods of the paper")[1],
     )
-    told = ranking(beside_results(found))
-    assert told.startswith("With the true number of clusters given, the mean rank by ARI of 5")
-    assert (told in lead, told in section) == ((True, False) if enough == 3 else (False, True))
-    assert text.startswith(f"# Benchmarks\n\n{told}") == (enough == 3)
+    reported = ranking(beside_results(found))
+    assert reported.startswith("With the true number of clusters given, the mean rank by ARI of 5")
+    assert (reported in lead, reported in section) == (
+        (True, False) if enough == 3 else (False, True)
+    )
+    assert text.startswith(f"# Benchmarks\n\n{reported}") == (enough == 3)
     assert "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)" in text
     assert "## Comparison with the methods of the paper" in text
     assert (output / "ranks.png").stat().st_size > 0

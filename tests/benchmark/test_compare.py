@@ -56,7 +56,7 @@ def test_every_method_meets_the_labels_of_the_cells_that_are_left(group, fits, t
     assert table["ari"].notna().all()
 
 
-def test_further_methods_are_compared_where_asked_for(group, fits, tmp_path):
+def test_further_methods_are_compared_on_request(group, fits, tmp_path):
     dataset, labels = group
     compare_methods(
         prefix="blood", expression=dataset.expression, labels=[labels], methods=["dec", "scgnn"]
@@ -77,7 +77,7 @@ def test_a_group_without_labels_is_an_input_error(group, fits, tmp_path):
         compare_methods(prefix="blood", expression=dataset.expression, labels=[other])
 
 
-def test_a_fit_that_fails_is_told(group, tmp_path, monkeypatch):
+def test_a_failed_fit_is_reported(group, tmp_path, monkeypatch):
     dataset, labels = group
     monkeypatch.setattr(run, "run_fits", lambda jobs, **_options: ({"error": "lost"} for _ in jobs))
     with pytest.raises(InputError, match="9 fits of the benchmark failed"):

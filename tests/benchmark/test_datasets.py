@@ -20,10 +20,10 @@ def test_labelled_files_are_prepared_and_others_named(folder, tmp_path, capsys):
         120,
     )
     assert (arrays.name, arrays.n_cells, arrays.n_types) == ("arrays.h5", 180, 2)
-    told = capsys.readouterr().err
-    assert "unlabelled.h5ad is left out: no cell has a label" in told
-    assert "damaged.h5ad is left out: " in told
-    assert "README" not in told
+    reported = capsys.readouterr().err
+    assert "unlabelled.h5ad is left out: no cell has a label" in reported
+    assert "damaged.h5ad is left out: " in reported
+    assert "README" not in reported
 
 
 def test_empty_cells_are_dropped_and_no_label_stays_with_the_expression(folder, tmp_path):

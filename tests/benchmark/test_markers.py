@@ -1,4 +1,4 @@
-"""The benchmark of the marker test: its table, its part of the page, and nothing else of it."""
+"""The benchmark of the marker test: its table and its part of the page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_command_writes_its_table_and_its_part_of_the_page(data, tmp_path, m
     assert "## Many samples" not in text
 
 
-def test_without_seurat_it_goes_on(data, tmp_path, monkeypatch, capsys):
+def test_the_comparison_continues_without_seurat(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "run_seurat", lambda expression, folder: None)
     benchmark_markers(data=data, output=tmp_path / "bench", repeats=1)
 
@@ -57,9 +57,9 @@ def test_differences_are_seen(data):
     ours = find_markers(labelled_expression(data))
     assert differences(ours, ours)["largest_relative_difference_p"] == 0
     other = ours.assign(**{"pct.1": ours["pct.1"] + 0.01, "p_val": ours["p_val"] * 2})
-    told = differences(ours, other)
-    assert told["largest_difference_pct"] == pytest.approx(0.01)
-    assert told["largest_relative_difference_p"] == pytest.approx(0.5)
+    reported = differences(ours, other)
+    assert reported["largest_difference_pct"] == pytest.approx(0.01)
+    assert reported["largest_relative_difference_p"] == pytest.approx(0.5)
     assert not differences(ours, ours.iloc[1:])["same_rows"]
     row = {
         "method": "Seurat",

@@ -1,4 +1,4 @@
-"""The methods, above all the one that only the benchmark has: Louvain as in Seurat."""
+"""The methods, mainly the one that only the benchmark has: Louvain as in Seurat."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_methods_without_a_network_find_planted_types(adata, name, mode):
     assert adjusted_rand_score(adata.obs["label"], found.labels) > 0.5
 
 
-def test_the_page_says_of_every_method_how_it_is_measured():
+def test_the_page_describes_every_method():
     page = (files("scsiameseclu.benchmark") / "page.md").read_text(encoding="utf-8")
     assert [method.title for method in COMPARED if f"*{method.title}*" not in page] == []
 

@@ -1,4 +1,4 @@
-"""What the network is measured by: calibration, placing and embedding, checked on what is known."""
+"""The measures of the network: calibration, placing and embedding, on known values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_calibration_by_hand():
     assert found["right"] == pytest.approx(5 / 6)
     assert found["sure"] == pytest.approx(4 / 6)
     assert found["sure_right"] == pytest.approx(3 / 4)
-    # Four cells above .9, of which three are right.
+    # Four cells above 0.9, three of them right.
     gaps = [abs(3 - (3 * 0.95 + 1)), 1 - 0.55, 1 - 0.65]
     assert found["calibration_error"] == pytest.approx(sum(gaps) / 6)
     assert calibration(labels, np.full(6, 0.5), truth)["sure_right"] is None

@@ -1,4 +1,4 @@
-"""The benchmark beside the published code, driven with a small stand-in for that code."""
+"""The comparison with the published code, replaced by a small stand-in."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ def test_other_data_sets_stay_in_the_table(tmp_path):
     assert list(zip(table["dataset"], table["seconds"], strict=True)) == [("b", 1.0), ("a", 3.0)]
 
 
-def test_a_code_that_fails_is_one_clear_error(code, data, tmp_path, monkeypatch):
+def test_failing_code_is_one_clear_error(code, data, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "run_fits", fitted)
     (code / "train.py").write_text("def sinkhorn(): ...\ndef train(*_): raise ValueError('lost')\n")
     with pytest.raises(InputError, match=r"the published code failed on it[\s\S]*lost"):
         benchmark_published(code=code, name="Known", data=data, output=tmp_path / "bench")
 
 
-def test_what_is_missing_is_named(code, data, tmp_path):
+def test_missing_files_are_named(code, data, tmp_path):
     with pytest.raises(InputError, match=r"model_pretrain/Other_pretrain\.pkl"):
         benchmark_published(code=code, name="Other", data=data, output=tmp_path / "bench")
     (code / "train.py").unlink()

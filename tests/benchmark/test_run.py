@@ -23,7 +23,7 @@ N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *INSTALLED))
 
 @pytest.fixture
 def fits(monkeypatch):
-    """Replace the processes: every fit splits the cells in two; the list has what was asked for."""
+    """Replace the processes: every fit splits the cells in two; the list has the requests."""
     asked = []
 
     def fit(jobs, *, scratch, threads):
@@ -57,7 +57,7 @@ def test_fits_in_a_process_of_their_own(folder, tmp_path):
     assert "torch" not in row["versions"]
 
 
-def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_again(
+def test_a_process_that_dies_is_recorded_and_repeated_and_the_next_continues(
     folder, tmp_path, monkeypatch, capsys
 ):
     broken_python = tmp_path / "python"
@@ -77,7 +77,7 @@ def test_a_process_that_dies_is_recorded_the_next_goes_on_and_both_are_tried_aga
     assert read_results(table)["error"].isna().all()
 
 
-def test_an_exception_is_recorded_and_the_process_goes_on(folder, tmp_path):
+def test_an_exception_is_recorded_and_the_process_continues(folder, tmp_path):
     dataset = labelled_datasets(folder, scratch=tmp_path, only=["labelled.h5ad"])[0]
     table = tmp_path / "results.tsv"
     # K-means finds no number.
@@ -88,7 +88,7 @@ def test_an_exception_is_recorded_and_the_process_goes_on(folder, tmp_path):
     assert found.loc["true", "ari"] > 0.9
 
 
-def test_the_command_covers_everything_once(folder, tmp_path, fits):
+def test_the_command_measures_everything_once(folder, tmp_path, fits):
     output = tmp_path / "docs" / "bench"
     benchmark(data=folder, output=output, seeds=2)
     assert len(fits) == len(set(fits)) == 2 * 2 * N_FITS
@@ -107,7 +107,7 @@ def test_the_command_covers_everything_once(folder, tmp_path, fits):
     }
 
 
-def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
+def test_an_interrupted_run_continues(folder, tmp_path, fits, monkeypatch):
     only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
     whole = run.run_fits
 
@@ -129,7 +129,7 @@ def test_an_interrupted_run_goes_on(folder, tmp_path, fits, monkeypatch):
     assert len(read_results(table)) == N_FITS
 
 
-def test_rows_whose_code_or_data_changed_are_found_anew_and_no_others(
+def test_only_rows_with_changed_code_or_data_are_measured_again(
     folder, tmp_path, fits, monkeypatch
 ):
     only = {"data": folder, "output": tmp_path / "bench", "seeds": 1, "only": ["labelled.h5ad"]}
@@ -161,7 +161,7 @@ def test_a_further_baseline_leaves_the_rows_of_the_others(folder, tmp_path, fits
     assert {method for _, method, _, _ in fits[N_FITS:]} == {"seventh"}
 
 
-def test_ablations_are_made_beside_the_full_method(folder, tmp_path, fits):
+def test_ablations_are_run_with_the_full_method(folder, tmp_path, fits):
     benchmark(data=folder, output=tmp_path / "bench", seeds=1, ablate=True, only=["labelled.h5ad"])
     assert len(fits) == len(ABLATIONS) + 2
     assert {k_mode for _, _, k_mode, _ in fits} == {"true"}
@@ -187,9 +187,9 @@ def test_scaling_needs_no_data(tmp_path, fits):
     assert "| 100 | scSiameseClu | 1.2 | 12.30 | 300 |" in (tmp_path / "bench.md").read_text()
 
 
-def test_wrong_options_are_told(tmp_path):
+def test_wrong_options_are_reported(tmp_path):
     for options, message in (
-        ({"data": tmp_path, "seeds": 0}, "begin at 1"),
+        ({"data": tmp_path, "seeds": 0}, "must be at least 1"),
         ({"scaling": [5]}, "fewer than 100 cells"),
         ({}, "no data sets"),
     ):
@@ -199,7 +199,7 @@ def test_wrong_options_are_told(tmp_path):
 
 def test_a_foreign_table_is_refused(tmp_path):
     (tmp_path / "results.tsv").write_text("a\tb\n1\t2\n")
-    with pytest.raises(InputError, match="other columns"):
+    with pytest.raises(InputError, match="columns of the results table"):
         read_results(tmp_path / "results.tsv")
 
 

@@ -1,4 +1,4 @@
-"""Which code a result depends on: what its method reaches, and nothing else."""
+"""The code on which a result depends: only what its method reaches."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def digests(tmp_path, monkeypatch):
         ("_version.py", '"1"', '"2"', (False, False)),
     ],
 )
-def test_only_what_is_reached_counts(digests, name, old, new, affected):
+def test_only_reached_code_counts(digests, name, old, new, affected):
     before, after = digests(), digests(name, old, new)
     assert tuple(a != b for a, b in zip(before, after, strict=True)) == affected
 
@@ -106,7 +106,7 @@ def test_a_module_that_runs_as_a_program_is_that_module(digests, monkeypatch):
     assert digests() == before
 
 
-def test_a_name_that_cannot_be_found_is_an_error_and_no_hole(digests):
+def test_a_name_that_cannot_be_found_is_an_error(digests):
     with pytest.raises(LookupError, match=r"little\.lazy neither defines nor imports late"):
         digests("lazy/__init__.py", "import late", "import early")
 

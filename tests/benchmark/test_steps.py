@@ -50,7 +50,7 @@ def test_a_group_is_of_the_size_asked_for(tmp_path: Path) -> None:
     assert np.unique([name for sample in samples for name in sample.obs_names]).size == 25
 
 
-def test_the_page_says_what_the_counts_take() -> None:
+def test_the_page_shows_the_memory_of_the_counts() -> None:
     about = {"samples": 1, "values": 131_072_000}
     rows = [
         {
@@ -69,9 +69,9 @@ def test_the_page_says_what_the_counts_take() -> None:
         )
     ]
     text = steps(pd.DataFrame(rows))
-    assert "| step | 3,000 cells, 1 samples | 10,000 cells, 1 samples |" in text
+    assert "| step | 3,000 cells, 1 sample | 10,000 cells, 1 sample |" in text
     assert "| whole run | – | 700 |" in text
-    assert "| 2.5 GB and 1.6 times that | 4,160 | 4,160 |" in text
+    assert "| 2.5 GB plus 1.6 times the matrix | 4,160 | 4,160 |" in text
 
 
 @pytest.mark.slow

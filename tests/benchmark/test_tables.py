@@ -35,7 +35,7 @@ def test_one_seed_has_no_spread(true):
     assert per_set(true[true["seed"] == 0], spread=True).isna().all(axis=None)
 
 
-def test_a_failed_fit_scores_nothing_and_is_no_gap(results):
+def test_a_failed_fit_scores_0_and_is_not_missing(results):
     failed = (results["method"] == "kmeans") & (results["dataset"] == "large.h5ad")
     results.loc[failed, ["ari", "seconds"]] = np.nan
     whole = complete(results.assign(error=np.where(failed, "lost", None)), WANTED)
@@ -62,7 +62,7 @@ def test_sets_and_seeds_that_lack_a_method_do_not_count(results):
     assert complete(results.iloc[:0], WANTED).empty
 
 
-def test_intervals_are_those_of_the_sets_drawn_again():
+def test_intervals_come_from_resampled_sets():
     differences = pd.Series(np.random.default_rng(1).normal(2, 3, 40))
     mean, low, high = interval(differences)
     assert mean == pytest.approx(differences.mean())
@@ -76,7 +76,7 @@ def test_intervals_are_those_of_the_sets_drawn_again():
     ]
 
 
-def test_sets_that_shaped_the_defaults_are_known_by_their_files_names():
+def test_development_sets_are_known_by_their_file_names():
     names = pd.Index(["kang8.h5ad", "10X_PBMC_top2000.h5", "kang9.h5ad", "blood"])
     assert is_development(names).tolist() == [True, True, False, False]
 

@@ -1,4 +1,4 @@
-"""Fits models in processes of their own, whose libraries read the threads when they are loaded."""
+"""Fits models in separate processes, because libraries read the number of threads when loaded."""
 
 from __future__ import annotations
 

@@ -151,8 +151,8 @@ def test_with_sketches_batches_that_differ_are_corrected(apart, sketched):
 
 
 @pytest.mark.usefixtures("limits")
-def test_what_was_decided_on_a_sketch_gives_the_clusters_of_all_cells(apart):
-    """The labels are those of all cells, whether corrected or not; those beside them are placed."""
+def test_decisions_on_a_sketch_hold_for_all_cells(apart):
+    """Labels are those of all cells, corrected or not; those of the other cells are assigned."""
     always = fitted(apart, batch_correction="always")
     assert always.labels_.tobytes() == fitted(apart).labels_.tobytes()
     assert len(always.uncorrected_labels_) == apart.n_obs
@@ -184,7 +184,7 @@ def test_with_sketches_the_number_of_threads_changes_no_byte(apart, sketched, tm
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_a_saved_model_keeps_what_was_decided(model, tmp_path):
+def test_a_saved_model_keeps_the_decision(model, tmp_path):
     model.save(tmp_path / "model")
     loaded = ScSiameseClu.load(tmp_path / "model")
     assert loaded.batch_judgement_ == model.batch_judgement_
@@ -226,7 +226,7 @@ def test_batches_that_are_the_conditions_are_refused_by_auto_only(apart):
     assert fitted(
         two, condition_key="treatment", batch_correction="always"
     ).batch_judgement_.corrected
-    # Several batches of a condition tell the two apart.
+    # Several batches of a condition distinguish the two.
     apart.obs["treatment"] = apart.obs["batch"].map({"b0": "none", "b1": "drug", "b2": "drug"})
     assert fitted(apart, condition_key="treatment").batch_judgement_.corrected
 
@@ -240,7 +240,7 @@ def test_batches_that_are_the_conditions_are_refused_by_auto_only(apart):
         ({"batch_correction": "yes"}, "batch_correction is 'yes'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(options, message):
+def test_invalid_options_are_rejected(options, message):
     cells = in_batches([[20, 20], [20, 20]], effect=0.5)
     cells.obs["gaps"] = pd.Series(["a"] * 79 + [None], index=cells.obs_names, dtype=object)
     with pytest.raises(InputError, match=message):
@@ -281,7 +281,7 @@ def test_agreement_is_one_for_the_same_types_and_low_for_others():
     assert agreement(cells.X, np.zeros(480, dtype=int), batches) == Agreement(None, None, {})
 
 
-def test_similar_types_taken_for_each_other_are_told_from_batches():
+def test_confused_similar_types_are_distinguished_from_batches():
     """Two subtypes per type, one in each batch: no effect is common to the clusters."""
     rng = np.random.default_rng(0)
     types = np.tile(np.repeat(np.arange(4), 40), 2)
@@ -310,7 +310,7 @@ def expression(apart, tmp_path, monkeypatch):
     return tmp_path / "expression.h5ad"
 
 
-def test_the_step_says_what_was_decided(expression):
+def test_the_step_reports_the_decision(expression):
     cluster(
         prefix="G", expression=expression, method="consensus", device="cpu", stability_resamples=1
     )
@@ -329,7 +329,7 @@ def test_the_step_says_what_was_decided(expression):
     assert "X_pca_corrected" in result.obsm
 
 
-def test_the_step_refuses_where_samples_are_conditions(expression):
+def test_the_step_does_not_correct_if_samples_are_conditions(expression):
     cluster(
         prefix="G",
         expression=expression,

@@ -18,7 +18,7 @@ MOUSE = [f"ENSMUSG{number:011d}" for number in range(40)]
 
 
 def write_base(path: Path, ids: list[str]) -> Path:
-    """Write what a result of the pipeline has at least."""
+    """Write the minimum of a result of the pipeline."""
     genes = pd.DataFrame(
         {"gene_ids": ids, "highly_variable": True},
         index=[f"g{number}" for number in range(len(ids))],
@@ -57,13 +57,13 @@ def test_samples_of_another_organism_are_named(tmp_path: Path, samples: Path) ->
 @pytest.mark.parametrize(
     "ids", [HUMAN + MOUSE, [f"gene-{number}" for number in range(40)], HUMAN[:3]]
 )
-def test_genes_that_do_not_say_of_what_they_are_are_taken(
+def test_genes_of_unknown_organism_are_accepted(
     tmp_path: Path, samples: Path, ids: list[str]
 ) -> None:
     check(base=write_base(tmp_path / "base", ids), samples=samples)
 
 
-def test_what_is_no_result_is_refused(tmp_path: Path, samples: Path) -> None:
+def test_files_other_than_results_are_rejected(tmp_path: Path, samples: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(InputError, match=r"cannot be read as an \.h5ad file"):
         check(base=tmp_path / "empty", samples=samples)

@@ -223,7 +223,7 @@ def test_the_detail_moves_the_cut_of_auto(trained_auto):
         ({"detail": "fine"}, "detail is 'fine'"),
     ],
 )
-def test_cuts_that_make_no_sense_are_refused(fitted, options, message):
+def test_invalid_cuts_are_rejected(fitted, options, message):
     with pytest.raises(InputError, match=message):
         fitted.cut(**options)
 
@@ -275,7 +275,7 @@ def test_processes_with_one_and_two_threads_give_the_same_bytes(adata, tmp_path)
     assert_same_bytes(FIT, adata, tmp_path, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def test_components_are_computed_where_they_are_missing():
+def test_missing_components_are_computed():
     bare = simulated()
     found = model().fit(bare)
     assert adjusted_rand_score(bare.obs["label"], found.labels_) > 0.9
@@ -402,7 +402,7 @@ def test_a_gpu_that_is_not_there_is_refused():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_the_device_that_is_there_is_written_down(tmp_path, monkeypatch):
+def test_the_available_device_is_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_device(device="auto")
     assert read_json("device.json") == {"device": "cpu", "name": None}
@@ -420,7 +420,7 @@ def test_the_device_that_is_there_is_written_down(tmp_path, monkeypatch):
         (None, "no counts"),
     ],
 )
-def test_matrices_that_are_no_raw_counts_are_refused(matrix, message):
+def test_matrices_without_raw_counts_are_rejected(matrix, message):
     adata = ad.AnnData(X=matrix, shape=(2, 2)) if matrix is None else ad.AnnData(X=matrix)
     with pytest.raises(InputError, match=message):
         raw_counts(adata)
@@ -449,7 +449,7 @@ def test_matrices_that_are_no_raw_counts_are_refused(matrix, message):
         (np.array([[1.5, 0]]), "fractional"),
     ],
 )
-def test_what_is_no_count_matrix_is_refused(matrix, message):
+def test_other_objects_than_count_matrices_are_rejected(matrix, message):
     with pytest.raises(InputError, match=message):
         model().fit(matrix)
 
@@ -545,7 +545,7 @@ def test_stability_of_one_cluster_is_not_measured(adata):
     assert resampling_stability(expression, np.arange(adata.n_obs) % 3, n_resamples=0) is None
 
 
-def test_progress_is_told_on_request_only(adata, capsys):
+def test_progress_is_reported_only_on_request(adata, capsys):
     model().fit(adata)
     assert capsys.readouterr().err == ""
     model(verbose=True).fit(adata)
@@ -570,7 +570,7 @@ def test_progress_estimates_the_time_left(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["scsiameseclu", "consensus"])
-def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
+def test_a_saved_model_is_restored_completely(adata, tmp_path, method):
     original = model(method=method).fit(adata)
     original.save(tmp_path / "model.safetensors")
     twin = ScSiameseClu.load(tmp_path / "model.safetensors")
@@ -599,7 +599,7 @@ def test_a_saved_model_comes_back_whole(adata, tmp_path, method):
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x80\x04\x95pickle"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+def test_a_file_other_than_a_model_is_rejected(tmp_path, content):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as a model"):

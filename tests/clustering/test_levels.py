@@ -43,7 +43,7 @@ def found(typed):
 
 
 def tree_of(m=20, cells=70, seed=0):
-    """Return a dendrogram whose merges lie at co-associations between 0 and 1."""
+    """Return a dendrogram with merges at co-associations between 0 and 1."""
     rng = np.random.default_rng(seed)
     leaves = rng.permutation(np.concatenate([np.arange(m), rng.integers(m, size=cells - m)]))
     similarity = rng.random((m, m))
@@ -221,7 +221,7 @@ def split():
     return Consensus(partitions=voted, dendrogram=tree, labels=by_falling_size(tree.into(4)))
 
 
-def test_nothing_moves_where_no_label_changes(split):
+def test_nothing_moves_if_no_label_changes(split):
     np.testing.assert_array_equal(split.moved(split.labels).leaves, split.dendrogram.leaves)
 
 
@@ -240,7 +240,7 @@ def test_moved_cells_go_to_the_leaf_of_their_new_cluster_that_they_meet_most(spl
         assert met[cell, moved.leaves[cell]] == met[cell, allowed].max()
 
 
-def test_a_leaf_that_loses_all_its_cells_is_no_leaf_any_more(split):
+def test_a_leaf_without_cells_is_removed(split):
     labels = split.labels.copy()
     leaf = next(
         leaf

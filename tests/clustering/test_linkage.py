@@ -216,7 +216,7 @@ def test_leaves_have_enough_cells_and_the_merges_are_theirs():
 
 @pytest.mark.parametrize("k", [1, 2, 5, 9])
 def test_as_many_clusters_as_wanted_have_enough_cells(k):
-    """Single cells are no clusters, although they are what is joined last."""
+    """Single cells are not clusters, although they are joined last."""
     similarity, micro = planted([20] * 9 + [1] * 9, between=0.2)
     similarity[9:, :9] = similarity[:9, 9:] = similarity[9:, 9:] = 0.01
     np.fill_diagonal(similarity, 0.9)

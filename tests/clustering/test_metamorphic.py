@@ -1,7 +1,7 @@
 """Clusters must not change with order and names of cells and genes, empty genes, half depth.
 
-Changes that keep every count give the same clusters but for rounding; of the others the planted
-types are found all the same.
+Changes that keep every count give the same clusters except for rounding; with others the planted
+types are still found.
 """
 
 from __future__ import annotations

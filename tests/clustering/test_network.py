@@ -21,7 +21,7 @@ def views() -> Views:
 
 
 def shaken(network: SiameseNetwork) -> SiameseNetwork:
-    """Give the zero-initialised layers weights, so that the encoders are no identities."""
+    """Give the zero-initialised layers weights, so that the encoders are not identities."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(

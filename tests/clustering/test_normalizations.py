@@ -120,7 +120,7 @@ def test_few_cells_and_genes_give_few_components():
 
 
 @pytest.mark.parametrize("counts", [np.full((20, 5), 3), np.zeros((20, 5)), np.ones((1, 5))])
-def test_nothing_that_varies_gives_one_component_of_zeros(counts):
+def test_constant_genes_give_one_component_of_zeros(counts):
     for scores in by_name(csr_matrix(counts.astype(np.float32))).values():
         assert scores.shape == (len(counts), 1)
         assert not scores.any()
@@ -146,7 +146,7 @@ def test_a_cell_without_counts_and_a_constant_gene_stay_finite():
     ).nnz == 0  # left as they were
 
 
-def test_same_seed_same_bytes_and_no_seed_changes_what_varies_by_more_than_rounding():
+def test_the_seed_fixes_the_bytes_and_changes_only_rounding():
     counts = counts_of(simulated(n_genes=300))
     first, again, other = (by_name(counts, random_state=seed) for seed in (0, 0, 1))
     for name, scores in first.items():

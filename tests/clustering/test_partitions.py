@@ -132,7 +132,7 @@ def test_agreement_is_the_best_mean_rand_index_over_the_resolutions(monkeypatch)
     monkeypatch.setattr(module, "JUDGED_CELLS", 20)
     assert agreement_of(graphs) == pytest.approx(1)
     monkeypatch.undo()
-    graphs[0][:, 1] = 0  # one cluster is no evidence
+    graphs[0][:, 1] = 0  # one cluster is not evidence
     pairs = ((0, 1), (0, 2), (1, 2))
     expected = [
         np.mean([adjusted_rand_score(graphs[a][:, r], graphs[b][:, r]) for a, b in pairs])
@@ -141,7 +141,7 @@ def test_agreement_is_the_best_mean_rand_index_over_the_resolutions(monkeypatch)
     assert agreement_of(graphs) == pytest.approx(max(*expected, 0))
 
 
-def test_agreement_on_a_single_cluster_is_no_evidence():
+def test_agreement_on_a_single_cluster_is_not_evidence():
     assert agreement_of([np.zeros((9, 2), dtype=np.int32)] * 3) == 0
 
 
@@ -167,7 +167,7 @@ def test_micro_clusters_are_equal_signatures_or_those_most_like_some_of_them(mon
     assert micro_clusters(labels).max() + 1 == len(signatures)
 
 
-def test_a_rare_type_is_no_part_of_another_micro_cluster(monkeypatch):
+def test_a_rare_type_is_a_micro_cluster_of_its_own(monkeypatch):
     monkeypatch.setattr(module, "MAX_SIGNATURES", 10)
     common = random_partitions(n=400, p=20, k=2)
     rare = np.full((3, 20), 2, dtype=np.int32)

@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def cells_of(adata: ad.AnnData, chosen: np.ndarray) -> ad.AnnData:
-    """Return some of the cells, raw counts in X and nothing else."""
+    """Return some of the cells, with only raw counts in X."""
     return ad.AnnData(
         csr_matrix(adata.X[chosen]), obs=adata.obs[chosen].copy(), var=adata.var.copy()
     )
 
 
 def as_base(cells: ad.AnnData) -> ad.AnnData:
-    """Return what the pipeline would write of these cells, the planted types being the clusters."""
+    """Return the pipeline's results for these cells, with the planted types as clusters."""
     base = normalize(cells)
     names = base.obs["label"].str.removeprefix("type")
     base.obs["cluster"] = pd.Categorical(names)
@@ -161,7 +161,9 @@ def test_of_very_large_clusters_some_cells_are_used(
         (lambda base: base.uns.pop("scsiameseclu"), r"no uns\['scsiameseclu'\]"),
     ],
 )
-def test_another_anndata_is_no_base(base: ad.AnnData, new: ad.AnnData, spoil, message: str) -> None:
+def test_another_anndata_is_not_accepted_as_a_base(
+    base: ad.AnnData, new: ad.AnnData, spoil, message: str
+) -> None:
     other = base.copy()
     spoil(other)
     with pytest.raises(InputError, match=f"no result of this pipeline: it has {message}"):
@@ -169,13 +171,13 @@ def test_another_anndata_is_no_base(base: ad.AnnData, new: ad.AnnData, spoil, me
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n"])
-def test_another_file_is_no_base(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_not_accepted_as_a_base(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "base").write_bytes(content)
     with pytest.raises(InputError, match=r"cannot be read as an \.h5ad file"):
         read_base(tmp_path / "base")
 
 
-def test_the_command_writes_what_the_clustering_writes(
+def test_the_command_writes_the_same_files_as_the_clustering(
     base: ad.AnnData, new: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -83,7 +83,7 @@ def test_cells_that_the_network_moved_are_counted(consensus):
     assert n_moved(finer) == 1
 
 
-def test_the_model_is_left_as_it_was_and_can_be_cut_again(consensus):
+def test_the_model_is_not_changed_and_can_be_cut_again(consensus):
     before = consensus.labels_.copy(), consensus.get_params()
     two = recut(recut(consensus, n_clusters=6), n_clusters=2)
     np.testing.assert_array_equal(two.labels_, recut(consensus, n_clusters=2).labels_)
@@ -92,7 +92,7 @@ def test_the_model_is_left_as_it_was_and_can_be_cut_again(consensus):
     assert (two.n_clusters, two.detail) == (2, consensus.detail)
 
 
-def test_what_cannot_be_cut_is_refused(consensus):
+def test_impossible_cuts_are_rejected(consensus):
     leaves = consensus.dendrogram_.n_leaves
     with pytest.raises(InputError, match=f"{leaves + 1} clusters were asked for.*{leaves} leaves"):
         recut(consensus, n_clusters=leaves + 1)
@@ -101,7 +101,7 @@ def test_what_cannot_be_cut_is_refused(consensus):
             recut(consensus, **wrong)
 
 
-def test_clusters_are_compared_between_batches_where_these_were_corrected(adata, consensus):
+def test_clusters_are_compared_between_corrected_batches(adata, consensus):
     batches = np.arange(adata.n_obs) % 2
     found = recut(consensus, n_clusters=3)
     assert batch_agreement(found, adata.layers["counts"], batches) == {}

@@ -101,7 +101,7 @@ def test_planted_types_are_found_in_cells_that_were_placed(adata, fitted, method
         assert adjusted_rand_score(planted_clusters(adata)[placed], labels[placed]) > 0.95
 
 
-def test_cells_of_a_sketch_keep_what_they_have(adata, fitted):
+def test_cells_of_a_sketch_keep_their_results(adata, fitted):
     alone = model().fit(adata[fitted.sketch_].copy())
     assert alone.sketch_ is None
     assert adjusted_rand_score(alone.labels_, fitted.labels_[fitted.sketch_]) == 1
@@ -119,13 +119,13 @@ def test_a_saved_model_keeps_its_sketch(fitted, tmp_path):
     assert np.array_equal(ScSiameseClu.load(tmp_path / "model.safetensors").sketch_, fitted.sketch_)
 
 
-def test_placing_is_told_on_request(adata, capsys):
+def test_placing_is_reported_on_request(adata, capsys):
     model(verbose=True).fit(adata)
     assert "Placing 600 cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [49, 0, -1, 1e4, True, "many"])
-def test_sizes_that_make_no_sense_are_refused(adata, size):
+def test_invalid_sizes_are_rejected(adata, size):
     with pytest.raises(InputError, match="max_cells"):
         model(max_cells=size).fit(adata)
 
@@ -148,7 +148,7 @@ def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
 # --- batches
 
 
-def test_what_was_found_on_a_sketch_corrects_all_cells_alike(monkeypatch):
+def test_a_correction_found_on_a_sketch_is_applied_to_all_cells(monkeypatch):
     """Two types in three batches: moved, and stretched apart in one of them."""
     rng = np.random.default_rng(0)
     types, batches = rng.integers(2, size=900), rng.integers(3, size=900)

@@ -36,7 +36,7 @@ def truth() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def data(truth) -> TrainingData:
-    """Return training data whose consensus errs in one cell of ten."""
+    """Return training data whose consensus is wrong in one cell of ten."""
     adata = with_components(simulated())
     scores = adata.obsm["X_pca"] / adata.obsm["X_pca"].std(0).mean()
     graph = shared_neighbor_graph(scores)
@@ -181,7 +181,7 @@ def test_another_seed_gives_another_training(data):
     assert run(data).embedding.tobytes() != run(data, random_state=1).embedding.tobytes()
 
 
-def test_what_torch_was_set_to_is_restored_also_after_an_error():
+def test_torch_settings_are_restored_even_after_an_error():
     before = torch.are_deterministic_algorithms_enabled()
     with pytest.raises(ZeroDivisionError), reproducible("cpu"):
         assert torch.are_deterministic_algorithms_enabled()
@@ -202,7 +202,7 @@ def test_losses_fall(data):
         assert history[term].tail(5).mean() < history[term].head(5).mean(), term
 
 
-def test_batches_cover_all_cells_before_any_comes_again(data):
+def test_batches_cover_all_cells_before_any_is_repeated(data):
     trainer = _Trainer(data, Components(), replace(SHORT, batch_size=40), 0, torch.device("cpu"))
     cells = torch.cat([trainer.next_batch() for _ in range(4)])
     assert sorted(cells.tolist()) == list(range(160))
@@ -226,15 +226,15 @@ def test_neighbors_in_a_graph_without_edges():
     assert drawn.tolist() == [[2, 2], [0, 0]]
 
 
-def test_progress_is_told_after_each_step(data):
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_after_each_step(data):
+    reported: list[tuple[int, int]] = []
     train(
         data,
         components=Components(),
         training=SHORT,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(step, 6) for step in range(1, 7)]
+    assert reported == [(step, 6) for step in range(1, 7)]
 
 
 @pytest.mark.gpu

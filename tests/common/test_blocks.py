@@ -33,7 +33,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "x.h5ad"
 
 
-def test_anndata_reads_what_is_written_in_blocks(path: Path) -> None:
+def test_anndata_reads_files_written_in_blocks(path: Path) -> None:
     for read in (ad.read_h5ad(path), ad.read_h5ad(path, backed="r").to_memory()):
         assert (counts() != read.X).nnz == (read.layers["counts"] != counts()).nnz == 0
         assert (read.X.dtype, read.layers["counts"].dtype) == (np.float32, np.int32)
@@ -43,7 +43,7 @@ def test_anndata_reads_what_is_written_in_blocks(path: Path) -> None:
         assert read.uns["note"]["seed"] == 1
 
 
-def test_only_what_any_reader_of_hdf5_knows(path: Path) -> None:
+def test_only_types_that_every_reader_of_hdf5_knows(path: Path) -> None:
     with h5py.File(path) as file:
         filters = {file[f"X/{name}"].compression for name in ("data", "indices", "indptr")}
     assert filters == {"gzip"}
@@ -70,7 +70,7 @@ def test_some_cells_are_written(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [None, np.arange(30) % 3 > 0], ids=["all", "some"])
-def test_columns_are_those_of_the_whole(path: Path, kept: np.ndarray | None) -> None:
+def test_columns_are_those_of_the_whole_matrix(path: Path, kept: np.ndarray | None) -> None:
     expected = counts() if kept is None else counts()[kept]
     for matrix in (counts(), counts().toarray()):
         found = columns_of(matrix, kept)
@@ -80,7 +80,7 @@ def test_columns_are_those_of_the_whole(path: Path, kept: np.ndarray | None) -> 
         assert (columns_of(adata.layers["counts"], kept) != expected).nnz == 0
 
 
-def test_columns_leave_the_matrix_as_it_is() -> None:
+def test_reading_columns_does_not_change_the_matrix() -> None:
     matrix = counts()
     matrix.data[3] = 0
     before = matrix.copy()

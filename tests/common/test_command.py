@@ -1,4 +1,4 @@
-"""How a step ends: what it prints, what it records, with which status."""
+"""The end of a step: its output, its records and its exit status."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def _record(folder: Path) -> Path:
         (OSError(28, "No space left on device"), True, EXIT_IO),
     ],
 )
-def test_the_status_says_whose_fault_it_is(error, isolate, status, capsys, tmp_path):
+def test_the_exit_status_shows_the_kind_of_error(error, isolate, status, capsys, tmp_path):
     assert ends_with(error, isolate=isolate) == status
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    assert ("remedy" in told) == (error is not None and not isinstance(error, MemoryError))
+    reported = capsys.readouterr().err
+    assert "Traceback" not in reported
+    assert ("remedy" in reported) == (error is not None and not isinstance(error, MemoryError))
     assert (tmp_path / "s.done").exists() == (error is None)
     assert _record(tmp_path).exists() == (error is not None and isolate and status == 0)
 
@@ -67,7 +67,7 @@ def test_a_defect_keeps_its_traceback_for_us(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), BAD])
-def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(
+def test_a_verdict_that_cannot_be_written_is_reported_without_a_traceback(
     error, tmp_path, monkeypatch, capsys
 ):
     gone = tmp_path / "gone"
@@ -75,23 +75,23 @@ def test_a_verdict_that_cannot_be_written_is_told_without_a_traceback(
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert ends_with(error, isolate=True) == EXIT_IO
-    told = capsys.readouterr().err
-    assert "could not be read or written" in told
-    assert "Traceback" not in told
+    reported = capsys.readouterr().err
+    assert "could not be read or written" in reported
+    assert "Traceback" not in reported
 
 
-def test_places_are_told_under_the_users_names():
+def test_paths_are_reported_under_the_users_names():
     renamed = BAD.renamed({"counts/x.h5": "/data/my x.h5"})
     assert renamed.problems[0].where == "/data/my x.h5"
 
 
-def test_places_are_told_under_the_users_names_where_they_are_quoted_too():
+def test_quoted_paths_are_reported_under_the_users_names_too():
     problem = Problem(what="'/tmp/x/a b' is empty", where="'/tmp/x/a b/c'", remedy="r")
     renamed = InputError(problem).renamed({"/tmp/x/a b": "my a b"}).problems[0]
     assert (renamed.what, renamed.where) == ("'my a b' is empty", "'my a b/c'")
 
 
-def test_what_a_step_unpacks_lies_in_a_folder_of_its_own(tmp_path, monkeypatch):
+def test_a_step_unpacks_files_into_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = []
 

@@ -28,15 +28,15 @@ print(json.dumps([digest, [sum(of.stats.cache_hits.values()) for of in compiled]
 """
 
 
-def test_a_second_task_loads_what_the_first_one_compiled(tmp_path: Path) -> None:
+def test_a_second_task_loads_the_code_compiled_by_the_first(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "bin"), "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", TASK]
-    told, files = [], []
+    reported, files = [], []
     for _ in range(2):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        told.append(json.loads(done.stdout))
+        reported.append(json.loads(done.stdout))
         files.append(sorted(path for path in tmp_path.rglob("*") if path.is_file()))
-    (first, none), (second, loaded) = told
+    (first, none), (second, loaded) = reported
     assert first == second
     assert none == [0, 0, 0]
     assert min(loaded) >= 1

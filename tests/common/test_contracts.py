@@ -43,16 +43,16 @@ READ = [
 ]
 """Files of the workflow, the variables in them that hold a record, and which."""
 NO_RECORD = {"id", "group", "n_bytes"}
-"""What ``meta`` has beside the sizes."""
+"""Fields of ``meta`` other than the sizes."""
 PARSED = {"record", "settings", "account", "size", "schema"}
-"""Files that the workflow reads as JSON, by their variables; the last is no record."""
+"""Files that the workflow reads as JSON, by their variables; the last is not a record."""
 SUBWORKFLOWS = ROOT / "subworkflows" / "local"
 
 
 @pytest.mark.parametrize(
     "plan", [Plan(), Plan(n_groups=1, labelled=False, corrected=False, n_clusters=1)]
 )
-def test_the_simulated_inputs_of_the_report_are_such_records(tmp_path: Path, plan: Plan) -> None:
+def test_the_simulated_inputs_of_the_report_match_the_records(tmp_path: Path, plan: Plan) -> None:
     simulate(tmp_path, plan)
     found = {path: record for name, record in RECORDS.items() for path in tmp_path.rglob(name)}
     assert set(tmp_path.glob("*/*.json")) == set(found)
@@ -69,7 +69,7 @@ def test_a_field_too_many_or_too_few_is_seen() -> None:
 
 
 @pytest.mark.parametrize(("file", "variable", "records"), READ)
-def test_the_workflow_reads_what_the_records_have(
+def test_the_workflow_reads_only_fields_of_the_records(
     file: str, variable: str, records: list[Any]
 ) -> None:
     fields = set().union(*(record.__annotations__ for record in records))
@@ -80,7 +80,7 @@ def test_the_workflow_reads_what_the_records_have(
     assert read <= fields | (NO_RECORD if variable == "meta" else set())
 
 
-def test_all_that_the_workflow_reads_as_json_is_known() -> None:
+def test_all_json_files_read_by_the_workflow_are_known() -> None:
     texts = [path.read_text() for path in ROOT.glob("*flows/**/*.nf")]
     assert {
         name for text in texts for name in re.findall(r"JsonSlurper\(\)\.parse\((\w+)\)", text)

@@ -72,7 +72,7 @@ def test_allowing_nullable_strings_changes_nothing(tmp_path: Path) -> None:
     assert encodings(path) <= OLD
 
 
-def test_names_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_names_are_read_as_written(tmp_path: Path) -> None:
     names = ["a\rb", "a\nb", '"', "\t", "NA", "None", "TRUE", "01", "#", " a "]
     write_table(pd.DataFrame({"first": names, "last": names}), tmp_path / "names.tsv")
     found = read_table(tmp_path / "names.tsv", dtype=str)

@@ -86,7 +86,7 @@ def test_every_step_that_moves_tables_or_counts_is_listed() -> None:
 
 
 @pytest.mark.parametrize("step", MAY_LOAD)
-def test_a_step_loads_no_more_than_it_needs(step: str) -> None:
+def test_a_step_loads_only_what_it_needs(step: str) -> None:
     command = [sys.executable, "-c", PROBE, *step.split(), json.dumps(HEAVY)]
     environment = os.environ | {"PYTHONPATH": str(BIN)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -96,7 +96,7 @@ def test_a_step_loads_no_more_than_it_needs(step: str) -> None:
 @pytest.mark.parametrize(
     "arguments", [[], ["quality"], ["quality", "none"], ["..", "setup"], ["quality", "ledger"]]
 )
-def test_what_is_no_step_is_refused_without_a_traceback(arguments: list[str]) -> None:
+def test_unknown_steps_are_rejected_without_a_traceback(arguments: list[str]) -> None:
     command = [sys.executable, BIN / "scsiameseclu_step", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -6,7 +6,7 @@ import anndata as ad
 
 
 def renamed(adata: ad.AnnData) -> ad.AnnData:
-    """Return a copy whose cells and genes have other names, which sort the other way round."""
+    """Return a copy whose cells and genes have other names, in reverse order."""
     other = adata.copy()
     other.obs_names = [f"x{number}" for number in range(other.n_obs)[::-1]]
     other.var_names = [f"y{number}" for number in range(other.n_vars)[::-1]]

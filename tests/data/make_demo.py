@@ -15,7 +15,7 @@ cells). Counts are zero-inflated negative binomial with gene-wise dispersion:
     x_ig ~ Poisson(Gamma(shape 1 / phi_g, mean mu_ig)), then 0 with probability 0.25 * exp(-mu_ig);
     phi_g ~ LogNormal
 
-Planted beside the healthy singlets:
+Planted in addition to the healthy singlets:
 
     doublet   two cells of different types in one droplet: 0.9 times the sum of their expected
     counts dying     library of 70 %, mitochondrial share drawn from 35 to 65 % empty     ambient
@@ -300,7 +300,7 @@ def zero_inflated_negative_binomial(mu: np.ndarray, rng: np.random.Generator) ->
 
 
 def shuffle(counts: np.ndarray, truth: pd.DataFrame, rng: np.random.Generator) -> Drawn:
-    """Give the barcodes names and an order that tells nothing."""
+    """Give the barcodes names and an uninformative order."""
     order = rng.permutation(len(truth))
     bases = rng.choice(list("ACGT"), (len(truth), 16))
     barcodes = ["".join(row) + "-1" for row in bases]

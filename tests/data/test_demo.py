@@ -23,7 +23,7 @@ def files(folder: Path) -> list[str]:
 
 
 def content(path: Path) -> object:
-    """Return what a file holds, without the compression: zlib's output differs among its builds."""
+    """Return the content of a file without compression: zlib's output differs between builds."""
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
     if path.suffix in (".h5", ".h5ad"):
@@ -57,7 +57,7 @@ def test_remade_data_are_byte_identical(remade: Path, tmp_path: Path) -> None:
     ] == []
 
 
-def test_kept_data_are_what_the_script_makes(remade: Path) -> None:
+def test_bundled_data_equal_those_of_the_script(remade: Path) -> None:
     assert files(DEMO) == files(remade)
     assert [name for name in files(remade) if content(DEMO / name) != content(remade / name)] == []
 
@@ -86,7 +86,7 @@ def read(name: str) -> tuple[sparse.csr_matrix, list[str]]:
 
 
 @pytest.mark.parametrize("name", list(make_demo.SAMPLES))
-def test_files_hold_what_was_drawn(name: str) -> None:
+def test_files_hold_the_drawn_counts(name: str) -> None:
     drawn = make_demo.draw(make_demo.gene_names()[0], make_demo.SAMPLES[name])
     matrix, barcodes = read(name)
     assert barcodes == drawn.barcodes
@@ -94,7 +94,7 @@ def test_files_hold_what_was_drawn(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(make_demo.SAMPLES))
-def test_truth_counts_what_was_planted(name: str) -> None:
+def test_the_truth_counts_the_planted_cells(name: str) -> None:
     truth = pd.read_csv(DEMO / f"{name}.truth.csv", keep_default_na=False)
     labels = pd.read_csv(DEMO / f"{name}.labels.csv")
     sample = make_demo.SAMPLES[name]

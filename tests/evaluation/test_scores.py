@@ -140,7 +140,7 @@ def test_accuracy_is_the_best_pairing():
     assert accuracy(truth, found) == pytest.approx(best / 50)
 
 
-def test_silhouette_is_sampled_and_none_where_undefined(monkeypatch):
+def test_silhouette_is_sampled_and_none_if_undefined(monkeypatch):
     rng = np.random.default_rng(0)
     embedding, clusters = rng.normal(size=(60, 3)), np.repeat(["a", "b"], 30)
     assert silhouette(np.repeat("a", 60), embedding) is None

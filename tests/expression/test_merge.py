@@ -69,16 +69,16 @@ def test_genes_in_another_order() -> None:
     assert (merged[4:].X != b[:, GENES].X).nnz == 0
 
 
-def test_only_common_genes_are_kept_and_told() -> None:
+def test_only_common_genes_are_kept_and_reported() -> None:
     a, b = sample("a", GENES[:6]), sample("b", GENES[2:])
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == GENES[2:6]
     assert (merged[4:].X != b[:, GENES[2:6]].X).nnz == 0
-    told = (
+    reported = (
         "The samples have 4 genes in common, of up to 6 in one sample; the others are left "
         "out: 2 of 'a', 2 of 'b'."
     )
-    assert notes(merged) == [told]
+    assert notes(merged) == [reported]
 
 
 def test_too_few_common_genes() -> None:
@@ -106,7 +106,7 @@ MATR3 = ["T1", "T2", "T3", "MATR3", "MATR3"]
 def swapped(
     ids: Sequence[str], other_ids: Sequence[str], others: Sequence[str] = MATR3
 ) -> list[ad.AnnData]:
-    """Return two samples whose last two genes are of one symbol and stand in another order."""
+    """Return two samples whose last two genes have one symbol and are in another order."""
     samples = [
         sample(name, unique(symbols)[0], ids=list(of_sample), seed=seed)
         for name, symbols, of_sample, seed in (("a", MATR3, ids, 1), ("b", others, other_ids, 2))
@@ -141,13 +141,13 @@ def test_copies_on_chromosome_y_stay_genes_of_their_own() -> None:
     assert (merged[4:].X.toarray() == b.X.toarray()[:, [0, 1, 2, 4, 3]]).all()
 
 
-def test_numbers_behind_other_ids_are_no_versions() -> None:
+def test_numbers_after_other_ids_are_not_versions() -> None:
     ids = ["F56D2.1", "F56D2.2", "F56D2.3", "Y74C9A.3", "Y74C9A.6"]
     merged = merge([sample("a", GENES[:5], ids=ids), sample("b", GENES[3:8], ids=ids)], group="g")
     assert merged.var["gene_ids"].tolist() == ids
 
 
-def test_genes_of_one_name_are_told_apart_by_ids_where_others_go_by_name() -> None:
+def test_genes_of_one_name_are_distinguished_by_ids_even_if_others_are_matched_by_name() -> None:
     other_ids = ["ENSG00000000007", "ENSG00000000008", "ENSG00000000009", ENSEMBL[4], ENSEMBL[3]]
     a, b = swapped(ENSEMBL, other_ids)
     merged = merge([a, b], group="g")
@@ -155,12 +155,12 @@ def test_genes_of_one_name_are_told_apart_by_ids_where_others_go_by_name() -> No
     assert (merged[4:].X.toarray() == b.X.toarray()[:, [0, 1, 2, 4, 3]]).all()
 
 
-def test_genes_of_one_name_that_nothing_tells_apart_are_left_out() -> None:
+def test_indistinguishable_genes_of_one_name_are_left_out() -> None:
     other = ["MATR3", "T1", "T2", "MATR3", "T3"]
     a, b = swapped(MATR3, other, other)
     merged = merge([a, b], group="g")
     assert merged.var_names.tolist() == ["T1", "T2", "T3"]
-    assert any("2 genes have the name of another" in note for note in notes(merged))
+    assert any("2 genes share their name with another gene" in note for note in notes(merged))
 
 
 def test_genes_of_one_name_in_one_order_stay() -> None:
@@ -168,13 +168,13 @@ def test_genes_of_one_name_in_one_order_stay() -> None:
     assert merged.var_names.tolist() == ["T1", "T2", "T3", "MATR3", "MATR3-1"]
 
 
-def test_names_are_used_where_ids_do_not_agree() -> None:
+def test_names_are_used_if_ids_do_not_agree() -> None:
     a = sample("a", GENES, ids=[f"E{number}" for number in range(8)])
     merged = merge([a, sample("b", GENES)], group="g")
     assert merged.var_names.tolist() == GENES
 
 
-def test_repeated_ids_are_no_key() -> None:
+def test_repeated_ids_are_not_used_as_keys() -> None:
     merged = merge(
         [sample("a", GENES, ids=["E"] * 8), sample("b", GENES, ids=["E"] * 8)], group="g"
     )
@@ -244,7 +244,7 @@ def test_genes_of_any_sample() -> None:
     assert merged.X.sum() == a.X.sum() + b.X.sum()
     assert merged.var["in_all_samples"].tolist() == [False] * 2 + [True] * 4 + [False] * 3
     assert notes(merged) == [
-        "Of 9 genes, 5 were not measured in all samples and count as 0 elsewhere."
+        "5 of 9 genes were not measured in all samples and count as 0 where they were not."
     ]
 
 
@@ -258,7 +258,7 @@ def test_genes_of_any_sample_with_one_name_and_other_ids() -> None:
     assert merged.var_names.tolist() == ["T", "U", "V", "V-1"]
 
 
-def test_genes_that_nothing_tells_apart_are_left_out_of_the_union_too() -> None:
+def test_indistinguishable_genes_are_left_out_of_the_union_too() -> None:
     other = ["MATR3", "T1", "T2", "MATR3", "T3"]
     merged = merge(swapped(MATR3, other, other), group="g", genes="outer")
     assert merged.var_names.tolist() == ["T1", "T2", "T3"]
@@ -269,7 +269,7 @@ def test_the_sample_that_costs_most_genes_is_named() -> None:
     assert notes(merged)[-1] == "Without sample 'c' the others would have 3 more in common."
 
 
-def test_a_sample_of_other_genes_is_refused_and_the_rest_goes_on(
+def test_a_sample_of_other_genes_is_rejected_and_the_others_continue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -93,7 +93,7 @@ def test_planted_types_are_apart(expression: ad.AnnData) -> None:
     )
 
 
-def test_input_is_left_as_it_is(counts: ad.AnnData) -> None:
+def test_input_is_not_changed(counts: ad.AnnData) -> None:
     before = counts.copy()
     normalize(counts)
     assert (counts.X != before.X).nnz == 0
@@ -113,7 +113,7 @@ def test_layer_counts_and_other_containers_give_the_same(
         assert result.layers["counts"].dtype == np.int32
 
 
-def test_normalized_again_is_the_same(expression: ad.AnnData) -> None:
+def test_normalizing_twice_gives_the_same(expression: ad.AnnData) -> None:
     again = normalize(expression, n_top_genes=300, n_pcs=20)
     np.testing.assert_array_equal(again.obsm["X_pca"], expression.obsm["X_pca"])
 
@@ -122,7 +122,7 @@ def test_normalized_again_is_the_same(expression: ad.AnnData) -> None:
     ("value", "kind"),
     [(-1.0, "negative"), (0.5, "fractional"), (np.nan, "not finite"), (np.inf, "finite")],
 )
-def test_no_counts_are_refused(value: float, kind: str) -> None:
+def test_a_matrix_without_counts_is_rejected(value: float, kind: str) -> None:
     matrix = np.ones((5, 5))
     matrix[2, 3] = value
     with pytest.raises(InputError, match=kind):

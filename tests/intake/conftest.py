@@ -34,7 +34,7 @@ def shared() -> Path:
 
 
 class Example:
-    """Counts of cells x genes with names that tell which is which."""
+    """Counts of cells x genes with unambiguous names."""
 
     def __init__(self) -> None:
         draw = np.random.default_rng(3)
@@ -65,7 +65,7 @@ class Example:
     def check(
         self, adata: ad.AnnData, *, ids: bool = True, barcodes: bool = True, genes: bool = True
     ) -> None:
-        """Compare what was read with what was written."""
+        """Compare the data read with the data written."""
         assert isinstance(adata.X, sparse.csr_matrix)
         assert adata.X.dtype == np.int32
         assert adata.X.has_canonical_format

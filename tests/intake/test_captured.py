@@ -1,4 +1,4 @@
-"""What was counted beside genes is kept with them, and held to the same contract."""
+"""Features other than genes are kept, and checked as strictly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_proteins_hashtags_and_guides_are_kept_beside_the_genes(
     assert list(features["kind"]) == ["protein", "hashtag", "guide"]
     assert list(features["id"]) == example.ids[4:]
     assert (
-        "kept beside them: 1 Antibody Capture, 1 Multiplexing Capture, 1 CRISPR Guide Capture"
+        "kept as well: 1 Antibody Capture, 1 Multiplexing Capture, 1 CRISPR Guide Capture"
         in notes(adata)
     )
 
@@ -47,7 +47,7 @@ def test_proteins_hashtags_and_guides_are_kept_beside_the_genes(
 def test_other_features_are_left_out(example, write_10x, tmp_path):
     types = ["Gene Expression"] * 5 + ["Antibody Capture", "Custom"]
     adata = read(write_10x(tmp_path / "b.h5", types=types))
-    assert "no genes were left out: 1 Custom" in notes(adata)
+    assert "Features other than genes were left out: 1 Custom" in notes(adata)
     assert adata.obsm["captured"].shape[1] == 1
 
 

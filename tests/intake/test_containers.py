@@ -82,7 +82,7 @@ def test_velocity_h5ad_whose_spliced_counts_are_in_x_only(example, parts, tmp_pa
     "names", [("spliced", "unspliced", "ambiguous"), NAC, ("Spliced", "Unspliced", "Ambiguous")]
 )
 @pytest.mark.parametrize("x", ["log", "first", "second"])
-def test_no_part_is_taken_for_the_counts(example, parts, tmp_path, names, x):
+def test_parts_are_not_taken_for_all_counts(example, parts, tmp_path, names, x):
     values = {"log": np.log1p(example.dense), "first": parts[0], "second": parts[1]}[x]
     layered(example, values, **velocity(parts, names)).write_h5ad(tmp_path / "x")
     adata = read(tmp_path / "x")
@@ -101,7 +101,7 @@ def test_parts_without_any_other_matrix(example, parts, tmp_path, factor):
     if factor == 1:
         example.check(read(tmp_path / "x"))
     else:
-        refused(tmp_path / "x", "no whole numbers")
+        refused(tmp_path / "x", "not whole numbers")
 
 
 def test_two_parts_are_added_up_too(example, parts, tmp_path):
@@ -115,7 +115,7 @@ def test_two_parts_are_added_up_too(example, parts, tmp_path):
 def test_a_sum_that_was_asked_for_is_kept(example, parts, tmp_path):
     """X of kb --sum=cell is mature and ambiguous counts.
 
-    X of Cell Ranger beside velocyto's layers is none of these.
+    X of Cell Ranger with velocyto's layers is none of these.
     """
     for name, x in (("cell", parts[0] + parts[2]), ("other", example.dense + 1)):
         layered(example, x, **velocity(parts, NAC)).write_h5ad(tmp_path / name)
@@ -173,7 +173,7 @@ def test_velocity_loom(example, parts, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["raw_counts", "zz_unknown", "UMI"])
-def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
+def test_a_mask_is_not_a_count_matrix(example, tmp_path, name):
     mask = example.dense > 0
     layered(example, np.log1p(example.dense), detected=mask, **{name: example.dense}).write_h5ad(
         tmp_path / "x"
@@ -189,14 +189,14 @@ def test_a_mask_is_no_matrix_of_counts(example, tmp_path, name):
     )
 
 
-def test_a_mask_beside_values_without_counts_is_not_taken(example, tmp_path):
+def test_a_mask_is_not_used_if_there_are_no_counts(example, tmp_path):
     layered(example, example.dense * 0.3, detected=example.dense > 0).write_h5ad(tmp_path / "x")
-    refused(tmp_path / "x", "no whole numbers", "in X")
+    refused(tmp_path / "x", "not whole numbers", "in X")
     layered(example, example.dense * 0.3, counts=example.dense > 0).write_h5ad(tmp_path / "y")
     assert read(tmp_path / "y").X.max() == 1
 
 
-def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
+def test_layers_of_unknown_names_are_not_guessed(example, tmp_path):
     layered(
         example, np.log1p(example.dense), ranks=example.dense[::-1], b=example.dense
     ).write_h5ad(tmp_path / "x")
@@ -208,7 +208,7 @@ def test_several_layers_of_unknown_names_are_not_guessed_at(example, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bool", "pattern", "ones"])
-def test_yes_and_no_are_noted(example, write_mtx, tmp_path, kind):
+def test_a_matrix_of_zeros_and_ones_is_noted(example, write_mtx, tmp_path, kind):
     path = write_mtx(tmp_path / "m", zipped=False)
     if kind == "bool":
         with h5py.File(path := tmp_path / "x.h5", "w") as file:
@@ -334,12 +334,12 @@ def test_loom_of_other_names(example, tmp_path, genes, ids, cells):
     example.check(adata, ids=ids is not None)
 
 
-def test_loom_whose_names_cannot_be_told_lists_what_is_there(example, tmp_path):
+def test_loom_without_known_names_lists_its_attributes(example, tmp_path):
     more = {"row_attrs__b": example.symbols[::-1], "col_attrs__d": example.barcodes[::-1]}
     adata = read(write_loom(tmp_path / "x", example, example.dense, genes="a", cells="c", **more))
     example.check(adata, ids=False, barcodes=False, genes=False)
-    assert "genes is known to name them: 'a', 'b'" in notes(adata)
-    assert "cells is known to name them: 'c', 'd'" in notes(adata)
+    assert "genes is known as their name: 'a', 'b'" in notes(adata)
+    assert "cells is known as their name: 'c', 'd'" in notes(adata)
 
 
 def test_seuratdisk(example, tmp_path):
@@ -464,7 +464,7 @@ def test_parse_split_pipe(example, tmp_path, matrix, prefix):
     if not prefix:
         example.check(read(tmp_path))
         shutil.copytree(folder, tmp_path / "sample1/DGE_unfiltered")
-        assert "other matrices in it: 1" in notes(read(tmp_path))
+        assert "other matrices there: 1" in notes(read(tmp_path))
 
 
 HEADERS = {
@@ -498,7 +498,7 @@ def test_both_lists_with_a_header_and_more_columns(example, write_mtx, tmp_path)
     assert set(labels["label"]) == {"b"}
 
 
-def test_names_as_r_writes_them(example, write_mtx, tmp_path):
+def test_names_as_written_by_r(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", version=2)
     rewrite(
         folder / "barcodes.tsv",
@@ -511,7 +511,7 @@ def test_names_as_r_writes_them(example, write_mtx, tmp_path):
     example.check(read(folder))
 
 
-def test_one_line_too_many_that_is_no_header(write_mtx, tmp_path):
+def test_a_surplus_line_that_is_not_a_header(write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "x", version=2)
     rewrite(folder / "barcodes.tsv", lambda lines: ["AAACCCAAGAAACACT-1", *lines])
     refused(folder, "lists 7 genes and 'barcodes.tsv' 13 barcodes", "is a header, take it out")
@@ -555,7 +555,7 @@ def test_folder_with_packed_and_unpacked_files(example, write_mtx, tmp_path, pac
         file.with_name(f"{file.name}.{packer}").write_bytes(pack(file.read_bytes()))
     adata = read(folder)
     example.check(adata)
-    assert "'matrix.mtx' was read; other matrices in it: 1" in notes(adata)
+    assert "'matrix.mtx' was read; other matrices there: 1" in notes(adata)
     for file in folder.glob("*[!z2]"):
         file.unlink()
     example.check(read(folder))
@@ -606,7 +606,7 @@ def refused_packed(tmp_path, packer):
     with h5py.File(tmp_path / "bad.h5", "w") as file:
         file["table"] = [1]
     (tmp_path / "bad").write_bytes(packer((tmp_path / "bad.h5").read_bytes()))
-    return refused(tmp_path / "bad", "no matrix")
+    return refused(tmp_path / "bad", "no count matrix")
 
 
 @pytest.mark.parametrize("packer", [bz2.compress, lzma.compress])
@@ -617,7 +617,7 @@ def test_packed_text(example, tmp_path, packer):
 
 @pytest.mark.parametrize("name", ["x.h5", "x.h5ad", "x.loom"])
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_tar_of_hdf5_is_no_hdf5(example, write_10x, tmp_path, name, mode):
+def test_a_tar_of_hdf5_is_not_hdf5(example, write_10x, tmp_path, name, mode):
     write_10x(tmp_path / "x.h5")
     example.adata().write_h5ad(tmp_path / "x.h5ad")
     write_loom(tmp_path / "x.loom", example, example.dense)
@@ -699,7 +699,7 @@ def test_zarr(example, write_zarr, tmp_path, version, kind):
 @pytest.mark.parametrize(
     "name", ["X/data", "X/indices", "X/indptr", "obs/_index", "var/_index", "var/gene_ids"]
 )
-def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, name):
+def test_zarr_with_a_lost_part(example, write_zarr, tmp_path, version, name):
     """Zarr takes a missing part for zeros or empty names."""
     path = write_zarr(example.adata(), tmp_path / "x.zarr", version=version)
     parts = [
@@ -711,7 +711,7 @@ def test_zarr_of_which_a_part_was_lost(example, write_zarr, tmp_path, version, n
     refused(path, "parts of", name, "download it again")
 
 
-def test_dense_zarr_of_which_a_part_is_missing(example, write_zarr, tmp_path):
+def test_dense_zarr_with_a_missing_part(example, write_zarr, tmp_path):
     adata = example.adata()
     adata.X = example.dense.astype("f4")
     path = write_zarr(adata, tmp_path / "x.zarr")
@@ -791,7 +791,7 @@ def test_hdf5plugin(example, tmp_path, name):
     with h5py.File(tmp_path / "x.h5ad", "w") as file:
         options = dict(getattr(hdf5plugin, name)())
         ad.io.write_elem(file, "X", example.adata().X, dataset_kwargs=options)
-        for place in ("obs", "var"):  # Blosc crashes where it is to write strings
+        for place in ("obs", "var"):  # Blosc crashes on strings
             ad.io.write_elem(file, place, getattr(example.adata(), place))
     example.check(read(tmp_path / "x.h5ad"))
 
@@ -811,7 +811,7 @@ def test_filter_that_nobody_has(example, tmp_path):
             h5py.h5s.create_simple(values.shape),
             layout,
         )
-    refused(tmp_path / "x.h5ad", "filter that is not there", "333", "gzip")
+    refused(tmp_path / "x.h5ad", "filter that is not available", "333", "gzip")
 
 
 def test_bd_rhapsody_archive(example, write_mtx, tmp_path):
@@ -860,12 +860,12 @@ def test_numpy_archives_molecules_and_other_stores_are_named(tmp_path):
     refused(tmp_path / "soma", "TileDB-SOMA", "h5ad")
 
 
-def test_format_of_a_container_is_told(example, write_zarr, tmp_path):
+def test_the_format_of_a_container_is_noted(example, write_zarr, tmp_path):
     assert read_matrix(write_zarr(example.adata(), tmp_path / "x.zarr")).format == "zarr (h5ad)"
 
 
 @pytest.mark.parametrize("gene", ["CRAMP1", "PAR1", "FEA1", "BZH", "Rar!"])
-def test_a_table_whose_first_gene_is_called_so_is_a_table(example, tmp_path, gene):
+def test_a_table_whose_first_gene_resembles_a_magic_number_is_a_table(example, tmp_path, gene):
     (tmp_path / "x").write_text(
         "".join(f"{name}\t{n}\t3\n" for n, name in enumerate((gene, "GAPDH", "ACTB")))
     )

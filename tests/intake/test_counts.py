@@ -25,7 +25,7 @@ def counts(matrix, barcodes=("b1", "b2"), ids=("i1", "i2", "i3"), symbols=("A", 
         (np.nan, "not finite"),
         (np.inf, "not finite"),
         (-1, "negative"),
-        (0.5, "no whole"),
+        (0.5, "not whole"),
         (2.0**60, "large"),
     ],
 )
@@ -60,7 +60,7 @@ def test_rounding_is_half_to_even_and_drops_zeros():
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.zeros((0, 3)), np.zeros((2, 0))])
-def test_nothing_counted(matrix):
+def test_a_matrix_of_zeros(matrix):
     with pytest.raises(InputError, match="no counts"):
         check_counts(counts(matrix, [], [], []), PATH)
 
@@ -71,8 +71,8 @@ def test_names_that_do_not_fit():
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
-def test_names_that_no_file_can_hold(name):
-    with pytest.raises(InputError, match="no text"):
+def test_names_that_cannot_be_written(name):
+    with pytest.raises(InputError, match="not text"):
         check_counts(counts(np.ones((2, 3)), symbols=["A", name, "C"]), PATH)
 
 
@@ -84,8 +84,8 @@ def test_names_are_completed_and_made_unique():
     assert list(adata.var["gene_ids"]) == ["i", "A", "k"]
     assert list(adata.var["gene_symbols"]) == ["A", "A", "k"]
     notes = " ".join(json.loads(adata.uns["intake"])["notes"])
-    assert "Barcodes that were there before: 1" in notes
-    assert "Gene names that were there before: 1" in notes
+    assert "Duplicate barcodes: 1" in notes
+    assert "Duplicate gene names: 1" in notes
     assert json.loads(adata.uns["settings"]) == {"sample": "s"}
 
 

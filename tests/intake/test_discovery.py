@@ -33,7 +33,7 @@ def runs(tmp_path) -> Path:
 
 @pytest.fixture
 def found(runs, tmp_path):
-    """Return what is found: rows for the samplesheet's reader, by sample, and the listing."""
+    """Return the result of a search: rows of the samplesheet by sample, and the listing."""
 
     def find(folder: Path = runs) -> tuple[dict[str, dict], str]:
         text, listing = find_samples(folder, schema=SCHEMA)
@@ -103,7 +103,7 @@ def test_genes_come_before_whole_genes_and_junctions(runs, found, write_mtx):
     assert [row["counts"] for row in rows.values()] == [str(runs / "a/Solo.out/Gene/filtered")]
 
 
-def test_a_folder_of_matrices_told_apart_by_their_prefixes(runs, found, write_mtx):
+def test_a_folder_of_matrices_distinguished_by_prefixes(runs, found, write_mtx):
     for sample in ("GSM1_liver", "GSM2_lung"):
         write_mtx(runs, prefix=f"{sample}_")
     rows, _ = found()
@@ -185,7 +185,7 @@ def test_the_organism_is_guessed(runs, found, example):
     ):
         with h5py.File(runs / f"{name}.h5", "w") as file:
             file["X"], file["gene_ids"] = np.ones((3, 30), dtype=int), np.array(ids, dtype="S")
-            file["more"] = np.array(["GAPDH"] * 30, dtype="S")  # what is less sure than ids
+            file["more"] = np.array(["GAPDH"] * 30, dtype="S")  # less certain than ids
     rows, listing = found()
     assert {name: row["organism"] for name, row in rows.items()} == {
         "man": "human",
@@ -202,7 +202,7 @@ def test_matrices_are_not_loaded(runs, found, write_10x, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ['quo"te', "a, b", "it's; c", "$HOME", "*", "-x", "[1]"])
-def test_paths_come_back_from_the_sheet_as_they_are(runs, found, example, name):
+def test_paths_are_kept_by_the_samplesheet(runs, found, example, name):
     path = runs / f"{name}.h5ad"
     example.adata().write_h5ad(path)
     assert [row["counts"] for row in found()[0].values()] == [str(path)]
@@ -211,7 +211,7 @@ def test_paths_come_back_from_the_sheet_as_they_are(runs, found, example, name):
 @pytest.mark.parametrize(
     "name", ["line\nbreak", "return\rb", "b\x1b[31m", os.fsdecode(b"not \xff utf-8")]
 )
-def test_a_path_that_no_sheet_can_hold_is_reported(runs, found, example, name):
+def test_a_path_that_a_samplesheet_cannot_hold_is_reported(runs, found, example, name):
     example.adata().write_h5ad(runs / "good.h5ad")
     shutil.copy(runs / "good.h5ad", runs / f"{name}.h5ad")
     rows, listing = found()
@@ -243,7 +243,7 @@ def test_links_are_followed_once(runs, found, write_mtx, tmp_path):
     assert "itself: a link that leads back to itself" in listing
 
 
-def test_the_search_is_bounded_and_says_so(runs, found, example, monkeypatch):
+def test_the_search_is_limited_and_reports_it(runs, found, example, monkeypatch):
     example.adata().write_h5ad(runs / "a.h5ad")
     for number in range(20):
         (runs / "many").mkdir(exist_ok=True)
@@ -257,7 +257,7 @@ def test_the_search_is_bounded_and_says_so(runs, found, example, monkeypatch):
     assert "many: the search ended here, after 10 files: search a smaller folder" in listing
 
 
-def test_what_cannot_be_read_is_reported(runs, found, example, monkeypatch):
+def test_unreadable_files_and_folders_are_reported(runs, found, example, monkeypatch):
     example.adata().write_h5ad(runs / "a.h5ad")
     (runs / "damaged.h5ad").write_bytes((runs / "a.h5ad").read_bytes()[:3000])
     (runs / "seurat.rds").write_bytes(b"RDX3\nX\n")
@@ -277,7 +277,7 @@ def test_what_cannot_be_read_is_reported(runs, found, example, monkeypatch):
     assert "damaged.h5ad: The HDF5 file is" in listing
 
 
-def test_one_damaged_file_stops_no_search(runs, found, example, monkeypatch):
+def test_one_damaged_file_does_not_stop_the_search(runs, found, example, monkeypatch):
     for name in ("a", "header", "links"):
         example.adata().write_h5ad(runs / f"{name}.h5ad")
     whole = (runs / "links.h5ad").read_bytes()
@@ -304,7 +304,7 @@ def test_pipes_and_empty_files_are_left_alone(runs, found, example):
     assert set(found()[0]) == {"a"}
 
 
-def test_results_of_this_pipeline_are_no_samples(runs, found, example):
+def test_results_of_this_pipeline_are_not_samples(runs, found, example):
     example.adata().write_h5ad(runs / "a.h5ad")
     adata = example.adata()
     adata.uns["settings"] = "{}"
@@ -319,7 +319,7 @@ def test_results_of_this_pipeline_are_no_samples(runs, found, example):
     assert "b.seurat.rds: an R object, which is not opened here" in listing
 
 
-def test_nothing_found_says_what_was_looked_for_and_where(runs):
+def test_an_empty_search_reports_formats_and_folder(runs):
     (runs / "counts.csv").write_text("gene,a\nACTB,1\n")
     with h5py.File(runs / "molecule_info.h5", "w") as file:
         file["barcodes"] = [1]
@@ -327,18 +327,18 @@ def test_nothing_found_says_what_was_looked_for_and_where(runs):
         find_samples(runs, schema=SCHEMA)
     (problem,) = error.value.problems
     assert problem.where == str(runs)
-    assert "2 files in 1 folders were looked at" in problem.what
+    assert "2 files in 1 folders were searched" in problem.what
     assert "STARsolo" in problem.what
     assert "counts.csv" in problem.what
     assert "folder above" in problem.remedy
 
 
-def test_no_folder_is_an_error(runs):
+def test_a_missing_folder_is_an_error(runs):
     with pytest.raises(InputError, match="no such folder"):
         find_samples(runs / "absent", schema=SCHEMA)
 
 
-def test_the_command_prints_the_sheet_and_tells_the_rest_beside_it(runs, example):
+def test_the_command_prints_the_sheet_to_stdout_and_the_listing_to_stderr(runs, example):
     example.adata().write_h5ad(runs / "a.h5ad")
     done = subprocess.run(
         [sys.executable, "-m", "scsiameseclu", "samplesheet", "runs"],

@@ -1,4 +1,4 @@
-"""Sizes come from headers alone, and what no task can hold is told before it runs."""
+"""Sizes come from headers only, and impossible requests are reported before the run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_dense_matrices_are_taken_to_hold_mostly_zeros(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\nxxx", b"%%MatrixMarket\n", b"\0" * 99]
 )
-def test_what_has_no_header_has_no_size(tmp_path, content):
+def test_files_without_a_header_have_no_size(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     assert matrix_size(tmp_path / "x") is None
     (tmp_path / "hollow").mkdir()
@@ -114,7 +114,7 @@ UNFILTERED = (700_000, 100_000_000)
 USUAL = (10_000, 20_000_000)
 
 
-def test_only_what_a_task_cannot_hold_is_warned_of(write_headers):
+def test_only_impossible_requests_give_a_warning(write_headers):
     found = write_headers(("a", "g", *USUAL), ("b", "h", *HUGE), limit_mb=8000)
     assert [bool(row["warning"]) for row in found["samples"]] == [False, True]
     assert [bool(row["warning"]) for row in found["groups"]] == [False, True]
@@ -129,7 +129,7 @@ def test_only_what_a_task_cannot_hold_is_warned_of(write_headers):
         assert words in found["groups"][1]["warning"]
 
 
-def test_without_a_limit_nothing_is_too_much(write_headers):
+def test_without_a_limit_there_is_no_warning(write_headers):
     found = write_headers(("b", "h", *HUGE))
     assert not any(row["warning"] for row in found["samples"] + found["groups"])
 
@@ -141,7 +141,7 @@ def test_a_group_asks_for_the_sum_of_its_samples(write_headers):
     assert "Group g" in group["warning"], "neither sample alone is too large"
 
 
-def test_of_unfiltered_samples_what_is_not_known_is_said_and_not_warned_of(write_headers):
+def test_unknown_cells_of_unfiltered_samples_are_noted_without_a_warning(write_headers):
     found = write_headers(("a", "g", *UNFILTERED), ("b", "g", *USUAL), limit_mb=8000)
     raw, filtered = found["samples"]
     assert raw["needs_mb"]["doublets"] > 8000
@@ -160,7 +160,7 @@ def test_an_unfiltered_sample_too_large_to_be_filtered_is_warned_of(write_header
     )
 
 
-def test_a_group_of_which_a_sample_is_not_known_is_not_estimated(write_headers):
+def test_a_group_with_a_sample_of_unknown_size_is_not_estimated(write_headers):
     found = write_headers(("a", "g", *USUAL), ("b", "h", *USUAL), ("elsewhere", "g", None, None))
     assert [row["sample"] for row in found["samples"]] == ["a", "b"]
     assert [row["group"] for row in found["groups"]] == ["h"]

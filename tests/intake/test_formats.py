@@ -56,7 +56,7 @@ def test_outs_folder_prefers_filtered(example, write_mtx, write_10x, tmp_path):
     (tmp_path / "web_summary.html").write_text("<html>")
     adata = read(tmp_path)
     example.check(adata)
-    assert "'filtered_feature_bc_matrix.h5' was read; other matrices in it: 3" in notes(adata)
+    assert "'filtered_feature_bc_matrix.h5' was read; other matrices there: 3" in notes(adata)
 
 
 def test_starsolo(example, write_mtx, tmp_path):
@@ -67,7 +67,7 @@ def test_starsolo(example, write_mtx, tmp_path):
     example.check(read(folder))
 
 
-def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp_path):
+def test_starsolo_genes_are_preferred_and_noted(example, write_mtx, write_kb, tmp_path):
     write_mtx(tmp_path / "Solo.out/Gene/filtered", zipped=False)
     write_mtx(tmp_path / "Solo.out/Gene/raw", zipped=False)
     write_mtx(tmp_path / "Solo.out/SJ/raw", zipped=False)
@@ -76,7 +76,7 @@ def test_starsolo_genes_are_preferred_and_told(example, write_mtx, write_kb, tmp
         io.mmwrite(folder / "matrix.mtx", sparse.coo_matrix(example.sparse.T * 2))
     adata = read(tmp_path / "Solo.out")
     example.check(adata)
-    assert "'Gene/filtered/matrix.mtx' was read; other matrices in it: 4" in notes(adata)
+    assert "'Gene/filtered/matrix.mtx' was read; other matrices there: 4" in notes(adata)
     shutil.rmtree(tmp_path / "Solo.out/Gene/filtered")
     assert "'Gene/raw/matrix.mtx' was read" in notes(read(tmp_path / "Solo.out"))
     assert read(tmp_path / "Solo.out/GeneFull").X.sum() == 2 * example.dense.sum()
@@ -90,7 +90,7 @@ def test_outs_folder_with_prefixes(example, write_mtx, write_10x, tmp_path, pref
     (tmp_path / "outs/analysis/clusters.csv").write_text("Barcode,Cluster\nA,1\n")
     adata = read(tmp_path / "outs")
     example.check(adata)
-    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices in it: 1" in notes(
+    assert f"'{prefix}filtered_feature_bc_matrix.h5' was read; other matrices there: 1" in notes(
         adata
     )
 
@@ -119,13 +119,13 @@ def test_kb_with_as_many_cells_as_genes(example, write_kb, tmp_path):
     np.testing.assert_array_equal(read(write_kb(tmp_path)).X.toarray(), example.dense)
 
 
-def test_what_the_folders_above_are_called_does_not_count(example, write_mtx, tmp_path):
+def test_names_of_parent_folders_do_not_count(example, write_mtx, tmp_path):
     outs = tmp_path / "filtered_samples/outs"
     write_mtx(outs / "raw_feature_bc_matrix")
     write_mtx(outs / "filtered_feature_bc_matrix")
     adata = read(outs)
     example.check(adata)
-    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices in it: 1" in notes(
+    assert "'filtered_feature_bc_matrix/matrix.mtx.gz' was read; other matrices there: 1" in notes(
         adata
     )
 
@@ -145,7 +145,7 @@ def kb_nac(example, write_kb, tmp_path):
     return folder, {kind: matrix.toarray() for kind, matrix in kinds.items()}
 
 
-def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
+def test_kb_parts_are_added_up_and_noted(example, kb_nac, tmp_path):
     folder, kinds = kb_nac
     for given in (folder, tmp_path / "kb"):
         adata = read(given)
@@ -160,7 +160,7 @@ def test_kb_parts_are_added_up_and_told(example, kb_nac, tmp_path):
     assert "'counts_unfiltered/cells_x_genes.ambiguous.mtx', " in notes(adata)
 
 
-def test_kb_one_part_is_read_where_it_is_given(kb_nac):
+def test_kb_one_part_is_read_if_given(kb_nac):
     folder, kinds = kb_nac
     adata = read(folder / "cells_x_genes.mature.mtx")
     np.testing.assert_array_equal(adata.X.toarray(), kinds["mature"])
@@ -168,7 +168,7 @@ def test_kb_one_part_is_read_where_it_is_given(kb_nac):
 
 
 @pytest.mark.parametrize("wanted", ["cell", "nucleus", "total"])
-def test_kb_sum_that_was_asked_for_is_read_and_told(example, kb_nac, wanted):
+def test_kb_requested_sum_is_read_and_noted(example, kb_nac, wanted):
     folder, kinds = kb_nac
     sums = {
         "cell": kinds["mature"] + kinds["ambiguous"],
@@ -180,7 +180,7 @@ def test_kb_sum_that_was_asked_for_is_read_and_told(example, kb_nac, wanted):
     adata = read(folder)
     np.testing.assert_array_equal(adata.X.toarray(), sums[wanted])
     others = 5 if wanted == "total" else 3
-    assert f"'cells_x_genes.{wanted}.mtx' was read; other matrices in it: {others}" in notes(adata)
+    assert f"'cells_x_genes.{wanted}.mtx' was read; other matrices there: {others}" in notes(adata)
 
 
 def test_kb_filtered_parts_are_preferred(example, kb_nac):
@@ -190,18 +190,18 @@ def test_kb_filtered_parts_are_preferred(example, kb_nac):
         io.mmwrite(filtered / f"cells_x_genes.{kind}.mtx", sparse.coo_matrix(matrix * 5))
     adata = read(folder.parent)
     np.testing.assert_array_equal(adata.X.toarray(), 5 * sum(kinds.values()))
-    assert "other matrices in it: 3" in notes(adata)
+    assert "other matrices there: 3" in notes(adata)
 
 
-def test_kb_parts_that_are_not_all_there_are_not_guessed_at(kb_nac):
+def test_kb_incomplete_parts_are_not_guessed(kb_nac):
     folder, _ = kb_nac
     (folder / "cells_x_genes.ambiguous.mtx").unlink()
-    refused(folder, "2 matrices", "the path of the one that is meant")
+    refused(folder, "2 matrices", "the path of the one you mean")
     shutil.copy(folder / "cells_x_genes.mature.mtx", folder / "other_cells_x_genes.ambiguous.mtx")
-    refused(folder, "3 matrices", "the path of the one that is meant")
+    refused(folder, "3 matrices", "the path of the one you mean")
 
 
-def test_kb_parts_that_do_not_fit_each_other_are_told(example, kb_nac):
+def test_kb_parts_that_do_not_fit_are_reported(example, kb_nac):
     folder, _ = kb_nac
     io.mmwrite(folder / "cells_x_genes.nascent.mtx", sparse.coo_matrix(example.sparse[:-1]))
     refused(folder, "matrix is", "as one program wrote them together")
@@ -221,7 +221,7 @@ def test_alevin_fry_fractions_only_on_request(example, write_kb, tmp_path):
     for old, new in (("mtx", ".mtx"), ("barcodes.txt", "_rows.txt"), ("genes.txt", "_cols.txt")):
         (folder / f"cells_x_genes.{old}").rename(folder / f"quants_mat{new}")
     (folder / "cells_x_genes.genes.names.txt").unlink()
-    problem = refused(folder, "no whole numbers", "--round_counts")
+    problem = refused(folder, "not whole numbers", "--round_counts")
     assert "'ENSG" in problem.what
     assert example.barcodes[0] in problem.what
     adata = read(folder, round_counts=True)
@@ -247,7 +247,7 @@ def test_alevin_binary(example, write_alevin, tmp_path):
 
 def test_alevin_fractions_only_on_request(example, write_alevin, tmp_path):
     folder = write_alevin(tmp_path, factor=1.1)
-    refused(folder, "no whole numbers", "--round_counts")
+    refused(folder, "not whole numbers", "--round_counts")
     adata = read(folder, round_counts=True)
     np.testing.assert_array_equal(adata.X.toarray(), np.rint(np.float32(1.1) * example.dense))
     settings = {"sample": "s", "overrides": {"round_counts": True}}
@@ -260,7 +260,7 @@ def test_alevin_text_is_preferred_to_its_binary(example, write_alevin, write_kb,
     shutil.copy(tmp_path / "kb/cells_x_genes.mtx", folder / "quants_mat.mtx")
     adata = read(folder)
     np.testing.assert_array_equal(adata.X.toarray(), example.dense)
-    assert "'quants_mat.mtx' was read; other matrices in it: 1" in notes(adata)
+    assert "'quants_mat.mtx' was read; other matrices there: 1" in notes(adata)
 
 
 @pytest.mark.parametrize(
@@ -300,13 +300,13 @@ def test_alevin_fry_splicing_is_added_up(example, tmp_path):
     assert f"{unspliced.sum()} unspliced" in notes(adata)
 
 
-def test_mtx_entries_given_twice_are_added_and_told(write_mtx, tmp_path):
+def test_repeated_mtx_entries_are_added_up_and_noted(write_mtx, tmp_path):
     folder = write_mtx(tmp_path, zipped=False)
     text = "%%MatrixMarket matrix coordinate integer general\n7 12 3\n1 1 4\n1 1 5\n2 1 1\n"
     (folder / "matrix.mtx").write_text(text)
     adata = read(folder)
     assert adata.X[0, 0] == 9
-    assert "there before: 1" in notes(adata)
+    assert "Repeated counts of a gene and barcode: 1" in notes(adata)
 
 
 def test_mtx_sums_never_wrap_around(write_mtx, tmp_path):
@@ -360,7 +360,7 @@ def test_mtx_that_is_damaged(write_mtx, tmp_path, text):
     refused(folder)
 
 
-def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, tmp_path):
+def test_features_other_than_genes_are_left_out(example, write_mtx, write_10x, tmp_path):
     types = ["Gene Expression"] * 5 + ["Antibody Capture"] * 2
     for path in (write_mtx(tmp_path / "a", types=types), write_10x(tmp_path / "b.h5", types=types)):
         adata = read(path)
@@ -368,11 +368,11 @@ def test_features_that_are_no_genes_are_left_out(example, write_mtx, write_10x, 
         np.testing.assert_array_equal(adata.X.toarray(), example.dense[:, :5])
         assert "2 Antibody Capture" in notes(adata)
     refused(
-        write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "No gene", "7 Antibody Capture"
+        write_mtx(tmp_path / "c", types=["Antibody Capture"] * 7), "no genes", "7 Antibody Capture"
     )
 
 
-def test_folders_that_cannot_be_told(write_mtx, tmp_path):
+def test_ambiguous_folders_are_rejected(write_mtx, tmp_path):
     write_mtx(tmp_path / "two" / "a")
     write_mtx(tmp_path / "two" / "b")
     refused(tmp_path / "two", "holds 2 matrices", "a/matrix.mtx.gz")
@@ -470,7 +470,7 @@ def test_h5ad_without_whole_numbers(example, tmp_path):
     adata = example.adata()
     adata.X = adata.X.multiply(0.3).tocsr()
     adata.write_h5ad(tmp_path / "x.h5ad")
-    refused(tmp_path / "x.h5ad", "no whole numbers", "in X", "'ACTB'", example.barcodes[0])
+    refused(tmp_path / "x.h5ad", "not whole numbers", "in X", "'ACTB'", example.barcodes[0])
 
 
 def test_h5ad_with_ids_as_names(example, tmp_path):
@@ -500,7 +500,7 @@ def test_h5ad_other_features(example, tmp_path):
     assert read(tmp_path / "x.h5ad").n_vars == 6
 
 
-def test_h5ad_carries_nothing_else(example, tmp_path):
+def test_h5ad_keeps_only_the_counts(example, tmp_path):
     adata = example.adata()
     adata.obs["label"] = "T"
     adata.obsm["X_umap"] = np.zeros((adata.n_obs, 2))
@@ -545,7 +545,7 @@ def test_hdf5_with_sparse_x(example, tmp_path):
 @pytest.mark.parametrize(
     "values", [np.zeros(5), np.zeros((2, 2, 2)), np.array([["a", "b"]], dtype="S1")]
 )
-def test_hdf5_with_an_x_that_is_no_matrix(tmp_path, values):
+def test_hdf5_with_an_x_that_is_not_a_matrix(tmp_path, values):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = values
     refused(tmp_path / "x.h5", "matrix")
@@ -555,7 +555,7 @@ def test_hdf5_without_x(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["table"] = [1, 2]
         file["gone"] = h5py.SoftLink("/nowhere")
-    refused(tmp_path / "x.h5", "no matrix", "'table'")
+    refused(tmp_path / "x.h5", "no count matrix", "'table'")
 
 
 def test_hdf5_that_claims_too_much(tmp_path):
@@ -583,7 +583,7 @@ def test_loom_with_more_names_than_counts(example, tmp_path, name):
         names = file[name][()]
         del file[name]
         file[name] = np.append(names, names[:1])
-    refused(tmp_path / "x.loom", f"/{name} is not as long as the matrix", "again")
+    refused(tmp_path / "x.loom", f"/{name} does not have the length of the matrix", "again")
 
 
 def test_loom_with_counts_in_a_layer(example, tmp_path):
@@ -611,7 +611,7 @@ def test_table(example, tmp_path, turned, delimiter, zipped):
     assert "by their names" in notes(adata)
 
 
-def test_table_as_r_and_drop_seq_write_it(example, tmp_path):
+def test_table_as_written_by_r_and_drop_seq(example, tmp_path):
     text = example.table().T.to_csv(sep="\t")
     (tmp_path / "r.txt").write_text(text.removeprefix("\t"))
     with gzip.open(tmp_path / "dge.txt.gz", "wt") as file:
@@ -647,7 +647,7 @@ def test_table_with_numbers_as_names(example, tmp_path):
     assert "by the shape alone" in notes(adata)
 
 
-def test_table_told_by_its_corner(tmp_path):
+def test_table_recognised_by_its_corner(tmp_path):
     (tmp_path / "x.csv").write_text("gene,left,right,middle\none,1,2,3\ntwo,4,5,6\n")
     assert list(read(tmp_path / "x.csv").var_names) == ["one", "two"]
 

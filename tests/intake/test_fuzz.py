@@ -1,4 +1,4 @@
-"""Damaged input: an InputError or the counts as they were, nothing else."""
+"""Damaged input: an InputError or the unchanged counts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ODD_NAMES = [
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind(tmp_path, monkeypatch):
-    """Hold every test to writing nothing: neither where it runs nor beside its input."""
+    """Check that no test writes into the working folder or next to its input."""
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     yield
@@ -160,7 +160,7 @@ def test_bits_flipped(sources, example, tmp_path, data):
     adata = outcome(tmp_path / "x")
     if adata is not None:
         assert adata.X.data.min() > 0
-    # Their checksums tell what was changed.
+    # Their checksums show changes.
     if adata is not None and kind in ("mtx.gz", "csv.gz", "tar.gz", "zip", "h5ad.gz"):
         np.testing.assert_array_equal(adata.X.toarray(), example.dense)
 
@@ -289,7 +289,7 @@ def test_odd_names_of_cells(example, tmp_path, names):
     data=st.data(),
 )
 def test_control_characters_in_lists_of_names(sources, example, tmp_path, kind, control, data):
-    """In a list or table of text they are refused or taken out; no name has any from here on."""
+    """In a list or table of text they are rejected or removed; no later name has any."""
     copy(sources[kind], tmp_path / "x")
     names = {
         "mtx": "barcodes.tsv",
@@ -309,7 +309,7 @@ def test_control_characters_in_lists_of_names(sources, example, tmp_path, kind, 
 
 @pytest.mark.parametrize("kind", ["mtx", "kb", "alevin"])
 @pytest.mark.parametrize("harm", ["loop", "nowhere", "empty", "pipe", "folder"])
-def test_files_that_are_none(sources, tmp_path, kind, harm):
+def test_unsupported_files_are_rejected(sources, tmp_path, kind, harm):
     for file in copy(sources[kind], tmp_path / "x"):
         content = file.read_bytes()
         file.unlink()

@@ -43,7 +43,7 @@ def small_room(monkeypatch):
 
 
 def refused_within(path, *words, megabytes=1000):
-    """Hold the refusal to a limit of memory beyond what the process has already."""
+    """Limit the memory of the rejection to a little more than the process has."""
     pipe, child = multiprocessing.Pipe()
 
     def attempt():
@@ -89,8 +89,8 @@ def counts(example):
 # --- archives ---
 
 
-def test_nothing_is_written_outside_by_links(counts, example, tmp_path):
-    """Neither by links to folders, hard links, nor names too long for a path check."""
+def test_links_cannot_write_outside_the_archive(counts, example, tmp_path):
+    """Not by links to folders, hard links, or names too long for a path check."""
     (tmp_path / "victim").write_text("untouched")
     deep = "/".join("d" * 247 + str(number) for number in range(16))
     steps = "/".join(["l" * 254] * 1)
@@ -106,7 +106,7 @@ def test_nothing_is_written_outside_by_links(counts, example, tmp_path):
         link("device", "", tarfile.CHRTYPE),
         link("pipe", "", tarfile.FIFOTYPE),
     )
-    refused(path, "no matrix")  # several files, none of which but the table holds counts
+    refused(path, "no matrix")  # several files; only the table holds counts
     assert (tmp_path / "victim").read_text() == "untouched"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["cwd", "victim", "x.tar"]
 
@@ -115,8 +115,10 @@ def test_links_in_an_archive_are_left_out_and_noted(counts, example, tmp_path):
     path = tar(tmp_path / "x.tar", link("aaa.csv", "/etc/passwd"), ("counts.csv", counts))
     adata, _ = read_sample(path, settings={})
     example.check(adata, ids=False)
-    assert "no files were left out: 1" in adata.uns["intake"]
-    refused(tar(tmp_path / "y.tar", link("matrix.csv", "/etc/passwd")), "empty", "1 links")
+    assert (
+        "Entries other than regular files, such as links, were left out: 1" in adata.uns["intake"]
+    )
+    refused(tar(tmp_path / "y.tar", link("matrix.csv", "/etc/passwd")), "empty", "only 1 links")
 
 
 def test_links_in_a_zip_are_not_followed(tmp_path):
@@ -124,7 +126,7 @@ def test_links_in_a_zip_are_not_followed(tmp_path):
     member.create_system, member.external_attr = 3, 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(member, "/etc/passwd")
-    refused(tmp_path / "x.zip", "no table")  # it is a file that holds a path
+    refused(tmp_path / "x.zip", "not a table")  # it is a file that holds a path
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_names_in_archives_are_ours(counts, example, tmp_path, name):
         example.check(read_sample(path, settings={})[0], ids=False)
 
 
-def test_what_desktops_put_into_archives_is_no_data(example, write_mtx, tmp_path):
+def test_files_added_to_archives_by_desktop_systems_are_ignored(example, write_mtx, tmp_path):
     folder = write_mtx(tmp_path / "s/filtered")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for file in folder.iterdir():
@@ -253,7 +255,7 @@ def test_packed_twice_or_broken(example, tmp_path, packer):
 
 
 def fill(group, example, **replaced):
-    """Write Cell Ranger's layout, with datasets replaced by what a function makes of it."""
+    """Write Cell Ranger's layout, changed by a function."""
     columns = sparse.csc_matrix(example.sparse.T)
     content = {
         "data": columns.data,

@@ -1,4 +1,4 @@
-"""The organism is told by ids, genomes and the case of symbols, or not at all."""
+"""The organism is recognised by ids, genomes and the case of symbols, or not at all."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def var(ids, symbols=None):
         (HUMAN[:50] + FISH[:50], None, None),
     ],
 )
-def test_what_the_names_tell(ids, symbols, found):
-    told = infer_organism(var(ids, symbols))
-    assert told.found == found
-    assert bool(told.evidence) == (found is not None)
+def test_the_organism_by_the_names(ids, symbols, found):
+    reported = infer_organism(var(ids, symbols))
+    assert reported.found == found
+    assert bool(reported.evidence) == (found is not None)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_what_the_names_tell(ids, symbols, found):
 )
 def test_other_organisms_have_their_name(ids, name):
     symbols = [f"Gene{number}" for number in range(len(ids))]
-    told = infer_organism(var(ids, symbols))
-    assert (told.found, told.name) == ("other", name)
-    assert told.summary("other")["name"] == name
-    assert told.check("other") == ""
-    assert (f"not of mouse but of {name}" if name else "not of mouse (") in told.check("mouse")
+    reported = infer_organism(var(ids, symbols))
+    assert (reported.found, reported.name) == ("other", name)
+    assert reported.summary("other")["name"] == name
+    assert reported.check("other") == ""
+    assert (f"not of mouse but of {name}" if name else "not of mouse (") in reported.check("mouse")
 
 
 def test_organism_of_each_gene():
@@ -114,7 +114,7 @@ def test_organism_of_each_gene():
         (HUMAN + MOUSE, "human", "genes of human and mouse (100 of human and 100 of mouse)"),
     ],
 )
-def test_what_the_samplesheet_says_is_checked(ids, given, words):
+def test_the_organism_of_the_samplesheet_is_checked(ids, given, words):
     counts = Counts(
         sparse.csr_matrix(np.ones((2, len(ids)), dtype=np.int32)),
         ["A", "B"],

@@ -1,4 +1,4 @@
-"""R's .rds, from our own writer and from R, where it is on the machine."""
+"""R's .rds, from our own writer and from R, if it is installed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def path(tmp_path):
     return tmp_path / "x.rds"
 
 
-# --- what is read ---
+# --- valid files ---
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
@@ -182,7 +182,7 @@ def test_labels_are_a_column_of_the_metadata(example, counts, metadata, path):
     assert list(labels["label"]) == [f"t{n % 2}" for n in range(len(example.barcodes))]
 
 
-# --- what is refused ---
+# --- rejected files ---
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_labels_are_a_column_of_the_metadata(example, counts, metadata, path):
         (s4("dgCMatrix", "Matrix", x=numbers(np.ones(1))), ("'dgCMatrix'", "neither")),
     ],
 )
-def test_what_is_neither(value, words, path):
+def test_objects_that_are_neither_are_rejected(value, words, path):
     write_rds(value, path)
     refused(path, *words)
 
@@ -209,7 +209,7 @@ def test_seurat_object_without_counts(metadata, counts, path):
     refused(path, "no assay of genes", "'ADT'")
 
 
-def test_corrected_counts_are_no_raw_counts(metadata, counts, path):
+def test_corrected_counts_are_not_raw_counts(metadata, counts, path):
     write_rds(seurat(metadata, SCT=assay(counts, name="SCTAssay")), path)
     refused(path, "SCTransform", "RNA")
 
@@ -240,7 +240,7 @@ def test_part_of_a_file(example, names, counts, metadata, path, share):
 
 @pytest.mark.parametrize("kind", ["dgCMatrix", "dgRMatrix", "dgTMatrix"])
 @pytest.mark.parametrize("place", [10**6, -(10**6)])
-def test_indices_that_lead_out_of_the_matrix(metadata, path, kind, place):
+def test_indices_outside_of_the_matrix(metadata, path, kind, place):
     one, shape = numbers(np.ones(1)), numbers(np.array([3, 3]))
     far, ends = numbers(np.array([place])), numbers(np.array([0, 1, 1, 1]))
     slots = {"i": far, "j": far, "p": ends, "x": one, "Dim": shape}
@@ -300,7 +300,7 @@ saveRDS(x, "x.rds")
 @pytest.mark.parametrize(
     ("package", "script"), [("Seurat", SEURAT), ("SingleCellExperiment", EXPERIMENT)]
 )
-def test_what_r_wrote(example, tmp_path, package, script):
+def test_files_written_by_r(example, tmp_path, package, script):
     example.table().T.to_csv(tmp_path / "counts.csv")
     load = f"suppressMessages(library({package}))\n"
     (tmp_path / "make.R").write_text(load + MAKE + script, encoding="utf-8")

@@ -96,7 +96,7 @@ def test_failure_is_recorded(tmp_path):
 
 @pytest.fixture
 def problem_of(tmp_path, monkeypatch):
-    """Return a function that reads a staged path as the user's, and returns what is wrong."""
+    """Return a function that reads a staged path and returns the problem."""
     monkeypatch.chdir(tmp_path)
 
     def read(staged, own):
@@ -111,7 +111,7 @@ def problem_of(tmp_path, monkeypatch):
     return read
 
 
-def test_a_matrix_without_its_lists_is_named_as_the_user_knows_it(write_mtx, tmp_path, problem_of):
+def test_a_matrix_without_its_lists_is_reported_by_the_users_path(write_mtx, tmp_path, problem_of):
     alone = tmp_path / "alone" / "matrix.mtx.gz"
     alone.parent.mkdir()
     (write_mtx(tmp_path / "a") / alone.name).rename(alone)
@@ -141,7 +141,7 @@ def test_a_staged_file_has_the_users_name_for_it_in_messages(tmp_path, problem_o
     assert problem["where"] == f"my data/{name}"
 
 
-def test_what_cannot_be_opened_has_the_users_name_too(tmp_path, problem_of):
+def test_unreadable_files_are_reported_by_the_users_path_too(tmp_path, problem_of):
     (tmp_path / "counts").symlink_to("counts")
     assert problem_of("counts", "my data/x.h5ad")["where"] == "'my data/x.h5ad'"
 
@@ -153,7 +153,7 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path, problem_of):
     assert matrix_size(tmp_path / "counts") is None
 
 
-def test_a_link_in_place_of_a_path_that_no_shell_may_see_is_followed(source, example, tmp_path):
+def test_a_link_that_replaces_an_unsafe_path_is_followed(source, example, tmp_path):
     (tmp_path / "given").mkdir()
     (tmp_path / "given/.given").symlink_to(source)
     done = run(

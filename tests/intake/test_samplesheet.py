@@ -137,7 +137,7 @@ def test_the_remedy_of_an_override_is_its_rule_in_words(name, remedy):
     assert SCHEMA["items"]["properties"][name]["errorMessage"] == remedy
 
 
-def test_a_column_of_the_sheets_own_wins_over_the_parameters():
+def test_a_column_of_the_samplesheet_overrides_the_parameter():
     own = COLUMNS["items"]["properties"]["hashtags"]
     assert SCHEMA["items"]["properties"]["hashtags"] == own
 
@@ -176,7 +176,7 @@ def test_line_numbers_count_lines_within_quotes(tmp_path):
 
 @pytest.mark.parametrize("column", ["sample", "counts", "group", "tissue", "labels", "donor"])
 @pytest.mark.parametrize("character", ["\n", "\r\n", "\t", "\x1b", "\x7f", "\x85"])
-def test_no_value_holds_a_control_character(tmp_path, column, character):
+def test_values_with_control_characters_are_rejected(tmp_path, column, character):
     row = {"sample": "a", "counts": "x", "group": "g", "tissue": "", "labels": "", "donor": ""}
     text = io.StringIO()
     writer = csv.DictWriter(text, row)
@@ -188,7 +188,7 @@ def test_no_value_holds_a_control_character(tmp_path, column, character):
     assert problem.what.isprintable()
 
 
-def test_no_name_of_a_column_holds_a_control_character(tmp_path):
+def test_column_names_with_control_characters_are_rejected(tmp_path):
     assert len(problems(tmp_path, 'sample,counts,"do\nnor"\na,x,7\n')) == 1
 
 
@@ -207,7 +207,7 @@ def test_no_name_of_a_column_holds_a_control_character(tmp_path):
         (b'sample,counts\na,"x"y\n', "quoted"),
     ],
 )
-def test_files_that_are_no_samplesheet(tmp_path, content, words):
+def test_files_other_than_samplesheets_are_rejected(tmp_path, content, words):
     (problem,) = problems(tmp_path, content)
     assert words in problem.what
 
@@ -479,7 +479,7 @@ def test_command(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_command_hands_on_what_is_wrong_with_the_sheet_as_a_whole(tmp_path):
+def test_the_command_reports_problems_of_the_whole_samplesheet(tmp_path):
     done = run(tmp_path, name="my sheet.csv")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "samples.json").read_text()) == []
@@ -510,7 +510,10 @@ def test_cells_are_given_in_one_way_only(tmp_path):
         assert "each says what its cells are" in found[0].what
         assert "Keep one of them" in found[0].remedy
     only(
-        tmp_path, f"{header}a,x,,0,,\n", "line 2, column force_cells", "'0' is no valid force_cells"
+        tmp_path,
+        f"{header}a,x,,0,,\n",
+        "line 2, column force_cells",
+        "'0' is not a valid force_cells",
     )
     only(
         tmp_path,

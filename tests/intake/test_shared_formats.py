@@ -50,7 +50,7 @@ def scipy_mtx(path, *, turned=False, zipped=False):
 def test_10x_hdf5(shared, name):
     path = shared / "raw_formats" / name
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scanpy tells of names that are not unique
+        warnings.simplefilter("ignore")  # scanpy warns of names that are not unique
         matrix, barcodes, symbols, ids = scanpy_h5(path)
     found, _ = read(path)
     np.testing.assert_array_equal(found.X.toarray(), matrix)
@@ -210,13 +210,13 @@ def test_hdf5_with_x_and_y(shared, name):
         ("scprep/test_10X_invalid.zip", "archive is empty"),
         ("alevin/mouse1_unst_50", "round_counts"),
         ("alevin/mouse1_unst_50/alevin/quants_tier_mat.gz", "alevin"),
-        ("soupx_toy/metaData.tsv", "none of its columns is one of counts"),
+        ("soupx_toy/metaData.tsv", "none of its columns holds counts"),
         ("scprep/gene_symbols.csv", "one line"),
         ("scprep/barcodes.tsv", "one column"),
         ("cellranger_small/3.0.0/filtered_feature_bc_matrix/features.tsv.gz", "no number"),
     ],
 )
-def test_what_is_no_matrix(shared, tmp_path, monkeypatch, name, words):
+def test_files_other_than_matrices(shared, tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=words) as caught:
         read(shared / "raw_formats" / name)

@@ -115,19 +115,19 @@ def beside(*names):
         ["nCount_RNA", "nFeature_RNA", "percent.mt"],
     ],
 )
-def test_rows_beside_the_genes(read, names):
+def test_rows_other_than_genes(read, names):
     first = joined([["gene", *CELLS], *beside(*names)], "\t")
     genes = each(GENES)
     check(read(of_genes(["gene"], genes, more=beside(*names))), left_out=names)
     check(read(first + of_genes([], genes).split("\n", 1)[1]), left_out=names)
 
 
-def test_sums_beside_the_genes_as_columns(read):
+def test_sums_in_columns(read):
     values = [[9000] * 5] * 6
     check(read(of_cells(["cell"], each(CELLS), behind=HTSEQ, values=values)), left_out=HTSEQ)
 
 
-def test_sums_beside_the_genes_in_other_formats(example, write_mtx, tmp_path):
+def test_sums_in_other_formats(example, write_mtx, tmp_path):
     example.symbols[2], example.ids[2] = "__no_feature", "__no_feature"
     found, _ = read_sample(write_mtx(tmp_path), settings={})
     np.testing.assert_array_equal(found.X.toarray(), np.delete(example.dense, 2, axis=1))
@@ -137,7 +137,7 @@ def test_files_of_one_sample(refused):
     summary = joined(
         [["Status", *CELLS], *beside("Assigned", "Unassigned_Unmapped", "Unassigned_Chimera")], "\t"
     )
-    refused(summary, "No gene", "'Assigned'")
+    refused(summary, "none of the features are genes", "'Assigned'")
     star = joined(
         [
             [name, 5, 2, 3]
@@ -165,7 +165,7 @@ def test_files_of_one_sample(refused):
         (["farbe"], [["rot"] * 8]),
     ],
 )
-def test_columns_that_say_something_of_genes(read, front, values):
+def test_columns_that_annotate_genes(read, front, values):
     for cells in (CELLS, PLAIN):
         names = each(IDS, *values)
         check(
@@ -204,7 +204,7 @@ def test_feature_counts_with_its_remark(read):
         (["Sum"], [COUNTS.sum(axis=1)]),
     ],
 )
-def test_columns_that_say_something_of_cells(read, columns, values):
+def test_columns_that_annotate_cells(read, columns, values):
     check(read(of_cells(["barcode", *columns], each(CELLS, *values))), left_out=columns)
     check(
         read(of_cells(["barcode"], each(CELLS), behind=columns, values=each(*values))),
@@ -212,7 +212,7 @@ def test_columns_that_say_something_of_cells(read, columns, values):
     )
 
 
-def test_labels_beside_the_genes(tmp_path):
+def test_labels_in_a_column(tmp_path):
     (tmp_path / "x.csv").write_text(
         of_cells(["barcode", "cell_type"], each(CELLS, ["T", "B", "T", "B", "T", "NK"]))
     )
@@ -250,7 +250,7 @@ IDENTITY = [
 
 
 @pytest.mark.parametrize(("front", "values", "cells", "left_out"), IDENTITY)
-def test_numbers_of_cells_are_no_gene(read, front, values, cells, left_out):
+def test_numbers_of_cells_are_not_a_gene(read, front, values, cells, left_out):
     check(read(of_cells(front, each(*values))), cells=map(str, cells), left_out=left_out)
 
 
@@ -333,12 +333,12 @@ def test_a_column_hgnc_holds_symbols_or_ids():
         (of_cells(["cell", "foo"], each(CELLS, ["a", "NA"] * 3)), ["column 'foo'", "'a'"]),
     ],
 )
-def test_what_is_not_accounted_for(refused, text, words):
+def test_unexplained_columns_are_rejected(refused, text, words):
     refused(text, *words)
 
 
 @pytest.mark.parametrize("of", [lambda n: n, lambda n: 3 * n * n, lambda n: 0.5 * n])
-def test_columns_that_are_no_counts_by_their_values(refused, of):
+def test_columns_whose_values_are_not_counts(refused, of):
     draw = np.random.default_rng(0).poisson(2, (40, 30))
     table = pd.DataFrame(draw, columns=[f"Abc{number}" for number in range(30)])
     table.insert(7, "foo", [of(number) for number in range(40)])
@@ -399,7 +399,7 @@ def test_numbers_above_the_cells(read):
         ),
     ],
 )
-def test_ids_tell_which_side_the_genes_are(read, name):
+def test_ids_show_whether_rows_or_columns_are_genes(read, name):
     genes, cells = (
         [name.format(10 + number) for number in range(8)],
         [f"wing.{number}" for number in range(12)],
@@ -466,18 +466,18 @@ def test_decimal_commas(refused):
     refused(table.map(lambda value: f"1,{int(value):03d}").to_csv(), "with a comma")
 
 
-def test_tags_are_no_genes(read, refused):
+def test_tags_are_not_genes(read, refused):
     tags = [f"CD{number}-CTCATTGTAACTCCT" for number in range(8)]
     refused(
         of_genes([""], each(tags), cells=[cell[:-2] for cell in CELLS], more=beside("unmapped")),
-        "No gene",
+        "none of the features are genes",
         "antibodies",
     )
     mixed = read(of_genes(["gene"], each([*GENES[:6], *tags[:2]])))
     np.testing.assert_array_equal(mixed.X.toarray(), COUNTS[:, :6])
 
 
-def test_control_probes_are_no_genes(read):
+def test_control_probes_are_not_genes(read):
     names = [*GENES[:5], "NegPrb12", "Blank-3", "NegControlProbe_00042"]
     adata = read(of_cells(["cell_id"], each(range(6)), genes=names))
     np.testing.assert_array_equal(adata.X.toarray(), COUNTS[:, :5])
@@ -496,7 +496,7 @@ def test_fields_that_the_header_lacks_or_has_too_many(read, table):
     check(read(table.replace("\t\n", "\n", 1)))
 
 
-def test_names_of_cells_that_could_be_of_something_else(read):
+def test_ambiguous_names_of_cells(read):
     cells = ["PC_1", "PC_2", "batch_1", "cluster_2", "y", "type_3"]
     check(read(of_genes(["gene"], each(IDS), cells=cells)), cells=cells, genes=IDS)
 

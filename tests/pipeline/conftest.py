@@ -18,7 +18,7 @@ os.environ.setdefault("NXF_OPTS", "-XX:+UseSerialGC")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what it printed, how it ended, where its results are."""
+    """A finished run: its output, status and results."""
 
     status: int
     output: str

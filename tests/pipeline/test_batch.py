@@ -1,4 +1,4 @@
-"""A partly bad batch: the good finish, the bad are reported, mending reruns little.
+"""A partly bad batch: good samples finish, bad ones are reported, corrections rerun little.
 
 Starting the pipeline is dear, so that one run answers for bad samples, for the samplesheet's
 bounds, for conditions and for genes that differ between samples.
@@ -69,7 +69,7 @@ def write_good(folder: Path) -> None:
 
 
 def write_bad(folder: Path) -> None:
-    """Write one each of what a sample can have wrong."""
+    """Write one sample with each kind of problem."""
     (folder / "broken.h5ad").write_bytes(GOOD.read_bytes()[:20_000])
     (folder / "truncated.h5").write_bytes((DEMO / "blood_2.h5").read_bytes()[:5000])
     (folder / "hollow").mkdir()
@@ -119,7 +119,7 @@ def again(folder: Path, *options: str, name: str = "results") -> Run:
     )
 
 
-def test_the_good_finish_and_the_report_says_why_the_bad_do_not(first: Run) -> None:
+def test_good_samples_finish_and_the_report_explains_the_failures(first: Run) -> None:
     assert first.status != 0
     assert "Traceback" not in first.output
     for sample in BAD:
@@ -151,7 +151,7 @@ def test_the_samplesheet_sets_the_bounds_of_single_samples(first: Run) -> None:
     assert (first.results / "samples/empty/empty.cell_ledger.tsv.gz").exists()
 
 
-def test_memory_that_no_task_gets_is_told_beforehand(first: Run) -> None:
+def test_memory_that_no_task_gets_is_reported_beforehand(first: Run) -> None:
     assert "Memory: c1: " in first.output
     assert "resourceLimits" in first.output
     assert "Memory expected" in (first.results / "multiqc" / "multiqc_report.html").read_text()
@@ -175,7 +175,7 @@ def test_a_paired_design_and_a_sample_of_other_genes(first: Run) -> None:
     assert genes_of["genes"] == "inner"
 
 
-def test_a_sample_that_is_mended_or_added_runs_only_what_is_needed(first: Run) -> None:
+def test_a_corrected_or_added_sample_runs_only_necessary_tasks(first: Run) -> None:
     """Other samples and the other group's steps are cached.
 
     Only its figures run again, as they show all groups' cell types.

@@ -1,4 +1,4 @@
-"""A change to the code of a stage runs that stage and what follows again, and nothing else."""
+"""A change to the code of a stage reruns only that stage and those after it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_process_takes_the_checksum_of_its_stage(stage: str) -> None:
     assert len(re.findall(r"\bcodeOf\(", wiring)) == 1
 
 
-def test_what_all_stages_share_imports_from_none_of_them() -> None:
+def test_shared_modules_import_from_no_stage() -> None:
     """Nor from ``__main__``, which is left out of the checksums and may import any stage."""
     shared = [path for path in PACKAGE.glob("*.py") if path.name != "__main__.py"]
     assert not any(
@@ -83,7 +83,7 @@ def test_what_all_stages_share_imports_from_none_of_them() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the pipeline: what a run reads of it, without its history and results."""
+    """Copy the files of the pipeline that a run needs, without history and results."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in (
         "assets",
@@ -106,7 +106,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.pipeline
-def test_an_edit_runs_its_stage_and_what_follows(checkout: Path) -> None:
+def test_an_edit_reruns_its_stage_and_those_after_it(checkout: Path) -> None:
     """Change one stage after the other of a copied checkout, from the last to the first."""
     assert set(rerun(checkout)) == set(), "the first run"
     edits = {
@@ -137,7 +137,7 @@ def rerun(checkout: Path) -> dict[str, set[str]]:
     assert run.status == 0, run.output
     ended: dict[str, set[str]] = defaultdict(set)
     for task in run.tasks():
-        # What is cached by its content runs again only where that differs: a stub's does not.
+        # Tasks cached by content run again only if it differs, which is not the case for a stub.
         if task["name"].split(" ")[0].split(":")[-1] in BY_CONTENT:
             continue
         ended[task["name"].split(":")[1]].add(task["status"])

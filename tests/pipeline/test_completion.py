@@ -1,6 +1,6 @@
-"""When a run is over the console, a mail and a webhook say so; and telling can fail without harm.
+"""The end of a run is reported by console, mail and webhook, and this can fail without harm.
 
-The runs that are told of are stubs that go through every step, and a samplesheet with all kinds of
+The runs reported are stubs that go through every step, and a samplesheet with all kinds of
 mistakes. The stubs answer for the memory of tasks and for inputs at addresses, too.
 """
 
@@ -37,8 +37,8 @@ exit ${SENDMAIL_STATUS:-0}
 
 
 @dataclass
-class Told:
-    """A run with what it sent: the messages to the webhook, and the mail."""
+class Reported:
+    """A run with its messages to the webhook and its mail."""
 
     run: Run
     messages: list[dict[str, Any]]
@@ -67,7 +67,7 @@ def webhook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0) -> Told:
+def reported(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0) -> Reported:
     """Run with a webhook that `answers` and a sendmail that keeps the mail and its status."""
     program = folder / "bin" / "sendmail"
     program.parent.mkdir()
@@ -86,10 +86,10 @@ def told(folder: Path, *arguments: object, answers: int = 204, sendmail: int = 0
         (program.parent / "mail").read_bytes(), policy=email.policy.default
     )
     assert isinstance(mail, email.message.EmailMessage)
-    return Told(run, messages, mail)
+    return Reported(run, messages, mail)
 
 
-# Of the death of a task the system tells in two ways.
+# The system reports the death of a task in two ways.
 DEATH = f"""process {{ withName: QUALITY_FILTER {{
     resourceLimits = [cpus: 1, memory: 3.GB]
     beforeScript = {{
@@ -100,7 +100,7 @@ DEATH = f"""process {{ withName: QUALITY_FILTER {{
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     """Run the stub of every step, on a large and two small files.
 
     The filters of the small ones are killed when first tried.
@@ -116,7 +116,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
         f"exits,{given % 'two'},D1\nkilled,{given % 'two'},D2\n"
         f"large,large.h5,one,human,pancreas,{DEMO / 'pancreas.labels.csv'},D3\n"
     )
-    return told(
+    return reported(
         folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv",
         "--device", "cuda", "--condition", "donor",
         "--celltypist_model", folder / "model.pkl",
@@ -128,13 +128,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Told:
     )  # fmt: skip
 
 
-def test_a_stub_run_goes_through_every_step(finished: Told) -> None:
+def test_a_stub_run_goes_through_every_step(finished: Reported) -> None:
     assert finished.run.status == 0, finished.run.output
     files = (ROOT / "modules" / "local").glob("*/*/main.nf")
     modules = {f"{path.parent.parent.name}_{path.parent.name}".upper() for path in files}
     # The verdict is for runs in which something failed, the search for samples for those without a
     # samplesheet, the placement and its check for those into an earlier result, modalities for
-    # groups with features beside genes.
+    # groups with features other than genes.
     elsewhere = {
         "REPORT_VERDICT",
         "INTAKE_FIND_SAMPLES",
@@ -145,7 +145,7 @@ def test_a_stub_run_goes_through_every_step(finished: Told) -> None:
     assert finished.run.processes == modules - elsewhere
 
 
-def test_larger_data_ask_for_more_memory(finished: Told) -> None:
+def test_larger_data_ask_for_more_memory(finished: Reported) -> None:
     asked = {
         task["name"].split()[1]: memory(task) / UNITS["GB"]
         for task in tasks(finished.run, "INTAKE_READ_COUNTS")
@@ -154,7 +154,7 @@ def test_larger_data_ask_for_more_memory(finished: Told) -> None:
 
 
 @pytest.mark.parametrize("sample", ["exits", "killed"])
-def test_a_task_killed_for_memory_gets_more_and_succeeds(finished: Told, sample: str) -> None:
+def test_a_task_killed_for_memory_gets_more_and_succeeds(finished: Reported, sample: str) -> None:
     assert finished.run.status == 0, finished.run.output
     filters = tasks(finished.run, "QUALITY_FILTER")
     tries = [task for task in filters if task["name"].endswith(f"({sample})")]
@@ -164,7 +164,7 @@ def test_a_task_killed_for_memory_gets_more_and_succeeds(finished: Told, sample:
     assert memory(second) == 3 * UNITS["GB"], "twice as much, but no more than the limit"
 
 
-def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
+def test_a_finished_run_is_reported_by_mail_and_webhook(finished: Reported) -> None:
     run, mail = finished.run, finished.mail
     report = str(run.results / "multiqc" / "multiqc_report.html")
     (message,) = finished.messages
@@ -192,7 +192,7 @@ def test_a_finished_run_is_told_by_mail_and_webhook(finished: Told) -> None:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """Serve the bundled data on this machine, with a samplesheet beside them."""
+    """Serve the bundled data and a samplesheet on this machine."""
     served = tmp_path / "served"
     served.mkdir()
     for path in DEMO.glob("*.*"):
@@ -221,7 +221,7 @@ def test_telling_can_fail_and_samples_at_addresses_are_placed_into_a_base(
     base = tmp_path / "$base [1].h5ad"
     base.write_bytes(b"")
     given = ["--input", f"{address}/sheet.csv", "--base", base, "--email", "core@example.org"]
-    placed = told(tmp_path, "-stub", *given, answers=500, sendmail=75)
+    placed = reported(tmp_path, "-stub", *given, answers=500, sendmail=75)
     assert placed.run.status == 0, placed.run.output
     staged = {path.resolve().read_bytes() for path in (tmp_path / "work").glob("??/*/given/counts")}
     assert staged == {(DEMO / name).read_bytes() for name in ("pancreas.h5ad", "blood_2.h5")}
@@ -244,7 +244,7 @@ def test_telling_can_fail_and_samples_at_addresses_are_placed_into_a_base(
 
 
 @pytest.fixture(scope="module")
-def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     """Run a samplesheet with mistakes where the summary of an earlier run lies."""
     folder = tmp_path_factory.mktemp("mistaken")
     sheet = folder / "sheet.csv"
@@ -258,10 +258,10 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Told:
     info = folder / "results" / "pipeline_info"
     info.mkdir(parents=True)
     (info / "summary.txt").write_text("Samples:  all fine, in an earlier run\n")
-    return told(folder, "--input", sheet, "--email_on_fail", "core@example.org")
+    return reported(folder, "--input", sheet, "--email_on_fail", "core@example.org")
 
 
-def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
+def test_all_mistakes_of_a_samplesheet_are_reported_at_once(mistaken: Reported) -> None:
     run = mistaken.run
     assert run.status != 0
     assert "Traceback" not in run.output
@@ -280,7 +280,7 @@ def test_every_mistake_of_a_samplesheet_is_told_at_once(mistaken: Told) -> None:
     assert not list(run.folder.rglob("evil"))
 
 
-def test_a_failed_run_is_told_to_those_who_asked(mistaken: Told) -> None:
+def test_a_failed_run_is_reported_by_mail_and_webhook(mistaken: Reported) -> None:
     (message,) = mistaken.messages
     assert message["success"] is False
     assert message["report"] is None

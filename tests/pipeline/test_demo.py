@@ -48,7 +48,7 @@ def test_every_barcode_is_accounted_for(demo: Run, sample: str) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_annotated_data_hold_what_was_promised(demo: Run, group: str) -> None:
+def test_the_annotated_data_are_complete(demo: Run, group: str) -> None:
     folder = demo.results / "groups" / group
     adata = ad.read_h5ad(folder / f"{group}.h5ad")
     clusters = table(folder / "clusters.tsv").set_index("barcode")
@@ -212,7 +212,7 @@ def test_every_file_that_the_report_names_is_in_the_results(demo: Run) -> None:
     assert {name for name in named if not list(demo.results.glob(name))} == set()
 
 
-def test_results_hold_nothing_that_was_not_promised(demo: Run) -> None:
+def test_results_hold_only_documented_files(demo: Run) -> None:
     assert {path.name for path in demo.results.iterdir()} == {
         "README.html",
         "checksums.sha256",

@@ -38,7 +38,7 @@ def missing() -> str:
 
 @pytest.fixture
 def engine() -> None:
-    """Skip the test where there is no engine, or no image."""
+    """Skip the test if there is no engine or no image."""
     if reason := missing():
         pytest.skip(reason)
 
@@ -53,7 +53,7 @@ def test_containers_give_the_same_clusters(engine: None, demo: Run, tmp_path: Pa
 
 @pytest.mark.docker
 @pytest.mark.parametrize("image", IMAGES)
-def test_images_are_what_a_cloud_can_start(engine: None, image: str) -> None:
+def test_images_can_be_started_in_a_cloud(engine: None, image: str) -> None:
     inspected = subprocess.run(
         ["docker", "image", "inspect", image], capture_output=True, check=True
     )

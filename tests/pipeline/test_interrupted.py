@@ -67,7 +67,7 @@ def finished(work: Path) -> set[str]:
 
 
 def assert_nothing_by_halves(run: Run) -> None:
-    """Fail unless each published result of a task is, byte for byte, what the task wrote."""
+    """Fail unless each published result of a task is identical to the file written by the task."""
     written = {
         path.read_bytes() for path in (run.folder / "work").glob("??/*/**/*") if path.is_file()
     }
@@ -80,7 +80,7 @@ def assert_nothing_by_halves(run: Run) -> None:
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
-def test_a_run_that_is_stopped_again_and_again_is_resumed(
+def test_a_run_that_is_stopped_repeatedly_is_resumed(
     tmp_path: Path, sheet: Path, small_disk: Path | None
 ) -> None:
     """A disk is full; the launcher is asked to end, then killed; a task is killed and retried."""
@@ -119,8 +119,7 @@ def _fill(folder: Path, small_disk: Path, *arguments: object) -> set[str]:
     """Run until the disk is full, make room, and return the hashes of the tasks that ended well."""
     full = run_pipeline(folder, *arguments)
     assert full.status != 0
-    # Why is told where there is room to write it down: the tasks' own words lie on the disk that is
-    # full.
+    # The reason is only reported if it can be written: the messages of tasks are on the full disk.
     assert "Error executing process" in full.output or "o space left on device" in full.output, (
         full.output
     )

@@ -78,7 +78,7 @@ def test_each_file_is_read_whatever_its_name(named: Run) -> None:
         assert problems[f"s{number}"].where == name
 
 
-def test_the_report_names_project_and_contact_beside_the_logo(named: Run) -> None:
+def test_the_report_has_project_contact_and_logo(named: Run) -> None:
     report = (named.results / "multiqc" / "multiqc_report.html").read_text()
     assert b64encode(LOGO.encode()).decode() in report
     assert escape(CONTACT) in report
@@ -92,14 +92,14 @@ def script(path: Path) -> str:
     return (path.parents[2] / ".command.sh").read_text()
 
 
-def test_what_java_unpacks_is_nobody_elses(named: Run) -> None:
+def test_files_unpacked_by_java_are_private(named: Run) -> None:
     (private,) = (named.folder / "temporary").iterdir()
     assert private.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
-    """Serve 404 on this machine; its address, and what was asked for."""
+    """Serve 404 on this machine; yield its address and the requests."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -119,7 +119,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_sheet_neither_runs_code_nor_asks_for_notes(
+def test_a_samplesheet_runs_no_code_and_requests_no_addresses_in_notes(
     tmp_path: Path, listener: tuple[str, list[str]]
 ) -> None:
     address, asked = listener
@@ -206,11 +206,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_pipeline(folder, "-stub", "-c", folder / "killed.config", "--input", sheet, *options)
 
 
-def test_who_is_killed_each_time_is_named_and_the_others_go_on(killed: Run) -> None:
+def test_samples_killed_at_every_attempt_are_reported_and_the_others_continue(killed: Run) -> None:
     assert killed.status != 0
-    assert "x FAILED (quality.filter): The task was stopped each time" in killed.output
+    assert "x FAILED (quality.filter): The task failed at every attempt" in killed.output
     assert "most likely for lack of memory (exit status 137)" in killed.output
-    assert "x FAILED (expression.normalize): The task was stopped each time" in killed.output
+    assert "x FAILED (expression.normalize): The task failed at every attempt" in killed.output
     assert "it ran out of time (exit status 140)" in killed.output
     tries = [task for task in killed.tasks() if task["status"] == "FAILED"]
     assert len(tries) == 9
@@ -234,7 +234,7 @@ def test_failures_of_one_name_meet_without_harm(killed: Run) -> None:
     ]
 
 
-def test_ids_may_end_as_our_files_do(killed: Run) -> None:
+def test_ids_may_end_like_names_of_our_files(killed: Run) -> None:
     assert {path.name for path in (killed.results / "groups").iterdir()} == {"foo.clustering"}
     results = {path.name for path in (killed.results / "groups" / "foo.clustering").iterdir()}
     assert {"foo.clustering.h5ad", "clusters.tsv", "clustering.json"} <= results
@@ -259,18 +259,18 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path) -> None:
+def test_unusable_paths_are_reported_in_words(tmp_path: Path, read_only: Path) -> None:
     (tmp_path / "folder.h5ad").mkdir()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe.csv")
     cases = [
-        ("input", tmp_path / "pipe.csv", "no file or folder that can be read"),
-        ("reference", tmp_path / "folder.h5ad", "no file that can be read"),
+        ("input", tmp_path / "pipe.csv", "not a file or folder that can be read"),
+        ("reference", tmp_path / "folder.h5ad", "not a file that can be read"),
         ("input", "a\nb.csv", "without line breaks"),
         ("tissue", "a\tb", "without line breaks"),
         ("outdir", tmp_path / "file", "is a file"),
         ("outdir", tmp_path / "file" / "below", "not a directory"),
-        ("outdir", read_only, "you may not write to it"),
+        ("outdir", read_only, "you have no permission to write to it"),
         ("outdir", read_only / "below", "read-only file system"),
         ("outdir", tmp_path / ("x" * 300), "file name too long"),
         ("outdir", tmp_path / "new*[1] $x", None),
@@ -279,11 +279,11 @@ def test_places_that_cannot_be_are_told_in_words(tmp_path: Path, read_only: Path
         (name, str(value).replace("\n", "\\n").replace("\t", "\\t").replace("$", "\\$"))
         for name, value, _ in cases
     ]
-    calls = "\n".join(f'    told("{name}", "{value}")' for name, value in quoted)
+    calls = "\n".join(f'    reported("{name}", "{value}")' for name, value in quoted)
     parameters = ROOT / "subworkflows/local/utils/parameters.nf"
     (tmp_path / "main.nf").write_text(
         f"""include {{ knownParameters ; parameterProblems ; placeProblems }} from '{parameters}'
-def told(name, value) {{
+def reported(name, value) {{
     def known = knownParameters(file('{ROOT}/nextflow_schema.json'))
     println "TOLD " + parameterProblems(name, value, known[name])
 }}
@@ -297,11 +297,11 @@ workflow {{
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
-    *told, places = [
+    *reported, places = [
         line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")
     ]
-    assert len(told) == len(cases), done.stdout + done.stderr
-    for line, (name, _, words) in zip(told, cases, strict=True):
+    assert len(reported) == len(cases), done.stdout + done.stderr
+    for line, (name, _, words) in zip(reported, cases, strict=True):
         assert (f"--{name} is" in line and words in line.lower()) if words else line == "[]", line
     assert "-work-dir is '/a?b'" in places
     assert "other is '/$x'" in places

@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_clusters_are_divided_where_that_was_asked_for(run: Run) -> None:
+def test_clusters_are_divided_on_request(run: Run) -> None:
     folder = run.results / "groups" / "blood"
     cells = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype=str)
     table = pd.read_csv(folder / "subclusters.tsv", sep="\t", dtype=str)
@@ -77,7 +77,7 @@ def test_clusters_are_divided_where_that_was_asked_for(run: Run) -> None:
     assert (folder / "figures" / "umap_cluster_sub.png").exists()
 
 
-def test_cells_are_scored_where_that_was_asked_for(run: Run) -> None:
+def test_cells_are_scored_on_request(run: Run) -> None:
     folder = run.results / "groups" / "blood"
     obs = ad.read_h5ad(folder / "blood.h5ad").obs
     (column,) = [name for name in obs if name.startswith("score_")]
@@ -112,7 +112,7 @@ def test_the_groups_h5ad_holds_every_kind(run: Run) -> None:
     assert (ours.to_numpy() == source.obsm["protein"].to_numpy()).all()
 
 
-def test_a_second_opinion_stands_beside_the_types(run: Run) -> None:
+def test_a_second_opinion_is_added_to_the_types(run: Run) -> None:
     folder = run.results / "groups" / "blood"
     table = pd.read_csv(folder / "second_opinion.tsv", sep="\t", dtype={"cluster": str})
     clusters = pd.read_csv(folder / "clusters.tsv", sep="\t", dtype={"cluster": str})
@@ -165,7 +165,7 @@ def test_the_group_is_archived(run: Run) -> None:
     assert "archives/blood.tar" in (run.results / "README.html").read_text()
 
 
-def test_ambient_rna_is_estimated_and_corrected_beside_the_counts(run: Run) -> None:
+def test_ambient_rna_is_estimated_and_corrected_in_a_separate_layer(run: Run) -> None:
     folder = run.results / "groups" / "blood"
     table = pd.read_csv(folder / "ambient.tsv", sep="\t").set_index("sample")
     assert table["n_droplets_in_profile"]["pool"] == 0
@@ -240,7 +240,7 @@ def test_hashtags_are_compared(run: Run) -> None:
         f"{name}|donor_{mark}" for name, own in marks.items() for mark in own
     }
     adata = ad.read_h5ad(folder / "blood.h5ad")
-    # Given cells stay where they have no hashtag, but take no part.
+    # Given cells without a hashtag are kept, but are left out of the comparison.
     assert bulk.obs["n_cells"].sum() == adata.obs["hashtag"].str.startswith("donor_").sum()
     notes = json.loads((folder / "differential_expression.json").read_text())["notes"]
     assert any("1 of 'donor_d'" in note for note in notes)

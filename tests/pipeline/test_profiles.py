@@ -1,4 +1,4 @@
-"""Every profile parses, in the company that it is used in, and sets what it is for."""
+"""Every profile parses in its usual combinations, and has its effect."""
 
 from __future__ import annotations
 

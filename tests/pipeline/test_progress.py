@@ -23,7 +23,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("group", ["blood", "pancreas"])
-def test_cells_and_time_of_each_group_are_told(demo: Run, group: str) -> None:
+def test_cells_and_time_of_each_group_are_reported(demo: Run, group: str) -> None:
     n_cells = json.loads((demo.results / "groups" / group / "metrics.json").read_text())["n_cells"]
     assert demo.output.count(f"Clustering of {group}: {n_cells:,} cells, about ") == 1
     tags = {
@@ -36,7 +36,7 @@ def test_cells_and_time_of_each_group_are_told(demo: Run, group: str) -> None:
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Run a script that tells the times expected and has two tasks; return what it printed."""
+    """Run a script that prints the expected times and has two tasks; return its output."""
     folder = tmp_path_factory.mktemp("script")
     calls = "\n".join(
         f"    println expectedTime({n_cells}, '{method}')" for n_cells, method in TIMES
@@ -74,10 +74,10 @@ workflow {
 
 
 def test_the_time_expected_is_rounded_up(script: str) -> None:
-    told = [line for line in script.splitlines() if line.startswith("about")]
-    assert told == list(TIMES.values()), script
+    reported = [line for line in script.splitlines() if line.startswith("about")]
+    assert reported == list(TIMES.values()), script
 
 
-def test_how_far_a_long_task_is_goes_to_the_console(script: str) -> None:
+def test_the_progress_of_a_long_task_is_on_the_console(script: str) -> None:
     assert script.count("group: step 3 of 7, 5 s left") == 1
     assert "not asked for" not in script

@@ -73,22 +73,24 @@ def test_scanpy_opens_it(demo: Run, blood: ad.AnnData, monkeypatch: pytest.Monke
 
 
 def test_seurat_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path) -> None:
-    tell = (
-        'told <- function(name, value) cat(name, format(value, digits = 15), "\\n", sep = "\\t")\n'
-        'told("counts", sum(Seurat::GetAssayData(seurat, "counts")))\n'
-        'told("x", sum(Seurat::GetAssayData(seurat, "data")))\n'
-        'told("umap", seurat[["umap"]]@cell.embeddings[2, ])\n'
+    script_end = (
+        'put <- function(name, value) cat(name, format(value, digits = 15), "\\n", sep = "\\t")\n'
+        'put("counts", sum(Seurat::GetAssayData(seurat, "counts")))\n'
+        'put("x", sum(Seurat::GetAssayData(seurat, "data")))\n'
+        'put("umap", seurat[["umap"]]@cell.embeddings[2, ])\n'
         "cells <- data.frame(colnames(seurat), seurat$cluster, seurat$cell_type)\n"
         'path <- file.path(commandArgs(TRUE), "cells.tsv")\n'
         'write.table(cells, path, sep = "\\t", row.names = FALSE, quote = FALSE)\n'
     )
     script = tmp_path / "open.R"
-    script.write_text(f'pdf(file.path(commandArgs(TRUE), "plot.pdf"))\n{recipe("Seurat")}{tell}')
+    script.write_text(
+        f'pdf(file.path(commandArgs(TRUE), "plot.pdf"))\n{recipe("Seurat")}{script_end}'
+    )
     printed = run_r(script, "Seurat", "hdf5r", folder=demo.results, arguments=[tmp_path])
-    told = {name: values for name, *values in (line.split() for line in printed.splitlines())}
-    assert float(told["counts"][0]) == blood.layers["counts"].sum()
-    assert float(told["x"][0]) == pytest.approx(blood.X.sum(dtype=float), rel=1e-6)
-    assert [float(value) for value in told["umap"]] == pytest.approx(
+    reported = {name: values for name, *values in (line.split() for line in printed.splitlines())}
+    assert float(reported["counts"][0]) == blood.layers["counts"].sum()
+    assert float(reported["x"][0]) == pytest.approx(blood.X.sum(dtype=float), rel=1e-6)
+    assert [float(value) for value in reported["umap"]] == pytest.approx(
         blood.obsm["X_umap"][1].tolist(), abs=1e-4
     )
     cells = pd.read_csv(tmp_path / "cells.tsv", sep="\t", dtype=str).to_numpy()
@@ -120,13 +122,13 @@ def test_old_anndata_opens_it(demo: Run, blood: ad.AnnData, tmp_path: Path, vers
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["version"] == version
-    assert told["counts"] == blood.layers["counts"].sum()
-    assert told["x"] == pytest.approx(float(blood.X.sum()), rel=1e-5)
-    assert told["umap"] == blood.obsm["X_umap"][0].tolist()
-    assert told["uns"] == sorted(blood.uns["scsiameseclu"])
-    assert told["clusters"] == blood.obs["cluster"].astype(str).tolist()
+    reported = json.loads(done.stdout)
+    assert reported["version"] == version
+    assert reported["counts"] == blood.layers["counts"].sum()
+    assert reported["x"] == pytest.approx(float(blood.X.sum()), rel=1e-5)
+    assert reported["umap"] == blood.obsm["X_umap"][0].tolist()
+    assert reported["uns"] == sorted(blood.uns["scsiameseclu"])
+    assert reported["clusters"] == blood.obs["cluster"].astype(str).tolist()
 
 
 def test_it_follows_the_conventions_of_cellxgene(demo: Run, blood: ad.AnnData) -> None:
@@ -147,7 +149,7 @@ def test_it_follows_the_conventions_of_cellxgene(demo: Run, blood: ad.AnnData) -
 
 
 @pytest.mark.parametrize("group", ["blood", "pancreas"])
-def test_it_holds_no_type_that_only_some_readers_know(demo: Run, group: str) -> None:
+def test_it_holds_only_types_that_all_readers_know(demo: Run, group: str) -> None:
     """Nullable columns, records and None came late; the recipe for Seurat reads these fields."""
     kinds = set()
     with h5py.File(demo.results / "groups" / group / f"{group}.h5ad") as file:

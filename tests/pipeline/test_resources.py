@@ -1,4 +1,4 @@
-"""What tasks ask for: never more than there is, and what the estimate says.
+"""Requests of tasks: never more than available, and as estimated.
 
 More for larger data and after a kill: test_completion.py.
 """
@@ -29,7 +29,7 @@ def tasks(run: Run, process: str) -> list[dict[str, str]]:
     return [task for task in run.tasks() if task["name"].split(" ")[0].endswith(f":{process}")]
 
 
-def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
+def test_no_task_requests_more_than_a_laptop_has(demo: Run) -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for task in demo.tasks():
         assert 0 < memory(task, "peak_rss") < memory(task) <= min(machine, 4 * UNITS["GB"]), task[
@@ -38,7 +38,7 @@ def test_no_task_asks_for_more_than_a_laptop_has(demo: Run) -> None:
         assert task["cpus"] == "1", "few cells leave the other core to the next group"
 
 
-def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
+def test_the_estimate_equals_the_request(demo: Run) -> None:
     (estimate,) = [read_json(path) for path in demo.folder.glob("work/*/*/memory.json")]
     asked = {
         re.sub(r", \d+ cells\)$", ")", task["name"].rpartition(":")[2]): memory(task) / UNITS["MB"]
@@ -50,21 +50,21 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
         "filter": "QUALITY_FILTER",
         "doublets": "QUALITY_DOUBLETS",
     }
-    told = {
+    reported = {
         f"{steps[step]} ({row['sample']})": need
         for row in estimate["samples"]
         for step, need in row["needs_mb"].items()
     }
     steps = {"group": "EXPRESSION_NORMALIZE", "clustering": "CLUSTERING_SCSIAMESECLU"}
-    told |= {
+    reported |= {
         f"{steps[step]} ({row['group']})": need
         for row in estimate["groups"]
         for step, need in row["needs_mb"].items()
     }
     assert len(estimate["samples"]) >= 2
     assert estimate["groups"]
-    for name, need in told.items():
-        # The trace tells one digit after the point.
+    for name, need in reported.items():
+        # The trace has one decimal.
         assert asked[name] <= need + 0.06 * UNITS["KB"], name
         assert asked[name] == pytest.approx(need, abs=0.3 * UNITS["KB"]), (
             "demo data are small: little is filtered"
@@ -72,7 +72,7 @@ def test_the_estimate_tells_what_is_asked_for(demo: Run) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_missing_gpu_is_told_before_the_data_are_read(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_reported_before_the_data_are_read(tmp_path: Path) -> None:
     run = run_pipeline(tmp_path, profile="test,venv,gpu")
     assert run.status != 0
     assert "A GPU was asked for" in run.output

@@ -28,14 +28,14 @@ OFFLINE = next(
     ),
     [],
 )
-"""A command that runs another in a network namespace without routes, where that is permitted."""
+"""A command that runs another in a network namespace without routes, if permitted."""
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Run the bundled data once more, its blood without labels, those of its pancreas permuted.
 
-    Without a network, and on another file system, where there are such.
+    Without a network, and on another file system, if available.
     """
     folder = tmp_path_factory.mktemp("again")
     labels = pd.read_csv(DEMO / "pancreas.labels.csv")

@@ -44,7 +44,7 @@ def test_the_page_on_running_has_every_parameter_and_column() -> None:
 
 
 @pytest.mark.pipeline
-def test_the_page_on_output_describes_files_as_their_list_does() -> None:
+def test_the_page_on_output_agrees_with_the_list_of_files() -> None:
     page = (ROOT / "docs" / "output.md").read_text()
     page = re.sub(r"\[(.*?)\]\(.*?\)|`", r"\1", page)
     for row in (ROOT / "assets" / "published_files.tsv").read_text().splitlines()[1:]:
@@ -84,7 +84,7 @@ def test_the_bounds_of_quality_control_are_parameters_that_it_is_given() -> None
     }
 
 
-def test_the_version_is_one() -> None:
+def test_the_version_is_the_same_everywhere() -> None:
     text = (ROOT / "nextflow.config").read_text()
     stated = {
         re.search(rf"{key} += '([\d.]+)'", text).group(1) for key in ("version", "container_tag")
@@ -93,7 +93,7 @@ def test_the_version_is_one() -> None:
     assert f"## {scsiameseclu.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_package_needs_what_the_images_hold() -> None:
+def test_the_package_requires_the_packages_of_the_images() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.split("[<>=]", line)[0] for line in project["dependencies"]}
     inputs = [
@@ -104,7 +104,7 @@ def test_package_needs_what_the_images_hold() -> None:
 
 
 @pytest.mark.parametrize("family", ["core", "scsiameseclu", "report"])
-def test_conda_environments_pin_what_the_locks_pin(family: str) -> None:
+def test_conda_environments_and_locks_pin_the_same_versions(family: str) -> None:
     locks = "".join(path.read_text() for path in (ROOT / "containers" / family).glob("*.lock"))
     pins = dict(re.findall(r"(?m)^([A-Za-z0-9_.-]+)==([^ ;\\]+)", locks))
     assert "http" not in locks

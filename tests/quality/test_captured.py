@@ -210,22 +210,22 @@ def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
     )
 
 
-def test_a_mark_that_reads_as_a_call_is_refused() -> None:
+def test_reserved_names_of_hashtags_are_rejected() -> None:
     """A treatment called Negative would lose all its cells as such without a hashtag."""
-    with pytest.raises(InputError, match="marks 'Negative', which is the name of a call"):
+    with pytest.raises(InputError, match="marks 'Negative', which is a reserved name"):
         sort_features(features("HTO_1", "HTO_2"), "HTO_1=Positive; HTO_2=Negative")
 
 
-def test_what_cannot_be_told_apart_is_said() -> None:
+def test_indistinguishable_hashtags_are_reported() -> None:
     assert demultiplex(counts([[5]] * 60, "one"))[1] == (
-        "Cells were not told apart by hashtags: there is one only (one)."
+        "Cells were not assigned to hashtags: there is only one (one)."
     )
     found, why = demultiplex(counts([[6, 5, 5], [5, 6, 5], [5, 5, 6]] * 20, "a", "b", "c"))
     assert found is None
     assert "stand out from its background" in why
 
 
-def test_demultiplexing_has_no_chance_in_it_and_does_not_mind_names(
+def test_demultiplexing_is_deterministic_and_independent_of_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     adata, _ = sample("pool")

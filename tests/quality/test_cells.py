@@ -189,12 +189,12 @@ def test_the_demo_does_not_look_unfiltered(name: str) -> None:
     assert not looks_unfiltered(totals_of(demo_sample(name)[0].X))
 
 
-def test_without_both_kinds_there_is_nothing_to_compare() -> None:
+def test_cells_cannot_be_called_without_empty_droplets_or_without_cells() -> None:
     with pytest.raises(ValueError, match="more than 100"):
         call_cells(sparse.csr_matrix(np.full((3, 4), 50)))
 
 
-def test_the_ledger_says_which_barcodes_are_no_cells(
+def test_the_ledger_marks_barcodes_that_are_not_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -208,7 +208,7 @@ def test_the_ledger_says_which_barcodes_are_no_cells(
     assert next(iter(summary["removed"])) == "not_a_cell"
     assert summary["cell_calling"]["n_cells"] == len(truth) - len(empty)
     assert any("looks unfiltered" in note and "were called" in note for note in summary["notes"])
-    assert not any("look at the thresholds" in note for note in summary["notes"])
+    assert not any("check the thresholds" in note for note in summary["notes"])
 
 
 def test_cell_calling_none_leaves_the_barcodes_to_the_bounds(
@@ -241,7 +241,7 @@ def test_bounds_are_chosen_from_the_called_cells(
         (1000, 1500, (100, 400), 2000),
     ],
 )
-def test_cells_are_called_where_ambient_rna_is_high_or_droplets_are_few(
+def test_cells_are_called_if_ambient_rna_is_high_or_droplets_are_few(
     n_cells: int, n_empty: int, depth: tuple[int, int], size: int
 ) -> None:
     counts, truth = high_ambient(n_cells, n_empty, depth, size=size)

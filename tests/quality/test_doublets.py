@@ -77,7 +77,7 @@ def test_planted_doublets_score_highest(name: str) -> None:
     assert doublets.predicted[~planted].mean() < 0.1
 
 
-def test_of_many_cells_doublets_are_found_as_well_part_by_part(
+def test_doublets_of_many_cells_are_found_part_by_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     adata, truth = demo_sample("blood_1")
@@ -187,7 +187,7 @@ def test_manual_threshold() -> None:
     assert manual.predicted.sum() > automatic.predicted.sum()
 
 
-def test_threshold_that_leaves_no_cell_is_told() -> None:
+def test_a_threshold_that_leaves_no_cell_is_reported() -> None:
     with pytest.raises(InputError, match=r"all \d+ score above the doublet threshold 0") as caught:
         run(demo_sample("blood_2")[0], doublet_threshold=0.0, min_genes=0)
     assert "--doublet_threshold" in caught.value.problems[0].remedy
@@ -229,7 +229,7 @@ LOW, HIGH = RNG.beta(2, 60, 400), RNG.beta(60, 40, 400)
 @pytest.mark.parametrize(
     ("observed", "simulated", "reason"),
     [
-        (LOW, np.full(400, 0.3), "have no two modes"),
+        (LOW, np.full(400, 0.3), "are not bimodal"),
         (LOW, np.append(LOW, HIGH[:20]), "only 5% of the simulated doublets would score above it"),
         (
             np.append(LOW[:250], HIGH[:150]),
@@ -260,7 +260,7 @@ def test_expected_rate_of_zero_calls_none() -> None:
     assert not (bound < LOW).any()
 
 
-def test_one_type_of_cell_is_told() -> None:
+def test_a_single_cell_type_is_reported() -> None:
     counts = np.random.default_rng(0).poisson(np.linspace(0.2, 3, 120), (300, 120))
     doublets = score_doublets(as_intake(counts), expected_rate=0.05)
     assert doublets.status == "expected_rate"

@@ -153,7 +153,7 @@ def test_metrics_agree_with_dense_sums() -> None:
     )
 
 
-def test_no_mitochondrial_genes_is_told_and_the_rule_skipped() -> None:
+def test_missing_mitochondrial_genes_are_reported_and_the_rule_is_skipped() -> None:
     ledger, summary = run(as_intake(np.ones((6, 8))), min_genes=1, max_pct_mt=0)
     assert ledger["kept"].all()
     assert ledger["pct_counts_mt"].isna().all()
@@ -162,7 +162,7 @@ def test_no_mitochondrial_genes_is_told_and_the_rule_skipped() -> None:
     assert any("No mitochondrial gene" in note for note in summary["notes"])
 
 
-def test_more_than_half_removed_is_told() -> None:
+def test_removal_of_more_than_half_is_reported() -> None:
     _, summary = run(as_intake(COUNTS, genes=GENES), min_genes=5, max_genes=5)
     assert any("removed 67% of the barcodes" in note for note in summary["notes"])
 
@@ -195,7 +195,7 @@ def test_the_preset_for_low_depth_asks_for_fewer_genes(n_genes: int, expected: i
     assert summary["thresholds"]["min_genes"] == expected
 
 
-def test_the_samplesheet_wins_over_the_parameters_and_is_told() -> None:
+def test_the_samplesheet_overrides_parameters_with_a_note() -> None:
     overrides = {"min_genes": 4, "max_genes": 7, "max_pct_mt": 5.0, "doublet_threshold": 0.3}
     ledger, summary = run(
         as_intake(COUNTS, genes=GENES, overrides=overrides), min_genes=100, max_counts=500
@@ -229,7 +229,7 @@ def test_a_sample_without_a_cell_keeps_its_ledger() -> None:
     assert not Path("s1.healthy.h5ad").exists()
 
 
-def test_min_genes_given_is_taken_as_it_is() -> None:
+def test_a_given_min_genes_is_not_lowered() -> None:
     counts = np.zeros((5, 600))
     counts[:, :300] = 1
     _, summary = run(as_intake(counts), min_genes=200)
@@ -242,16 +242,16 @@ def test_min_genes_given_is_taken_as_it_is() -> None:
         (
             COUNTS[:5],
             {"min_genes": 100},
-            "min_genes (100) took 4",
+            "min_genes (100) removed 4",
             "lower --min_genes (the highest value in this sample is 8)",
         ),
         (
             COUNTS[1:],
             {"min_genes": 0, "max_counts": 2},
-            "max_counts (2) took 5",
+            "max_counts (2) removed 5",
             "raise --max_counts (the lowest value in this sample is 3)",
         ),
-        (np.zeros((3, 8)), {}, "empty took 3", "no counts at all"),
+        (np.zeros((3, 8)), {}, "empty removed 3", "no counts at all"),
     ],
 )
 def test_no_cell_left_names_the_rule_and_the_remedy(
@@ -293,7 +293,7 @@ def test_unknown_mitochondria_are_a_warning_that_names_the_organism() -> None:
     assert summary["thresholds"]["max_pct_mt"] is None
 
 
-def test_known_mitochondria_are_no_warning() -> None:
+def test_known_mitochondria_give_no_warning() -> None:
     assert run(as_intake(COUNTS, genes=GENES), min_genes=1)[1]["warnings"] == []
 
 

@@ -1,4 +1,4 @@
-"""Mitochondrial and ribosomal genes are found by symbol and by id, and nothing else is."""
+"""Only mitochondrial and ribosomal genes are found, by symbol and by id."""
 
 from __future__ import annotations
 
@@ -172,6 +172,6 @@ def test_a_number_behind_a_dot_is_a_version_only_of_ids_that_have_versions() -> 
     ]
 
 
-def test_where_symbols_have_the_prefix_they_decide() -> None:
+def test_symbols_with_the_prefix_decide() -> None:
     symbols, ids = ["mt:CoI", "elav", "FBgn0013675"], ["FBgn0013670", "FBgn0013674", "FBgn0013675"]
     assert is_mitochondrial(var(symbols, ids)).tolist() == [True, False, True]

@@ -40,7 +40,7 @@ def test_forced_cells_are_the_fullest_and_the_others_are_in_the_ledger() -> None
     assert (removed["value"] == removed["total_counts"]).all()
     assert (removed["threshold"] == totals[fullest].min()).all()
     assert account["cell_calling"] is None
-    assert "40 fullest barcodes (force_cells)" in " ".join(account["notes"])
+    assert "40 barcodes with the most counts (force_cells)" in " ".join(account["notes"])
 
 
 @pytest.mark.parametrize(("n_cells", "chosen"), [(2, [1, 3]), (3, [1, 3, 0]), (9, [1, 3, 0, 4])])
@@ -70,7 +70,7 @@ def with_list(**row: Any) -> tuple[ad.AnnData, pd.DataFrame]:
     return given, truth
 
 
-def test_a_list_is_taken_as_it_is() -> None:
+def test_a_list_of_cells_is_not_filtered() -> None:
     adata, truth = with_list(expected_doublet_rate=0.06)
     adata.obs["listed"] = truth["state"].isin(["dying", "doublet"]).to_numpy() | (
         np.arange(len(truth)) < 100
@@ -115,7 +115,7 @@ def test_expected_cells_stand_in_for_the_knee() -> None:
     assert not doubt
 
 
-def test_expected_cells_without_empty_droplets_are_said_to_make_no_difference() -> None:
+def test_expected_cells_without_empty_droplets_give_a_note() -> None:
     adata, _ = demo_sample("blood_1")
     own = as_intake(
         adata.X,
@@ -128,7 +128,7 @@ def test_expected_cells_without_empty_droplets_are_said_to_make_no_difference() 
     assert "expected_cells (300) made no difference" in " ".join(account["notes"])
 
 
-def test_what_is_wrong_with_a_list_is_a_warning_for_the_verdict() -> None:
+def test_mistakes_in_a_list_are_warnings_in_the_verdict() -> None:
     adata, _ = demo_sample("blood_1")
     own = as_intake(
         adata.X, genes=list(adata.var_names), barcodes=adata.obs_names, cells="cells.txt"

@@ -1,4 +1,4 @@
-"""Cells of simulated pools are told apart: hashtags, doublets, unstained cells."""
+"""Cells of simulated pools are called: hashtags, doublets, unstained cells."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_cells_of_pools(shares: list[float], settings: dict[str, float]) -> None
     assert found.probability.between(1 / 3, 1).all()
 
 
-def test_hashtags_that_are_not_in_use_get_no_cells_and_are_named() -> None:
+def test_unused_hashtags_get_no_cells_and_are_named() -> None:
     counts, truth = pool([0.5, 0.5], unused=2)
     found, doubt = demultiplex(counts)
     assert found
@@ -69,4 +69,4 @@ def test_order_of_cells_does_not_matter() -> None:
 def test_few_cells_are_not_called(n: int) -> None:
     found, doubt = demultiplex(pool([0.5, 0.5])[0].head(n))
     assert found is None
-    assert "were not told apart" in doubt
+    assert "were not assigned to hashtags" in doubt

@@ -1,4 +1,4 @@
-"""Thresholds by median absolute deviation, alone and beside fixed ones."""
+"""Thresholds by median absolute deviation, alone and with fixed ones."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_bounds_of_counts_are_measured_on_log1p_and_whole() -> None:
 
 
 @pytest.mark.parametrize("values", [[5.0, 5.0, 5.0, 9.0], [np.nan, np.nan], []])
-def test_a_mad_that_says_nothing_gives_no_bounds(values: list[float]) -> None:
+def test_an_uninformative_mad_gives_no_bounds(values: list[float]) -> None:
     assert mad_bounds(pd.Series(values, dtype=float), 3) is None
 
 
@@ -96,7 +96,7 @@ def test_empty_barcodes_do_not_shift_the_median() -> None:
     assert alone["thresholds"] == padded["thresholds"]
 
 
-def test_a_mad_of_zero_is_told_and_removes_nobody() -> None:
+def test_a_mad_of_zero_is_reported_and_removes_no_cell() -> None:
     matrix = counts()
     matrix[5:, 0] = 0
     ledger, summary = run(matrix, min_genes=0, max_pct_mt=100, mad_pct_mt=3)

@@ -97,7 +97,7 @@ def test_shares_are_those_planted() -> None:
         (planted(0.3, 0.0)[:, 1:].copy(), "Y; XIST is not in the matrix"),
         (
             planted(0.0, 0.9)[:, [0, 1, *range(9, 40)]].copy(),
-            "fewer than 2 of the genes of Y are in it",
+            "fewer than 2 genes of chromosome Y are in it",
         ),
         (planted(0.3, 0.9)[:, 9:].copy(), "XIST is not in the matrix; fewer than 2"),
     ],

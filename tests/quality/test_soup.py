@@ -35,14 +35,14 @@ def test_the_profile_is_that_of_droplets_with_fewer_than_100_counts() -> None:
 
 
 @pytest.mark.parametrize("option", [{"ambient_profile": False}, {}])
-def test_no_profile_where_none_is_asked_for_or_all_barcodes_are_cells(option: dict) -> None:
+def test_no_profile_if_not_requested_or_if_all_barcodes_are_cells(option: dict) -> None:
     counts, is_cell = droplets(60, 1500, (20, 80), n_genes=300)
     run(as_intake(counts if option else counts[is_cell]), min_genes=1, **option)
     assert not Path("s1.soup.h5ad").exists()
     assert "n_droplets" not in read_json("s1.size.json")
 
 
-def test_droplets_count_where_cells_are_not_called() -> None:
+def test_droplets_count_if_cells_are_not_called() -> None:
     counts, is_cell = droplets(60, 1500, (20, 80), n_genes=300)
     run(as_intake(counts), min_genes=100, cell_calling="none")
     n_droplets = int(ad.read_h5ad("s1.soup.h5ad").obs["n_droplets"].iloc[0])
@@ -50,7 +50,7 @@ def test_droplets_count_where_cells_are_not_called() -> None:
 
 
 @pytest.mark.parametrize("filtered", [True, False])
-def test_cells_that_a_list_leaves_out_are_no_droplets(filtered: bool) -> None:
+def test_cells_not_on_a_list_are_not_empty_droplets(filtered: bool) -> None:
     counts, is_cell = droplets(400, 1500, (20, 80), n_genes=300)
     counts, is_cell = (counts[is_cell], is_cell[is_cell]) if filtered else (counts, is_cell)
     adata = as_intake(counts)

@@ -1,4 +1,4 @@
-"""Barcodes of a barnyard experiment are told apart, and the ledger and the account say so."""
+"""Barcodes of a barnyard experiment are assigned to species, in the ledger and the account."""
 
 from __future__ import annotations
 

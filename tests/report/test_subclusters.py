@@ -19,7 +19,7 @@ def add_subclusters(folder: Path) -> None:
     rows = [
         ("0", f"T {HOSTILE}", "0.1", 60, 0.81, 2, None),
         ("0", f"T {HOSTILE}", "0.2", 20, 0.44, 0, None),
-        ("3", "B cell", "3", 12, None, None, "left whole: fewer than 50 cells"),
+        ("3", "B cell", "3", 12, None, None, "not divided: fewer than 50 cells"),
     ]
     write_table(pd.DataFrame(rows, columns=columns), Path(f"{group}.subclusters.tsv"))
     markers = pd.DataFrame(

@@ -44,9 +44,9 @@ N_GENES = 50
 """Genes of a sample's ambient profile that are listed, the most plentiful ones."""
 N_NAMED = 10
 N_MARKERS = 50
-"""Markers of a cluster that are looked at."""
+"""Number of markers of a cluster that are examined."""
 FEWEST_COUNTS = 100_000
-"""With fewer counts in its empty droplets a sample's profile is rough. Markers whose share comes
+"""With fewer counts in its empty droplets a profile is imprecise. Markers whose share comes
 out too high then give the narrowest posteriors: of 50,000 counts, planted shares of 0.1 and 0.25
 were found as 0.08 and 0.20, of 1,000,000 as 0.10 and 0.25."""
 UNFILTERED_ONLY = "No estimate: the sample came without its empty droplets."
@@ -62,7 +62,7 @@ def ambient(
     mode: Literal["estimate", "correct"] = "estimate",
     seurat_compat: SeuratVersion = "5",
 ) -> None:
-    """Estimate the ambient share of each sample's counts, and what the markers owe to it.
+    """Estimate the ambient share of each sample's counts and of its markers.
 
     Writes ``<prefix>.ambient.tsv``, ``<prefix>.ambient_genes.tsv`` and
     ``<prefix>.ambient_markers.tsv``; to correct the counts also ``<prefix>.ambient.h5ad`` with the
@@ -77,7 +77,7 @@ def ambient(
     mode
         ``correct``: the counts are to be corrected, too.
     seurat_compat
-        Version of Seurat whose fold change the markers have.
+        Version of Seurat whose fold change was used for the markers.
     """
     with clustered(expression, clustering) as adata:
         group = Sums.of(adata)
@@ -184,7 +184,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Found:
-    """The estimate of a sample, with its profile, None where it has no empty droplets."""
+    """The estimate of a sample, with its profile, None if it has no empty droplets."""
 
     sample: str
     profile: Profile | None
@@ -198,7 +198,7 @@ def _profiles(soups: Sequence[Path], adata: ad.AnnData) -> dict[str, Profile]:
 
 
 def _estimates(adata: ad.AnnData, group: Sums, profiles: dict[str, Profile]) -> list[Found]:
-    """Return what was found of each sample of the group, in the order of their ids."""
+    """Return the estimate of each sample of the group, ordered by id."""
     samples = list(dict.fromkeys(group.pairs["sample"]))
     own = {name: group.clustered(name) for name in samples}
     chosen = {
@@ -276,8 +276,8 @@ def _notes(found: Found) -> Iterator[str]:
         yield found.contamination.note
     if found.profile is not None and found.profile.n_counts < FEWEST_COUNTS:
         yield (
-            f"The empty droplets hold only {found.profile.n_counts:,} counts: their profile is "
-            "rough, and estimates from such tend to be too low."
+            f"The empty droplets hold only {found.profile.n_counts:,} counts. Their profile is "
+            "imprecise, and the estimate tends to be too low."
         )
 
 

@@ -66,10 +66,10 @@ def assemble(
     umap
         ``<group>.umap.tsv``.
     modalities
-        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: nothing was counted beside
+        ``<group>.modalities.h5ad``, whose ``obsm`` is added. Default: there are no features beside
         genes.
     columns
-        Tables of all cells with ``barcode`` and what is added to ``obs``, such as subclusters,
+        Tables of all cells with ``barcode`` and columns added to ``obs``, such as subclusters,
         second opinions and scores: numbers float32, text categorical. Default: nothing is.
     ambient
         ``<group>.ambient.h5ad``, by which the layer ``ambient_corrected`` is made. Default: counts
@@ -92,7 +92,7 @@ def assemble(
         if gold is not None:
             adata.obs[LABEL] = pd.Categorical(gold)
         make_plain(adata)
-        # The matrices are those of the expression, copied as they are.
+        # The matrices are copied unchanged from the expression.
         shutil.copyfile(expression, f"{prefix}.h5ad")
         with h5py.File(f"{prefix}.h5ad", "r+") as file:
             write_tables(file, adata)
@@ -119,7 +119,7 @@ def _numbers(name: str) -> list[int]:
 
 
 def _write_samples(adata: ad.AnnData, prefix: str) -> None:
-    """Write distances between samples and mixing of batches, where there are several."""
+    """Write distances between samples and mixing of batches, if there are several."""
     types = adata.obs.groupby(CLUSTER, observed=True)[CELL_TYPE].first().astype(str)
     clusters = adata.obs[CLUSTER].astype(str)
     of_cells = clusters.map(apart(types.rename(str).to_dict())).to_numpy(dtype=object)

@@ -1,6 +1,6 @@
 """Scores of the phases of the cell cycle.
 
-After Tirosh et al., Science 352, 189 (2016), as scanpy's ``score_genes_cell_cycle`` has it: the
+After Tirosh et al., Science 352, 189 (2016), as in scanpy's ``score_genes_cell_cycle``: the
 mean expression of a phase's genes less that of control genes of like expression. Written anew, for
 scanpy needs all of the expression in memory, several times.
 """

@@ -5,7 +5,7 @@ Each has a score, a margin, a runner-up and evidence.
 The score of a type in a cluster is the weighted mean, over its markers and its ancestors', of the
 marker's contrast: +1 where the cluster expresses it most, -1 where it expresses it least of all
 clusters, near 0 where the clusters hardly differ. It is judged against two nulls: random genes of
-the same expression in place of the markers, and random clusters of the same sizes; the p-values are
+the same expression instead of the markers, and random clusters of the same sizes; the p-values are
 adjusted for the number of types, so that they are those of a cluster. A subtype is named only where
 its cluster is of one kind: cells that lean to its sibling instead make it the parent's.
 """
@@ -40,7 +40,7 @@ COLUMNS = ["cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "e
 
 FEWEST_MARKERS = 2
 """A cell type is considered if at least this many of its markers are among the genes, counted by
-Kish's effective number: one of large weight does not stand for several."""
+Kish's effective number: one of large weight does not count as several."""
 NOISE = 0.5
 """Difference of mean log expression at which the contrast is halved: smaller ones are mostly noise
 and ambient RNA."""
@@ -90,7 +90,7 @@ def celltypes(
     expression
         ``<group>.expression.h5ad``; its settings give the tissue and the organism.
     markers_db
-        Marker sets: a folder of TSV files, of which those for the tissue and the organism are used,
+        Marker sets: a folder of TSV files; those for the tissue and the organism are used,
         or the user's own file, which must have sets for the organism.
     reference
         ``<group>.reference.tsv``. Default: no reference was given.
@@ -143,9 +143,9 @@ def annotate_clusters(
     clusters = pd.Categorical(adata.obs[groupby])
     panel = _panel(types, gene_symbols(adata))
     if len(clusters.categories) < 2:
-        return _unknown(adata, groupby, "there is only one cluster, so nothing to compare it with")
+        return _unknown(adata, groupby, "there is only one cluster and nothing to compare it with")
     if not panel.names:
-        return _unknown(adata, groupby, "hardly any marker of the cell types is among the genes")
+        return _unknown(adata, groupby, "hardly any markers of the cell types are among the genes")
     sums, markers = _read_expression(adata.X, panel.genes, clusters.codes)
     rng = np.random.default_rng(seed)
     means = _drawn_means(sums, np.bincount(clusters.codes))
@@ -165,7 +165,7 @@ def annotate_clusters(
 
 @dataclass(frozen=True)
 class _Panel:
-    """The cell types that can be judged on the genes at hand, and their ancestors.
+    """The cell types that can be judged with the available genes, and their ancestors.
 
     ``names`` (types); ``parents`` (types) index of the parent or -1; ``genes`` (markers) columns of
     the expression; ``symbols`` (markers); ``weights`` (types x markers) of a type's own markers,
@@ -212,7 +212,7 @@ class _Panel:
 
 
 def _panel(types: dict[str, CellType], symbols: pd.Index) -> _Panel:
-    """Match markers to genes, whatever their case; types with too few stay as ancestors only."""
+    """Match markers to genes, ignoring case; types with too few remain only as ancestors."""
     where = pd.Series(range(len(symbols)), index=symbols.str.upper())
     where = where[~where.index.duplicated()]
     found = {}
@@ -448,7 +448,7 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
 
 def _of_base(adata: ad.AnnData) -> pd.DataFrame:
     """Return the table of cells placed into an earlier result, with that result's cell types."""
-    table = _unknown(adata, CLUSTER, "as in the base, into which the cells were placed")
+    table = _unknown(adata, CLUSTER, "taken from the base onto which the cells were mapped")
     types = adata.obs.groupby(CLUSTER, observed=True)[PLACED_TYPE].first()
     return table.assign(cell_type=table["cluster"].map(types).astype(str))
 

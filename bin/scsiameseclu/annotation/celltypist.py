@@ -1,8 +1,8 @@
 """Cell types of single cells by a model of CellTypist (Domínguez Conde et al. 2022), from a file.
 
 Such a model is a pickle, which can run code when it is read. It is read here without any class of
-its own: what is no plain value, numpy array or one of scikit-learn's two linear models and its
-scaler is refused, these three become bags of values, and arrays are made here.
+its own. Anything but plain values, numpy arrays, scikit-learn's two linear models and its
+scaler is rejected; these three become plain containers of values, and arrays are built here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import InputError, quoted
 from .symbols import shared_genes
 
 BLOCK = 2_000
-"""Cells whose genes are made dense at a time."""
+"""Cells that are made dense at a time."""
 LARGEST = 10.0
 """Standard deviations that a gene counts at most."""
 FEWEST_GENES, SMALLEST_SHARE = 50, 0.1
@@ -94,12 +94,12 @@ _NUMPY: dict[tuple[str, str], Any] = {
         ("numeric", "_frombuffer", _from_buffer),
     )
 } | {("numpy", "ndarray"): _Bag, ("numpy", "dtype"): _Type}
-"""What a file asks for of numpy, and what it gets."""
+"""Names of numpy that a file may refer to, and what they are replaced by."""
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a model needs; nothing else is looked up, let alone imported."""
+        """Return an allowed object; nothing else is looked up or imported."""
         if (module, name) in _NUMPY:
             return _NUMPY[module, name]
         if (module, name) in _PLAIN:
@@ -155,7 +155,7 @@ def checked_model(path: Path) -> Model:
     Raises
     ------
     InputError
-        If it is none, or holds anything else that would have to be run.
+        If it is not a model, or holds anything that would have to be executed.
     """
     try:
         with path.open("rb") as file:
@@ -171,7 +171,7 @@ def checked_model(path: Path) -> Model:
     except OSError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise _no_model(path, "it is no pickle, or a damaged one") from error
+        raise _no_model(path, "it is not a pickle file, or it is damaged") from error
     try:
         return _numbers(found)
     except Exception as error:  # as above: nothing is known of the values
@@ -187,7 +187,7 @@ def _no_model(path: Path, why: str) -> InputError:
 
 
 def _numbers(found: Any) -> Model:
-    """Return the numbers of what was read; raises nearly anything if they do not fit."""
+    """Return the numbers of a model; raises nearly any exception if they do not fit."""
     model, scaler = found["Model"], found["Scaler_"]
     weights = _floats(model.coef_)
     intercept = np.broadcast_to(_floats(model.intercept_), len(weights))
@@ -199,11 +199,11 @@ def _numbers(found: Any) -> Model:
     mean = _floats(scaler.mean_) if has_mean else np.zeros(len(genes))
     types = np.char.strip(np.asarray(model.classes_).astype(str))
     if weights.shape != (len(types), len(genes)) or mean.shape != genes.shape:
-        raise ValueError(f"{len(types)} types and {len(genes)} genes have {weights.shape} weights")
+        raise ValueError(f"{weights.shape} weights for {len(types)} types and {len(genes)} genes")
     if not all(types):
         raise ValueError("a type has no name")
     if not all(np.isfinite(values).all() for values in (weights, intercept, mean, scale)):
-        raise ValueError("there are numbers that are not finite")
+        raise ValueError("some numbers are not finite")
     scale[scale == 0] = 1.0
     return Model(genes, types, weights, intercept, mean, scale)
 

@@ -1,7 +1,7 @@
-"""The group's data as CZ CELLxGENE Discover takes submissions, by version 7.1.0 of its schema.
+"""The group's data as required for submission to CZ CELLxGENE Discover (schema 7.1.0).
 
-Metadata are the samplesheet's columns of the schema's names. None is invented: what is missing is
-listed beside the file.
+Metadata are the samplesheet's columns named as in the schema. Missing fields are not filled,
+but listed in a table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..intake.gene_ids import without_versions
 from ..intake.organism import infer_organism
 
 COLUMNS = ["field", "state", "needed", "example", "where"]
-"""Of the table of what is missing."""
+"""Columns of the table of missing fields."""
 UNKNOWN, NOT_APPLICABLE, CELL_LINE = "unknown", "na", "cell line"
 ORGANISM, TITLE, TISSUE_TYPE = "organism_ontology_term_id", "title", "tissue_type"
 PRIMARY, ETHNICITY = "is_primary_data", "self_reported_ethnicity_ontology_term_id"
@@ -87,7 +87,7 @@ class Field:
         return re.fullmatch(self.form, value) is not None
 
     def row(self, state: str, where: str = _SHEET) -> dict[str, str]:
-        """Return the row of the table of what is missing."""
+        """Return the row of the table of missing fields."""
         found = [self.name, state, self.needed, self.example, where.format(self.name)]
         return dict(zip(COLUMNS, found, strict=True))
 
@@ -126,7 +126,7 @@ OF_CELLS = (
         optional=True,
     ),
     Field(
-        "suspension_type", r"cell|nucleus|na", "cell, nucleus or na, as the assay has it", "cell"
+        "suspension_type", r"cell|nucleus|na", "cell, nucleus or na, depending on the assay", "cell"
     ),
     Field(
         "tissue_ontology_term_id",
@@ -158,7 +158,7 @@ Values = dict[str, dict[str, str | None]]
 
 
 def write_cellxgene(*, prefix: str, annotated: Path) -> None:
-    """Write a group for submission, and what it lacks.
+    """Write a group for submission, and the table of missing fields.
 
     Writes ``<prefix>.cellxgene.h5ad`` (not where no gene has an Ensembl id) and
     ``<prefix>.cellxgene_missing.tsv`` with the columns `COLUMNS`.
@@ -185,7 +185,7 @@ def write_cellxgene(*, prefix: str, annotated: Path) -> None:
 
 
 def _organism(var: pd.DataFrame, known: Mapping[str, Any]) -> str | None:
-    """Return the organism's id by the genes, or else by what the samplesheet says."""
+    """Return the organism's id by the genes, or else by the samplesheet."""
     names = pd.DataFrame({"gene_ids": _gene_ids(var), "gene_symbols": var.index.astype(str)})
     by_genes = infer_organism(names)
     own = by_genes.name or by_genes.found
@@ -193,7 +193,7 @@ def _organism(var: pd.DataFrame, known: Mapping[str, Any]) -> str | None:
 
 
 def _values(known: Mapping[str, Any], samples: Sequence[str], organism: str | None) -> Values:
-    """Return what the samplesheet says, organism and sex by their names where there is no id."""
+    """Return the samplesheet's values, with organism and sex by name if there is no id."""
     sheet = {
         str(row["sample"]): row.get("extra") or {}
         for row in known["samples"]
@@ -211,7 +211,7 @@ def _values(known: Mapping[str, Any], samples: Sequence[str], organism: str | No
 
 
 def _missing(values: Values) -> Iterator[dict[str, str]]:
-    """Yield a row of each field that has no value, one of another form, or several."""
+    """Yield a row for each field that is missing, has another form, or has several values."""
     for field in (*OF_CELLS, *OF_DATA_SET):
         of_samples = values[field.name]
         given = {name: value for name, value in of_samples.items() if value}
@@ -230,7 +230,7 @@ def _missing(values: Values) -> Iterator[dict[str, str]]:
             yield field.row(f"not of this form: {listed(wrong, n=5)}")
         several = list(dict.fromkeys(given.values()))
         if field in OF_DATA_SET and len(several) > 1:
-            yield field.row(f"several in a group, none is written: {listed(several, n=5)}")
+            yield field.row(f"several in one group, so none is written: {listed(several, n=5)}")
 
 
 def _settled(field: Field, values: Values, sample: str) -> bool:
@@ -242,7 +242,7 @@ def _settled(field: Field, values: Values, sample: str) -> bool:
 
 
 def _filled(field: Field, values: Values, sample: str) -> str | None:
-    """Return what is written of a sample."""
+    """Return the metadata written for a sample."""
     if value := values[field.name].get(sample):
         return value
     if _settled(field, values, sample):
@@ -256,7 +256,7 @@ def _untyped(obs: pd.DataFrame) -> Iterator[dict[str, str]]:
     if len(untyped):
         names = listed(sorted(untyped.unique()), n=5)
         state = f"{len(untyped)} of {len(obs)} cells are written as unknown: {names}"
-        yield _CELL_TYPES.row(state, "--markers, or names that the Cell Ontology has")
+        yield _CELL_TYPES.row(state, "--markers, or cell type names of the Cell Ontology")
 
 
 def _ids(obs: pd.DataFrame) -> pd.Series[str]:
@@ -308,12 +308,12 @@ def _gene_ids(var: pd.DataFrame) -> pd.Series[str]:
 
 
 def _genes(var: pd.DataFrame) -> tuple[pd.Series[str], list[dict[str, str]]]:
-    """Return the ids of the genes that are kept, by their place, and a row on the others."""
+    """Return the ids of the kept genes by position, and a row on the others."""
     ids = without_versions(_gene_ids(var)).reset_index(drop=True)
     kept = ids.map(lambda id_: _GENE.fullmatch(id_) is not None) & ~ids.duplicated()
     lost = list(var.index[~kept.to_numpy(bool)].astype(str))
     where = "gene ids in the counts of the samplesheet"
-    state = f"{len(lost)} of {len(var)} genes have none of their own and are left out: "
+    state = f"{len(lost)} of {len(var)} genes have no id of their own and are left out: "
     rows = [_GENES.row(state + listed(lost, n=10), where)] if lost else []
     return ids[kept], rows
 

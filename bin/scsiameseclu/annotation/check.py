@@ -59,7 +59,7 @@ def check(
         Whether cell cycle and dissociation stress are scored.
     names
         JSON object with the paths of ``markers_db``, ``labelled``, ``celltypist``, ``gene_sets``
-        and ``genes_of_interest`` as the user gave them. Default: as they are.
+        and ``genes_of_interest`` as given by the user. Default: their own names.
     """
     rows = json.loads(samples.read_text(encoding="utf-8"))
     own = read_json(names) if names else {}

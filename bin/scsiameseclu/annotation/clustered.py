@@ -51,7 +51,7 @@ def clustered(expression: Path, clustering: Path) -> Iterator[ad.AnnData]:
     with opened(expression) as adata:
         if not np.array_equal(adata.obs_names, clusters.obs_names):
             raise ValueError(
-                f"{expression.name} and {clustering.name} are not of the same "
+                f"{expression.name} and {clustering.name} do not hold the same "
                 "cells in the same order"
             )
         for column in clusters.obs:

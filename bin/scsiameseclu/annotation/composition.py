@@ -33,7 +33,7 @@ FEW_SAMPLES = 3
 _PSEUDOCOUNT = 0.5
 _POWER = 0.8
 _SMALLEST_VARIANCE = 1e-5
-"""Share of the median, as limma has it: a type that does not vary has no logarithm."""
+"""Share of the median, as in limma: a type without variation has no logarithm."""
 
 
 def compare_composition(
@@ -103,7 +103,7 @@ def _contrast(
     table = table.assign(n_samples_condition=sizes[other], n_samples_baseline=sizes[baseline])
     reason = too_few(compared, (baseline, other), design) or unfit(compared, design)
     if not reason and counts.shape[1] < 2:
-        reason = "there is one cell type only"
+        reason = "there is only one cell type"
     tested = not reason
     matrix = design_matrix(compared, design)
     found = moderated(_logits(counts), matrix) if tested else pd.DataFrame(index=counts.columns)
@@ -115,7 +115,7 @@ def _contrast(
 
 def _low_power(sizes: dict[str, int]) -> str:
     few = [f"{size} of {quoted(name)}" for name, size in sizes.items() if size <= FEW_SAMPLES]
-    return f"low power: {', '.join(few)}; only large changes can be found" if few else ""
+    return f"low power: {', '.join(few)}; only large changes can be detected" if few else ""
 
 
 def _logits(counts: pd.DataFrame) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class Clustered:
 
 @dataclass(frozen=True)
 class Contamination:
-    """An estimate, None where there is none; `note` says why, or what is doubtful.
+    """An estimate, None if there is none; `note` says why, or what is doubtful.
 
     `low` and `high` are where the posterior is half as high as at the estimate.
     """
@@ -113,7 +113,7 @@ def find_markers(clustered: Clustered, profile: Floats, lowest: float) -> NDArra
 def non_expressing(
     counts: NDArray[np.int64], totals: Floats, clusters: NDArray[np.intp], profile: Floats
 ) -> NDArray[np.bool_]:
-    """Return which clusters hold no cell that expresses a gene, as far as a test can tell.
+    """Return which clusters hold no cell that expresses a gene, by a test.
 
     Parameters
     ----------
@@ -186,20 +186,23 @@ def estimate(
         return Contamination(None, note=no_markers(clustered))
     if not silent.any():
         return Contamination(
-            None, note="No estimate: every marker is expressed in every cluster, so that nothing "
-            "shows what is ambient."
+            None, note="No estimate: every marker is expressed in every cluster, so "
+            "ambient counts cannot be recognised."
         )  # fmt: skip
     expected = np.outer(clustered.totals, profile[markers])[silent]
     found = posterior_mode(clustered.sums[:, markers][silent], expected)
     n_pairs = int(silent.sum())
     note = ""
     if n_pairs < FEWEST:
-        note = f"Doubtful: only {n_pairs} pairs of a marker and a cluster without it could be used."
+        note = (
+            f"Doubtful: only {n_pairs} pairs of a marker and a cluster that does not express it "
+            "could be used."
+        )
     return Contamination(*found, note=note)
 
 
 def no_markers(clustered: Clustered) -> str:
     """Return why there is no estimate without markers."""
     if len(clustered.n_cells) < 2:
-        return "No estimate: it takes several clusters, and the sample has cells of one."
+        return "No estimate: several clusters are needed, and all cells of the sample are in one."
     return "No estimate: no gene is both specific to a cluster and plentiful in the empty droplets."

@@ -1,7 +1,7 @@
 """What the samples of a group are compared by: a condition, and covariates such as donors of pairs.
 
 Formulas are sums of columns, ``~ donor + condition``; they are taken apart here and never evaluated
-as code. All columns are categorical: donors called 1, 2, 3 are no measurements.
+as code. All columns are categorical: donors called 1, 2, 3 are not measurements.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..files import read_json
 FEWEST_SAMPLES = 2
 """Samples of each condition that a comparison needs."""
 SEPARATOR = "|"
-"""Between a sample, whose id cannot hold it, and a hashtag."""
+"""Separator of sample and hashtag; no id of a sample can hold it."""
 REPLICATE = "replicate"
 """Column of ``obs`` with each cell's, empty for one that is of none."""
 _NONE = ("", "Doublet", "Negative")
@@ -38,7 +38,7 @@ class Design:
     condition
         Column with the conditions.
     covariates
-        Columns whose effects are taken out, in the formula's order.
+        Covariates, in the order of the formula.
     """
 
     condition: str
@@ -56,14 +56,14 @@ class Design:
 
 
 def read_design(path: Path) -> Design | None:
-    """Return the design that ``design.json`` names; None where it names no condition.
+    """Return the design of ``design.json``; None if it names no condition.
 
     The keys are ``condition`` and ``formula``.
 
     Raises
     ------
     InputError
-        If the formula is no sum of columns that holds the condition.
+        If the formula is not a sum of columns that holds the condition.
     """
     given = read_json(path)
     return parse_design(given.get("condition"), given.get("formula"))
@@ -78,7 +78,7 @@ def asked_design(path: Path) -> Design:
 
 
 def parse_design(condition: str | None, formula: str | None) -> Design | None:
-    """Return the design of ``--condition`` and ``--formula``; None where neither was given."""
+    """Return the design of ``--condition`` and ``--formula``; None if neither was given."""
     if formula is None:
         return None if condition is None else Design(condition)
     terms = [term.strip() for term in formula.strip().removeprefix("~").split("+")]
@@ -89,14 +89,14 @@ def parse_design(condition: str | None, formula: str | None) -> Design | None:
         )
     if not all(terms) or any(re.search(r"[~:*|^()]", term) for term in terms):
         raise _unusable(
-            f"{quoted(formula)} is no sum of columns",
-            "write it as '~ donor + condition'; interactions and functions are not known",
+            f"{quoted(formula)} is not a sum of columns",
+            "write it as '~ donor + condition'; interactions and functions are not supported",
         )
     if len(set(terms)) < len(terms):
         raise _unusable(f"{quoted(formula)} names a column twice", "name each column once")
     if condition not in terms:
         raise _unusable(
-            f"{quoted(formula)} does not hold the condition {quoted(condition)}",
+            f"{quoted(formula)} does not contain the condition {quoted(condition)}",
             "add it as the last term",
         )
     return Design(condition, tuple(term for term in terms if term != condition))
@@ -162,7 +162,7 @@ def without_values(rows: Iterable[Mapping[str, Any]], design: Design) -> list[st
     kept = sample_table(rows, design).index
     missing = sorted({str(row["sample"]) for row in rows} - set(kept))
     columns = " or ".join(map(quoted, design.columns))
-    return [f"without a value of {columns}, so left out: {listed(missing)}"] if missing else []
+    return [f"left out, without a value of {columns}: {listed(missing)}"] if missing else []
 
 
 def replicates(
@@ -197,7 +197,7 @@ def replicates(
         for tag in sorted(set(tags[samples == str(row["sample"])]) - {""})
     ]
     n_left_out = int((names == "").sum())
-    note = f"{n_left_out:,} cells without a hashtag of their own take no part"
+    note = f"{n_left_out:,} cells without a single hashtag are left out"
     return names, parts, [note] if n_left_out else []
 
 
@@ -245,7 +245,7 @@ def unfit(samples: pd.DataFrame, design: Design) -> str:
             f"{quoted(design.condition)}"
         )
     if rank < matrix.shape[1]:
-        return f"the design is rank-deficient: {covariates} say the same of the samples"
+        return f"the design is rank-deficient: {covariates} carry the same information"
     if rank == len(matrix):
         return (
             f"{len(matrix)} samples leave no degrees of freedom for {matrix.shape[1]} coefficients"
@@ -261,6 +261,6 @@ def _no_column(column: str, known: list[str], design: Design) -> Problem:
     return Problem(
         what=f"the samplesheet has no column {quoted(column)}",
         where="--condition" if column == design.condition else "--formula",
-        remedy="name one of its own columns: "
+        remedy="name one of its columns: "
         f"{', '.join(map(quoted, known)) or 'it has none; add one'}",
     )

@@ -3,7 +3,7 @@
 Counts are summed by sample and tested by DESeq2's method.
 
 Samples, not cells, are the replicates (Squair et al. 2021); the test is that of DESeq2 (Love et al.
-2014) as pydeseq2 (Muzellec et al. 2023) has it.
+2014) as implemented in pydeseq2 (Muzellec et al. 2023).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _NUMBERS = [
 ]
 COLUMNS = ["cluster", "condition", "baseline", "contrast", "gene", *_NUMBERS]
 FEWEST_CELLS = 10
-"""A sample counts in a cluster from this many cells on."""
+"""Fewest cells of a sample in a cluster for it to count there."""
 FEWEST_COUNTS = 10
-"""A gene is tested from this many counts in a cluster on."""
+"""Fewest counts of a gene in a cluster for it to be tested."""
 
 
 def differential(
@@ -98,7 +98,7 @@ def compare(
     -------
     One row per cluster, condition and gene with at least 10 counts in the cluster, by p-value
     within each, with the columns `COLUMNS` (adjusted by Benjamini-Hochberg with independent
-    filtering; missing for genes that DESeq2 holds for outliers or too low). A cluster is tested
+    filtering; missing for genes that DESeq2 regards as outliers or too low). A cluster is tested
     where the condition and the baseline have at least two samples of at least 10 cells each.
     """
     baseline, others = conditions(samples, design)
@@ -126,7 +126,7 @@ def compare(
 
 
 def _measured(bulk: ad.AnnData) -> tuple[ad.AnnData, list[str]]:
-    """Return the genes that all samples were measured for: elsewhere a zero is no count."""
+    """Return the genes measured in all samples: elsewhere a zero is not a count."""
     if MEASURED not in bulk.var or bulk.var[MEASURED].all():
         return bulk, []
     kept = bulk.var[MEASURED].to_numpy(bool)

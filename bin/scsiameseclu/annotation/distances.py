@@ -86,7 +86,7 @@ def _distances(
 def _unit_profiles(sums: Any, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return log counts per million of the chosen genes, with mean 0 and length 1 in each row.
 
-    As edgeR has it, a prior count goes to each gene: few counts are noise.
+    As in edgeR, a prior count is added to each gene, because few counts are noise.
     """
     depth = np.maximum(np.asarray(sums.sum(axis=1), dtype=float).reshape(-1, 1), 1)
     values = np.log(sums[:, chosen].toarray() * (1e6 / depth) + PRIOR * 1e6 / depth.mean())

@@ -71,9 +71,9 @@ def _write_h5mu(adata: ad.AnnData, path: str) -> None:
 
 
 def _modality(adata: ad.AnnData, kind: str) -> ad.AnnData:
-    """Return features of one kind, NaN where a cell was not measured.
+    """Return features of one kind, NaN if a cell was not measured.
 
-    ``layers['counts']`` has the counts, ``X`` the normalized ones where there are some.
+    ``layers['counts']`` has the counts, ``X`` the normalized ones if there are some.
     """
     counts = adata.obsm[kind]
     values = adata.obsm.get(NORMALIZED.get(kind, ""), counts)

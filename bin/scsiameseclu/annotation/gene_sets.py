@@ -52,15 +52,15 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
 def _mistake(
     name: str, others: list[str], genes: list[str], known: Collection[str]
 ) -> tuple[str, str] | None:
-    """Return what is wrong with a line, and the remedy; None if nothing is."""
+    """Return the mistake in a line and its remedy, or None."""
     if not others:
-        return f"the line {quoted(name)} has no tabs, so it has neither set nor genes", GMT_FORM
+        return f"the line {quoted(name)} has no tabs, so it holds neither a set nor genes", GMT_FORM
     if not name:
         return "a gene set has no name", GMT_FORM
     if not genes:
         return f"the gene set {quoted(name)} has no genes", f"{GMT_FORM}, or remove the line"
     if name in known:
-        return f"there is a second gene set {quoted(name)}", "give each set a name of its own"
+        return f"the gene set {quoted(name)} comes twice", "give each set a name of its own"
     return None
 
 
@@ -96,7 +96,7 @@ def read_genes(given: str | Path, *, where: str) -> list[str]:
     remedy = f"give 1 to {MAX_GENES} genes, separated by commas, or a file with one on each line"
     files = [gene for gene in genes if re.search(r"/|\.(?:txt|csv|tsv|gmt)$", gene)]
     if files and isinstance(given, str):
-        what = f"{listed(files)} is the name of a file, and there is no such file"
+        what = f"{listed(files)} looks like a file name, but there is no such file"
         raise InputError.of(what=what, where=where, remedy=remedy)
     if not 0 < len(genes) <= MAX_GENES:
         what = f"there are {len(genes):,} genes of interest"

@@ -1,6 +1,6 @@
 """Files of marker sets that users write (TSV, CSV, GMT, YAML), read into one kind of table.
 
-Only the form is looked at here; what the sets say is checked in
+Only the form is checked here; the content of the sets is checked in
 :mod:`~scsiameseclu.annotation.marker_sets`.
 """
 
@@ -34,8 +34,8 @@ def read_fields(path: Path) -> pd.DataFrame:
     path
         ``.gmt``: name, description and genes of a set a line, between tabs; the description becomes
         the source. ``.yaml``, ``.yml``: genes by cell type, as a list, as a mapping to weights, or
-        under ``genes`` beside ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a
-        table between tabs or commas with a header.
+        under ``genes``, with ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a
+        table with a header, separated by tabs or commas.
 
     Raises
     ------

@@ -75,14 +75,14 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
     Returns
     -------
     One row per marker with all seven columns, ``weight`` as float, the others as text without
-    spaces round it.
+    spaces around it.
 
     Raises
     ------
     InputError
-        With everything that is wrong: missing, unknown or doubled columns, sets without genes,
-        genes twice in a set, weights that are not positive numbers, parents that are no cell type
-        or that form a circle.
+        With all mistakes: missing, unknown or doubled columns, sets without genes,
+        genes twice in a set, weights that are not positive numbers, parents that are
+        not a cell type or that form a loop.
     """
     files = (
         sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
@@ -198,7 +198,7 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
 
 
 def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterator[Problem]:
-    """Yield what is wrong with single rows."""
+    """Yield the mistakes in single rows."""
     keys = table[["tissue", "organism", "cell_type"]].assign(gene=table["gene"].str.casefold())
     twice = keys.duplicated() & (table["gene"] != "")
     for (line, row), doubled, weight in zip(table.iterrows(), twice, weights, strict=True):

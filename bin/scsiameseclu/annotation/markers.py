@@ -38,7 +38,7 @@ BLOCK = 100_000
 """Non-zero values that a thread handles at once, which bounds the memory; results do not depend on
 the threads."""
 
-_AT_ONCE = 10_000_000  # values of which a sum makes wider copies
+_AT_ONCE = 10_000_000  # values that are copied to a wider type by a sum
 
 SeuratVersion = Literal["5", "4"]
 Array = np.ndarray[Any, Any]
@@ -112,7 +112,7 @@ def find_markers(
         ``"5"``: the fold change is of ``(sum(expm1(x)) + 1) / n``; ``"4"``: of ``mean(expm1(x)) +
         1``.
     exact
-        True: in place of ``X``, :func:`~scsiameseclu.depth.exact_logarithm` of ``layers['counts']``
+        True: instead of ``X``, :func:`~scsiameseclu.depth.exact_logarithm` of ``layers['counts']``
         is tested.
     threads
         Threads over blocks of genes; the result does not depend on their number.
@@ -161,7 +161,7 @@ class _Statistics:
 
 @dataclass(frozen=True)
 class _Genes:
-    """The genes' values (CSC): expression, or counts, of which it is made where it is asked for.
+    """The genes' values (CSC): expression, or counts from which it is computed on request.
 
     ``totals`` (cells) are the sums by which counts are divided; None: the values are expression.
     """

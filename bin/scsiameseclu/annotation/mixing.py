@@ -25,9 +25,9 @@ corrected."""
 NEIGHBORS, PERPLEXITY = 90, 30.0
 """The defaults of LISI; of fewer cells all are neighbors, and the perplexity is a third of them."""
 MOST_CELLS, MOST_OF_TYPE = 5_000, 2_000
-"""Cells that are looked at, in all and of a cell type: evenly spaced ones where there are more."""
+"""Cells that are examined, in total and per cell type: evenly spaced ones if there are more."""
 FEWEST_CELLS = 10
-"""Cells from which on a batch counts in a cell type."""
+"""Fewest cells of a batch in a cell type for it to count there."""
 _HALVINGS = 40
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -58,8 +58,8 @@ def mixing(adata: ad.AnnData, types: Names) -> MixingSummary:
     ``n_batches`` (those that count) and, each ``_before`` and ``_after``, ``ilisi``, ``clisi`` and
     ``over_expected`` (the share of neighbors from other batches, over its expectation). In
     ``cell_types``, iLISI and this share are of the neighbors within the type; in ``all``, iLISI is
-    of all neighbors, and the share is the mean over the types by their cells. None where there is
-    nothing to tell: one type, one batch, no correction.
+    of all neighbors, and the share is the mean over the types by their cells. None if there is
+    nothing to measure: one type, one batch, no correction.
     """
     batches = adata.obs[BATCH].astype(str).to_numpy(dtype=object)
     names, sizes = np.unique(types, return_counts=True)
@@ -133,7 +133,7 @@ def _counting(of_type: NDArray[np.bool_], batches: Names) -> tuple[Integers, Nam
 
 
 def neighborhood(points: Floats) -> Neighborhood:
-    """Return the nearest neighbors of each point, itself aside, weighted as LISI has it.
+    """Return the nearest neighbors of each point, without itself, weighted as in LISI.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _mixed(values: Floats, n_labels: int) -> float | None:
 
 
 def _separation(values: Floats, n_labels: int) -> Floats:
-    """Return cLISI of each cell; nothing to tell of a single type."""
+    """Return cLISI of each cell; None for a single type."""
     return (n_labels - values) / (n_labels - 1) if n_labels > 1 else np.full(len(values), np.nan)
 
 

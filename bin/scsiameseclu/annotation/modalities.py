@@ -26,7 +26,7 @@ _ASSIGNED = ("hashtag", "guide")
 
 
 def modalities(*, prefix: Prefix, samples: list[Path], clustering: Clustering) -> None:
-    """Join what the samples of a group hold beside genes, and compare proteins between clusters.
+    """Join proteins, hashtags and guides of a group's samples; compare proteins between clusters.
 
     Writes ``<prefix>.modalities.h5ad`` (``obsm`` of the group's cells),
     ``<prefix>.modalities.json`` (features by kind, notes), with proteins
@@ -160,8 +160,8 @@ def cells_by_cluster(
 
 
 def _named(path: Path) -> tuple[str, ad.AnnData]:
-    """Return a sample's id, and what is known of its cells under their names in the group."""
-    sample = ad.read_h5ad(path, backed="r")  # its counts of genes are not looked at
+    """Return a sample's id, and its features of cells under their names in the group."""
+    sample = ad.read_h5ad(path, backed="r")  # its counts of genes are not read
     name = str(settings(sample)["sample"])
     names = name + "_" + sample.obs_names.astype(str)
     tables = {
@@ -181,7 +181,7 @@ def _absent(kind: str, found: dict[str, pd.DataFrame], samples: Sequence[str]) -
     }
     return [
         f"Sample {sample} was not measured for {len(names)} of {len(every)} {kind} features "
-        f"({listed(names, n=5)}): they are missing values there, no zeros."
+        f"({listed(names, n=5)}): they are missing values there, not zeros."
         for sample, names in lacking.items()
         if names
     ]

@@ -1,6 +1,6 @@
 """Ids of the Cell Ontology (CL) for the names of cell types.
 
-A name gets an id if ``cell_ontology.tsv`` has it, whatever its capitals, hyphens and plural;
+A name gets an id if ``cell_ontology.tsv`` has it, ignoring case, hyphens and plural;
 nothing is guessed from a similar name.
 """
 
@@ -37,7 +37,7 @@ def with_ontology_ids(annotation: pd.DataFrame, tissue: str) -> pd.DataFrame:
 
     Returns
     -------
-    The table with `ONTOLOGY_ID`, and with a reference `REFERENCE_ID`; None where there is no id.
+    The table with `ONTOLOGY_ID`, and with a reference `REFERENCE_ID`; None if there is no id.
     """
     known = _names(tissue)
     table = annotation.copy()
@@ -60,10 +60,10 @@ def ids_of_types(types: pd.Series[str], ids: pd.Series[str]) -> dict[str, str]:
     Parameters
     ----------
     types, ids
-        Of each cell; what is no id of the Cell Ontology does not count.
+        Of each cell; values that are not ids of the Cell Ontology do not count.
     """
     known = [isinstance(id_, str) and bool(_ID.fullmatch(id_)) for id_ in ids]
-    # Cells may have one name: they are told apart by their places.
+    # Cells may share a name: they are distinguished by position.
     of_types = types.astype(str).to_numpy()[known]
     found = ids.astype(object)[known].groupby(of_types).unique()
     return {str(name): str(of[0]) for name, of in found.items() if len(of) == 1}

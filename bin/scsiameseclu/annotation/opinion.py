@@ -80,7 +80,7 @@ def opinion(
 def second_opinion(
     cells: pd.DataFrame, clusters: pd.Series[str], annotation: pd.DataFrame, source: str
 ) -> pd.DataFrame:
-    """Return a row per cluster: what most of its cells are taken for.
+    """Return a row per cluster with the most frequent type of its cells.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def rank_scores(
     sets
         Columns of the genes of each set.
     max_rank
-        Ranks above this are all taken for the next one.
+        Ranks above this are all set to the next one.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Cell types from a labelled reference, beside those from markers.
+"""Cell types from a labelled reference, in addition to those from markers.
 
 The model is logistic regression in the reference's principal components.
 
@@ -88,7 +88,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
 
     Cells without a label and labels of fewer than 10 cells are left out.
 
-    Of a label with more than 1,000 cells so many are taken, evenly spaced.
+    Of a label with more cells, 1,000 are used, evenly spaced.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     Raises
     ------
     InputError
-        If it is no h5ad file, has no such column, no raw counts, or fewer than two labels of at
+        If it is not an h5ad file, has no such column, no raw counts, or fewer than two labels of at
         least 10 cells.
     """
     found = _with_column(path, column)

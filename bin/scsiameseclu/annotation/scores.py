@@ -28,13 +28,13 @@ Values = NDArray[np.float64]
 
 
 ORGANISMS = ("human", "mouse")
-"""Whose genes have the symbols of these sets, but for capitals."""
+"""Organisms whose genes have the symbols of these sets, ignoring case."""
 FEWEST_PHASE_GENES, FEWEST_STRESS_GENES = 10, 5
 FEWEST_GENES, SMALLEST_SHARE = 3, 0.2
 """Genes of a set, and share of them, that must be in the data for it to be scored."""
 HIGH_PERCENT, TIMES_MEDIAN = 10.0, 3.0
 """A cluster is warned of if its median percentage of counts of dissociation stress is above both:
-this, and so many times the group's. A convention."""
+this, and this many times the group's. A convention."""
 DRAWN_CELLS = 2_400
 """Cells, evenly spaced, whose values the report draws."""
 _LONGEST_COLUMN = 50
@@ -63,7 +63,7 @@ def scores(
 
     Writes ``<prefix>.scored_cells.tsv`` (barcode, and what becomes columns of ``obs``),
     ``<prefix>.drawn_cells.tsv`` (of some cells the same, and their expression of the genes of
-    interest: ``gene_0``, ``gene_1`` ...) and ``<prefix>.cell_scores.json`` (what was found, notes);
+    interest: ``gene_0``, ``gene_1`` ...) and ``<prefix>.cell_scores.json`` (genes found, notes);
     with `bundled` ``<prefix>.cell_scores.tsv``, with `gene_sets` ``<prefix>.gene_set_scores.tsv``,
     with `genes` ``<prefix>.genes_of_interest.tsv``.
 
@@ -74,7 +74,7 @@ def scores(
     gene_sets
         The user's gene sets, GMT, checked.
     genes
-        The user's genes of interest, one on a line, checked.
+        The user's genes of interest, one per line, checked.
     """
     with clustered(expression, clustering) as adata:
         places = GenePlaces(adata)
@@ -111,8 +111,8 @@ def _score_bundled(
     organism = str(settings(adata).get("organism") or "")
     if organism.casefold() not in ORGANISMS:
         found.notes.append(
-            "Neither cell cycle nor dissociation stress is scored: their genes are known of "
-            f"{' and '.join(ORGANISMS)} only."
+            "Neither cell cycle nor dissociation stress is scored: their genes are known "
+            f"only for {' and '.join(ORGANISMS)}."
         )
         return
     sets = {name: of for path in sorted(bundled) for name, of in read_gene_sets(path).items()}
@@ -123,7 +123,7 @@ def _score_bundled(
     if not few:
         phases = cell_cycle(adata.X, own[S_PHASE], own[G2M_PHASE], seed=seed)
         if phases is None:
-            found.notes.append("The cell cycle is not scored: no other genes are like its genes.")
+            found.notes.append("The cell cycle is not scored: no control genes match its genes.")
         else:
             found.cells[list(PHASE_COLUMNS)] = phases.set_index(adata.obs_names)
     if len(own[STRESS]) < FEWEST_STRESS_GENES:
@@ -160,7 +160,7 @@ def percent_of_counts(counts: Matrix, genes: Sequence[int]) -> Values:
 def _score_sets(
     adata: ad.AnnData, places: GenePlaces, sets: Mapping[str, list[str]], found: _Found
 ) -> None:
-    """Add a column of each set of which enough genes are in the data."""
+    """Add a column for each set with enough genes in the data."""
     columns = column_names(sets, taken=[*adata.obs, *found.cells])
     own = {name: places.find_all(genes) for name, genes in sets.items()}
     rows = [
@@ -250,7 +250,7 @@ def profiles(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
 def by_cluster(
     cells: pd.DataFrame, clusters: pd.Series, sets: Iterable[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """Return mean and median of each set in each cluster, and a row of each set without a score.
+    """Return mean and median of each set in each cluster, and a row for each set without a score.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def by_cluster(
 
 
 def _summed_up(obs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return a row of each cluster and of each sample: phases, scores and dissociation stress."""
+    """Return a row for each cluster and for each sample: phases, scores and dissociation stress."""
     rows: list[dict[str, Any]] = []
     for kind in ("cluster", "sample"):
         own = obs[kind].astype(str)

@@ -1,7 +1,7 @@
 """Cell types of single cells by SingleR (Aran et al. 2019), written anew from the paper.
 
 A cell is compared with profiles of every type of a labelled reference by Spearman correlation over
-the genes that tell the types apart; a type's score is a high quantile of the correlations with its
+the genes that distinguish the types; a type's score is a high quantile of the correlations with its
 profiles. Types whose score is close to the best are compared once more over the genes that tell
 these apart, and so on, until one is left or none is dropped.
 """
@@ -36,7 +36,7 @@ QUANTILE, CLOSE = 0.8, 0.05
 MARKERS = 500
 """Genes of a pair of types, times (2/3)^log2(number of types)."""
 BLOCK = 2_000
-"""Cells whose genes are made dense at a time."""
+"""Cells that are made dense at a time."""
 N_COMPONENTS = 20
 """Principal components in which the cells of a type are joined to profiles."""
 
@@ -62,7 +62,7 @@ def singler_types(adata: ad.AnnData, labelled: ad.AnnData, *, seed: int = 0) -> 
     Raises
     ------
     InputError
-        If they share fewer than 50 genes, or no gene tells the types apart.
+        If they share fewer than 50 genes, or no gene distinguishes the types.
     """
     ours, theirs = genes_of_both(adata, labelled)
     known = log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
@@ -111,7 +111,7 @@ class Types:
         genes = np.unique(np.concatenate(list(pairs.values())))
         if len(genes) < 2:
             raise InputError.of(
-                what="no gene tells the types of the reference apart",
+                what="no gene distinguishes the cell types of the reference",
                 where="the reference and the genes that the group shares with it",
                 remedy="give a reference with raw counts of whole transcriptomes",
             )
@@ -197,7 +197,7 @@ def _profiles(cells: sparse.csr_matrix, seed: int) -> Floats:
 
 
 def _unit_ranks(values: Floats) -> Floats:
-    """Return ranks in rows, centered and of length 1; zero where a row does not vary."""
+    """Return ranks in rows, centered and of length 1; zero if a row does not vary."""
     ranks = rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))

@@ -34,7 +34,7 @@ Integers = NDArray[np.int64]
 
 ALL = "all"
 FEWEST_CELLS = 50
-"""Smaller clusters are left whole."""
+"""Smaller clusters are not divided."""
 LARGEST_P_VALUE = 0.01
 """Adjusted p-value below which a marker counts in the table."""
 TABLE = ["cluster", "cell_type", "cluster_sub", "n_cells", "stability", "n_markers", "note"]
@@ -50,9 +50,9 @@ class Division:
         Subcluster of each cell of the cluster, 0 .. k - 1 by falling size.
     stability
         Of each: the mean, over the partitions, of its best Jaccard index with one of their
-        clusters; None of a cluster that is left whole.
+        clusters; None for a cluster that is not divided.
     note
-        Why it is left whole, or empty.
+        Why it is not divided, or empty.
     """
 
     labels: Integers
@@ -79,7 +79,7 @@ def subclusters(
     Writes ``<prefix>.cluster_sub.tsv`` (barcode, cluster_sub), ``<prefix>.subclusters.tsv``
     (cluster cell_type cluster_sub n_cells stability n_markers note), ``<prefix>.submarkers.tsv``
     (the columns of ``markers.tsv``; ``cluster`` is the subcluster, and the rest are its siblings)
-    and ``<prefix>.subclusters.json`` (what was asked for, notes).
+    and ``<prefix>.subclusters.json`` (requested names, notes).
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def subclusters(
 
 
 def chosen_clusters(asked: str, types: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Return the clusters that are asked for, and a note on each name that is none's.
+    """Return the requested clusters, and a note on each unknown name.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def divide(
     for name in wanted:
         cells = np.flatnonzero(clusters == name)
         if len(cells) < FEWEST_CELLS:
-            found[name] = _whole(len(cells), f"left whole: fewer than {FEWEST_CELLS} cells")
+            found[name] = _whole(len(cells), f"not divided: fewer than {FEWEST_CELLS} cells")
             continue
         counts = csr_matrix(adata.layers["counts"][cells])
         own = np.unique(batches[cells], return_inverse=True)[1]
@@ -196,7 +196,7 @@ def division_of(
         try:
             expression = normalize(ad.AnnData(counts), random_state=seed)
         except InputError:
-            return _whole(n, "left whole: too few genes are found in its cells")
+            return _whole(n, "not divided: too few genes are detected in its cells")
         scores = np.asarray(expression.obsm["X_pca"], dtype=np.float32)
         several = bool(batches.any())
         cells = sketch(batches, MAX_CELLS, random_state=seed)
@@ -208,7 +208,7 @@ def division_of(
             batches=batches[cells] if several else None,
         )
         if consensus.n_clusters == 1:
-            return _whole(n, "left whole: no division of it is found again by the partitions")
+            return _whole(n, "not divided: the partitions agree on no division of it")
         nodes = levels(consensus.dendrogram, detail=detail)[1]
         if len(cells) < n:
             scores = corrected(scores, batches, random_state=seed) if several else scores
@@ -245,7 +245,7 @@ def named(clusters: pd.Series, divisions: dict[str, Division]) -> pd.Categorical
 
 
 def _parts(name: str, division: Division) -> list[str]:
-    """Return the names of the subclusters of a cluster; its own where it is whole."""
+    """Return the names of the subclusters of a cluster; its own if it is not divided."""
     if division.note:
         return [name]
     return [f"{name}.{part + 1}" for part in range(len(division.stability))]
@@ -280,7 +280,7 @@ def sibling_markers(adata: ad.AnnData, clusters: Iterable[str], **options: Any) 
 def _summed_up(
     divisions: dict[str, Division], types: dict[str, str], markers: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return a row of every subcluster, and of every cluster that is left whole."""
+    """Return a row for every subcluster, and for every cluster that is not divided."""
     strong = markers[(markers["p_val_adj"] < LARGEST_P_VALUE) & (markers["avg_log2FC"] > 0)]
     n_markers = strong["cluster"].value_counts()
     rows = []

@@ -28,7 +28,7 @@ def gene_symbols(adata: ad.AnnData) -> pd.Index:
 def shared_genes(adata: ad.AnnData, names: pd.Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places, in both, of the genes that a group has under `names`, in one order.
 
-    They are matched by symbol or by Ensembl id, whichever finds more, whatever the capitals. Names
+    They are matched by symbol or by Ensembl id, whichever finds more, ignoring case. Names
     that come twice are left out.
     """
     theirs = _places(pd.Index(without_versions(pd.Series(names, dtype=str))))
@@ -49,13 +49,13 @@ def _places(names: pd.Index) -> pd.Series[int]:
 class GenePlaces:
     """The genes of an AnnData by name, symbol and id.
 
-    A gene is sought as it is written first, then without regard to capitals, so that human symbols
+    A gene is matched exactly first, then ignoring case, so that human symbols
     find those of mouse. Of several genes of one symbol, the first is taken.
 
     Parameters
     ----------
     adata
-        Genes in ``var``, symbols in ``gene_symbols`` and ids in ``gene_ids`` where they are there.
+        Genes in ``var``, with symbols in ``gene_symbols`` and ids in ``gene_ids``, if present.
     """
 
     def __init__(self, adata: ad.AnnData) -> None:
@@ -74,7 +74,7 @@ class GenePlaces:
             self._folded.setdefault(name.casefold(), place)
 
     def find(self, gene: str) -> int | None:
-        """Return the place of a gene, None where it is not in the data."""
+        """Return the position of a gene; None if it is not in the data."""
         place = self._exact.get(gene)
         return self._folded.get(gene.casefold()) if place is None else place
 

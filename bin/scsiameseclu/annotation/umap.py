@@ -110,7 +110,7 @@ def _laid_out(embedding: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any
 
 
 def _principal_components(embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the first two components, scaled, with fixed signs; zeros where there are none."""
+    """Return the first two components, scaled, with fixed signs; zeros if there are none."""
     centered = np.asarray(embedding, dtype=np.float64)
     centered = centered - centered.mean(axis=0)
     _, axes = np.linalg.eigh(centered.T @ centered)

@@ -1,6 +1,6 @@
 """Compares a baseline with its authors' code, run without labels: ``python -m`` this module.
 
-Their code is no part of this project: a checkout of it is given.
+Their code is not part of this project: a checkout of it is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .tables import with_rows
 from .train_authors import METHODS
 
 KEY, ORDER = ("dataset", "method", "seed"), ("cells", "dataset", "method", "seed")
-"""Columns of the table that tell a row from others, and that it is sorted by."""
+"""Columns of the table that identify a row, and columns to sort by."""
 
 
 def benchmark_authors(
@@ -56,11 +56,11 @@ def benchmark_authors(
     seeds
         Number of seeds, 0, 1, ...
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     """
     if method not in METHODS:
         raise InputError.of(
-            what=f"no code of {quoted(method)} can be run",
+            what=f"the authors' code of {quoted(method)} cannot be run",
             where="--method",
             remedy=f"choose from {', '.join(METHODS)}",
         )
@@ -104,9 +104,9 @@ def _commit(code: Path) -> str:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise InputError.of(
-            what="this is no checkout of a git repository",
+            what="this is not a checkout of a git repository",
             where=code,
-            remedy="give one, so that the commit can be told",
+            remedy="give a checkout, so that its commit can be recorded",
         )
     return found.stdout.strip()
 

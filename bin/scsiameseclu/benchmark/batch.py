@@ -26,11 +26,11 @@ ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "tests" / "data" / "demo" / "samplesheet.csv"
 TABLE = "batch.tsv"
 KEY = ("samples", "groups", "cores")
-"""Columns of the table that tell a row from others, and that it is sorted by."""
+"""Columns of the table that identify a row, and columns to sort by."""
 SHARE = 0.9
 """Share of a bundled sample's counts that each copy keeps: no two copies are the same."""
 INTERVAL = 0.5
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 MB = 2**20
 TRACE = "trace { raw = true; fields = 'name,status,realtime,cpus,%cpu,peak_rss' }\n"
 OPTIONS = "-profile venv -ansi-log false --outdir results --trace_report_suffix batch -resume"
@@ -64,7 +64,7 @@ def benchmark_batch(
     Parameters
     ----------
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     samples
         Number of samples in the sheet.
     cores
@@ -72,13 +72,13 @@ def benchmark_batch(
     groups
         How the samples are grouped, with commas: each (a group each), one (all in one group).
     runs
-        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary
+        Folder in which the runs are kept; interrupted runs continue. Default: a temporary
         one.
     """
     wanted = groups.split(",")
     if not set(wanted) <= set(GROUPS):
-        what = f"there is no such grouping: {groups}"
-        raise InputError.of(what=what, where="--groups", remedy="give each, one or both")
+        what = f"--groups is {groups}"
+        raise InputError.of(what=what, where="--groups", remedy="give each, one or each,one")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     output.mkdir(parents=True, exist_ok=True)
     for name in wanted:
@@ -121,7 +121,7 @@ def thinned(path: Path, *, seed: int) -> ad.AnnData:
 
 
 def run_pipeline(sheet: Path) -> Watched:
-    """Run the pipeline beside the sheet, results in ``results``, and record its cost.
+    """Run the pipeline in the samplesheet's folder, and record its cost.
 
     Raises InputError if the run fails.
 
@@ -146,7 +146,7 @@ def run_pipeline(sheet: Path) -> Watched:
             time.sleep(INTERVAL)
     if process.returncode:
         what = f"the run failed:\n{log.read_text(errors='replace')[-2000:]}"
-        raise InputError.of(what=what, where=sheet, remedy="mend that and repeat the command")
+        raise InputError.of(what=what, where=sheet, remedy="correct this and repeat the command")
     return watched
 
 
@@ -171,7 +171,7 @@ def resident_mb(root: int) -> dict[int, float]:
 
 
 def costs(folder: Path, watched: Watched, *, cores: int) -> dict[str, Any]:
-    """Return what a run took, from its trace and from watching it.
+    """Return the time and memory of a run, from its trace and from watching it.
 
     The overhead is the time that the samples' tasks, back to back on all cores, would not have
     needed: starting Nextflow, submitting, staging, publishing, and cores that stand idle.

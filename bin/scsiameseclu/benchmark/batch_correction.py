@@ -36,15 +36,15 @@ from .sources import Reached
 TABLE = "batch_correction.tsv"
 LABEL, BATCHES, CONDITION = "label", ("batch", "sample"), "condition"
 MOST_CELLS = 2000
-"""Cells of a control; a random sample where there are more."""
+"""Cells of a control; a random sample if there are more."""
 FEW = 50
 """Cells of a small batch."""
 BIAS = 1.5
 """Deviation of the genes' log odds that a simulated technology counts a molecule."""
 KEY = ("dataset", "case")
-"""Columns of the table that tell a row from others."""
+"""Columns of the table that identify a row."""
 AS_CONDITION = "its condition"
-"""Batches that are refused."""
+"""Batches that are not corrected, because each condition is one."""
 
 Case = tuple[str, ad.AnnData, NDArray[np.int64]]
 Cases = Callable[[ad.AnnData], Iterator[Case]]
@@ -62,10 +62,10 @@ def benchmark_batches(
         with ``obs['batch']`` or ``obs['sample']`` are real batches; of the others controls are
         made, or technologies are simulated.
     output
-        Folder of tables; the page is beside it, with .md at its end. Cases that the table there
-        has, of the same code, are not measured again.
+        Folder for tables; the page is written next to it, with the ending .md. Cases in the table
+        that were measured with the same code are not repeated.
     n_controls
-        Data sets of which controls are made, the first by name.
+        Number of data sets from which controls are made, the first by name.
     """
     code = Reached(_real, _controls, _technologies, _measured)
     current = {"code": code.digest, "versions": code.versions}
@@ -144,7 +144,7 @@ def _controls(cells: ad.AnnData) -> Iterator[Case]:
 
 
 def _technologies(cells: ad.AnnData) -> Iterator[Case]:
-    """Yield the cells in batches of which each counts every gene with a probability of its own."""
+    """Yield the cells in batches that each count every gene with a probability of its own."""
     rng = np.random.default_rng(0)
     cells, codes = _drawn(cells, rng)
     halves = rng.integers(2, size=cells.n_obs)
@@ -180,7 +180,7 @@ def _measured(cells: ad.AnnData, batches: NDArray[np.int64], case: str) -> dict[
         found = normalizations(expression.counts, highly_variable=expression.highly_variable)
         plain, moved = consensus_of(found), consensus_of(without_batches(found, batches))
         judgement = judged(plain.partitions.graph, expression.counts, moved.labels, batches)
-    # As the pipeline does where --condition names what the batches are.
+    # As in the pipeline if --condition names the column of the batches.
     refused = case == AS_CONDITION
     taken = moved if judgement.corrected and not refused else plain
     row: dict[str, Any] = {

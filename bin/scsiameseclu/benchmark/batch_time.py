@@ -40,7 +40,7 @@ def benchmark_time(
     batches
         Batches of equal size, of the same types, that differ.
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     """
     output.mkdir(parents=True, exist_ok=True)
     expression = normalize(simulated_batches(cells, batches))
@@ -69,7 +69,7 @@ def simulated_batches(n_cells: int, n_batches: int) -> ad.AnnData:
 
 
 def _alone(expression: ad.AnnData) -> float:
-    """Return the seconds of what is corrected in a fit: each normalization, and ``X_pca``."""
+    """Return the seconds of the corrections in a fit: each normalization, and ``X_pca``."""
     batches = np.unique(expression.obs["batch"], return_inverse=True)[1]
     found = normalizations(
         sparse.csr_matrix(expression.layers["counts"]),

@@ -11,7 +11,7 @@ from .methods import COMPARED, METHODS, OURS, Method
 from .tables import complete, interval, is_development, markdown, per_set, with_interval
 
 K_MODE = "true"
-"""All of them are given the number of clusters; few find one."""
+"""All methods are given the number of clusters; few can find it."""
 PAPER: dict[str, dict[str, tuple[float, float, float]]] = {
     "cite_cbmc.h5ad": {
         "scsiameseclu": (74.70, 68.71, 67.56),
@@ -22,8 +22,7 @@ PAPER: dict[str, dict[str, tuple[float, float, float]]] = {
     },
     "human_kidney_counts_top2000.h5": {"scsiameseclu": (86.08, 80.86, 74.23)},
 }
-"""ACC, NMI and ARI of the paper's table 2 (arXiv 2505.12626), for the data sets that are at
-hand."""
+"""ACC, NMI and ARI of the paper's table 2 (arXiv 2505.12626), for the available data sets."""
 SCORES = ("acc", "nmi", "ari")
 
 
@@ -38,7 +37,7 @@ def measured_sets(found: pd.DataFrame) -> dict[str, int]:
 def beside_results(found: pd.DataFrame) -> pd.DataFrame:
     """Return results of the baselines measured on most data sets, and of the compared methods.
 
-    Over the data sets and seeds that all of these have; none where no baseline has any.
+    Only data sets and seeds that all of these have; none if no baseline has any.
     """
     sets = measured_sets(found)
     shown = [name for name, n in sets.items() if n == max(sets.values())]
@@ -51,7 +50,7 @@ def beside_results(found: pd.DataFrame) -> pd.DataFrame:
 def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
     """Return each method's mean rank by ARI over the data sets, with 95 % interval; best first.
 
-    Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Of equal methods each has the
+    Index: names of methods. Columns: ``mean``, ``low`` and ``high``. Tied methods get their
     mean rank.
     """
     ranks = per_set(results).rank(axis=1, ascending=False)
@@ -62,14 +61,14 @@ def mean_ranks(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(results: pd.DataFrame) -> str:
-    """Return the sentence of the ranks: the best three, and scSiameseClu."""
+    """Return the sentence on the ranks: the best three, and scSiameseClu."""
     ranks = mean_ranks(results)
     shown = [*ranks.index[:3], *([] if OURS.name in ranks.index[:3] else [OURS.name])]
-    told = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
+    best = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
     sets = results["dataset"].nunique()
     return (
         f"With the true number of clusters given, the mean rank by ARI of {len(ranks)} methods "
-        f"over {sets} data sets (95 % interval): **{told}**."
+        f"over {sets} data sets (95 % interval): **{best}**."
     )
 
 
@@ -80,7 +79,7 @@ def _with_interval(row: pd.Series) -> str:
 
 
 def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return scores, ranks and cost of each method, what failed and what is not counted yet."""
+    """Return scores, ranks and cost of each method, failures, and methods not shown."""
     tables, ranks = {score: per_set(results, score) for score in SCORES}, mean_ranks(results)
     ari = tables["ari"]
     rows: dict[str, dict[str, object]] = {}
@@ -89,15 +88,15 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
         rows[METHODS[name].title] = {
             **{score.upper(): tables[score][name].mean() for score in SCORES},
             "mean rank": _with_interval(ranks.loc[name]),
-            "scSiameseClu above it": with_interval(above) if name != OURS.name else "–",
-            "the same, shaped no default": with_interval(above[~is_development(above.index)]),
+            "ARI gain of scSiameseClu": with_interval(above) if name != OURS.name else "–",
+            "gain, held-out sets": with_interval(above[~is_development(above.index)]),
             "failed": str(mine["error"].notna().sum()),
             "seconds, median": mine["seconds"].astype(float).median(),
             "peak memory, MB": f"{mine['peak_rss_mb'].astype(float).max():.0f}",
         }
     lines = [markdown(rows, first="method")]
     lines += [
-        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, seed "
+        f"**Failed**, scored 0: {row['method']} on {row['dataset']}, seed "
         f"{row['seed']} ({row['error']})."
         for row in results[results["error"].notna()].to_dict("records")
         if row["method"] not in {method.name for method in COMPARED}
@@ -107,14 +106,14 @@ def beside_table(results: pd.DataFrame, found: pd.DataFrame) -> str:
     if short := [
         f"{METHODS[name].title} ({n} of {most} data sets)" for name, n in sets.items() if n < most
     ]:
-        lines.append(f"**Not shown**, since the run is not finished: {', '.join(short)}.")
+        lines.append(f"**Not shown**, because some runs are missing: {', '.join(short)}.")
     if unmeasured := [method.title for method in BASELINES if method.name not in sets]:
         lines.append(f"Not measured: {', '.join(unmeasured)}.")
     return "\n\n".join(lines)
 
 
 def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the ARI of each baseline, beside scSiameseClu's, on each data set, as text."""
+    """Return the ARI of scSiameseClu and each baseline on each data set, as text."""
     ari = per_set(results)
     known: tuple[Method, ...] = (OURS, *BASELINES)
     shown = [method for method in known if method.name in ari]
@@ -122,7 +121,7 @@ def beside_sets(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_table(found: pd.DataFrame) -> str:
-    """Return the paper's figures beside those measured here.
+    """Return the paper's figures and those measured here.
 
     Ours see no labels; the true number of clusters is given.
     """
@@ -135,7 +134,7 @@ def paper_table(found: pd.DataFrame) -> str:
                 here = [float(100 * fits[score].mean()) for score in SCORES]
                 row = {"method": METHODS[name].title, "published": _joined(published)}
                 difference = f"{here[2] - published[2]:+.1f}"
-                rows.append(row | {"here": _joined(here), "ARI, here − published": difference})
+                rows.append(row | {"here": _joined(here), "ARI difference": difference})
                 sets.append(dataset)
     return markdown(pd.DataFrame(rows, index=sets), first="data set") if rows else ""
 
@@ -145,7 +144,7 @@ def _joined(values: Sequence[float]) -> str:
 
 
 def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return the baselines' ARI here beside that of their authors' code, where both were run."""
+    """Return the ARI of the baselines and of their authors' code, if both were run."""
     key = ["dataset", "method", "seed"]
     ours = found.loc[found["k_mode"] == K_MODE, [*key, "ari"]].rename(columns={"ari": "here"})
     both = theirs.reindex(columns=[*key, "cells", "commit", "ari"]).merge(ours, on=key).dropna()
@@ -162,16 +161,16 @@ def authors_table(theirs: pd.DataFrame, found: pd.DataFrame) -> str:
             "commit": str(mine["commit"].iloc[0])[:7],
             "data sets": str(len(code)),
             "seeds": str(mine["seed"].nunique()),
-            "ARI, their code": code.mean(),
-            "ARI here": here.mean(),
-            "here − theirs": with_interval(here - code),
+            "ARI, authors' code": code.mean(),
+            "ARI, here": here.mean(),
+            "difference": with_interval(here - code),
         }
         sets[title] = code.map("{:.1f} / ".format) + here.map("{:.1f}".format)
     order = both.sort_values(["cells", "dataset"])["dataset"].unique()
     return "\n\n".join(
         [
             markdown(rows, first="method"),
-            "ARI, their code / here:",
+            "ARI by data set, authors' code / here:",
             markdown(pd.DataFrame(sets).reindex(order).fillna("–"), first="data set"),
         ]
     )

@@ -35,12 +35,12 @@ def compare_methods(
     prefix
         Id of the group, the data set's name in the table.
     expression
-        ``<group>.expression.h5ad``; what the methods read.
+        ``<group>.expression.h5ad``, the input of the methods.
     labels
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard;
         only the scores read them, and the true number of clusters is theirs.
     methods
-        Names of further methods, beside those that are always compared; ``all`` for all that are
+        Names of further methods, in addition to those always compared; ``all`` for all that are
         installed.
     seed
         Seed of everything random.
@@ -65,7 +65,7 @@ def compare_methods(
         raise InputError.of(
             what=f"{failed} fits of the benchmark failed.",
             where=f"group {prefix}, seed {seed}",
-            remedy="See the task's .command.err for why; run again with -resume.",
+            remedy="See .command.err of the task for the reason, then run again with -resume.",
         )
 
 

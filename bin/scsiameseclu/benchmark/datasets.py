@@ -40,7 +40,7 @@ DEVELOPMENT = frozenset(
 """Data sets, by their files' names without endings, that shaped the defaults: reported apart from
 the others."""
 NO_TYPES = frozenset({"hashed_doublets_chcl"})
-"""Files whose labels are no cell types."""
+"""Files whose labels are not cell types."""
 LABELS = {".h5ad": "label", ".h5": "Y"}
 """Where a file of each kind has its gold standard: a column of obs, or an array."""
 SIMULATED_TYPES, SIMULATED_GENES = 10, 2000
@@ -62,7 +62,7 @@ class Dataset:
     scores
         ``obsm['X_pca']`` of it, float32, cells x components.
     gold
-        Gold standard of its cells; missing where a cell has none.
+        Gold standard of its cells; missing if a cell has none.
     n_genes
         Genes that came in.
     digest
@@ -111,7 +111,7 @@ def labelled_datasets(
     Raises
     ------
     InputError
-        If the folder has no labelled data set, or a name given is none of its files.
+        If the folder has no labelled data set, or no file with a given name.
     """
     found = []
     for path in _files(folder, [*only, *leave_out]):
@@ -122,7 +122,7 @@ def labelled_datasets(
             else:
                 found.append(dataset)
     if not found:
-        what = "there is no labelled data set here"
+        what = "the folder has no labelled data set"
         remedy = "give a folder with .h5ad files that have obs['label'], or .h5 files with X and Y"
         raise InputError.of(what=what, where=folder, remedy=remedy)
     return sorted(found, key=lambda dataset: (dataset.n_cells, dataset.name))
@@ -131,7 +131,7 @@ def labelled_datasets(
 def _read(path: Path, scratch: Path, *, any_labels: bool) -> tuple[Dataset | None, str]:
     """Return a labelled data set, or None, and why it cannot be used if it cannot."""
     if path.stem in NO_TYPES and not any_labels:
-        return None, "its labels are no cell types"
+        return None, "its labels are not cell types"
     try:
         return read_dataset(path, scratch=scratch), "no cell has a label"
     except InputError as error:
@@ -245,6 +245,6 @@ def _files(folder: Path, named: Collection[str]) -> list[Path]:
     if unknown:
         what = f"there is no data set {quoted(unknown[0])}"
         there = ", ".join(path.name for path in files) or "none"
-        remedy = f"name files as they are there: {there}"
+        remedy = f"give names of files in the folder: {there}"
         raise InputError.of(what=what, where=folder, remedy=remedy)
     return files

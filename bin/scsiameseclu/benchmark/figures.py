@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
-MODES = {"auto": "its own number of clusters", "true": "the true number of clusters"}
+MODES = {"auto": "the number of clusters found", "true": "the true number of clusters"}
 
 
 def look(name: str) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def ranks(results: pd.DataFrame) -> Figure:
 
 
 def differences_to_leiden(results: pd.DataFrame) -> Figure:
-    """Return the figure of scSiameseClu's ARI points above Leiden, set by set and sorted.
+    """Return the figure of scSiameseClu's ARI gain over Leiden by data set, sorted.
 
-    Filled marks are sets that shaped no default.
+    Development sets are grey.
     """
     figure, panels = _panels(results)
     for axes, k_mode in zip(panels, MODES, strict=True):
@@ -82,12 +82,12 @@ def differences_to_leiden(results: pd.DataFrame) -> Figure:
         axes.axvspan(low, high, color="#dbe9f6", zorder=0)
         axes.axvline(0, color="#555555", linewidth=0.8, zorder=1)
         for chosen, color, label in (
-            (~shaped, cluster_color(0), "shaped no default (band: interval of their mean)"),
-            (shaped, "#b3b3b3", "shaped the defaults"),
+            (~shaped, cluster_color(0), "held-out sets (band: interval of their mean)"),
+            (shaped, "#b3b3b3", "development sets"),
         ):
             axes.barh(lines[chosen], values[chosen], height=0.7, color=color, label=label, zorder=2)
         axes.set_yticks(lines, values.index, fontsize=6)
-        axes.set(xlabel="ARI of scSiameseClu − Leiden, points", title=MODES[k_mode])
+        axes.set(xlabel="ARI gain of scSiameseClu over Leiden, points", title=MODES[k_mode])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

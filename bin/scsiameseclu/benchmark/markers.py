@@ -1,4 +1,4 @@
-"""Time the marker test beside Seurat's FindAllMarkers and scanpy's rank_genes_groups.
+"""Compare the marker test with Seurat's FindAllMarkers and scanpy's rank_genes_groups.
 
 Runs by ``python -m`` this module.
 """
@@ -54,9 +54,9 @@ def benchmark_markers(
     data
         .h5ad with raw counts and obs['label'].
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     repeats
-        Runs of ours and scanpy's, of which the fastest counts. Seurat's, the slowest, is run once.
+        Runs of ours and scanpy's; the fastest counts. Seurat's, the slowest, is run once.
     """
     expression = labelled_expression(data)
     seconds, ours = _ours(expression, repeats)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 SEURAT_NEIGHBORS = 20
 """Seurat's k.param: neighbors of a cell, itself included."""
 SEURAT_PRUNE = 1 / 15
-"""Seurat's prune.SNN: Jaccard indices below this are no edge."""
+"""Seurat's prune.SNN: Jaccard indices below this give no edge."""
 SEURAT_RESOLUTION = 0.8
 SEURAT_STARTS = 10
-"""Seurat's n.start: Louvain runs of which the one of highest modularity is taken."""
+"""Seurat's n.start: number of Louvain runs; that of highest modularity is used."""
 NETWORK = ("scsiameseclu.clustering.network",)
 """Packages that the consensus alone does not run."""
 
@@ -141,7 +141,7 @@ class KMeans(Method):
 
 
 class ScanpyPath(Method):
-    """scanpy's standard path from normalized expression on; its seconds are the yardstick."""
+    """scanpy's standard path from normalized expression on, the reference for seconds."""
 
     name, title, modes = "scanpy", "scanpy: PCA, neighbors, Leiden", ("auto",)
 

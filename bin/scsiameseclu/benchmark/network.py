@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from ..clustering.estimator import ScSiameseClu
 
 NEIGHBORS = 15
-"""Of a cell: those that vote where it is placed, and those of which the purity is told."""
+"""Neighbors of a cell: those that decide its cluster, and those of its purity."""
 HELD_OUT = 0.2
 """Share of the cells that are left out of a fit and then placed."""
 LEARNED = 0.5
 """Share of the labelled cells that a classifier of cell types learns from."""
 SURE = 0.9
-"""Confidence from which on a cell counts as sure."""
+"""Confidence from which a cell counts as sure."""
 BINS = 10
 """Bins of equal width for the calibration error."""
 PCA, SCVI = "pca", Scvi.name
@@ -79,7 +79,7 @@ def benchmark_network(
 
     Writes OUTPUT/network.tsv and the page OUTPUT.md.
 
-    Results are kept as they are found and found anew only where data, code or a library have
+    Results are kept, and computed again only if data, code or a library have
     changed.
 
     Parameters
@@ -87,7 +87,7 @@ def benchmark_network(
     data
         Folder with .h5ad (labels in obs['label']) and .h5 (X and Y).
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     seeds
         Number of seeds, 0, 1, ...
     only
@@ -245,7 +245,7 @@ def place(model: ScSiameseClu, seen: ad.AnnData, scores: NDArray[np.float32]) ->
 
 
 def embedding_scores(embedding: NDArray[Any], truth: NDArray[Any], *, seed: int = 0) -> Scores:
-    """Return what an embedding tells of the types.
+    """Return the scores of an embedding with respect to the types.
 
     ``purity``: the mean share of a cell's 15 neighbors of its own type. ``silhouette``: of the
     types. ``accuracy`` and ``macro_f1``: of a classifier (:func:`classified`).

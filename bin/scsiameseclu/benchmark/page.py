@@ -27,19 +27,18 @@ from .tables import complete, is_development, markdown, per_set, text_table, wit
 RESULTS, SCALING, NETWORK = "results.tsv", "scaling.tsv", "network.tsv"
 AUTHORS = "authors.tsv"
 TEXTS = ("notes", "leaks")
-"""Texts beside the tables that go into the page as they are: about these runs, and about published
-code."""
+"""Texts that are copied into the page: about these runs, and about published code."""
 LEADING_SETS = 20
-"""Data sets that ranks need to lead the page; those of fewer stand in their own section."""
+"""Fewest data sets for the ranks to be at the top of the page, else they have a section."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
 
 
 def write_page(output: Path) -> None:
-    """Write ``OUTPUT.md``, beside the tables in `output`, and its figures there.
+    """Write ``OUTPUT.md`` next to the folder of tables `output`, and the figures there.
 
-    Sections of the template of which nothing was measured are left out.
+    Sections of the template without results are left out.
     """
     found = read_results(output / RESULTS)
     results, scaling = complete(found, WANTED), read_results(output / SCALING)
@@ -69,7 +68,7 @@ def write_page(output: Path) -> None:
 
 
 def filled(template: str, blocks: dict[str, str]) -> str:
-    """Return the template with its blocks, without sections of which no place has one."""
+    """Return the template filled with the blocks; sections without a block are left out."""
     title, _, rest = template.partition("\n")
     sections = re.split(r"^(?=##+ )", rest, flags=re.MULTILINE)
     kept = [
@@ -108,24 +107,24 @@ def beside_blocks(beside: pd.DataFrame, found: pd.DataFrame) -> dict[str, str]:
 def headline(results: pd.DataFrame) -> str:
     """Return the page's first sentence.
 
-    It compares scSiameseClu with Leiden on the sets that shaped no default.
+    It compares scSiameseClu with Leiden, separately on held-out and development sets.
     """
-    told = [
+    parts = [
         _against_leiden(per_set(results[results["k_mode"] == k_mode]), words)
         for k_mode, words in MODES.items()
     ]
     return (
-        "ARI points of scSiameseClu above Leiden, mean and 95 % interval over data "
-        f"sets: {'; '.join(told)}."
+        "ARI gain of scSiameseClu over Leiden in points, mean and 95 % interval over data "
+        f"sets: {'; '.join(parts)}."
     )
 
 
 def _against_leiden(ari: pd.DataFrame, words: str) -> str:
     above, shaped = ari[OURS.name] - ari[LEIDEN.name], is_development(ari.index)
     parts = [
-        f"**{with_interval(above[chosen])}** on {_number(chosen.sum(), 'data set')} that {what} "
-        f"(ahead on {(above[chosen] > 0).sum()})"
-        for chosen, what in ((~shaped, "shaped no default"), (shaped, "shaped the defaults"))
+        f"**{with_interval(above[chosen])}** on {_number(chosen.sum(), what)} "
+        f"(higher on {(above[chosen] > 0).sum()})"
+        for chosen, what in ((~shaped, "held-out set"), (shaped, "development set"))
         if chosen.any()
     ]
     return f"with {words}, {' and '.join(parts)}"
@@ -136,17 +135,17 @@ def _number(n: int, what: str) -> str:
 
 
 def coverage(results: pd.DataFrame, found: pd.DataFrame) -> str:
-    """Return what the tables cover, what failed, and what is left out of them."""
+    """Return what the tables cover, what failed, and what they leave out."""
     seeds = results.groupby("dataset")["seed"].nunique()
     several = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    lines = [f"{_number(len(seeds), 'data set')}, seeds: {several}."]
+    lines = [f"{_number(len(seeds), 'data set')}; number of seeds: {several}."]
     fits = results[results["method"] == OURS.name]
     kept = (fits["trained"].astype(str) == "True").sum()
     lines.append(
-        f"{kept} of {len(fits)} fits have the network's labels, the others those of the consensus."
+        f"The labels are from the network in {kept} of {len(fits)} fits, else from the consensus."
     )
     lines += [
-        f"**Failed**, and counted as 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, "
+        f"**Failed**, scored 0: {row['method']} on {row['dataset']}, k {row['k_mode']}, "
         f"seed {row['seed']} ({row['error']})."
         for row in results[results["error"].notna()].to_dict("records")
     ]
@@ -168,7 +167,7 @@ def _shown(k_mode: str) -> list[Method]:
 
 
 def means_table(results: pd.DataFrame, k_mode: str) -> str:
-    """Return means over data sets, one line per method, and how far scSiameseClu is above each."""
+    """Return means over data sets, one row per method, and the gain of scSiameseClu over each."""
     ari, spread = per_set(results), per_set(results, spread=True)
     shaped = is_development(ari.index)
     rows: dict[str, dict[str, object]] = {}
@@ -178,20 +177,20 @@ def means_table(results: pd.DataFrame, k_mode: str) -> str:
             "ACC": per_set(results, "acc")[method.name].mean(),
             "NMI": per_set(results, "nmi")[method.name].mean(),
             "ARI": mine.mean(),
-            "ARI, shaped no default": mine[~shaped].mean(),
-            "ARI, shaped the defaults": mine[shaped].mean(),
+            "ARI, held-out sets": mine[~shaped].mean(),
+            "ARI, development sets": mine[shaped].mean(),
             "SD over seeds": spread[method.name].mean(),
         }
         if method is not OURS:
             rows[method.title] |= {
-                "scSiameseClu above it": with_interval(above),
-                "the same, shaped no default": with_interval(above[~shaped]),
+                "ARI gain of scSiameseClu": with_interval(above),
+                "gain, held-out sets": with_interval(above[~shaped]),
             }
     return markdown(rows, first="method")
 
 
 def sets_table(results: pd.DataFrame, k_mode: str) -> str:
-    """Return ARI (and clusters) of each method on each set; ``*`` marks those of the defaults."""
+    """Return ARI (and clusters) of each method on each set; ``*`` marks development sets."""
     ari, clusters = per_set(results), per_set(results, "n_clusters")
     columns = {
         method.title: ari[method.name].map("{:.1f}".format)
@@ -202,7 +201,7 @@ def sets_table(results: pd.DataFrame, k_mode: str) -> str:
 
 
 def _by_set(results: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return a table of one line a data set, with its size."""
+    """Return a table with one row per data set, with its size."""
     sizes = results.drop_duplicates("dataset").set_index("dataset")[["cells", "types"]]
     marks = pd.Series(is_development(table.index), index=table.index).map({True: " *", False: ""})
     return markdown(sizes.loc[table.index].join(table), first="data set", names=table.index + marks)
@@ -220,12 +219,12 @@ def cost_table(found: pd.DataFrame) -> str:
     for method in (OURS, CONSENSUS):
         if {method.name, SCANPY.name} <= set(seconds):
             ratio = seconds[method.name] / seconds[SCANPY.name]
-            columns[f"{method.title} / scanpy's path"] = ratio.map("{:.1f}".format)
+            columns[f"{method.title} / scanpy"] = ratio.map("{:.1f}".format)
     return _by_set(mine, pd.DataFrame(columns).replace("nan", "–"))
 
 
 def ablation_table(results: pd.DataFrame) -> str:
-    """Return the table of the ablations at the true k, with what it is over."""
+    """Return the table of the ablations at the true k, with numbers of data sets and seeds."""
     ari = per_set(results)
     shaped = is_development(ari.index)
     trained = (results["trained"].astype(str) == "True").groupby(results["method"]).mean() * 100
@@ -234,10 +233,10 @@ def ablation_table(results: pd.DataFrame) -> str:
         against = ari[method.name] - ari[OURS.name]
         rows["full" if method is OURS else method.title] = {
             "ARI": ari[method.name].mean(),
-            "ARI − full": with_interval(against, 2),
-            "the same, shaped no default": with_interval(against[~shaped], 2),
-            "sets better / worse by .1": f"{(against > 0.1).sum()} / {(against < -0.1).sum()}",
-            "network's labels taken, % of fits": trained[method.name],
+            "ARI change": with_interval(against, 2),
+            "ARI change, held-out sets": with_interval(against[~shaped], 2),
+            "sets better / worse by 0.1": f"{(against > 0.1).sum()} / {(against < -0.1).sum()}",
+            "fits with the network's labels, %": trained[method.name],
         }
     seeds = results["seed"].nunique()
     text = f"{_number(len(ari), 'data set')}, {_number(seeds, 'seed')}."
@@ -245,7 +244,7 @@ def ablation_table(results: pd.DataFrame) -> str:
 
 
 def sketch_table(found: pd.DataFrame) -> str:
-    """Return the ARI of a 1,000-cell sketch beside that of all cells, and the mean difference."""
+    """Return the ARI of a 1,000-cell sketch and of all cells, and the mean difference."""
     columns: dict[str, pd.Series[float]] = {}
     lines = []
     for k_mode, words in MODES.items():
@@ -256,7 +255,8 @@ def sketch_table(found: pd.DataFrame) -> str:
         if not len(ari):
             continue
         above = ari[SKETCHED.name] - ari[OURS.name]
-        columns |= {f"all, {words}": ari[OURS.name], f"sketch, {words}": ari[SKETCHED.name]}
+        number = words.removeprefix("the ")
+        columns |= {f"all, {number}": ari[OURS.name], f"sketch, {number}": ari[SKETCHED.name]}
         seeds = _number(results["seed"].nunique(), "seed")
         lines.append(
             f"With {words}: {with_interval(above)} over {_number(len(ari), 'data set')}, {seeds}."
@@ -284,7 +284,7 @@ def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) ->
     results
         Tables of :func:`compare_methods`.
     output
-        Folder of tables and figures; the page is beside it.
+        Folder for tables and figures; the page is written next to it.
     """
     output.mkdir(parents=True, exist_ok=True)
     found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)

@@ -18,13 +18,13 @@ Record = dict[str, Any]
 
 
 class ProcessError(Exception):
-    """A process that ended before its time; the message is what it left on stderr."""
+    """A process that failed; the message is what it wrote to stderr."""
 
 
 def records(
     module: str, options: Mapping[str, Any], *, scratch: Path, threads: int
 ) -> Iterator[Record]:
-    """Run a module of this package and yield what it reports, as it is reported.
+    """Run a module of this package and yield its reports as they arrive.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def reset_peak_rss() -> None:
 def peak_rss_mb() -> float:
     """Return the largest resident memory of this process, in MiB.
 
-    From /proc where there is one: Linux's ``ru_maxrss`` also counts what the process that started
+    From /proc if it exists: Linux's ``ru_maxrss`` also counts what the process that started
     this one had.
     """
     status = Path("/proc/self/status")

@@ -1,6 +1,6 @@
-"""Times scSiameseClu beside the paper's published code: ``python -m`` this module.
+"""Compares the time of scSiameseClu and the paper's published code: ``python -m`` this module.
 
-The published code is no part of this project: a checkout of it is given. It runs without labels.
+The published code is not part of this project: a checkout of it is needed. No labels are used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .tables import with_rows
 
 TABLE = "published.tsv"
 KEY, ORDER = ("dataset", "method"), ("cells", "dataset")
-"""Columns of the table that tell a row from others, and that it is sorted by."""
+"""Columns of the table that identify a row, and columns to sort by."""
 MODULES = ("MODEL.py", "opt.py", "train.py", "utils.py")
 """Files of the published code that are run."""
 NEIGHBORS = 10
@@ -53,7 +53,7 @@ def benchmark_published(
         The data set: .h5ad (labels in obs['label']) or .h5 (X and Y). Of the labels only the number
         of types is used.
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     threads
         Threads of each.
     """
@@ -68,7 +68,7 @@ def benchmark_published(
         scratch = Path(folder)
         dataset = read_dataset(data, scratch=scratch)
         if dataset is None:
-            remedy = "give a labelled data set: the number of types is taken"
+            remedy = "give a labelled data set: its number of types is needed"
             raise InputError.of(what="no cell has a label", where=data, remedy=remedy)
         rows = [
             ours(dataset, scratch, threads),
@@ -90,7 +90,7 @@ def theirs(
 ) -> dict[str, Any]:
     """Return the same of the published code, from PCA to the end of its training.
 
-    Its graph, of the nearest neighbors without a look at labels, is made before and not timed.
+    Its graph of nearest neighbors, built without labels, is made before and not timed.
     """
     expression = ad.read_h5ad(dataset.expression)
     expression = expression[:, expression.var["highly_variable"].to_numpy()]
@@ -112,7 +112,7 @@ def _row(dataset: Dataset, method: str, threads: int, reported: Iterator[Record]
     try:
         found = next(reported)
     except ProcessError as error:
-        what, remedy = f"{method} failed on it: {error}", "mend that and repeat the command"
+        what, remedy = f"{method} failed on it: {error}", "correct this and repeat the command"
         raise InputError.of(what=what, where=dataset.name, remedy=remedy) from error
     about = {"dataset": dataset.name, "cells": dataset.n_cells}
     return about | {"method": method, "threads": threads} | cost(found)

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import read_table, write_table
 
 KEY = ("dataset", "method", "k_mode", "seed")
-"""Columns that tell a row from others."""
+"""Columns that identify a row."""
 PROVENANCE = ("data", "code", "versions")
 """Columns of what a row depends on: digests of data and code, and the libraries' versions."""
 ABOUT = (*KEY, "cells", "genes", "types")
@@ -35,21 +35,21 @@ def read_results(table: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     found = read_table(table, dtype=texts)
     if list(found) != list(columns):
         raise InputError.of(
-            what="the table of results has other columns than those of this version",
+            what="the columns of the results table are not those of this version",
             where=table,
-            remedy="move it away; the results are then found anew",
+            remedy="move the file away; the results are then computed again",
         )
     whole = found[found["versions"].notna()].drop_duplicates(list(KEY), keep="last")
     return whole.astype({"seed": int}).sort_values(["cells", *KEY], ignore_index=True)
 
 
 def identity(row: Row) -> tuple[Any, ...]:
-    """Return what a row is about and depends on: two rows of which this is equal say the same."""
+    """Return what identifies a row: equal values mean the same result."""
     return tuple(row[name] for name in (*KEY, *PROVENANCE))
 
 
 def identities(found: pd.DataFrame) -> set[tuple[Any, ...]]:
-    """Return the identities of all results that are no failures."""
+    """Return the identities of all results that did not fail."""
     return {identity(row) for _, row in found[found["error"].isna()].iterrows()}
 
 

@@ -87,7 +87,7 @@ def benchmark(
         Folder with .h5ad (labels in obs['label']) and .h5 (X and Y); files without labels are named
         and left out.
     output
-        Folder of tables and figures, the page beside it with .md at its end. Results there are
+        Folder of tables and figures; the page is next to it, with the ending .md. Results there are
         kept, and found anew only where the data, the method's code or a library of it has changed,
         or where they failed.
     seeds
@@ -95,7 +95,7 @@ def benchmark(
     only
         Names of the files to take. Default: all.
     leave_out
-        Names of files not to take, such as those whose labels are no types.
+        Names of files to leave out, such as those whose labels are not types.
     methods
         Names of the methods to run. Default: all that are compared.
     ablate
@@ -131,23 +131,23 @@ def benchmark(
         )
     write_page(output)
     if failed:
-        sys.exit(f"{failed} fits failed, and are so recorded; run again to try them again")
+        sys.exit(f"{failed} fits failed and are recorded so; run the command again to repeat them")
 
 
 def _check(*, data: Path | None, scaling: Sequence[int], seeds: int, threads: int) -> None:
     where = "the command line"
     if seeds < 1 or threads < 1:
         remedy = "give --seeds and --threads of 1 or more"
-        raise InputError.of(what="seeds and threads begin at 1", where=where, remedy=remedy)
+        raise InputError.of(what="seeds and threads must be at least 1", where=where, remedy=remedy)
     if min(scaling, default=SMALLEST) < SMALLEST:
         what = f"fewer than {SMALLEST} cells are not timed"
         raise InputError.of(what=what, where="--scaling", remedy="give larger numbers of cells")
     if data is None and not scaling:
-        raise InputError.of(what="no data sets are named", where=where, remedy="give --data FOLDER")
+        raise InputError.of(what="no data sets are given", where=where, remedy="give --data FOLDER")
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
-    """Return the methods of these names, or all that are compared, and scanpy's path for its time.
+    """Return the methods of these names, or all compared methods and scanpy's path.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def measure(jobs: Sequence[Job], table: Path, *, scratch: Path, threads: int = 1
     table.parent.mkdir(parents=True, exist_ok=True)
     known = identities(read_results(table))
     missing = [job for job in jobs if identity(job.about()) not in known]
-    note(f"{len(jobs)} fits, of which {len(jobs) - len(missing)} are there already")
+    note(f"{len(jobs)} fits, {len(jobs) - len(missing)} of them already done")
     failed = 0
     for done, (job, found) in enumerate(_found(missing, scratch=scratch, threads=threads), start=1):
         row = job.about() | _scored(job.dataset, found)

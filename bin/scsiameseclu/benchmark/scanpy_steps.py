@@ -35,7 +35,7 @@ def time_scanpy(*, group: Path) -> None:
     Parameters
     ----------
     group
-        The pipeline's ``<group>.h5ad``, of which the raw counts are taken.
+        The pipeline's ``<group>.h5ad``, whose raw counts are used.
     """
 
     def steps() -> Iterator[Record]:

@@ -13,45 +13,45 @@ from .tables import is_development, markdown, per_set, text_table, with_interval
 THEIRS, MINE = "the published code", "this pipeline"
 """Whose code, in the table of ``make benchmark-published``."""
 SMALLEST_COMPARED = 1e-300
-"""p-values below this are left out of the comparison: they are near the smallest number there
-is."""
+"""p-values below this are not compared: they are close to the smallest representable number."""
+HELD_OUT = "difference, held-out sets"
 EMBEDDINGS = ("pca", "scvi")
 """What the network's embedding is compared with."""
 MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ari": ("ARI of the labels", (CONSENSUS.name,)),
-    "placed_ari": ("ARI of cells placed afterwards", (CONSENSUS.name,)),
+    "placed_ari": ("ARI of placed cells", (CONSENSUS.name,)),
     "calibration_error": ("calibration error", (CONSENSUS.name,)),
-    "sure": ("cells with a confidence of .9 or more", (CONSENSUS.name,)),
-    "sure_right": ("of these right", (CONSENSUS.name,)),
+    "sure": ("cells with a confidence of at least 0.9", (CONSENSUS.name,)),
+    "sure_right": ("right cells among these", (CONSENSUS.name,)),
     "purity": ("neighbors of the same type", EMBEDDINGS),
     "silhouette": ("silhouette of the types", EMBEDDINGS),
-    "accuracy": ("types of held-out cells: accuracy", EMBEDDINGS),
-    "macro_f1": ("types of held-out cells: macro F1", EMBEDDINGS),
+    "accuracy": ("type prediction: accuracy", EMBEDDINGS),
+    "macro_f1": ("type prediction: macro F1", EMBEDDINGS),
 }
-"""Measures of the network: title, and what they are compared with."""
+"""Measures of the network: title, and the methods compared with."""
 
 
 def published(table: pd.DataFrame) -> str:
-    """Return ours beside the published code."""
+    """Return the time of this pipeline and of the published code."""
     of_ours = table["dataset"].map(table[table["method"] == MINE].set_index("dataset")["seconds"])
     shown = {
         "cells": table["cells"].map("{:,}".format),
-        "scSiameseClu by": table["method"],
+        "code": table["method"],
         "threads": table["threads"],
         "seconds": table["seconds"].map("{:.1f}".format),
         "ms per cell": (table["seconds"] / table["cells"] * 1000).map("{:.1f}".format),
-        "as a multiple of ours": (table["seconds"] / of_ours).map("{:.1f}".format),
+        "seconds / ours": (table["seconds"] / of_ours).map("{:.1f}".format),
         "peak memory, MB": table["peak_rss_mb"],
     }
     return text_table(shown, first="data set", names=table["dataset"])
 
 
 def markers(table: pd.DataFrame) -> str:
-    """Return the seconds of the marker tests, and how far Seurat's table and ours are apart."""
+    """Return the seconds of the marker tests, and how Seurat's table and ours differ."""
     first = table.iloc[0]
     seconds = table["seconds"]
     times = pd.DataFrame({"seconds": seconds.map("{:.2f}".format)}, dtype=object)
-    times["as a multiple of ours"] = (seconds / seconds.iloc[0]).map("{:.1f}".format)
+    times["seconds / ours"] = (seconds / seconds.iloc[0]).map("{:.1f}".format)
     about = (
         f"{first['dataset']}: {first['cells']} cells with a label, {first['genes']} "
         "genes; one thread each."
@@ -65,8 +65,8 @@ def _agreement(row: pd.Series[Any]) -> str:
     if str(row["same_rows"]) != "True":
         return f"The rows of {row['method']} and ours are **not** the same."
     return (
-        f"Against {row['method']}: the same {row['rows']:.0f} rows in the same order; largest "
-        f"differences: avg_log2FC {row['largest_difference_log2fc']:.1e}, pct "
+        f"Compared with {row['method']}: the same {row['rows']:.0f} rows in the same order; "
+        f"largest differences: avg_log2FC {row['largest_difference_log2fc']:.1e}, pct "
         f"{row['largest_difference_pct']:.1g}, p_val {row['largest_relative_difference_p']:.1e} "
         f"(relative, above {SMALLEST_COMPARED:.0e})."
     )
@@ -80,29 +80,32 @@ def batch(table: pd.DataFrame) -> str:
         "tasks": table["tasks"],
         "seconds": table["seconds"].map("{:.0f}".format),
         "seconds per sample": (table["seconds"] / table["samples"]).map("{:.1f}".format),
-        "of these overhead": table["overhead_per_sample"].map("{:.1f}".format),
+        "overhead per sample, seconds": table["overhead_per_sample"].map("{:.1f}".format),
         "peak memory, MB": table["peak_mb"],
-        "of Nextflow, MB": table["nextflow_mb"],
-        "of the largest task, MB": table["largest_task_mb"],
+        "peak of Nextflow, MB": table["nextflow_mb"],
+        "peak of the largest task, MB": table["largest_task_mb"],
     }
     names = table["samples"].astype(str) + " samples, " + table["groups"]
-    return text_table(shown, first="sheet", names=names)
+    return text_table(shown, first="samplesheet", names=names)
 
 
 def steps(table: pd.DataFrame) -> str:
     """Return seconds and peak memory of every step by group size, and how the seconds grow."""
     groups = table.drop_duplicates(["cells", "samples"]).sort_values(["cells", "samples"])
-    names = groups["cells"].map("{:,} cells, ".format) + groups["samples"].map("{} samples".format)
+    names = [
+        f"{n_cells:,} cells, {n} sample{'s' * (n > 1)}"
+        for n_cells, n in zip(groups["cells"], groups["samples"], strict=True)
+    ]
     order = max((list(of["step"]) for _, of in table.groupby(["cells", "samples"])), key=len)
     shown = {}
     for value in ("seconds", "cpu_seconds", "peak_mb"):
         by_size = table.pivot_table(value, index="step", columns=["cells", "samples"]).loc[order]
         by_size = by_size.map("{:,.0f}".format).replace("nan", "–")
-        shown[value] = by_size.set_axis(list(names), axis=1)
+        shown[value] = by_size.set_axis(names, axis=1)
     matrix = groups["values"].to_numpy() * 8 / 2**20
-    shown["peak_mb"].loc["the counts in memory"] = [f"{size:,.0f}" for size in matrix]
+    shown["peak_mb"].loc["count matrix in memory"] = [f"{size:,.0f}" for size in matrix]
     asked = [f"{2560 + 1.6 * size:,.0f}" for size in matrix]
-    shown["peak_mb"].loc["2.5 GB and 1.6 times that"] = asked
+    shown["peak_mb"].loc["2.5 GB plus 1.6 times the matrix"] = asked
     titles = {
         "cpu_seconds": "CPU seconds, all tasks together:",
         "seconds": "Wall time in seconds, all tasks together:",
@@ -114,7 +117,7 @@ def steps(table: pd.DataFrame) -> str:
 
 
 def network(table: pd.DataFrame) -> str:
-    """Return what the network adds to the consensus, and its embedding to the components."""
+    """Return what the network adds to the consensus and to the principal components."""
     failed = table[table["error"].notna()].drop_duplicates("dataset")
     lines = [
         f"**Failed** on {row['dataset']}, which is left out: {row['error']}."
@@ -136,14 +139,11 @@ def network(table: pd.DataFrame) -> str:
         means[title] = {
             **values[[OURS.name, CONSENSUS.name, "pca"]].mean(),
             **{f"scSiameseClu − {name}": with_interval(over) for name, over in above.items()},
-            "the same, shaped no default": with_interval(
-                first_above[~is_development(first_above.index)]
-            ),
+            HELD_OUT: with_interval(first_above[~is_development(first_above.index)]),
         }
         sets |= {f"{title} − {name}": over.map("{:+.1f}".format) for name, over in above.items()}
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
-    last = "the same, shaped no default"
-    order = [*rows.columns.drop(last), last]
+    order = [*rows.columns.drop(HELD_OUT), HELD_OUT]
     text = [name for name in order if " " in name]
     rows[text] = rows[text].fillna("")
     first = f"× 100, mean over {whole['dataset'].nunique()} data sets"
@@ -154,11 +154,11 @@ def network(table: pd.DataFrame) -> str:
 
 
 def batch_correction(table: pd.DataFrame) -> str:
-    """Return what the correction of batches does, and whether it was decided rightly."""
-    names = {"none": "without", "corrected": "corrected", "auto": "taken"}
+    """Return the effect of batch correction, and the decision of ``auto``."""
+    names = {"none": "never", "corrected": "always", "auto": "`auto`"}
     numbers = {
-        f"ARI, {mode} k: {title}": table[f"{name}_{mode}"]
-        for mode in ("true", "own")
+        f"ARI, {k} k: {title}": table[f"{name}_{mode}"]
+        for mode, k in (("true", "true"), ("own", "found"))
         for name, title in names.items()
     }
     shown = {
@@ -169,7 +169,7 @@ def batch_correction(table: pd.DataFrame) -> str:
             name: table[name].map("{:.2f}".format).replace("nan", "–")
             for name in ("need", "validity", "shared")
         },
-        "corrected": table["decision"],
+        "corrected by `auto`": table["decision"],
     }
     return text_table(shown, first="data set", names=table["dataset"])
 
@@ -181,7 +181,7 @@ def batch_time(table: pd.DataFrame) -> str:
         "batches": table["batches"],
         "corrected": table["corrected"].map({True: "yes", False: "no"}),
         "seconds": seconds.map("{:.1f}".format),
-        "over that without": (seconds / seconds.iloc[0]).map("{:.2f}".format),
+        "seconds / no correction": (seconds / seconds.iloc[0]).map("{:.2f}".format),
     }
     names = table["cells"].map("{:,} cells, ".format) + table["correction"]
     return text_table(shown, first="clustering", names=names)
@@ -196,5 +196,4 @@ SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "batch_correction": batch_correction,
     "batch_time": batch_time,
 }
-"""The sections by their names, which are those of their tables and of their places in the
-template."""
+"""The sections by name; tables and places in the template have the same names."""

@@ -23,7 +23,7 @@ class Reached:
     """The package's definitions that some functions or classes reach, and the libraries used.
 
     Followed are the names that a definition uses, imports inside functions included; a module taken
-    as a whole counts in full. The package's version does not count: a release is no change.
+    as a whole counts in full. The package's version does not count: a release is not a change.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def read_source(module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Name]
             body[:] = [item for item in body if not _is_text(item)] or [ast.Pass()]
     definitions: dict[str, list[ast.stmt]] = {}
     for statement in tree.body:
-        # Below if: types, and what is a program.
+        # Below if: imports for types, and the call as a program.
         if not isinstance(statement, ast.Import | ast.ImportFrom | ast.If):
             for name in _bound(statement):
                 definitions.setdefault(name, []).append(statement)
@@ -150,7 +150,7 @@ def _bound(statement: ast.stmt) -> list[str]:
 
 
 def _used(statement: ast.stmt, module: str) -> Iterator[Name]:
-    """Yield what the names in a statement stand for, of a module's attribute that alone."""
+    """Yield what the names in a statement refer to; of a module's attribute, only the attribute."""
     definitions, imports = read_source(module)
     of_attributes = set()
     for node in ast.walk(statement):  # an attribute comes before the name that it is of

@@ -1,4 +1,4 @@
-"""Time every step on simulated groups of growing size, beside scanpy.
+"""Time every step, and scanpy, on simulated groups of growing size.
 
 Runs by ``python -m`` this module.
 """
@@ -24,13 +24,13 @@ from .tables import with_rows
 
 TABLE = "steps.tsv"
 KEY = ("cells", "samples", "step")
-"""Columns of the table that tell a row from others."""
+"""Columns of the table that identify a row."""
 GENES, DEPTH = 5000, 2400
 """Genes, and counts of the median cell: about 1,000 of them are found in a cell."""
 MARKERS = ROOT / "assets" / "markers" / "blood.tsv"
 """Names of genes, so that cell types are sought."""
 WHOLE, SCANPY = "whole run", "scanpy: "
-"""Rows that are no step of the pipeline."""
+"""Rows other than steps of the pipeline."""
 
 
 def benchmark_steps(
@@ -53,13 +53,13 @@ def benchmark_steps(
     of_sample
         Cells of a sample.
     output
-        Folder of tables; the page is beside it, with .md at its end.
+        Folder for tables; the page is written next to it, with the ending .md.
     cores
         Processor cores that the runs may use.
     scanpy
         Whether scanpy's standard path is timed, too.
     runs
-        Folder in which the runs are kept; what was interrupted there goes on. Default: a temporary
+        Folder in which the runs are kept; interrupted runs continue. Default: a temporary
         one.
     """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])

@@ -28,7 +28,7 @@ RESAMPLES = 10_000
 def complete(results: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Return results of the data sets and seeds that have every wanted (method, k_mode).
 
-    So that every mean over sets is over the same sets, whatever an interrupted run has left; for
+    Every mean over sets is then over the same sets, even after an interrupted run; for
     that same reason the scores of a fit that failed become 0.
     """
     expected = pd.MultiIndex.from_tuples(wanted)
@@ -51,7 +51,7 @@ def with_rows(
     rows
         The further rows, column -> value.
     key
-        Columns that tell a row from others.
+        Columns that identify a row.
     order
         Columns to sort by; rows that are equal in them stay in their order.
     """
@@ -112,7 +112,7 @@ def markdown(
 ) -> str:
     """Return a Markdown table.
 
-    Rows are given by their names, or have `names` in place of the index, which becomes the column
+    Rows are given by their names, or have `names` instead of the index, which becomes the column
     `first`; numbers get one decimal, gaps a dash.
     """
     if not isinstance(table, pd.DataFrame):

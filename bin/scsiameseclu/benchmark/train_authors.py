@@ -1,8 +1,8 @@
 """A baseline's code by its own authors on one data set, without labels: ``python -m`` this module.
 
-Each script runs in a scratch folder, from the text in a checkout with the changes told here: they
+Each script runs in a scratch folder, from the text in a checkout with the changes made here: they
 let it run with today's libraries on a CPU, give it the data, the number of clusters and the seed,
-and take out every look at labels. Its settings are its defaults, the same for all data.
+and remove every use of labels. Its settings are its defaults, the same for all data.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ METHODS: dict[str, Callable[[Task], Any]] = {
     function.__name__: function
     for function in (scdeepcluster, scdsc, sccdcg, scgnn, scname, pcareduce)
 }
-"""By the names of the baselines that they are beside."""
+"""By the names of the corresponding baselines."""
 
 
 def train_authors(*, code: Path, method: str, data: Path, seed: int) -> None:

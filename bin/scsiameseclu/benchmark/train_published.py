@@ -1,7 +1,7 @@
 """The paper's published code on one data set, in a process of its own: ``python -m`` this module.
 
 It works inside a checkout of that code, whose modules are found by their bare names and keep their
-files below the working folder. What is mended and what is left out is told where it is done, and in
+files below the working folder. Fixes and removals are described where they are made, and in
 docs/benchmarks.md.
 """
 
@@ -74,7 +74,7 @@ def _trained(code: Path, name: str, data: Path) -> Iterator[Record]:
 
 
 def _mended(code: Path) -> tuple[Any, ModuleType, ModuleType, ModuleType]:
-    """Import the published code, mend what keeps it from running, and take the labels out of it."""
+    """Import the published code, fix what keeps it from running, and remove the labels from it."""
     # A log, and a library that pairs clusters with labels: not in our environment, and not needed
     # to cluster.
     loguru, munkres = ModuleType("loguru"), ModuleType("munkres")
@@ -97,7 +97,7 @@ def _mended(code: Path) -> tuple[Any, ModuleType, ModuleType, ModuleType]:
 
 
 class _NoLog:
-    """Takes and drops what is logged."""
+    """Discards what is logged."""
 
     def add(self, *_: Any, **__: Any) -> None: ...
 

@@ -32,7 +32,7 @@ def check(*, base: Path, samples: Path) -> None:
     Raises
     ------
     InputError
-        It is no result of this pipeline, or its genes are of another organism than the samples.
+        It is not a result of this pipeline, or its genes are of another organism than the samples.
     """
     found = open_base(unwrapped(base))
     organism = base_organism(found.var)
@@ -47,12 +47,12 @@ def check(*, base: Path, samples: Path) -> None:
 
 
 def open_base(path: Path) -> ad.AnnData:
-    """Return an earlier result, of which the counts stay on disk.
+    """Return an earlier result, whose counts stay on disk.
 
     Raises
     ------
     InputError
-        It is no AnnData file, or no ``<group>.h5ad`` of this pipeline.
+        It is not an AnnData file, or not a ``<group>.h5ad`` of this pipeline.
     """
     try:
         found = ad.read_h5ad(path, backed="r")
@@ -63,7 +63,7 @@ def open_base(path: Path) -> ad.AnnData:
 
 
 def check_base(base: ad.AnnData) -> None:
-    """Raise InputError if a file is no result of the pipeline that cells can be placed into."""
+    """Raise InputError if a file is not a result of the pipeline onto which cells can be mapped."""
     absent = [
         f"obs[{name!r}]" for name in COLUMNS if name not in base.obs or base.obs[name].isna().any()
     ]

@@ -22,7 +22,7 @@ def check_device(*, device: Literal["auto", "cpu", "cuda"]) -> None:
     Raises
     ------
     InputError
-        A GPU was asked for and there is none.
+        A GPU was requested and there is none.
     """
     found = resolve_device(device)
     write_json(

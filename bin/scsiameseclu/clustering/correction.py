@@ -28,16 +28,16 @@ JUDGED_CELLS = 4_000
 
 @dataclass(frozen=True)
 class Clustered:
-    """A consensus, and what was done about batches.
+    """A consensus, and the decision on batches.
 
     Parameters
     ----------
     consensus
         The clustering that was taken.
     judgement
-        What was decided about batches; None where there is one.
+        Decision on batches; None if there is only one.
     uncorrected
-        Clusters without the correction, where it was made: of a sketch where there are many cells,
+        Clusters without the correction, if it was made: of a sketch if there are many cells,
         by which the others are placed.
     """
 
@@ -61,7 +61,7 @@ def cluster_batches(
     detail: float = DETAIL,
     random_state: int = 0,
 ) -> Clustered:
-    """Return the consensus of the cells, with batches corrected where `correction` says so.
+    """Return the consensus of the cells, with batches corrected as `correction` requires.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def cluster_batches(
 def _refusal(
     correction: BatchCorrection, batches: NDArray[np.int64], conditions: NDArray[np.int64]
 ) -> str:
-    """Return why batches are not corrected, whatever they are; empty where they may be."""
+    """Return a general reason not to correct batches; empty if there is none."""
     if correction == "none":
         return "it was switched off"
     if correction == "auto" and _same(batches, conditions):

@@ -129,7 +129,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Column of ``obs`` with the batches; they are put in order by name, so that the order in
         which they were joined is of no matter. Default: none.
     batch_correction
-        ``"auto"``: batches are corrected where that is needed and does not join different types
+        ``"auto"``: batches are corrected if that is needed and does not join different types
         (:mod:`~scsiameseclu.clustering.consensus.guard`); ``"always"``; or ``"none"``.
     condition_key
         Column of ``obs`` with the conditions: ``"auto"`` corrects no batches that are the
@@ -182,7 +182,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         For each cluster that can be compared, its agreement between batches (1 is best), where
         batches were corrected.
     sketch_ : bool array of shape (n,) or None
-        Which cells were clustered, the others having been placed; None where all were.
+        Which cells were clustered, the others having been placed; None if all were.
     cluster_stability_ : dict of int to float
         `stability_` of each cluster.
     device_ : str
@@ -262,7 +262,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            The counts are no raw counts, the parameters do not fit, or ``device="cuda"`` and there
+            The counts are not raw counts, the parameters do not fit, or ``device="cuda"`` and there
             is no GPU.
         """
         adata = as_anndata(adata)
@@ -655,7 +655,7 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
     Raises
     ------
     InputError
-        There are none, or they are no numbers, not finite, negative or fractional.
+        There are none, or they are not numbers, not finite, negative or fractional.
     """
     from ..expression.normalize import raw_counts as checked
 

@@ -43,7 +43,7 @@ class Assigned:
     consensus
         Cluster of the training-free start, int64.
     uncorrected
-        Cluster without the correction of batches, int64; None where it was not made.
+        Cluster without the correction of batches, int64; None if it was not made.
     """
 
     labels: NDArray[np.int64]
@@ -67,7 +67,7 @@ class Sketched:
     met
         Share of partitions in which they meet the cells of each cluster, float32 (n, k).
     assignment
-        How the network assigns cells; None where the labels are the consensus's.
+        How the network assigns cells; None if the labels are the consensus's.
     training
         Weights of embedding and consensus.
     """
@@ -79,7 +79,7 @@ class Sketched:
     training: Training
 
     def place(self, scores: NDArray[np.float32], near: csr_matrix) -> Assigned:
-        """Return what is to be said of other cells.
+        """Return the results for other cells.
 
         Views, and partitions shared with each cluster, are the mean over their nearest sketch
         cells. From these the network, if it gave the labels, assigns them as it did the sketch's. A
@@ -128,7 +128,7 @@ def extended(
     components: Sequence[NDArray[np.float32]],
     progress: Callable[[int, int], None] | None = None,
 ) -> Assigned:
-    """Return what is known of all cells; that of the sketch's stays as it is.
+    """Return the results for all cells; those of the sketch are unchanged.
 
     Parameters
     ----------

@@ -41,8 +41,8 @@ MOST_CELLS = 1_000
 FEWEST_GENES = 0.5
 """Share of the base's variable genes that the new cells must have been measured for."""
 UNLIKE = 0.99
-"""Quantile of the base's own distances beyond which a cell is like none of them: of cells like
-those of the base about one in a hundred is flagged, whatever their number."""
+"""Quantile of the base's own distances above which a cell is unlike all of them: of cells like
+those of the base about one in a hundred is flagged, for any number of cells."""
 PER_CLUSTER = ("cluster_coarse", "cell_type")
 """Columns of ``obs`` that the base's cluster decides."""
 FINE = "cluster_fine"
@@ -81,7 +81,7 @@ def place_group(
     batch_correction: Correction = "auto",
     seed: int = 0,
 ) -> None:
-    """Place a group's cells into an earlier result, in place of clustering them.
+    """Map a group's cells onto an earlier result, instead of clustering them.
 
     Writes ``<prefix>.clustering.h5ad`` (obs cluster, cluster_coarse, cluster_fine, cell_type,
     cluster_confidence, unlike_known; obsm X_scsiameseclu, the base's components), an empty
@@ -177,7 +177,7 @@ def read_base(path: Path) -> ad.AnnData:
     Raises
     ------
     InputError
-        It is no AnnData file, or no ``<group>.h5ad`` of this pipeline.
+        It is not an AnnData file, or not a ``<group>.h5ad`` of this pipeline.
     """
     found = open_base(path)
     result = found[_some_of_each(found.obs["cluster"])].to_memory()
@@ -226,7 +226,7 @@ def place(
     Raises
     ------
     InputError
-        The base is no result of the pipeline, the new counts are no raw counts, or the new cells
+        The base is not a result of the pipeline, the new counts are not raw, or the new cells
         have fewer than half of the base's variable genes.
     """
     check_base(base)
@@ -319,7 +319,7 @@ def _without_batches(
     correction: Correction,
     random_state: int,
 ) -> tuple[NDArray[np.float64], Judgement]:
-    """Return scores, with new batches corrected towards the base where that is due, and why.
+    """Return scores, with new batches corrected towards the base if necessary, and the reason.
 
     Whether they lie apart is seen in the joint components: what only a batch has is hardly in the
     base's.

@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Prints, at most every `interval` seconds, what is done; silent unless `enabled`.
+    """Prints the progress at most every `interval` seconds; silent unless `enabled`.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Progress:
         """Print how many steps of the stage are done, and when it will end."""
         now = time.monotonic()
         if done == 1:
-            # The first step also loads what the library loads late: it says nothing of the others.
+            # The first step also loads libraries, so its time says nothing about the others.
             self.begun = now
         elif now - self.told >= self.interval and done < total:
             self.told = now

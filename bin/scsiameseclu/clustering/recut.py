@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def recut(
     model: ScSiameseClu, *, n_clusters: int | None = None, detail: float | None = None
 ) -> ScSiameseClu:
-    """Return a copy of a fitted model of which the labels are another cut of its tree.
+    """Return a copy of a fitted model whose labels are another cut of its tree.
 
     Cells that the network moved to another cluster stay where it moved them. A cell's probability
     of a cluster that contains several of the model's is their sum. Where one of the model's
@@ -50,7 +50,7 @@ def recut(
     tree = model.dendrogram_
     if n_clusters is not None and detail is None and n_clusters > tree.n_leaves:
         raise _too_many(n_clusters, tree.n_leaves)
-    model.cut(n_clusters=n_clusters, detail=detail)  # checks what is asked for
+    model.cut(n_clusters=n_clusters, detail=detail)  # checks the request
     asked: dict[str, Any] = {"n_clusters": "auto", "detail": detail}
     if n_clusters is not None:
         asked = {"n_clusters": n_clusters, "detail": model.detail}
@@ -73,7 +73,7 @@ def recut(
 
 
 def batch_agreement(model: ScSiameseClu, counts: csr_matrix, batches: Integers) -> dict[int, float]:
-    """Return the agreement of each cluster between batches; empty where batches were not corrected.
+    """Return the agreement of each cluster between batches; empty if batches were not corrected.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def batch_agreement(model: ScSiameseClu, counts: csr_matrix, batches: Integers) 
 def n_moved(model: ScSiameseClu) -> int:
     """Return the cells that the network moved to another cluster than the consensus's.
 
-    Each cluster contains some of the consensus's or is part of one, but for these cells.
+    Each cluster contains some of the consensus's or is part of one, except for these cells.
     """
     table = contingency_matrix(model.labels_, model.consensus_labels_)
     return int(table.sum() - max(table.max(axis=axis).sum() for axis in (0, 1)))

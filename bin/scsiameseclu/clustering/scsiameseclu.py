@@ -170,7 +170,7 @@ def clusters_record(model: ScSiameseClu, requested: int | str, stability: float 
 
 
 def _batch_record(model: ScSiameseClu) -> BatchDecision | None:
-    """Return what was decided about batches and why; None without at least two."""
+    """Return the decision on batches and its reason; None without at least two."""
     if model.batch_judgement_ is None:
         return None
     agreement = {str(cluster): value for cluster, value in model.batch_agreement_.items()}

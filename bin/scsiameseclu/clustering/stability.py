@@ -55,7 +55,7 @@ def resampling_stability(
 
     Returns
     -------
-    The mean ARI, or None where there is one cluster, or subsets would have fewer than two cells a
+    The mean ARI, or None if there is one cluster, or subsets would have fewer than two cells a
     cluster.
     """
     n, k = len(labels), len(np.unique(labels))

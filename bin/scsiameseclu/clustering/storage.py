@@ -69,7 +69,7 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
     Raises
     ------
     InputError
-        The file is no such model.
+        The file is not such a model.
     """
     try:
         with safe_open(path, framework="numpy") as file:

@@ -1,4 +1,4 @@
-"""Leiden and k-means on the standard PCA, run beside scSiameseClu (docs/method.md)."""
+"""Leiden and k-means on the standard PCA, for comparison (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def compare(*, prefix: str, expression: Path, clustering: Path, seed: int = 0) -
 
 
 def _read_pca(path: Path) -> tuple[pd.Index, NDArray[np.float32]]:
-    """Read the barcodes and ``obsm['X_pca']`` of an AnnData file, and nothing else of it."""
+    """Read only the barcodes and ``obsm['X_pca']`` of an AnnData file."""
     with h5py.File(path) as file:
         barcodes = ad.io.read_elem(file["obs"]).index
         return barcodes, np.asarray(ad.io.read_elem(file["obsm/X_pca"]), dtype=np.float32)

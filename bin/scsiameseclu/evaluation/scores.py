@@ -38,7 +38,7 @@ def score(
     prefix
         Id of the group.
     annotated
-        ``<group>.h5ad``; with a gold standard in ``obs['label']`` where there is one.
+        ``<group>.h5ad``; with a gold standard in ``obs['label']`` if there is one.
     summary
         ``<group>.clustering.json``.
     comparison
@@ -131,7 +131,7 @@ def marker_agreement(adata: ad.AnnData, gold: pd.Series, *, top_n: int = 50) -> 
     Returns
     -------
     ``top_n``, ``mean`` over the clusters that have markers (None without any), and ``clusters``:
-    ``label`` and ``share`` of each, None where a cluster has no labelled cell or no marker.
+    ``label`` and ``share`` of each, None if a cluster has no labelled cell or no marker.
     """
     known = gold.notna()
     groups = {

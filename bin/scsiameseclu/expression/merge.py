@@ -29,8 +29,7 @@ MEASURED = "in_all_samples"
 """Column of ``var`` where genes of any sample are joined: whether every sample was measured for the
 gene."""
 NOTES = "expression"
-"""Key of ``AnnData.uns`` that holds, as JSON text, what this stage did and what the reader should
-know."""
+"""Key of ``AnnData.uns`` that holds, as JSON text, this stage's account and notes for users."""
 
 MIN_SHARED = 0.5
 """Least share of the smallest sample's genes that all samples must have in common."""
@@ -41,12 +40,12 @@ _WORTH_NAMING = 0.05
 
 
 def unlike(samples: Sequence[ad.AnnData], *, group: str) -> dict[str, Problem]:
-    """Return the samples whose genes are not those of the others, each with what is wrong.
+    """Return the samples whose genes differ from those of the others, each with its problem.
 
-    The group's genes are those of more than half of its samples. A sample is unlike where it has
-    fewer than half of them, or of its own genes where it has fewer. Where that is half of the
-    samples or more, and of two, nobody can say which are at fault: none is returned, and
-    :func:`merge` refuses the group.
+    The group's genes are those of more than half of its samples. A sample differs if it has
+    fewer than half of them, or of its own genes if it has fewer. If that is half of the
+    samples or more, or one of two, it is unclear which are wrong: none is returned, and
+    :func:`merge` rejects the group.
     """
     if len(samples) < 3:
         return {}
@@ -115,8 +114,8 @@ def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -
     """Join the cells of all samples over the genes that all of them have, or any of them.
 
     Genes are matched by id, without the versions of Ensembl's, where every sample has unique ids
-    and that finds no fewer of them, else by name; genes of one name are told apart by their ids,
-    too. Samples are put in the order of their ids, whatever the order given; names of genes are
+    and that finds no fewer of them, else by name; genes of one name are distinguished by ids,
+    too. Samples are sorted by id, regardless of the given order; names of genes are
     those of the first.
 
     Parameters
@@ -128,7 +127,7 @@ def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -
         Id of the group.
     genes
         ``inner``: genes that all samples have. ``outer``: those that any has, 0 where a sample was
-        not measured for them; ``var['in_all_samples']`` says of which that is so.
+        not measured for them; ``var['in_all_samples']`` marks the genes measured in all.
 
     Returns
     -------
@@ -162,7 +161,7 @@ def join(samples: Sequence[ad.AnnData], *, group: str, genes: Genes = "inner") -
 
 
 def places_among(genes: ad.AnnData, others: ad.AnnData) -> NDArray[np.intp]:
-    """Return where each gene of `genes` is among those of `others`, -1 where it is not.
+    """Return the position of each gene of `genes` among those of `others`, or -1.
 
     They are matched as those of samples are (:func:`join`).
     """
@@ -190,8 +189,8 @@ def _keys(
     notes = []
     if n_alike and keys is by_name:
         notes.append(
-            f"{n_alike} genes have the name of another and no id that tells them "
-            "apart; they are left out."
+            f"{n_alike} genes share their name with another gene and have no id that "
+            "distinguishes them; they are left out."
         )
     return keys, notes
 
@@ -249,7 +248,7 @@ def _spread(counts: sparse.csr_matrix, places: NDArray[np.intp], n_genes: int) -
 def _by_name(samples: Sequence[ad.AnnData]) -> tuple[list[pd.Index[str]], int]:
     """Return keys of the genes by symbol, and the largest number in one sample without a match.
 
-    Which of several genes of one symbol is which is told by their ids, or by their order if all
+    Genes of one symbol are matched by their ids, or by their order if all
     samples have the same genes in the same order.
     """
     symbols = [sample.var["gene_symbols"].astype(str) for sample in samples]
@@ -282,7 +281,7 @@ def _majority(keys: Sequence[Keys]) -> Keys:
 
 
 def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Genes) -> list[str]:
-    """Return what the samples lose, or are given, where their genes differ."""
+    """Return notes on genes that samples lose or gain because their genes differ."""
     common = _common(keys)
     lost = {
         _name(sample): len(own) - len(common) for sample, own in zip(samples, keys, strict=True)
@@ -292,8 +291,8 @@ def _gene_notes(samples: Sequence[ad.AnnData], keys: Sequence[Keys], genes: Gene
     if genes == "outer":
         n_any = len(set().union(*keys))
         return [
-            f"Of {n_any} genes, {n_any - len(common)} were not measured in all samples and "
-            "count as 0 elsewhere."
+            f"{n_any - len(common)} of {n_any} genes were not measured in all samples and "
+            "count as 0 where they were not."
         ]
     most = sorted(filter(lost.get, lost), key=lost.__getitem__, reverse=True)
     named = ", ".join(f"{lost[name]} of {quoted(name)}" for name in most[:_NAMED]) + (

@@ -58,7 +58,7 @@ def normalize_group(
     """Join the samples of a group and normalize.
 
     Writes ``<prefix>.expression.h5ad``, ``<prefix>.size.json``, ``<prefix>.expression.json`` (what
-    was done, and notes) and, for each sample whose genes are not those of the others,
+    was done, and notes) and, for each sample whose genes differ from the others,
     ``<sample>.expression.merge.failure.json``.
 
     Parameters
@@ -232,7 +232,7 @@ def _kept(n_cells: NDArray[np.int64], n_obs: int, min_cells_per_gene: int) -> ND
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is asked of a normalization, as :func:`normalize` has it."""
+    """Options of a normalization; see :func:`normalize`."""
 
     min_cells_per_gene: int
     n_top_genes: int
@@ -292,7 +292,7 @@ def checked_counts(matrix: Matrix, where: str) -> sparse.csr_matrix:
 def _choose_genes(adata: ad.AnnData, moments: Moments, n_top_genes: int) -> None:
     """Set ``var['highly_variable']``.
 
-    All genes are, if there are no more than asked for, or if none stands out.
+    All genes are, if there are no more than requested, or if none stands out.
     """
     found = dispersions(*moments).set_index(adata.var_names)
     normalized = found["dispersions_norm"].to_numpy()
@@ -376,7 +376,7 @@ class _Components:
 def _by_arpack(
     X: Matrix, chosen: NDArray[np.bool_], n_pcs: int, random_state: int
 ) -> _Components | None:
-    """Return the components of the chosen genes; None where nothing varies."""
+    """Return the components of the chosen genes; None if nothing varies."""
     # Double precision for the genes chosen: the covariance is a difference of large sums.
     genes = ad.AnnData(
         sparse.vstack(

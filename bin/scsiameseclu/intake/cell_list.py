@@ -20,20 +20,20 @@ _REMEDY = (
 
 
 def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
-    """Return which barcodes of a sample are on its list of cells, and what is wrong with it.
+    """Return which barcodes of a sample are on its list of cells, and warnings about the list.
 
     Parameters
     ----------
     counts
         The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
     path
-        Text, packed or not: one barcode a line, or a CSV or TSV whose first column has them; with a
+        Text, packed or not: one barcode per line, or a CSV or TSV with them in column 1; with a
         header or without.
 
     Returns
     -------
     A mask over the barcodes (bool), and a warning that names those of the list which the counts
-    lack; empty where they lack none.
+    lack; empty if they lack none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Check the samplesheet and hand on what it says of each sample."""
+"""Check the samplesheet and pass on the settings of each sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_samplesheet(*, samplesheet: Path, schema: Path, parameters: Path) -> N
     """Write samples.json, the settings of each sample in the order of the sheet, and mistakes.json.
 
     Each mistake has its ``line``, its ``problem`` and a ``path``: it is one only if nothing of that
-    name exists, which only the machine that starts the tasks can check, or, where that is null, in
+    name exists, which only the machine that starts the tasks can check, or, if that is null, in
     any case.
 
     JSON comes on stdin: ``name``, the sheet's own, and ``defaults``: n_clusters, organism, tissue

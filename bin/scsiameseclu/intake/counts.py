@@ -34,7 +34,7 @@ from .organism import infer_organism
 LARGEST = 2**53
 """Counts beyond this are damage: floating point does not separate them from their neighbors."""
 BLOCK = 8_000_000
-"""Values looked at or converted at a time, so that checks cost little memory beside the matrix."""
+"""Values checked or converted at a time, so that checks need little memory besides the matrix."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Counts:
     matrix
         Cells x genes, CSR, any numeric dtype.
     barcodes
-        Names of the cells as in the input, one a row. An empty list: the input has none.
+        Names of the cells as in the input, one per row. An empty list: the input has none.
     gene_ids, gene_symbols
         Ids and symbols of the genes, one a column; equal if the input has one kind only. Empty
         lists: it has none.
@@ -55,12 +55,11 @@ class Counts:
     source
         The place of the matrix within the input, for messages, such as ``layers['counts']``.
     columns
-        What the input says of each cell, one a row; gold labels are looked for here and it goes
-        nowhere else.
+        Annotation of each cell in the input, one per row; used only for gold labels.
     notes
         What the user should know about how the input was read.
     kinds
-        What each column is, where it is no gene: ``protein``, ``hashtag`` or ``guide``. Default:
+        Kind of each column other than genes: ``protein``, ``hashtag`` or ``guide``. Default:
         all are genes.
     captured
         Proteins, hashtags and guides that were counted in the same cells, with their `kinds`. None:
@@ -79,19 +78,19 @@ class Counts:
     captured: Counts | None = None
 
     def keep_genes(self, types: Sequence[str], path: Path) -> None:
-        """Set proteins, hashtags and guides aside; drop and note other features that are no genes.
+        """Set proteins, hashtags and guides aside; drop and note other features.
 
         Raises
         ------
         InputError
-            If there is no gene among the features.
+            If there are no genes among the features.
         """
         genes = gene_expression(types)
         if genes is None or genes.all():
             return
         if not genes.any():
             raise InputError.of(
-                what=f"No gene among the features: {_counted(types)}.",
+                what=f"There are no genes among the features: {_counted(types)}.",
                 where=path,
                 remedy=f"Give the matrix that holds features of type {quoted(GENE_EXPRESSION)}.",
             )
@@ -104,20 +103,20 @@ class Counts:
             )
             self.captured._keep(beside)
             self.notes.append(
-                f"Features that are no genes were kept beside them: {_counted(found[beside])}."
+                f"Features other than genes were kept as well: {_counted(found[beside])}."
             )
         self._keep(genes)
         left_out = found[~(genes | beside)]
         if len(left_out):
-            self.notes.append(f"Features that are no genes were left out: {_counted(left_out)}.")
+            self.notes.append(f"Features other than genes were left out: {_counted(left_out)}.")
 
     def leave_out_no_genes(self, path: Path) -> None:
-        """Leave out the features that are no genes by their names, and note it.
+        """Leave out the features that are not genes by their names, and note it.
 
         Raises
         ------
         InputError
-            If there is no gene among the features.
+            If there are no genes among the features.
         """
         pairs = zip(self.gene_ids, self.gene_symbols, strict=True)
         found = [kind_of_feature(name) or kind_of_feature(symbol) for name, symbol in pairs]
@@ -128,7 +127,7 @@ class Counts:
         names, kinds_found = list(compress(self.gene_symbols, others)), _counted(kinds[others])
         if others.all():
             raise InputError.of(
-                what=f"No gene among the features, by their names: {kinds_found}, such "
+                what=f"By their names, none of the features are genes: {kinds_found}, such "
                 f"as {quoted(names[0])}.",
                 where=path,
                 remedy="Give the matrix of genes, which the same program or another "
@@ -136,7 +135,7 @@ class Counts:
             )
         self._keep(~others)
         self.notes.append(
-            "Features that are no genes by their names were left out: "
+            "Features that are not genes by their names were left out: "
             f"{kinds_found} ({listed(names)})."
         )
 
@@ -167,7 +166,7 @@ def check_counts(counts: Counts, path: Path, *, round_counts: bool = False) -> C
     Raises
     ------
     InputError
-        If the matrix is empty, does not fit its names, or holds values that are no counts.
+        If the matrix is empty, does not fit its names, or holds values that are not counts.
     """
     _check_shape(counts, path)
     _clean_names(counts)
@@ -194,7 +193,7 @@ def _check_matrix(counts: Counts, path: Path, *, round_counts: bool) -> None:
 
 
 def _check_captured(counts: Counts, captured: Counts, path: Path, *, round_counts: bool) -> None:
-    """Hold what was counted beside the genes to the same contract, and complete its names."""
+    """Check other features as strictly as the genes, and complete their names."""
     captured.barcodes = counts.barcodes
     _clean_names(captured)
     captured.gene_ids = fill_missing(captured.gene_ids, numbered("feature", len(captured.gene_ids)))
@@ -258,7 +257,7 @@ def to_adata(
 
 
 def _repeated(kind: str, n: int) -> list[str]:
-    return [f"{kind} that were there before: {n}; a number was put at their end."] if n else []
+    return [f"Duplicate {kind.lower()}: {n}; a number was appended to each."] if n else []
 
 
 def _add_captured(adata: ad.AnnData, captured: Counts) -> None:
@@ -275,7 +274,7 @@ def _counted(types: Sequence[str]) -> str:
 
 
 def compact(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return `matrix` with int32 values if that changes none of them, else as it is."""
+    """Return `matrix` with int32 values if that changes none of them, else unchanged."""
     data = matrix.data
     if data.dtype.kind not in "iuf" or data.dtype == np.int32:
         return matrix
@@ -301,7 +300,7 @@ def add(one: sparse.csr_matrix, other: sparse.csr_matrix, path: Path) -> sparse.
 
 
 def check_sum(matrix: sparse.csr_matrix, expected: float, path: Path) -> None:
-    """Refuse a matrix of added whole numbers of which one was too large for their type."""
+    """Reject a matrix of added whole numbers if a sum is too large for their type."""
     if matrix.data.dtype.kind in "iu" and total(matrix) != expected:
         raise inconsistent(
             "Counts of one gene and barcode add up to more than 2,147,483,647.", path
@@ -316,7 +315,7 @@ def inconsistent(what: str, where: object) -> InputError:
 
 def repeated(n: int) -> list[str]:
     """Return the note that `n` counts were added to others, if there were any."""
-    note = f"Counts of a gene and barcode that were there before: {n}; they were added up."
+    note = f"Repeated counts of a gene and barcode: {n}; they were added up."
     return [note] if n else []
 
 
@@ -370,7 +369,7 @@ def _check_shape(counts: Counts, path: Path) -> None:
                 f"{len(names)} {kind}.",
                 where=path,
                 remedy="Give the files as one program wrote them together; these do not "
-                "belong to each other.",
+                "belong together.",
             )
 
 
@@ -382,7 +381,7 @@ def _clean_names(counts: Counts) -> None:
         if n_changed:
             counts.notes.append(
                 f"Names of {kind} with white space at their ends or control characters (such as "
-                f"line ends): {n_changed}; these were taken out."
+                f"line ends): {n_changed}; these were removed."
             )
 
 
@@ -394,18 +393,14 @@ def _complete_names(counts: Counts) -> None:
         counts.notes.append(f"The input names no genes: they are called gene_1 to gene_{n_genes}.")
     elif counts.gene_ids == counts.gene_symbols and (joined := split_joined(counts.gene_ids)):
         counts.gene_ids, counts.gene_symbols = joined
-        counts.notes.append(
-            "The names of the genes were split into ids and symbols, which they hold together."
-        )
+        counts.notes.append("Each gene name holds an id and a symbol: they were split.")
     elif counts.gene_ids == counts.gene_symbols:
         counts.notes.append(
             "The input has one name for each gene, which is kept as both id and symbol."
         )
     unnamed = sum(not name for name in counts.barcodes)
     if unnamed:
-        counts.notes.append(
-            f"Barcodes that are empty: {unnamed}; they are called cell_ with their number."
-        )
+        counts.notes.append(f"Empty barcodes: {unnamed}; they are called cell_<number>.")
     numbers = numbered("gene", n_genes)
     ids = fill_missing(counts.gene_ids or numbers, counts.gene_symbols or numbers)
     counts.gene_ids = fill_missing(ids, numbers)
@@ -422,7 +417,7 @@ def _check_names(counts: Counts, path: Path) -> None:
     ):
         for number, name in enumerate(names, start=1):
             if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
-                what = f"The name of {kind} {number} is no text: {quoted(name)}."
+                what = f"The name of {kind} {number} is not text: {quoted(name)}."
                 raise inconsistent(what, path)
 
 
@@ -439,7 +434,7 @@ def _check_values(counts: Counts, matrix: sparse.csr_matrix, path: Path) -> None
     if matrix.data.dtype.kind not in "iufb":
         raise InputError.of(
             what=f"The values in {counts.source} are of type {matrix.data.dtype}, "
-            "which are no counts.",
+            "which cannot hold counts.",
             where=path,
             remedy="Give a matrix of whole numbers.",
         )
@@ -480,7 +475,7 @@ def _as_integers(
         fractional = _fractional(data)
         if fractional.size and not round_counts:
             raise InputError.of(
-                what=f"{fractional.size} of {data.size} counts are no whole numbers, the first: "
+                what=f"{fractional.size} of {data.size} counts are not whole numbers, the first: "
                 f"{_place(counts, matrix, int(fractional[0]))}.",
                 where=path,
                 remedy="Give the matrix of raw counts; or, if these are estimated (alevin, "

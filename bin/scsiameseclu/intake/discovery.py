@@ -1,7 +1,7 @@
 """Find count matrices below a folder by the readers of their formats.
 
 Only headers and names are read. A search ends at :data:`MOST_FILES` files and :data:`DEEPEST`
-folders below the first, follows each link once, and keeps an account of what it could not look at.
+folders below the first, follows each link once, and records what it could not search.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Output:
 
 @dataclass
 class Search:
-    """What a search found, and what it passed over.
+    """What a search found, and what it skipped.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def _entries(search: Search, where: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_new(search: Search, path: Path, *, visited: set[tuple[int, int]]) -> bool:
-    """Return whether to search a folder: not too deep, nor searched under another name."""
+    """Return whether to search a folder: not too deep, and not searched under another name."""
     with _accounting(search, path):
         identity = _identity(path)
         if len(path.relative_to(search.folder).parts) > DEEPEST:
@@ -196,7 +196,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _accounting(search: Search, path: Path) -> Iterator[None]:
-    """Put what is wrong with a file or folder into the account, and go on."""
+    """Record a problem with a file or folder, and continue."""
     try:
         yield
     except InputError as error:
@@ -218,7 +218,7 @@ def _in_words(error: InputError) -> str:
     return " ".join(text for problem in error.problems for text in (problem.what, problem.remedy))
 
 
-# --- what a folder holds ---
+# --- content of a folder ---
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def _outputs_in(search: Search, where: Path, files: list[Path]) -> Iterator[_Can
 
 
 def _read_of(where: Path, files: list[Path]) -> Path | None:
-    """Return which file is read if the folder is given; None if it would be refused."""
+    """Return which file is read if the folder is given; None if it would be rejected."""
     try:
         return matrix_market.choose_matrix(where, files)[0][0]
     except InputError:  # it holds those of several samples
@@ -253,13 +253,13 @@ def _read_of(where: Path, files: list[Path]) -> Path | None:
 
 
 def _reader(search: Search, path: Path) -> Reader | None:
-    """Return the reader of a file of counts; record why a look-alike is none."""
+    """Return the reader of a file of counts; record why a similar file is rejected."""
     if _NO_COUNTS.search(path.name):
         return None
     with _accounting(search, path):
         reader = reader_of(path)
         if reader is foreign:
-            foreign.read(path)  # refuses it, with the way to convert it
+            foreign.read(path)  # rejects it, with the way to convert it
         if reader in _UNOPENED:
             remedy = "which is not opened here; if it holds counts, write it into the sheet"
             search.passed[path] = f"{_UNOPENED[reader]}, {remedy}"
@@ -310,7 +310,7 @@ def _organism(columns: list[list[str]]) -> Organism:
 
 
 def _pass_pooled(search: Search) -> None:
-    """Skip the pooled matrix that ``cellranger multi`` writes beside those of samples."""
+    """Skip the pooled matrix that ``cellranger multi`` writes in addition to those of samples."""
     for output in list(search.outputs):
         multi = next((folder for folder in output.path.parents if folder.name == "multi"), None)
         if multi and (multi.parent / "per_sample_outs").is_dir():

@@ -60,7 +60,7 @@ class Size:
 
     @property
     def is_unfiltered(self) -> bool:
-        """Whether the barcodes are so many, with so few genes each, that most must be empty."""
+        """Whether there are so many barcodes with so few genes that most must be empty."""
         return self.n_barcodes > _MANY_BARCODES and self.n_stored < _FEW_GENES * self.n_barcodes
 
     @property
@@ -129,7 +129,7 @@ def matrix_size(path: Path) -> Size | None:
         return Size(
             n_barcodes, n_genes, n_stored + sum(matrix_market.sizes(part)[2] for part in parts)
         )
-    except Exception:  # whatever is wrong with it: the step that reads it says so, in words
+    except Exception:  # any problem: the step that reads the file reports it
         return None
 
 

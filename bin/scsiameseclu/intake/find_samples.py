@@ -60,7 +60,7 @@ class Sample:
 def samplesheet(folder: Path, /) -> None:
     """Find count matrices below a folder and print a samplesheet to edit.
 
-    Writes a list of what was found beside it.
+    Also writes a list of the files found.
 
     scsiameseclu samplesheet RUNFOLDER > samplesheet.csv
 
@@ -77,7 +77,7 @@ def samplesheet(folder: Path, /) -> None:
 
 
 def write_samplesheet(*, folder: Path, schema: Path) -> None:
-    """Write samplesheet.csv and listing.txt, what was found in words.
+    """Write samplesheet.csv and listing.txt, a description of the files found.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def find_samples(
 
     Returns
     -------
-    The samplesheet, and what to say of it.
+    The samplesheet, and a description of it.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _listing(search: Search, samples: Sequence[Sample], known_as: Path) -> str:
     ]
     for sample in samples:
         organism = sample.output.organism
-        guess = "organism not known by its genes"
+        guess = "organism not recognised by its genes"
         if organism.found:
             guess = f"{organism.found} ({organism.evidence})"
         lines.append(f"  {sample.name}: {_described(sample.output)}, {guess}")
@@ -229,7 +229,7 @@ def _described(output: Output) -> str:
 
 
 def _extent(search: Search) -> str:
-    return f"{search.n_files:,} files in {search.n_folders:,} folders were looked at"
+    return f"{search.n_files:,} files in {search.n_folders:,} folders were searched"
 
 
 def _relative(search: Search, path: Path) -> str:

@@ -90,7 +90,7 @@ def without_genome(symbols: pd.Series[str]) -> pd.Series[str]:
 def split_joined(names: Sequence[str]) -> tuple[list[str], list[str]] | None:
     """Return ids and symbols of names such as ``ENSG00000141510_TP53``; None if most are not such.
 
-    What stands beside the ids must differ from gene to gene: one word beside all is a genome.
+    The part next to the ids must differ from gene to gene: one word for all is a genome.
     """
     for pattern in (_ID_FIRST, _ID_LAST):
         pairs = [pattern.fullmatch(name) for name in names]

@@ -54,7 +54,7 @@ def gold_labels(
 
 
 def read_labels(paths: list[Path], cells: pd.Index) -> pd.Series | None:
-    """Return a group's gold standard, missing where there is none; None without any file.
+    """Return a group's gold standard, with missing values; None without any file.
 
     Parameters
     ----------
@@ -79,8 +79,7 @@ def _from_column(counts: Counts, path: Path, column: str) -> list[str]:
     if column not in columns:
         there = ", ".join(quoted(name) for name in columns.columns) or "none"
         raise InputError.of(
-            what=f"There is no column {quoted(column)} for gold labels; "
-            f"columns there are: {there}.",
+            what=f"There is no column {quoted(column)} with gold labels; the columns are: {there}.",
             where=path,
             remedy="Correct 'labels' in the samplesheet: one of these names, or the path of "
             "a CSV barcode,label.",
@@ -147,7 +146,7 @@ def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
 def _places(header: list[str], path: Path) -> tuple[int, int]:
     """Return which column holds barcodes and which labels: by name, else the first two."""
     if len(header) < 2:
-        raise _no_labels(path, "it has one column only")
+        raise _no_labels(path, "it has only one column")
     lowered = [name.lower() for name in header]
     place = next((number for number, name in enumerate(lowered) if name in BARCODE_HEADERS), 0)
     named = [lowered.index(name) for name in LABEL_HEADERS if name in lowered]
@@ -156,7 +155,7 @@ def _places(header: list[str], path: Path) -> tuple[int, int]:
 
 def _no_labels(path: Path, why: str) -> InputError:
     return InputError.of(
-        what=f"The labels file is no table of barcodes and labels: {why}.",
+        what=f"The labels file is not a table of barcodes and labels: {why}.",
         where=path,
         remedy="Give a CSV or TSV with the columns barcode and label.",
     )

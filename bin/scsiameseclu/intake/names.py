@@ -41,7 +41,7 @@ SYMBOL_COLUMNS = words("""
     gene_short_name hgnc_symbol mgi_symbol external_gene_name hgnc mgi genename
 """)
 _LOOSE_COLUMNS = words("gene genes name names short_name features feature var_names original_name")
-"""Columns that hold symbols where nothing else does; else they may be descriptions."""
+"""Columns that hold symbols if no other does; else they may be descriptions."""
 CELL_COLUMNS = words("""
     cell_id cell_ids obs_names cell_name cell_names barcode barcodes cell_barcode cell_barcodes
     cell cells bc_wells cb
@@ -52,9 +52,9 @@ CAPTURES = {
     "multiplexing capture": HASHTAG,
     "crispr guide capture": GUIDE,
 }
-"""Feature types, in lower case, that are kept beside the genes, and what they are."""
+"""Feature types, in lower case, that are kept in addition to genes, and their kind."""
 OTHER_FEATURES = frozenset((*CAPTURES, "custom", "peaks", "antigen capture", "motifs"))
-"""Feature types of Cell Ranger that are no genes, in lower case."""
+"""Feature types of Cell Ranger other than genes, in lower case."""
 _NO_GENES = {
     "sums of reads without a gene": re.compile(  # HTSeq, STAR, featureCounts, CITE-seq-Count
         r"X?(?:__|--|\.\.)\w.*"
@@ -70,10 +70,10 @@ _NO_GENES = {
         r"|BLANK[_-]\d+|(?:Unassigned|Deprecated)Codeword[_-]\d+",
         re.IGNORECASE,
     ),
-    # CD3-CTCATTGTAACTCCT, as CITE-seq-Count has it.
+    # CD3-CTCATTGTAACTCCT, as in CITE-seq-Count.
     "tags of antibodies or guides": re.compile(r".*[_-][ACGT]{10,}"),
 }
-"""Kinds of features that are no genes, by their names."""
+"""Kinds of features other than genes, by their names."""
 _CONTROL = r"[\x01-\x1f\x7f-\x9f\u2028\u2029]"
 _ENDS = re.compile(rf"^(?:\s|{_CONTROL})+|(?:\s|{_CONTROL})+$")
 
@@ -95,7 +95,7 @@ def is_known_gene(name: str) -> bool:
 
 
 def kind_of_feature(name: str) -> str:
-    """Return what a feature is by its name: one of the kinds that are no genes, or empty."""
+    """Return the kind of a feature by its name: one of the kinds other than genes, or empty."""
     return next((kind for kind, pattern in _NO_GENES.items() if pattern.fullmatch(name)), "")
 
 
@@ -152,8 +152,8 @@ def only_unique_text(columns: Mapping[str, Sequence[str]]) -> list[str]:
 def cleaned(names: Sequence[str]) -> tuple[list[str], int]:
     """Return names without white space at their ends and control characters, and how many had some.
 
-    A line end within a name would make two lines of it in every table. What is no text at all is
-    left as it is, to be refused.
+    A line end within a name would split it into two lines in every table. What is not text is
+    left unchanged, to be rejected.
     """
     clean = [re.sub(_CONTROL, "_", _ENDS.sub("", name)) for name in names]
     return clean, sum(new != old for new, old in zip(clean, names, strict=True))
@@ -200,7 +200,7 @@ def gene_expression(types: Sequence[str]) -> np.ndarray | None:
 
     Returns
     -------
-    A mask, all false if every feature is known to be something else, or None if `types` are no
+    A mask, all false if every feature is known to be something else, or None if `types` are not
     feature types at all.
     """
     kinds = np.asarray([kind.lower() for kind in types], dtype=object)

@@ -28,7 +28,7 @@ _MIN_GENES = 20
 _MIN_SHARE = 0.8
 """Share of the genes whose names must agree, and of ids that must be known at all."""
 _MIN_SECOND = 0.05
-"""Share of the genes of a second organism from which on a matrix holds both."""
+"""Share of the genes of a second organism at or above which a matrix holds both."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Organism:
     found
         ``human``, ``mouse``, ``mixed`` (both), ``other``, or None: unknown.
     evidence
-        On what grounds, in words; empty where it is unknown.
+        The evidence, in words; empty if it is unknown.
     name
         Which organism an ``other`` one is, where its ids show it; else empty.
     """
@@ -86,7 +86,7 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     var
-        ``AnnData.var`` with ``gene_ids`` and ``gene_symbols``, of which either may have the genome
+        ``AnnData.var`` with ``gene_ids`` and ``gene_symbols``, either of which may have the genome
         in front.
     """
     ids, symbols = var["gene_ids"].astype(str), var["gene_symbols"].astype(str)
@@ -106,7 +106,7 @@ def gene_organisms(var: pd.DataFrame) -> np.ndarray:
 def infer_organism(var: pd.DataFrame) -> Organism:
     """Return the organism by the names of the genes; parameters as in :func:`gene_organisms`.
 
-    Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. Where there are none, symbols
+    Genomes and ids (Ensembl, FlyBase, WormBase, SGD, TAIR) are sure. If there are none, symbols
     all in capitals are written as those of human, and capitalized ones as those of mouse; so are
     those of other organisms, which cannot be distinguished.
     """

@@ -45,7 +45,7 @@ def read_counts(
         CSV barcode,label with the gold standard. Default: the column that the settings name, if
         any.
     cells_file
-        The sample's cells, one barcode a line. Default: they are not given.
+        The sample's cells, one barcode per line. Default: they are not given.
     round_counts
         Round fractional counts to whole numbers instead of refusing them.
     """
@@ -107,7 +107,7 @@ def read_sample(
     labels_file
         CSV ``barcode,label``; wins over the column.
     cells_file
-        The sample's cells, one barcode a line; ``obs['listed']`` then says which barcodes are on
+        The sample's cells, one barcode per line; ``obs['listed']`` then says which barcodes are on
         it.
     round_counts
         Round fractional counts instead of refusing them, unless the settings' ``overrides`` say

@@ -38,7 +38,7 @@ def key_of(path: Path) -> tuple[str, ...]:
 
 
 def name_samples(keys: Iterable[tuple[str, ...]], *, folder: Path) -> dict[tuple[str, ...], str]:
-    """Return a valid name for each sample, unique whatever its case.
+    """Return a valid name for each sample, unique even ignoring case.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The samplesheet: read tolerantly, checked strictly, all mistakes reported together.
 
-What is no mistake: a byte order mark, any line ends, blank lines, spaces round values, empty fields
+Not a mistake: a byte order mark, any line ends, blank lines, spaces around values, empty fields
 at the end of a line, commas, semicolons or tabs, columns in any order, further columns. What is
 one: a column whose name nearly is one of ours (same letters in other case or with other separators,
 or very similar while ours is absent).
@@ -26,15 +26,15 @@ DELIMITERS = (",", "\t", ";")
 DESCRIBING = ("batch", "sex")
 """Columns that are ours, and travel into ``.obs`` as further ones do."""
 _SEXES = {"m": "male", "f": "female"}
-"""Short for what the column `sex` says."""
+"""Accepted short values of the column `sex`."""
 GROUP_WIDE = ("n_clusters", "organism", "tissue")
 SIMILAR = 0.82
-"""Likeness (difflib's ratio) from which on an unknown column is taken for a misspelt one of
+"""Similarity (difflib's ratio) at or above which an unknown column is taken for a misspelt one of
 ours."""
 PATH_LIKE = re.compile(r"[/\\]|\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Values of `labels` that are meant as files."""
 _CELLS = ("cells", "force_cells", "expected_cells")
-"""Columns of which each says in its own way what the cells are."""
+"""Columns that each define the cells in another way."""
 _FROM_SHEET = "Correct the path; a relative one starts from the folder of the samplesheet."
 _FROM_SHEET_OR_COLUMN = (
     "Correct the path, or give a column of .obs or Y; a relative path starts from the "
@@ -45,12 +45,12 @@ _PATHS = {
     "labels": ("file", _FROM_SHEET_OR_COLUMN),
     "cells": ("file", _FROM_SHEET),
 }
-"""Columns of paths: what there must be, and what to do if there is not."""
+"""Columns of paths: the kind of path, and the remedy if it is missing."""
 _ADDRESS = (
     "Correct the address, or give Nextflow the access rights and the plugin for it (.nextflow.log)."
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What no value may hold: a line break in a file's name is a further command to a shell."""
+"""Characters that no value may hold: a line break in a file name is a new command to a shell."""
 _NO_COLUMN = re.compile(rf"/|{_CONTROL.pattern}")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?")
@@ -88,7 +88,7 @@ class Mistake:
     problem
         What is wrong.
     path
-        A value of the columns `counts`, `labels` and `cells`: it is a mistake only if there is no
+        A value of the columns `counts`, `labels` and `cells`: a mistake only if there is no
         such file or folder. None: it is one in any case.
     """
 
@@ -136,7 +136,7 @@ def read_samplesheet(
     -------
     Settings of each sample, in the order of the sheet: ``sample counts group n_clusters organism
     tissue expected_doublet_rate labels overrides extra``, and ``cells`` where it is given.
-    ``overrides`` holds what the sheet gives of the schema's other columns, each named as the
+    ``overrides`` holds the sheet's values of the schema's other columns, each named as the
     parameter that it wins over for this sample; ``extra`` the further columns and `DESCRIBING`.
 
     Raises
@@ -206,7 +206,7 @@ def _text(path: Path, name: str) -> str:
             remedy="Give --input the path of a CSV or TSV file that you may read.",
         ) from error
     if content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
-        raise _no_text(name, "a spreadsheet or archive, no text")
+        raise _no_text(name, "a spreadsheet or archive, not text")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _no_text(name, "text in UTF-16")
     if b"\0" in content:
@@ -215,7 +215,7 @@ def _text(path: Path, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        why = f"no text in UTF-8 (line {line} has a byte that does not belong there)"
+        why = f"not text in UTF-8 (line {line} has an invalid byte)"
         raise _no_text(name, why) from error
 
 
@@ -283,7 +283,7 @@ def _match_columns(sheet: _Sheet, known: Sequence[str], required: Sequence[str])
         _check_name(sheet, place, column, meant)
         if meant in places:
             what = (
-                f"The column {quoted(meant)} is there twice: columns "
+                f"The column {quoted(meant)} comes twice: columns "
                 f"{places[meant] + 1} and {place + 1}."
             )
             sheet.report(sheet.header_line, column, what, "Keep one of them.")
@@ -319,7 +319,7 @@ def _folded(name: str) -> str:
 def _check_name(sheet: _Sheet, place: int, column: str, meant: str) -> None:
     line, named = sheet.header_line, quoted(column)
     if column != meant:
-        sheet.report(line, column, f"{named} is no known column.", f"Did you mean {meant!r}?")
+        sheet.report(line, column, f"{named} is not a known column.", f"Did you mean {meant!r}?")
     elif not column:
         what = f"Column {place + 1} has no name."
         sheet.report(line, None, what, "Give it a name, or take it out.")
@@ -335,12 +335,12 @@ def _report_missing(sheet: _Sheet, column: str, others: Sequence[str]) -> None:
     close = difflib.get_close_matches(column, [name[:100] for name in others], 1, 0.5)
     remedy = f"Add a column {column!r} to the first line."
     if close:
-        remedy = f"Did you mean it by {quoted(close[0])}? Then call that {column!r}."
+        remedy = f"If you mean {quoted(close[0])}, rename it to {column!r}."
     sheet.report(sheet.header_line, column, f"The column {column!r} is missing.", remedy)
 
 
 def _plain(column: str) -> str:
-    """Return a column's name for a place: as it is if that is harmless."""
+    """Return a column's name for messages: unchanged if that is harmless."""
     return column if re.fullmatch(r"\w{1,40}", column) else quoted(column)
 
 
@@ -398,7 +398,7 @@ def _check_schema(
     for row in rows:
         for column in schema["items"]["required"]:
             if column in columns and column not in row.values:
-                what = f"There is no {column}."
+                what = f"The column {column!r} is empty."
                 sheet.report(row.line, column, what, known[column]["errorMessage"])
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
         # Reported above and by the caller, with line and column.
@@ -407,7 +407,7 @@ def _check_schema(
         number, column = error.absolute_path
         row = rows[int(number)]
         if (row.line, column) not in sheet.reported:
-            what = f"{quoted(row.values[str(column)])} is no valid {column}."
+            what = f"{quoted(row.values[str(column)])} is not a valid {column}."
             sheet.report(row.line, str(column), what, known[column]["errorMessage"])
 
 
@@ -418,7 +418,7 @@ def _check_unique(sheet: _Sheet, rows: Sequence[_Row]) -> None:
         earlier = first.setdefault(name.casefold(), row)
         if name and earlier is not row:
             other = earlier.values["sample"]
-            how = "is there already"
+            how = "exists already"
             if other != name:
                 how = f"differs only by case from {quoted(other)}"
             what = f"Sample {quoted(name)} {how} (line {earlier.line})."
@@ -479,7 +479,7 @@ def _settings(row: _Row, defaults: Mapping[str, Any]) -> SampleSettings:
 
 
 def _described(column: str, value: str) -> str:
-    """Return a value as ``.obs`` has it: of the sex one word, however it was written."""
+    """Return a value for ``.obs``: the sex as one word, however it was written."""
     return _SEXES.get(value.casefold(), value.casefold()) if column == SEX else value
 
 

@@ -12,7 +12,7 @@ from scipy.stats import pearson3
 from ..blocks import row_blocks
 
 LOWER = 100
-"""Barcodes with at most this many counts are taken for empty droplets and give the ambient profile,
+"""Barcodes with at most this many counts count as empty droplets and give the ambient profile,
 unless most barcodes have more."""
 
 _BATCH = 500
@@ -34,7 +34,7 @@ def ambient_profile(
     """Return the share of each gene (float64, sum 1) in the ambient RNA.
 
     It comes from the barcodes with at most `lower` counts. Genes that no such barcode holds share,
-    evenly, the probability that Good and Turing give to what was not seen: the number of genes seen
+    evenly, the Good-Turing probability of unseen genes: the number of genes seen
     once over the number of counts.
     """
     ambient, seen = gene_totals(counts, totals <= lower), gene_totals(counts) > 0
@@ -80,7 +80,7 @@ def monte_carlo(
         size = min(_BATCH, n_simulations - start)
         for total, likelihoods in _growing_draws(profile, size, sorted(by_total), rng):
             rows = by_total[total]
-            # Sums of floats in another order: what is equal must count as equal.
+            # Sums of floats in another order: equal values must count as equal.
             at_most[rows] += np.searchsorted(
                 np.sort(likelihoods), observed[rows] + 1e-6, side="right"
             )
@@ -114,7 +114,7 @@ def _log_likelihood(counts: sparse.csr_matrix, profile: np.ndarray) -> np.ndarra
 def _growing_draws(
     profile: np.ndarray, size: int, stops: list[int], rng: np.random.Generator
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each total in `stops` and the log-likelihoods of `size` draws of so many counts."""
+    """Yield each total in `stops` and the log-likelihoods of `size` draws of that many counts."""
     log_profile, logs = np.log(profile), np.log(np.arange(1, stops[-1] + 2))
     cumulative = np.cumsum(profile / profile.sum())
     drawn = np.zeros((size, len(profile)), dtype=np.int32)

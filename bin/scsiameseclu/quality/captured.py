@@ -32,7 +32,7 @@ def parse_hashtags(said: str | None) -> dict[str, str]:
 
 
 def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """Return what each feature beside the genes is, and warnings for the verdict.
+    """Return the kind of each feature other than genes, and warnings for the verdict.
 
     Of type Multiplexing Capture all are hashtags, of type Antibody Capture those that are named.
     Where some are named, only these are in use.
@@ -93,7 +93,7 @@ def add_captured(
     features
         From :func:`sort_features`, one row a column of `counts`.
     min_guide_counts
-        Counts of a guide from which on a cell has it.
+        Fewest counts of a guide for a cell to have it.
     """
     cells.uns.pop(CAPTURED, None)
     for kind in (PROTEIN, HASHTAG, GUIDE):
@@ -149,9 +149,9 @@ def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:
         known: Mapping[str, Any] = settings(adata)
         raise InputError.of(
             what=f"a hashtag of sample {quoted(known['sample'])} marks "
-            f"{listed(taken.tolist())}, which is the name of a call",
+            f"{listed(taken.tolist())}, which is a reserved name",
             where=known["counts"],
-            remedy=f"Let it mark something else: hashtags 'HTO_1={taken.iloc[0].lower()} control'.",
+            remedy=f"Use another name, such as hashtags 'HTO_1={taken.iloc[0].lower()} control'.",
         )
 
 
@@ -161,7 +161,7 @@ def _no_hashtag(adata: ad.AnnData, features: pd.DataFrame, missing: Sequence[str
     there = listed(candidates) if candidates else "none beside genes"
     return InputError.of(
         what=f"no feature of sample {quoted(known['sample'])} is called {listed(missing)}; "
-        f"features there are: {there}",
+        f"the features are: {there}",
         where=known["counts"],
         remedy=_REMEDY,
     )

@@ -50,12 +50,12 @@ class CellCalls:
     totals
         Counts of each barcode (int64).
     fdr
-        False discovery rate of each barcode as a cell (float64): 0 from `certain` on, 1 for the
+        False discovery rate of each barcode as a cell (float64): 0 from `certain` up, 1 for the
         barcodes that give the ambient profile.
     knee
         Counts at the knee of the barcode-rank curve.
     certain
-        Counts from which on every barcode is a cell.
+        Fewest counts with which every barcode is a cell.
     n_tested
         Barcodes between the ambient ones and the certain cells.
     lower
@@ -123,13 +123,13 @@ class CellCalls:
 
     @property
     def doubt(self) -> str:
-        """What makes the calls doubtful, in words for the verdict; empty where nothing does."""
+        """What makes the calls doubtful, in words for the verdict; empty if nothing does."""
         if not self.is_cell.any() or self.ambient_counts <= _HIGH_AMBIENT * self.cell_counts:
             return ""
         return (
             f"Ambient RNA is high: a cell has {self.cell_counts:,.0f} counts (median), an "
-            f"empty droplet {self.ambient_counts:,.0f}. Cells may be missing, and those "
-            "called hold RNA of others."
+            f"empty droplet {self.ambient_counts:,.0f}. Cells may be missing, and the "
+            "called cells contain ambient RNA."
         )
 
     def summary(self) -> CellCalling:
@@ -163,7 +163,7 @@ def looks_unfiltered(totals: np.ndarray) -> bool:
 def find_cells(
     counts: sparse.csr_matrix, *, expected_cells: int | None = None, random_state: int = 0
 ) -> tuple[CellCalls | None, str]:
-    """Call the cells of a matrix that holds empty droplets, by whatever shows that it does.
+    """Call the cells of a matrix if its counts or genes show that it holds empty droplets.
 
     Either the counts of the barcodes do (:func:`looks_unfiltered`), or most barcodes are alike
     (:func:`are_alike`) and the few that differ hold at least four times their counts.
@@ -173,14 +173,14 @@ def find_cells(
     counts
         Raw counts (barcodes x genes).
     expected_cells
-        About how many cells there are, where that is known (:func:`certain_counts`).
+        Approximate number of cells, if known (:func:`certain_counts`).
     random_state
         Seed of the draws.
 
     Returns
     -------
-    The calls, None where all barcodes are taken for cells; and what is doubtful about that, in
-    words for the verdict, empty where nothing is.
+    The calls, None if all barcodes are taken for cells; and doubts about that, in
+    words for the verdict, empty if nothing is.
     """
     counts = sparse.csr_matrix(counts)
     totals = barcode_totals(counts)
@@ -196,9 +196,9 @@ def find_cells(
     n_barcodes = int((totals > 0).sum())
     return None, (
         f"Most of the {n_barcodes:,} barcodes differ from one another no more than empty "
-        "droplets of one ambient RNA would: either the sample holds no cells, or they cannot be "
-        "separated from the droplets, or nearly all are of one type. No cells were called, all "
-        "barcodes passed for cells."
+        "droplets of one ambient RNA would. Either the sample holds no cells, or they cannot be "
+        "separated from the droplets, or nearly all are of one type. No cells were called: all "
+        "barcodes count as cells."
     )
 
 
@@ -211,7 +211,7 @@ def lower_counts(totals: np.ndarray) -> int:
 def are_alike(counts: sparse.csr_matrix, totals: np.ndarray, *, random_state: int = 0) -> bool:
     """Return whether most barcodes differ no more than draws from one profile, like ambient RNA.
 
-    At least 100 barcodes are asked for. Of the half with fewer counts the fuller half is looked at,
+    At least 100 barcodes are needed. Of the half with fewer counts, the upper half is tested,
     where a difference shows better: at most 15 % of them may have a p-value of 0.05 or less.
     """
     found = totals[totals > 0]
@@ -264,8 +264,7 @@ def call_cells(
     above = np.flatnonzero(totals > lower)
     if not len(above) or not totals[totals <= lower].any():
         raise ValueError(
-            f"cells are called among barcodes with more than {LOWER} counts "
-            "beside others with fewer"
+            f"to call cells, some barcodes must have more than {LOWER} counts and others fewer"
         )
     knee = knee_point(totals, lower)
     certain = certain_counts(totals, knee, lower, expected_cells=expected_cells)
@@ -298,11 +297,11 @@ def knee_point(totals: np.ndarray, lower: int = LOWER) -> int:
 def certain_counts(
     totals: np.ndarray, knee: int, lower: int = LOWER, *, expected_cells: int | None = None
 ) -> int:
-    """Return the counts from which on a barcode is a cell.
+    """Return the fewest counts with which a barcode is certainly a cell.
 
     A tenth of the 99th percentile of those beyond the knee, for cells of a sample span about one
     order of magnitude (Zheng et al., Nat Commun 2017; so Cell Ranger calls them too); more, where
-    empty droplets reach further. Where the number of cells is known, of so many of the fullest in
+    empty droplets reach further. If the number of cells is known, of that many of the largest in
     place of those beyond the knee, as Cell Ranger's ``--expect-cells``.
     """
     beyond = np.sort(totals)[::-1][:expected_cells] if expected_cells else totals[totals >= knee]

@@ -52,7 +52,7 @@ HISTOGRAM_BINS = 50
 _VALLEY_PRIOR = 0.1
 # A valley that leaves fewer simulated doublets above it lies in the tail of a single mode.
 _MIN_DETECTABLE = 0.05
-# Fewer than this above a valley that is sought below such a tail are no mode of their own.
+# Fewer than this above a valley below such a tail are not a mode of their own.
 _MIN_UPPER_MODE = 0.2
 # More than this (the rate of 15,000 cells) and than twice the expected rate: the valley lies
 # between types of cells.
@@ -148,7 +148,7 @@ def flag_doublets(
     """
     adata = ad.read_h5ad(healthy)
     fates, account = read_ledger(ledger), cast("QualitySummary", read_json(summary))
-    # A list of cells is taken as it is, unless the sample's own row says otherwise.
+    # A list of cells is not filtered unless the sample's own row sets this.
     action = "annotate" if settings(adata).get("cells") else doublet_action
     chosen = overridden(adata, doublet_action=action, doublet_threshold=doublet_threshold)
     adata, rate = _by_hashtag(adata, fates, account, chosen["doublet_action"])
@@ -219,12 +219,12 @@ def score_doublets(
     Parameters
     ----------
     adata
-        Raw counts of one sample in ``X`` (cells x genes); it is left as it is.
+        Raw counts of one sample in ``X`` (cells x genes); not changed.
     expected_rate
         Expected share of doublets. Default: 0.8 % per 1,000 cells.
     threshold
         Score above which a cell is a doublet. Default: the valley between the modes of the
-        simulated doublets' scores; where there is none, the score that calls the expected number of
+        simulated doublets' scores; if there is none, the score that calls the expected number of
         doublets.
     random_state
         Seed of the simulation.
@@ -333,7 +333,7 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
         n_prin_comps=n_pcs,
         n_neighbors=round(0.5 * np.sqrt(observed.n_obs)),
         # Exact neighbours: the approximate ones differ by machine, and with the many neighbours
-        # that Scrublet looks at they are slower (75,000 points, 240 neighbours: 186 s against 44
+        # that Scrublet searches they are slower (75,000 points, 240 neighbours: 186 s against 44
         # s).
         use_approx_neighbors=False,
         # Any number: the caller chooses.
@@ -348,7 +348,7 @@ def _scrublet(cells: ad.AnnData, rate: float, seed: int) -> tuple[np.ndarray, np
 def _components(
     observed: ad.AnnData, simulated: ad.AnnData, n_components: int, seed: int
 ) -> tuple[ad.AnnData, ad.AnnData]:
-    """Return both with the components of the observed cells' scaled genes in place of the genes.
+    """Return both with the components of the observed cells' scaled genes instead of the genes.
 
     scanpy would find the same ones, but centers the genes first, and so fills the matrix: 10,000
     cells took 3 GB.
@@ -387,7 +387,7 @@ def _judged_valley(
     """Return the valley among the `searched` scores, and what speaks against it; empty: nothing."""
     valley = _valley(searched, rate)
     if valley is None:
-        return None, "the scores of the simulated doublets have no two modes"
+        return None, "the scores of the simulated doublets are not bimodal"
     detectable, called = (simulated > valley).mean(), (scores > valley).mean()
     if detectable < _MIN_DETECTABLE:
         return valley, f"only {detectable:.0%} of the simulated doublets would score above it"
@@ -429,7 +429,7 @@ def _median(values: pd.Series[float]) -> float | None:
 
 def _too_few(adata: ad.AnnData, rate: float, n: int, kind: str, least: int) -> Doublets:
     reason = f"{n} {kind} are too few to find doublets (at least {least} needed)"
-    note = f"Doublets were not looked for: {reason}."
+    note = f"Doublets were not searched for: {reason}."
     unknown, none = np.full(adata.n_obs, np.nan), np.zeros(adata.n_obs, dtype=bool)
     return Doublets("skipped", unknown, none, rate, note=note)
 

@@ -94,10 +94,10 @@ class Options(Bounds):
     cell_calling
         ``auto`` calls cells first where the matrix holds empty droplets; ``none`` never does.
     hashtags
-        Which features beside the genes are hashtags, and what they mark. Default: those of type
+        Which features are hashtags, and what they mark. Default: those of type
         Multiplexing Capture.
     min_guide_counts
-        Counts of a guide from which on a cell has it.
+        Fewest counts of a guide for a cell to have it.
     ambient_profile
         Whether the counts of the empty droplets are kept, if there are any.
     """
@@ -186,7 +186,7 @@ def _judge(
 def _cells_of(
     adata: ad.AnnData, totals: np.ndarray, chosen: Mapping[str, Any], seed: int
 ) -> tuple[CellCalls | GivenCells | None, str]:
-    """Return which barcodes are cells, None where all are; and what is doubtful about that."""
+    """Return which barcodes are cells, None if all are; and doubts about that."""
     if LISTED in adata.obs:
         return cells_on_list(adata.obs[LISTED].to_numpy()), ""
     if chosen["force_cells"]:
@@ -210,7 +210,7 @@ def _unused(chosen: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"expected_cells ({expected:,}) made no difference: no empty droplets were found among the "
-        "barcodes. force_cells keeps the fullest barcodes in any case."
+        "barcodes. force_cells always keeps the barcodes with the most counts."
     ]
 
 
@@ -245,7 +245,7 @@ def cell_metrics(adata: ad.AnnData) -> pd.DataFrame:
     """
     genes = {"mt": is_mitochondrial, "ribo": is_ribosomal, "hb": is_hemoglobin}
     counts = sparse.csr_matrix(adata.X)
-    if not counts.data.all():  # stored zeros are no counts
+    if not counts.data.all():  # stored zeros are not counts
         counts = counts.copy()
         counts.eliminate_zeros()
     metrics = pd.DataFrame(index=adata.obs_names)
@@ -265,7 +265,7 @@ def choose_min_genes(
 ) -> tuple[int, list[str]]:
     """Return the fewest genes a cell of this sample must have, and notes for the reader.
 
-    200 by default, as is common for 10x data. Where that is more than half of what the median
+    200 by default, as is common for 10x data. If that is more than half of what the median
     barcode has, the sample is shallow or the matrix holds few genes, and a fifth of the median is
     asked for instead.
 
@@ -388,7 +388,7 @@ def nothing_left(
     """Return the error for a sample without cells, with the remedy for the strictest rule."""
     bounds = {rule.name: f" ({rule.threshold:g})" for rule in rules if rule.name != "empty"}
     removed = summary["removed"]
-    taken = [f"{name}{bounds.get(name, '')} took {n}" for name, n in removed.items() if n]
+    taken = [f"{name}{bounds.get(name, '')} removed {n}" for name, n in removed.items() if n]
     worst = max(rules, key=lambda rule: removed[rule.name])
     return InputError.of(
         what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of "
@@ -418,7 +418,7 @@ def _notes(metrics: pd.DataFrame, n_kept: int) -> list[str]:
     if not 0 < n_kept < len(metrics) / 2:
         return []
     share = f"{1 - n_kept / len(metrics):.0%}"
-    return [f"Quality control removed {share} of the barcodes: look at the thresholds."]
+    return [f"Quality control removed {share} of the barcodes: check the thresholds."]
 
 
 def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
@@ -430,7 +430,7 @@ def _unknown_mitochondria(adata: ad.AnnData, metrics: pd.DataFrame) -> str:
     of_it = "" if named in (None, "other", "mixed") else f" of {named}"
     return (
         f"No mitochondrial gene{of_it} was found by name or id among the {adata.n_vars:,} "
-        "genes: their share is unknown and max_pct_mt is not applied, so that dying cells may "
+        "genes: their share is unknown and max_pct_mt is not applied, so dying cells may "
         "be among those kept."
     )
 

@@ -32,7 +32,7 @@ _MITOCHONDRIAL_PLACE = r"^(?:MTCE\.\d+|Q0\d{3}|SPMIT\.\d+|ATMG\d{5}|AtMg\d{5})$"
 
 
 def _ids_of(**numbers: str) -> frozenset[str]:
-    """Return ids by their numbers, which stand behind what they begin with."""
+    """Return ids with a common prefix by their numbers."""
     return frozenset(
         f"{prefix[: -len(number)]}{number}"
         for prefix, text in numbers.items()

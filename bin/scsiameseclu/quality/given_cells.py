@@ -16,9 +16,9 @@ class GivenCells:
     is_cell
         One value a barcode (bool).
     values
-        What decided about each barcode, for the ledger (float64); NaN where it was a list.
+        The deciding value of each barcode, for the ledger (float64); NaN for a list.
     threshold
-        Least value of a cell; NaN where it was a list.
+        Lowest value of a cell; NaN for a list.
     note
         What was done, in words for the report.
     """
@@ -49,8 +49,8 @@ def forced_cells(totals: np.ndarray, n_cells: int) -> GivenCells:
     least = int(totals[fullest].min()) if len(fullest) else 0
     fewer = f", fewer than the {n_cells:,} asked for" if len(fullest) < n_cells else ""
     note = (
-        f"Cells are the {len(fullest):,} fullest barcodes (force_cells){fewer}: at "
-        f"least {least:,} counts."
+        f"Cells are the {len(fullest):,} barcodes with the most counts (force_cells)"
+        f"{fewer}: at least {least:,} each."
     )
     return GivenCells(is_cell, totals.astype(np.float64), float(least), note)
 
@@ -58,8 +58,8 @@ def forced_cells(totals: np.ndarray, n_cells: int) -> GivenCells:
 def cells_on_list(on_list: np.ndarray) -> GivenCells:
     """Return the barcodes that are on the sample's list (bool, one a barcode) as cells."""
     note = (
-        f"Cells are the {int(on_list.sum()):,} barcodes on the list (cells), taken as it "
-        "is: bounds and the removal of doublets apply only where the samplesheet sets "
+        f"Cells are the {int(on_list.sum()):,} barcodes on the list (cells). "
+        "Bounds and the removal of doublets apply only where the samplesheet sets "
         "them for this sample."
     )
     return GivenCells(on_list, np.full(len(on_list), np.nan), float("nan"), note)

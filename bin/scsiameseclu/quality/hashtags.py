@@ -1,7 +1,7 @@
 """Assign the cells of a hashed pool by hashtags, per sample: a mixture of two for each hashtag.
 
 Measured on 60 simulated pools (2 to 12 hashtags, staining and background of many levels, 5 to 30 %
-doublets, 0 to 20 % unstained cells), none of which chose the rule: balanced accuracy of singlets,
+doublets, 0 to 20 % unstained cells), none used to choose the rule: balanced accuracy of singlets,
 doublets and negatives 0.89, against 0.67 of HashSolo and 0.71 of HTODemux's rule; F1 of the
 hashtag 0.89, 0.86 and 0.74.
 """
@@ -19,7 +19,7 @@ from ..errors import listed
 
 LEDGER_STEP = "hashtags"
 DOUBLET, NEGATIVE = "Doublet", "Negative"
-"""What ``obs['hashtag']`` says of cells with several hashtags, and with none, where they are
+"""Values of ``obs['hashtag']`` for cells with several hashtags, and with none, if they are
 kept."""
 RULES = {DOUBLET: "hashtag_doublet", NEGATIVE: "hashtag_negative"}
 FEWEST_CELLS = 3
@@ -71,9 +71,9 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     """Call the hashtag of each cell.
 
     The logarithms of each hashtag's counts are a mixture of two normal distributions, background
-    and signal, fitted from the cells where the hashtag is not the fullest, and where it is. With
+    and signal, fitted from the cells in which the hashtag is not, or is, the highest. With
     the probabilities of signal, independent of each other, a cell has no hashtag, one or several,
-    whichever is likeliest. There is no random number in it.
+    whichever is likeliest. No random numbers are used.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
 
     Returns
     -------
-    The calls, or None; and what is doubtful, or why there are none, in words for the verdict.
+    The calls, or None; and doubts, or why there are none, in words for the verdict.
     """
-    none = "Cells were not told apart by hashtags"
+    none = "Cells were not assigned to hashtags"
     if counts.shape[1] < 2:
-        return None, f"{none}: there is one only ({counts.columns[0]})."
+        return None, f"{none}: there is only one ({counts.columns[0]})."
     logs = np.log1p(counts.to_numpy(np.float64))
     fullest = logs.argmax(axis=1)
     signal = np.column_stack(
@@ -94,7 +94,7 @@ def demultiplex(counts: pd.DataFrame) -> tuple[Hashing | None, str]:
     )
     silent = [name for name, own in zip(counts.columns, signal.T, strict=True) if not own.any()]
     if len(silent) == counts.shape[1]:
-        why = "no hashtag has counts in some cells that stand out from its background in the others"
+        why = "no hashtag has counts that stand out from its background"
         return None, f"{none}: {why}."
     doubt = f"No cell has the hashtag {listed(silent)}: no counts stand out from its background."
     return _called(counts, signal), doubt if silent else ""
@@ -127,7 +127,7 @@ def _signal(logs: np.ndarray, fullest: np.ndarray) -> np.ndarray:
     if np.ptp(means) < np.log(FEWEST_FOLD):
         return np.zeros(len(logs))
     # Of two normal distributions the wider one is the likelier beyond both means: more counts must
-    # not speak against the hashtag, nor fewer for it.
+    # not count against the hashtag, nor fewer for it.
     found: np.ndarray = mixture.predict_proba(logs[:, None])[:, means.argmax()]
     return np.where(logs >= means.max(), 1.0, np.where(logs <= means.min(), 0.0, found))
 

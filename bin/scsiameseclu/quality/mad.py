@@ -40,7 +40,7 @@ def mad_bounds(
 
     Returns
     -------
-    Lower and upper bound, or None where the MAD says nothing: no value is known, or more than half
+    Lower and upper bound, or None if the MAD says nothing: no value is known, or more than half
     are the same (MAD 0, with which every other barcode would be an outlier).
     """
     known = values.dropna().to_numpy(dtype=np.float64)

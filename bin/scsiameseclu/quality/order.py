@@ -13,7 +13,7 @@ _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def canonical_order(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of cells and genes in an order that neither names nor input order decide.
+    """Return the positions of cells and genes in an order independent of names and input order.
 
     A cell is known by its total; a gene then by its counts and the cells that hold them; a cell at
     last by its counts and the genes that they are of. Sums of whole numbers do not depend on their
@@ -42,7 +42,7 @@ def _summed(counts: sparse.csr_matrix, known: np.ndarray, *, by_gene: bool) -> n
         cells = rows.start + np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
         genes = part.indices
         hashes = _mixed(part.data.astype(np.uint64) + _mixed(known[cells if by_gene else genes]))
-        # A stored zero is no count.
+        # A stored zero is not a count.
         np.add.at(sums, genes if by_gene else cells, np.where(part.data == 0, np.uint64(0), hashes))
     return sums
 

@@ -51,18 +51,18 @@ MIN_CELLS = 50
 MIN_Y_GENES = 2
 """With fewer of the genes of Y in the matrix, their absence says nothing."""
 MIN_SHARE_XIST = 0.02
-"""Share of the cells with counts of XIST from which on some are of a female."""
+"""Share of the cells with counts of XIST at or above which some are of a female."""
 MIN_SHARE_Y = 0.05
-"""Share of the cells with counts of a gene of Y from which on some are of a male."""
+"""Share of the cells with counts of a gene of Y at or above which some are of a male."""
 MIN_EXPRESSING = 3
-"""So many cells it must be in any case."""
+"""Fewest expressing cells in any case."""
 MAX_TOGETHER = 0.5
 """Cells with both, over their number if the two were independent: below it they are two kinds of
-cells (several donors), from it on one (two X beside a Y, or counts that leak between cells)."""
+cells (several donors), above it one kind (two X and a Y, or counts that leak between cells)."""
 
 
 def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
-    """Return what the RNA of a sample's cells says of the donor's sex.
+    """Return the donor's sex by the RNA of a sample's cells.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
 
     Returns
     -------
-    The account in ``<sample>.qc.json``, None where the genes are neither of human nor of mouse; and
-    warnings for the verdict where it contradicts the samplesheet.
+    The account in ``<sample>.qc.json``, None if the genes are neither human nor mouse; and
+    warnings for the verdict if it contradicts the samplesheet.
     """
     organism = _organism(adata)
     if organism not in XIST or not adata.n_obs:
@@ -100,7 +100,7 @@ def sex_of(adata: ad.AnnData) -> tuple[SexRecord | None, list[str]]:
 
 
 def _organism(adata: ad.AnnData) -> str:
-    """Return the organism of the genes, or the one given where they do not show it."""
+    """Return the organism of the genes, or the given one if they do not show it."""
     found: str | None = (json.loads(adata.uns["intake"]).get("organism") or {}).get("found")
     return found or str(settings(adata).get("organism") or "").casefold()
 
@@ -116,10 +116,10 @@ def _genes(var: pd.DataFrame, wanted: dict[str, str]) -> np.ndarray:
 
 
 def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> tuple[str, str]:
-    """Return the call and, where there is something to say of it, why.
+    """Return the call and, if necessary, a note on it.
 
     `known` says whether XIST is in the matrix, and whether enough genes of Y are. Genes without
-    counts are often taken out of a matrix: what the others show counts.
+    counts are often removed from a matrix; the other genes decide.
     """
     n = len(has_xist)
     if n < MIN_CELLS:
@@ -128,7 +128,7 @@ def _call(has_xist: np.ndarray, has_y: np.ndarray, known: tuple[bool, bool]) -> 
     female = known[0] and n_xist >= max(MIN_SHARE_XIST * n, MIN_EXPRESSING)
     male = known[1] and n_y >= max(MIN_SHARE_Y * n, MIN_EXPRESSING)
     missing = [] if known[0] else ["XIST is not in the matrix"]
-    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} of the genes of Y are in it"]
+    missing += [] if known[1] else [f"fewer than {MIN_Y_GENES} genes of chromosome Y are in it"]
     note = "; ".join(missing)
     if not female and not male:
         few = "too few cells express XIST or genes of chromosome Y"

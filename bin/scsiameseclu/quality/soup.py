@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def write_soup(sample: str, adata: ad.AnnData, ledger: pd.DataFrame) -> int:
-    """Write ``<sample>.soup.h5ad`` where there are empty droplets; return how many there are."""
+    """Write ``<sample>.soup.h5ad`` if there are empty droplets; return their number."""
     soup = soup_of(adata, ledger)
     if soup is None:
         return 0
@@ -44,7 +44,7 @@ def soup_of(adata: ad.AnnData, ledger: pd.DataFrame) -> ad.AnnData | None:
     Returns
     -------
     One row, the droplets, without a matrix: ``obs['n_droplets']``, ``var['soup_counts']`` (float64)
-    beside the names and ids of all genes. None where no barcode is an empty droplet.
+    with the names and ids of all genes. None if no barcode is an empty droplet.
     """
     droplets = empty_droplets(ledger)
     n_droplets = int(droplets.sum())
@@ -57,7 +57,7 @@ def soup_of(adata: ad.AnnData, ledger: pd.DataFrame) -> ad.AnnData | None:
 
 
 def _may_be_empty(adata: ad.AnnData, totals: NDArray[np.float64]) -> bool:
-    """Return whether barcodes that are no cells may be droplets; by the counts, if cells are given.
+    """Return whether barcodes other than cells may be droplets; by the counts, if cells are given.
 
     A list of cells, or their number, may leave out cells of a filtered matrix.
     """
@@ -68,7 +68,7 @@ def _may_be_empty(adata: ad.AnnData, totals: NDArray[np.float64]) -> bool:
 def empty_droplets(ledger: pd.DataFrame) -> NDArray[np.bool_]:
     """Return which barcodes are empty droplets with some counts, fewer than 100 (as SoupX's).
 
-    Where most barcodes of the matrix hold more, the bound is that of the cell calling. They are no
+    If most barcodes of the matrix hold more, the bound is that of the cell calling. They are not
     cells by the cell calling; where none were called although the matrix looks unfiltered, those
     that are not kept.
     """

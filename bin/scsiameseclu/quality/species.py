@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import anndata as ad
 
 PURE = 0.9
-"""Share of a barcode's counts from which on it is of one species; below, it is mixed."""
+"""Share of a barcode's counts at or above which it is of one species; below, it is mixed."""
 MIXED = "mixed"
 
 
@@ -31,7 +31,7 @@ def species_counts(adata: ad.AnnData) -> pd.DataFrame | None:
     -------
     One row a barcode, in their order: ``counts_human`` and ``counts_mouse`` (int64) and
     ``species``: ``human`` or ``mouse`` with at least 90 % of these counts, else ``mixed``; missing
-    without any. None where the genes are not of both species.
+    without any. None if the genes are not of both species.
     """
     is_named = {"gene_ids", "gene_symbols"} <= set(adata.var)
     if not is_named or infer_organism(adata.var).found != MIXED:

@@ -23,7 +23,7 @@ class Bound:
     unit
         What stands after its number in the methods text.
     removed
-        What is said of a barcode beyond it.
+        The reason given for a barcode beyond it.
     decimals
         Decimals of its number in tables.
     """
@@ -86,7 +86,7 @@ class Bounds:
 
 
 BOUNDS: dict[str, Bound] = {one.name: one.metadata["bound"] for one in fields(Bounds)}
-"""Name of a bound -> what it is of."""
+"""Name of a bound -> its metric."""
 
 
 def side(name: str) -> str:

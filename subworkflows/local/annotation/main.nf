@@ -1,5 +1,5 @@
-// Annotation: coordinates to look at, marker genes, cell types, differences between conditions; all
-// put together in one AnnData.
+// Annotation: UMAP, marker genes, cell types and differences between conditions, all in one
+// AnnData.
 
 include { codeOf                  } from '../utils/code'
 include { given                   } from '../utils/files'
@@ -28,8 +28,8 @@ workflow ANNOTATION {
     soups // [id, [soup.h5ad]] per group with empty droplets
 
     main:
-    // What the user gave is checked at once, while the samples are still being read. A formula is
-    // free text: it travels in a file.
+    // Files and names given by the user are checked at once, while the samples are still being
+    // read. A formula is free text, so it is passed in a file.
     def code = codeOf('annotation')
     def given_design = [condition: params.condition, formula: params.formula]
     def design = channel.of(toJson(given_design)).collectFile(name: 'design.json').first()
@@ -54,7 +54,7 @@ workflow ANNOTATION {
     ANNOTATION_UMAP(clustered, code)
     ANNOTATION_MARKERS(clustered, code)
 
-    // With a reference, a group waits for its verdict; one that cannot use it goes on without.
+    // With a reference, a group waits for its result, and continues without it if that fails.
     def beside = clustered.map { group -> group + [[]] }
     def at_choice = channel.empty()
     if (params.reference) {
@@ -65,7 +65,7 @@ workflow ANNOTATION {
     ANNOTATION_CELLTYPES(beside, marker_sets, code)
     def found_types = ANNOTATION_CELLTYPES.out.celltypes
 
-    // What is at choice adds columns to the cells; a group of which it failed goes on without.
+    // Optional steps add columns to the cells; if one fails, the group continues without them.
     def columns = []
     def second = channel.empty()
     if (params.reference || params.celltypist_model) {
@@ -120,7 +120,7 @@ workflow ANNOTATION {
         at_choice = at_choice.mix(differential.failure, ANNOTATION_COMPOSITION.out.failure)
     }
 
-    // Proteins, hashtags and guides pass the clustering by; most groups have none.
+    // Proteins, hashtags and guides bypass the clustering; most groups have none.
     def measured = clustering.filter { meta, _clustering -> meta.n_captured }
     ANNOTATION_MODALITIES(withFiles(measured, cells), code)
     def modalities = clustered
@@ -128,8 +128,8 @@ workflow ANNOTATION {
         .map { group -> [group[0], []] }
         .mix(ANNOTATION_MODALITIES.out.modalities)
 
-    // Ambient RNA is looked at where a sample came with its empty droplets; only the corrected
-    // counts are waited for.
+    // Ambient RNA is estimated if a sample has empty droplets; groups wait only for corrected
+    // counts.
     def leaky = clustered.filter { group -> params.ambient != 'none' && group[0].n_droplets }
     def marked = leaky.join(ANNOTATION_MARKERS.out.markers)
     ANNOTATION_AMBIENT(withFiles(marked, soups), code)
@@ -149,7 +149,7 @@ workflow ANNOTATION {
     if (params.export) {
         ANNOTATION_EXPORT(ANNOTATION_ASSEMBLE.out.annotated, code)
         at_choice = at_choice.mix(ANNOTATION_EXPORT.out.failure)
-        // Only where there is such a table does the report wait for the export.
+        // The report waits for the export only if there is such a table.
         if (params.export.tokenize(',').contains('cellxgene')) {
             lacking = ANNOTATION_EXPORT.out.missing
         }
@@ -189,8 +189,8 @@ def withFiles(groups, files) {
         .map { _id, group, members -> group + [members] }
 }
 
-// Each group with its tables of cells, of those that there are.
-// What waits has a value beside its key, or join would hand on the bare key of a group without any.
+// Each group with its available tables of cells. A value is added to the key, because join would
+// otherwise pass on the bare key of a group without tables.
 def together(groups, tables) {
     tables
         .inject(groups.map { group -> [group[0], []] }) { joined, of_cells ->
@@ -209,14 +209,14 @@ def isAnythingGiven() {
     (free + files + scoredBy().values()).any()
 }
 
-// What the user gives to score cells by, as it was given; nothing where nothing was.
+// The user's gene sets and genes of interest as given, or nothing.
 def scoredBy() {
     [gene_sets: params.gene_sets, genes_of_interest: params.genes_of_interest].findAll { _name, value ->
         value
     }
 }
 
-// Genes are named one by one, or in a file.
+// Genes are given as a list or in a file.
 def genesFile() {
     def place = file(params.genes_of_interest?.toString() ?: '.', glob: false)
     java.nio.file.Files.isRegularFile(place) ? given(params.genes_of_interest) : []

@@ -1,5 +1,4 @@
-// Benchmark: every method on every labelled group, with several seeds. Only where --benchmark asks
-// for it.
+// Benchmark: every method on every labelled group, with several seeds. Only with --benchmark.
 
 include { codeOf            } from '../utils/code'
 include { BENCHMARK_COMPARE } from '../../../modules/local/benchmark/compare'

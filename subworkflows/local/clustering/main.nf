@@ -1,4 +1,4 @@
-// Clustering: scSiameseClu, or the clusters of an earlier result. No label comes here.
+// Clustering: scSiameseClu, or the clusters of an earlier result. No labels are passed here.
 
 include { codeOf                  } from '../utils/code'
 include { given                   } from '../utils/files'
@@ -9,8 +9,8 @@ include { CLUSTERING_CHECK_DEVICE } from '../../../modules/local/clustering/chec
 include { CLUSTERING_SCSIAMESECLU } from '../../../modules/local/clustering/scsiameseclu'
 include { CLUSTERING_PLACEMENT    } from '../../../modules/local/clustering/placement'
 
-// A generous line above the seconds of one CPU core in docs/benchmarks.md: of more than 20,000
-// cells as many are clustered, and the others are placed.
+// A generous upper bound of the seconds on one CPU core in docs/benchmarks.md. At most 20,000 cells
+// are clustered, and the others are assigned.
 def expectedTime(n_cells, method) {
     def clustered = Math.min(n_cells, 20000)
     def clustering = method == 'consensus' ? 5 + 0.0035 * clustered : 20 + 0.004 * clustered
@@ -33,7 +33,7 @@ workflow CLUSTERING {
     if (params.base) {
         CLUSTERING_CHECK_BASE(given(params.base), samples, code)
     }
-    // The first ten are announced one by one; of more, the tasks' names and counts suffice.
+    // The first ten groups are announced individually; for more, names and counts of tasks suffice.
     expression.take(10).subscribe { meta, _adata ->
         def unless_cached = workflow.resume ? ', unless it is cached' : ''
         def group = "${meta.id}: ${cellsInWords(meta)}"
@@ -42,7 +42,7 @@ workflow CLUSTERING {
             : "Clustering of ${group}, ${expectedTime(meta.n_cells, params.method)} on a CPU"
         log.info("${task}${unless_cached}")
     }
-    // What takes minutes says how far it is.
+    // Long tasks report their progress.
     expression.filter { meta, _adata -> meta.n_cells > 20000 }.take(1).subscribe { _meta, _adata ->
         showProgress(params.base ? 'CLUSTERING_PLACEMENT' : 'CLUSTERING_SCSIAMESECLU')
     }

@@ -1,5 +1,5 @@
-// Evaluation: clusters by the methods that users know, and scores of all clusters, against a gold
-// standard where there is one.
+// Evaluation: clusters by established methods, and scores of all clusters, against a gold standard
+// if there is one.
 
 include { codeOf                } from '../utils/code'
 include { EVALUATION_COMPARISON } from '../../../modules/local/evaluation/comparison'

@@ -1,5 +1,5 @@
-// No samplesheet yet: one is written from what lies below the folder given as --input, and the run
-// ends. Which samples belong together, and what they are of, only the user knows.
+// --input is a folder: a samplesheet is written from the count matrices in it, and the run ends.
+// Only the user knows which samples belong together, and their tissue.
 
 include { codeOf              } from '../utils/code'
 include { isLocal ; stageable } from '../utils/files'
@@ -9,10 +9,10 @@ def sheetFile() {
     file("${params.outdir ?: workflow.launchDir}/samplesheet.csv", glob: false)
 }
 
-// A sheet that is there may have been edited.
+// An existing sheet may have been edited.
 def checkFree(sheet) {
     if (sheet.exists()) {
-        error("There is a samplesheet already, and it is not overwritten: ${sheet}\n" +
+        error("A samplesheet exists already and is not overwritten: ${sheet}\n" +
             "  remedy: run with it (--input ${quote(sheet)}), or give another --outdir.")
     }
 }
@@ -30,7 +30,7 @@ def farewell(listing, sheet) {
     def profile = workflow.profile == 'standard' ? '' : " -profile ${workflow.profile}"
     "\n${listing.text.trim()}\n\n" +
         "The samplesheet is ${sheet}\n" +
-        "Look through it: set group for samples that are to be clustered together, and tissue. " +
+        "Check it: set group for samples to be clustered together, and tissue. " +
         "Then run it, with your other options:\n\n" +
         "  ${quote("${here}/nextflow")} run ${quote(here)}${profile}" +
         " --input ${quote(sheet)} --outdir ${quote(params.outdir ?: 'results')}\n"
@@ -43,7 +43,7 @@ def quote(value) {
 
 workflow FIND_SAMPLES {
     take:
-    folder // path: below it lie the outputs
+    folder // path: searched for count matrices
 
     main:
     def sheet = sheetFile()

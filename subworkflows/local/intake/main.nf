@@ -8,8 +8,7 @@ include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_s
 include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
 
-// Says on the console, before the step is there, where a task cannot get the memory that it will
-// ask for.
+// Warns on the console in advance if a task cannot get the memory that it will request.
 def warnOfMemory(record) {
     def estimate = new groovy.json.JsonSlurper().parse(record)
     def warnings = (estimate.samples + estimate.groups).findResults { row -> row.warning ?: null }
@@ -17,8 +16,8 @@ def warnOfMemory(record) {
     record
 }
 
-// What the estimate of memory asks for: all samples, those first whose counts are given along:
-// headers are only looked at where that costs no download.
+// Input of the memory estimate: all samples, first those whose counts are passed along. Headers are
+// read only if that needs no download.
 def localFirst(rows) {
     def (local, remote) = rows.split { row -> isNear(row[1]) }
     def samples = (local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }

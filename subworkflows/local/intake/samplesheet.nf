@@ -3,9 +3,9 @@
 include { inWords } from '../utils/failures'
 include { canBeLinked ; isHarmless ; isLocal ; plainNameRemedy } from '../utils/files'
 
-// The samples' settings of a sheet without mistakes; else the run stops, with all of them. Whether
-// its files exist only the head node knows: the task that checks the sheet may run in a container
-// that sees none of them.
+// Returns the samples' settings, or stops the run with all mistakes of the sheet. Only the head
+// node knows whether the files exist: the task that checks the sheet may run in a container that
+// sees none of them.
 def refuseMistakes(samplesheet, samples, record) {
     def problems = new groovy.json.JsonSlurper().parse(record)
         .collect { mistake ->
@@ -16,7 +16,7 @@ def refuseMistakes(samplesheet, samples, record) {
         .findAll { problem -> problem }
     if (problems) {
         def listed = problems.collect { problem -> inWords(problem) }.join('\n  ')
-        error("The samplesheet is not right:\n  ${listed}")
+        error("The samplesheet has mistakes:\n  ${listed}")
     }
     samples
 }
@@ -46,7 +46,7 @@ def pathProblem(samplesheet, value, absent) {
     def path = resolve(samplesheet, value)
     if (isLocal(path) && isOfTheSystem(path)) {
         return [
-            what: "'${value}' is a view into the running system, no data.",
+            what: "'${value}' is a view into the running system and holds no data.",
             where: absent.where,
             remedy: 'Give a file or folder with raw counts.',
         ]
@@ -65,8 +65,8 @@ def isOfTheSystem(path) {
     kind in ['proc', 'sysfs', 'debugfs', 'tracefs', 'devpts']
 }
 
-// Bytes of the counts, compressed or not. Beside the matrices of a folder may lie anything,
-// alignments too; links in it are not followed, for they may lead in a circle.
+// Bytes of the counts, compressed or not. A folder may also hold other files, such as alignments,
+// which are not counted. Links are not followed, because they may form a loop.
 def bytes(counts) {
     if (!counts.isDirectory()) {
         return counts.size()
@@ -81,6 +81,6 @@ def bytes(counts) {
         }
     }
     catch (UncheckedIOException _unreadable) {
-        0 // the step that reads it says so, in words
+        0 // the step that reads it reports the error
     }
 }

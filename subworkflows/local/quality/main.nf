@@ -27,7 +27,7 @@ workflow QUALITY {
     failures = QUALITY_FILTER.out.failure.mix(QUALITY_DOUBLETS.out.failure)
 }
 
-// Says on the console how many cells go on; the account of a stub is empty.
+// Reports the number of cells kept on the console; the account of a stub is empty.
 def announceCells(account) {
     if (account.size()) {
         def sums = new groovy.json.JsonSlurper().parse(account)

@@ -27,14 +27,14 @@ workflow REPORT {
     def pipeline_info = "${params.outdir}/pipeline_info"
     def code = codeOf('report')
 
-    // A cell type has one colour in all figures: each group is given the types of all.
+    // A cell type has one colour in all figures, so each group gets the types of all groups.
     REPORT_FIGURES(annotated, celltypes.map(fileOf).toSortedList(byName), code)
     REPORT_FIGURES.out.figures.subscribe { meta, _figures ->
         def place = "${params.outdir}/groups/${meta.id}"
         log.info("Group ${meta.id} is done: ${cellsInWords(meta)}, see ${place}")
     }
 
-    // When these channels are closed, every task on a sample or group has ended, in whatever way.
+    // When these channels are closed, every task on a sample or group has ended or failed.
     def recorded = failures.mix(REPORT_FIGURES.out.failure).toList()
     def killed = recorded
         .flatMap { _records -> killedRecords() }

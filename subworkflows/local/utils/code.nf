@@ -1,8 +1,7 @@
-// The code that a stage runs, as a checksum that its processes take as an input: -resume takes no
-// result that other code has computed, and a change to a stage runs that stage and what follows
-// again, nothing before it.
+// A checksum of the code that a stage runs, an input of its processes. With it, -resume does not
+// use results of other code, and a change to a stage reruns only that stage and those after it.
 
-// The other stages that a stage imports from; tests/pipeline/test_code.py holds this against the
+// The other stages that a stage imports from; tests/pipeline/test_code.py compares this with the
 // imports.
 def importedStages() {
     [
@@ -23,8 +22,8 @@ def withImported(stage) {
     ([stage] + importedStages()[stage].collectMany { other -> withImported(other) }).unique().sort()
 }
 
-// The modules that all stages share, the stage's package and those that it imports from. __main__
-// is what users call by hand: no step imports it.
+// The modules shared by all stages, the stage's package and those that it imports from. __main__
+// is the command for users: no step imports it.
 def codeOf(stage) {
     def root = file("${projectDir}/bin/scsiameseclu", glob: false)
     def shared = root

@@ -1,5 +1,5 @@
-// What is said when a run is over: on the console, in the results, and where asked for by mail and
-// to a webhook.
+// The messages at the end of a run: on the console, in the results and, on request, by email and to
+// a webhook.
 
 include { archive ; deliver } from './delivery'
 include { escaped ; filled } from './templates'
@@ -34,20 +34,20 @@ def reportFile() {
     file(reportPath(), glob: false)
 }
 
-// The summary that the report's step wrote and where the report is, or why there is none. A summary
-// of an earlier run may still lie there.
+// The summary written by the report's step and the path of the report, or why there is none. The
+// summary of an earlier run may still be there.
 def closingMessage(run) {
     def summary = file("${params.outdir}/pipeline_info/summary.txt", glob: false)
     if (run.errorMessage || !summary.exists()) {
-        return 'The run stopped before its report. Correct what the message above names, then ' +
+        return 'The run stopped before its report. Correct the problem reported above, then ' +
             'repeat the command with -resume.'
     }
-    def failed = 'Not everything is in the results: the report and the messages above say what ' +
+    def failed = 'The results are incomplete: the report and the messages above say what ' +
         'failed and how to correct it. Exit status 1.'
     ([summary.text.trim(), "Report:   ${reportPath()}"] + (run.success ? [] : [failed])).join('\n')
 }
 
-// This may fail; the run is not the worse for it.
+// This may fail without affecting the results.
 def attempt(what, action) {
     try {
         action.call()

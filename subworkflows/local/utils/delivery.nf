@@ -1,9 +1,9 @@
-// What a project is delivered with: a page that says what each file of the results is, and the
-// checksums of the files.
+// Files for handing over the results: a page that describes each file, and the checksums of the
+// files.
 
 include { escaped ; filled } from './templates'
 
-// Written when all files are published. The results of earlier runs there are delivered, too.
+// Written when all files are published. Results of earlier runs in the folder are included.
 def deliver(run) {
     def folder = file(params.outdir, glob: false)
     def found = publishedFiles(folder)
@@ -15,8 +15,8 @@ def deliver(run) {
     folder.resolve('README.html').text = readme(run, found, local)
 }
 
-// A tar of each group's folder, for who hands over one group at a time. The report has all groups,
-// and so is in none of them.
+// A tar of each group's folder, for handing over single groups. The report covers all groups, so it
+// is in none of them.
 def archive() {
     def folder = file(params.outdir, glob: false)
     if (folder.scheme != 'file') {
@@ -36,7 +36,7 @@ def archive() {
 }
 
 // [path, name, content] of each file that assets/published_files.tsv describes, in its order; a
-// file that several rows describe is there once, by the first.
+// file that several rows describe is listed once, by the first.
 def publishedFiles(folder) {
     def list = file("${projectDir}/assets/published_files.tsv")
     def described = list.readLines().tail()*.tokenize('\t')
@@ -72,7 +72,7 @@ def sha256(path) {
 }
 
 def readme(run, found, local) {
-    def checked = '<p>Whether all files arrived as they were sent: ' +
+    def checked = '<p>To check that all files arrived unchanged: ' +
         '<code>sha256sum -c checksums.sha256</code></p>'
     def lines = [Project: params.report_project, Contact: params.report_contact]
     def facts = [

@@ -1,4 +1,4 @@
-// Samples and groups that cannot be finished: said on the console, kept for the report.
+// Samples and groups that cannot be finished: printed on the console and kept for the report.
 
 // A problem on the console.
 def inWords(problem) {
@@ -16,7 +16,7 @@ def announce(record) {
     record
 }
 
-// Of tasks that were killed each time they were tried, nothing arrives; conf/base.config notes them
+// Tasks that were killed at every attempt leave no record of their own; conf/base.config notes them
 // as properties.
 def killedRecords() {
     System.properties
@@ -28,12 +28,12 @@ def killedRecord(key, value) {
     def (_prefix, process, id) = key
     def (status, memory, time) = value
     def problem = [
-        what: "The task was stopped each time it was tried, the last time with ${memory} of " +
+        what: "The task failed at every attempt, the last one with ${memory} of " +
             "memory and ${time}: ${deathOf(status.toInteger())}.",
         where: "${process} (${id})",
         remedy: "Raise resourceLimits, or memory and time of ${process} (docs/infrastructure.md, " +
-            "Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv has what " +
-            "it took.",
+            "Resources), and repeat the command with -resume; pipeline_info/trace_*.tsv shows " +
+            "what it used.",
     ]
     [id: id, step: process.toLowerCase().replaceFirst('_', '.'), problems: [problem]]
 }
@@ -43,7 +43,7 @@ def deathOf(status) {
         137: 'it was killed, most likely for lack of memory (exit status 137)',
         139: 'it crashed (exit status 139)',
         140: 'it ran out of time (exit status 140)',
-        143: 'it was asked to end, most likely for lack of time (exit status 143)',
+        143: 'it was terminated, most likely for lack of time (exit status 143)',
         (Integer.MAX_VALUE): 'it ran out of time or was removed by the scheduler (no exit status)',
     ]
     known[status] ?: "the system stopped it (exit status ${status})"

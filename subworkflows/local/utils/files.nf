@@ -1,23 +1,23 @@
-// The user's files and folders, and how they get to a task unharmed. Names are taken as they are: a
-// file may be called a[1].h5.
+// The user's files and folders, and how they reach a task. Names are taken literally: a file may be
+// called a[1].h5.
 
 def isLocal(path) {
     path.toUri().scheme == 'file'
 }
 
-// Whether a task on this machine would see it: not what an address names.
+// Whether a task on this machine would see it; false for remote addresses.
 def isNear(path) {
     [path, workflow.workDir].every { place -> isLocal(place) }
 }
 
 // Nextflow writes the path of a file, links in it resolved, into a shell script, and does not
-// escape all that is special there: $ and braces together can even run a command. Blanks, quotes,
+// escape all special characters: $ and braces together can even run a command. Blanks, quotes,
 // backticks and ; & | < > ( ) are escaped.
 def isHarmless(path) {
     !((isLocal(path) ? path.toRealPath() : path).toString() ==~ /(?s).*[\p{Cntrl}$*?\[\]{}].*/)
 }
 
-// What a task is given for a file or folder: itself, or, where a shell would change its path, a
+// What a task receives for a file or folder: the path itself or, if a shell would change it, a
 // folder with a link to it.
 def stageable(path) {
     if (isHarmless(path)) {
@@ -49,6 +49,6 @@ def given(value) {
 }
 
 def plainNameRemedy() {
-    "Take line breaks and \$ * ? [ ] { } out of it, or give an address with these " +
+    "Remove line breaks and \$ * ? [ ] { } from it, or give an address with these " +
         "percent-encoded (%24)."
 }

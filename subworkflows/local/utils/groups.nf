@@ -1,5 +1,5 @@
-// From samples to groups. Samples arrive in any order; -resume and the bytes of the results ask for
-// one.
+// From samples to groups. Samples arrive in any order, but -resume and reproducible results need a
+// fixed one.
 
 // [meta of the group with its size, files of its samples]
 def mergedByGroup(samples) {

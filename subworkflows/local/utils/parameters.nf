@@ -1,4 +1,4 @@
-// Parameters: nextflow_schema.json says what there is; all mistakes of a command line are reported
+// Parameters are defined in nextflow_schema.json. All mistakes of a command line are reported
 // together.
 
 def knownParameters(schema) {
@@ -14,13 +14,13 @@ def knownParameters(schema) {
 // schema says.
 def checkParameters(schema) {
     def known = knownParameters(schema)
-    known.outdir.required = !isFolder(params.input) // of which only a samplesheet is written
+    known.outdir.required = !isFolder(params.input) // only a samplesheet is written then
     def problems = unknownParameters(known) +
         placeProblems(['-work-dir': workflow.workDir, 'The checkout': projectDir]) +
         known.collectMany { name, property -> parameterProblems(name, params[name], property) }
     if (problems) {
         def subject = problems.size() == 1 ? 'A parameter is' : "${problems.size()} parameters are"
-        error("${subject} not right:\n" +
+        error("${subject} wrong:\n" +
             problems.collect { problem -> "  ${problem}" }.join('\n') +
             "\n  All parameters with their meaning: ./nextflow run . --help")
     }
@@ -128,7 +128,7 @@ def pathProblems(name, value, property) {
     if (property.exists && !fits) {
         def wanted = may_be_folder ? 'file or folder' : 'file'
         return [
-            "--${name} is ${shown(value)} but is no ${wanted} that can be read from end to end."
+            "--${name} is ${shown(value)} but is not a ${wanted} that can be read from end to end."
         ]
     }
     property.format == 'directory-path'
@@ -136,7 +136,7 @@ def pathProblems(name, value, property) {
         : []
 }
 
-// What keeps results from being written to a folder; it is made where it is not there.
+// Why results cannot be written to a folder, if so. The folder is created if necessary.
 def folderProblems(name, value, folder) {
     def reason = [folder.parent, folder].findResult { place -> whyNotWritable(place) }
     reason
@@ -149,7 +149,7 @@ def whyNotWritable(folder) {
         if (!folder.isDirectory()) {
             java.nio.file.Files.createDirectories(folder)
         }
-        java.nio.file.Files.isWritable(folder) ? null : "you may not write to it"
+        java.nio.file.Files.isWritable(folder) ? null : "you have no permission to write to it"
     }
     catch (java.nio.file.FileAlreadyExistsException taken) {
         "${shown(taken.file)} is a file"
@@ -159,7 +159,7 @@ def whyNotWritable(folder) {
     }
 }
 
-// A samplesheet, or a folder of which one is to be written.
+// A samplesheet, or a folder for which one is to be written.
 def inputProblems(name, value, property) {
     property.schema && !isFolder(value) && !(value.toString() ==~ /(?s).+\.(csv|tsv|txt)/)
         ? [
@@ -188,7 +188,7 @@ def typeName(type) {
         integer: 'a whole number',
         number: 'a number',
         boolean: 'true or false',
-        string: 'a text',
+        string: 'text',
     ]
     names[type]
 }
@@ -223,8 +223,8 @@ def parametersJson() {
     groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(reportedParameters()))
 }
 
-// All parameters but those that say how to run rather than what to compute: they differ from run to
-// run, and -resume must not; the address of a webhook is a secret.
+// All parameters except those that affect how to run rather than what to compute: they may differ
+// between runs without changing the tasks for -resume. The address of a webhook is a secret.
 def reportedParameters() {
     def unreported = [
         'help', 'version', 'trace_report_suffix', 'email', 'email_on_fail', 'hook_url',

@@ -1,29 +1,29 @@
-// How far a long task is. It writes that to stderr, which is in the task's folder only: its last
-// line goes to the console, too.
+// The progress of a long task. The task writes it to stderr, which only its folder holds; the last
+// line is repeated on the console.
 
-// Says so from now on, again and again, of the running tasks of a process. For this, the folders of
-// tasks are looked through: only where that is no download, and only for what takes minutes.
+// Reports the progress of the running tasks of a process at intervals. This searches the folders of
+// the tasks, so it is used only if the work folder is local, and only for long tasks.
 def showProgress(process, seconds = 60) {
     if (workflow.workDir.scheme == 'file') {
-        def told = [:]
+        def reported = [:]
         def begun = System.currentTimeMillis()
         def timer = new Timer('progress', true)
-        def task = { tellProgress(process, begun, told) } as TimerTask
+        def task = { reportProgress(process, begun, reported) } as TimerTask
         timer.schedule(task, 1000L * seconds, 1000L * seconds)
     }
 }
 
-// What was said of a task before is not said again.
-def tellProgress(process, begun, told) {
+// A line that was reported before is not repeated.
+def reportProgress(process, begun, reported) {
     try {
         runningTasks(workflow.workDir, process, begun).each { name, line ->
-            if (line && told.put(name, line) != line) {
+            if (line && reported.put(name, line) != line) {
                 log.info("${name}: ${line}")
             }
         }
     }
     catch (IOException problem) {
-        // A folder went while it was looked at; the next look is in a minute.
+        // A folder was removed during the search; the next search is in a minute.
         log.debug("Progress is not known: ${problem.message}")
     }
 }

@@ -1,7 +1,7 @@
 // How large samples and groups are.
 
-// The numbers of cells, genes and nonzero counts travel with the data: conf/base.config asks for
-// memory by them.
+// The numbers of cells, genes and nonzero counts are passed with the data: conf/base.config uses
+// them to request memory.
 def withSize(meta, size) {
     meta + new groovy.json.JsonSlurper().parse(size)
 }

@@ -16,7 +16,7 @@ from ..clustered import EMBEDDING, UNCORRECTED_PICTURE
 ASSAYS = {PROTEIN: "ADT", HASHTAG: "HTO", GUIDE: "GDO"}
 """Kind of feature -> what Seurat's tutorials call its assay."""
 NORMALIZED = {PROTEIN: CLR}
-"""Kind of feature -> key of ``obsm`` with its normalized counts, where there are some."""
+"""Kind of feature -> key of ``obsm`` with its normalized counts, if there are some."""
 REDUCTIONS = {
     "X_pca": ("pca", "PC_"),
     CORRECTED_PCA: ("pca.corrected", "PCcorrected_"),
@@ -24,12 +24,12 @@ REDUCTIONS = {
     "X_umap": ("umap", "UMAP_"),
     UNCORRECTED_PICTURE: ("umap.uncorrected", "UMAPuncorrected_"),
 }
-"""Key of ``obsm`` -> name of the reduction, and what its dimensions begin with."""
+"""Key of ``obsm`` -> name of the reduction, and prefix of its dimensions."""
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Features of one kind that were counted beside genes, cells x features.
+    """Features of one kind other than genes, cells x features.
 
     Cells of a sample that was not measured for a feature have NaN.
     """
@@ -41,7 +41,7 @@ class Beside:
 
 
 def beside_genes(adata: ad.AnnData) -> Iterator[Beside]:
-    """Yield the proteins, hashtags and guides of a group, as far as they are there."""
+    """Yield the proteins, hashtags and guides of a group, if any."""
     for kind, assay in ASSAYS.items():
         if kind in adata.obsm:
             counts, key = adata.obsm[kind], NORMALIZED.get(kind, "")

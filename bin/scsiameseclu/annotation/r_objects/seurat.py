@@ -54,7 +54,7 @@ def seurat_object(
     Returns
     -------
     Assay ``RNA`` with counts, data, variable features and ``var`` as its metadata; assays ``ADT
-    HTO GDO`` of what was counted beside genes; ``obs`` as metadata, with Seurat's own columns
+    HTO GDO`` of other features; ``obs`` as metadata, with Seurat's own columns
     first. As in Seurat, ``_`` and ``|`` in names of features become ``-``.
     """
     cells = text(adata.obs_names)

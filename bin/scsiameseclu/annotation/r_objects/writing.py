@@ -44,7 +44,7 @@ NO_SLOT = RValue(_SYMBOL, b"\1NULL\1")
 
 
 def text(values: Iterable[object], **attributes: RValue) -> RValue:
-    """Return a character vector; what is missing is NA."""
+    """Return a character vector; missing values are NA."""
     parts = [_characters(value) for value in values]
     return RValue(_TEXT, (len(parts), b"".join(parts)), attributes)
 
@@ -133,7 +133,7 @@ def data_frame(table: pd.DataFrame, rows: RValue) -> RValue:
 
 
 def anything(value: Any) -> RValue:
-    """Return nested mappings, lists, texts and numbers as they are in R."""
+    """Return nested mappings, lists, texts and numbers as R objects."""
     if isinstance(value, Mapping):
         return named_list({str(name): anything(item) for name, item in value.items()})
     array = np.asarray(value)

@@ -1,7 +1,7 @@
 """The methods that the paper compares with, SC3 and scVI, without labels.
 
-Each module is one method, written from its paper; scVI is run by its library. The docstrings list
-the differences from paper and published code. No method's libraries are loaded before a fit.
+Each module is one method, written from its paper; scVI is run by its library. Differences to paper
+and published code are described in the docstrings. No method's libraries are loaded before a fit.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ScDsc(Baseline):
 
 
 class ScGnn(Baseline):
-    """scGNN, whose own number of clusters is a share of Louvain's."""
+    """scGNN, which takes its own number of clusters from Louvain's."""
 
     name, title, modes = "scgnn", "scGNN", ("true", "auto")
 

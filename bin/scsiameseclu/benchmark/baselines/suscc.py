@@ -1,4 +1,4 @@
-"""SUSCC (Wang, Zhao and Zheng, Interdiscip Sci 13, 83-90, 2021), as far as its abstract tells."""
+"""SUSCC (Wang, Zhao and Zheng, Interdiscip Sci 13, 83-90, 2021), as described in its abstract."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def suscc_labels(
 
     The first UMAP takes the Spearman correlation of the cells' highly variable genes, the second
     the Euclidean distance in the first. The paper's numbers of dimensions and neighbors, and its
-    share of cells, were not at hand.
+    share of cells, were not available.
     """
     from umap import UMAP
 

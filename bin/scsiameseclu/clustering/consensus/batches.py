@@ -1,6 +1,6 @@
 """Batch correction of components: each batch is moved as a whole, then Harmony (docs/method.md).
 
-Harmony alone (Korsunsky et al. 2019) does nothing where batches lie fully apart: each of its
+Harmony alone (Korsunsky et al. 2019) does nothing if batches lie fully apart: each of its
 clusters then holds one batch. Moved by their mutual nearest neighbors (Haghverdi et al. 2018)
 first, they meet.
 """
@@ -25,9 +25,9 @@ ROUNDS = 3
 N_MUTUAL = 20
 """Nearest neighbors among which two cells of different batches must be mutually."""
 MOVED_BY = 1_000
-"""Cells of a batch from which its move is found; a random sample where there are more."""
+"""Cells of a batch from which its move is found; a random sample if there are more."""
 CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100
-"""One of Harmony's clusters for so many cells, and at most so many."""
+"""Cells per cluster of Harmony, and the largest number of clusters."""
 FITTED_CELLS = 4_000
 """Cells on which the correction is found, so that its time stays a small share of the
 clustering's."""

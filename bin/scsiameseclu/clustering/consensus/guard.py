@@ -3,7 +3,7 @@
 It must be needed, and clusters must stay the same types.
 
 Every correction also joins types that only one batch has. So a corrected clustering is taken only
-where cells of its clusters lay beside their own batch before, and where the raw counts say that its
+if cells of its clusters lay beside their own batch before, and if the raw counts show that its
 clusters are the same types in all batches: they differ from each other in one batch as in another,
 and batches differ in one cluster as in another.
 """
@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 MIXED = 0.9
-"""Neighbors from other batches, over their expectation, from which on there is nothing to
+"""Neighbors from other batches, over their expectation, at or above which there is nothing to
 correct."""
 VALID = 0.75
-"""Agreement between batches from which on the corrected clusters are types."""
+"""Agreement between batches at or above which the corrected clusters are types."""
 SHARED = 0.4
-"""Share of the differences between batches, from which on they are effects of the batch and not of
+"""Share of the differences between batches at or above which they are effects of the batch, not of
 types."""
 DOUBTFUL = 0.65
 """Agreement below which a single cluster is doubtful."""
 FEWEST_CELLS = 10
-"""Cells from which on a batch counts in a cluster."""
+"""Fewest cells of a batch in a cluster for it to count there."""
 IN_COMMON = 0.5
 """Share of each batch's cells that clusters in common hold at least: of a few cells noise
 decides."""
@@ -53,9 +53,9 @@ class Judgement:
     n_batches
         Number of batches.
     need
-        See :func:`mixing`; None where it was not looked at, or no cluster has two batches.
+        See :func:`mixing`; None if it was not computed, or no cluster has two batches.
     validity, shared
-        See :class:`Agreement`; None where it was not looked at or cannot be judged.
+        See :class:`Agreement`; None if it was not computed or cannot be judged.
     """
 
     corrected: bool
@@ -68,7 +68,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well clusters agree between batches; None where no two batches can be compared.
+    """How well clusters agree between batches; None if no two batches can be compared.
 
     Parameters
     ----------

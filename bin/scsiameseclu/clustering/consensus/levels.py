@@ -30,7 +30,7 @@ NClusters = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class Consensus:
-    """A consensus clustering and what it comes from.
+    """A consensus clustering and its sources.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def consensus_clustering(
     highly_variable
         Mask over the genes.
     n_clusters
-        Number of clusters, or ``"auto"``. Fewer where there are fewer distinct cells.
+        Number of clusters, or ``"auto"``. Fewer if there are fewer distinct cells.
     detail
         Where ``"auto"`` cuts, from 0 (coarse) to 1 (fine).
     random_state

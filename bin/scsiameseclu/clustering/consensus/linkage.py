@@ -47,7 +47,7 @@ class Dendrogram:
     def into(self, n_clusters: int) -> NDArray[np.int64]:
         """Return the node of each cell after all merges but the last `n_clusters` - 1.
 
-        Each leaf is a cluster of its own where there are fewer leaves.
+        Each leaf is a cluster of its own if there are fewer leaves.
         """
         m = self.n_leaves
         top = np.arange(2 * m - 1)
@@ -82,7 +82,7 @@ class Dendrogram:
     def stability(self, labels: NDArray[np.int32]) -> Floats:
         """Return each node's mean over partitions of its best Jaccard index with a cluster.
 
-        Hennig 2007, with the partitions in place of resamples.
+        Hennig 2007, with the partitions instead of resamples.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ def dendrogram(similarity: Floats, micro: NDArray[np.int64], *, n_clusters: int 
     """Return the dendrogram of micro-clusters.
 
     The leaves are the micro-clusters' clusters at a co-association of `LEAF`, or the coarsest
-    ones of which `n_clusters` have enough cells, whichever is finer; those with too few cells
+    ones with `n_clusters` of sufficient size, whichever is finer; those with too few cells
     join the leaf that they meet most.
 
     Parameters

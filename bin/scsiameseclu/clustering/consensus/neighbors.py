@@ -29,7 +29,7 @@ def knn_indices(
     scores
         Cells x components.
     n_neighbors
-        Neighbors per cell; all other cells where there are fewer.
+        Neighbors per cell; all other cells if there are fewer.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def shared_neighbor_graph(scores: NDArray[np.float32], *, n_neighbors: int = 15)
     """Return the nearest-neighbor graph, weighted by the Jaccard index of neighbor sets.
 
     A cell belongs to its own neighbor set, so no edge has weight 0. Symmetrized by the maximum.
-    Where all cells are equal there is no edge: which of them are neighbors would be an accident of
+    If all cells are equal there is no edge: their neighbors would depend on
     the search.
 
     Parameters

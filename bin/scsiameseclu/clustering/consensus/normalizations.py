@@ -20,7 +20,7 @@ from ...depth import log_normalized
 N_PCS = 30
 """Principal components of a normalization."""
 LOADING_CELLS = 20_000
-"""Cells from which the loadings are computed; a random sample where there are more."""
+"""Cells from which the loadings are computed; a random sample if there are more."""
 BLOCK = 5_000
 """Cells made dense at a time."""
 CLIP = 10.0
@@ -28,7 +28,7 @@ CLIP = 10.0
 THETA = 100.0
 """Overdispersion of the analytic Pearson residuals (Lause, Berens & Kobak 2021)."""
 FEWEST_PERCENT = 0.1
-"""A component whose singular value is below this share, in percent, of the largest is rounding."""
+"""Components with a singular value below this percentage of the largest are rounding errors."""
 
 Matrix = NDArray[np.float32]
 Rows = Callable[[Any], Matrix]
@@ -73,9 +73,9 @@ def normalizations(
         Mask over the genes.
     random_state
         Seed of the randomized singular value decomposition, and of the sample of cells that it
-        sees where there are more than 20,000.
+        sees if there are more than 20,000.
     n_pcs
-        Components per normalization; fewer where cells or genes are fewer, at least one.
+        Components per normalization; fewer if cells or genes are fewer, at least one.
     """
     depths = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     chosen = csr_matrix(counts[:, np.flatnonzero(highly_variable)])

@@ -36,16 +36,16 @@ FEWEST_STARTS, MOST_STARTS = 2, 10
 STARTED_CELLS = 15_000
 """Cells times starts: of few cells more starts are affordable, and needed for steady results."""
 MAX_SIGNATURES = 1000
-"""Distinct signatures up to which each is a micro-cluster; as many are drawn where there are
+"""Number of distinct signatures up to which each is a micro-cluster; as many are drawn if there are
 more."""
 LEAF = 0.8
 """Mean co-association of the cells of a leaf of the dendrogram, at least."""
 EDGES_AT_A_TIME = 500_000
 """Edges added to an igraph at a time."""
 IN_PARALLEL = 5_000
-"""Cells from which on a further process pays."""
+"""Cells above which a further process is worthwhile."""
 JUDGED_CELLS = 5_000
-"""Cells on which partitions are compared; a random sample where there are more."""
+"""Cells on which partitions are compared; a random sample if there are more."""
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -147,14 +147,14 @@ def agreement_of(by_graph: Sequence[NDArray[np.int32]], *, random_state: int = 0
     """Return the best mean ARI, over the resolutions, of the graphs' partitions with each other.
 
     Structure that is real is found in every normalization; structure of noise anew in each. A
-    resolution at which a graph is one cluster is no evidence, and counts as 0.
+    resolution at which a graph is one cluster gives no evidence and counts as 0.
 
     Parameters
     ----------
     by_graph
         For each graph its partitions, cells x resolutions.
     random_state
-        Seed of the sample of cells that is looked at where there are many.
+        Seed of the sample of cells that is compared if there are many.
     """
     n = len(by_graph[0])
     cells = np.arange(n)
@@ -242,7 +242,7 @@ def micro_clusters(labels: NDArray[np.int32], *, random_state: int = 0) -> NDArr
 
     A signature is a cell's clusters in all partitions. Where there are more than `MAX_SIGNATURES`,
     as many are drawn, and each other joins the one with which it shares most partitions; but stays
-    alone where it shares fewer than cells of one leaf do, so that no rare type is lost.
+    alone if it shares fewer than cells of one leaf do, so that no rare type is lost.
     """
     signatures, codes = np.unique(labels, axis=0, return_inverse=True)
     codes = codes.ravel().astype(np.int64)

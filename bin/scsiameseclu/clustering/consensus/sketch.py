@@ -1,4 +1,4 @@
-"""A sketch of the cells that stand for all, drawn at random (docs/method.md)."""
+"""A random sketch that represents all cells (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 20_000
 """Cells of a sketch: default."""
 OF_EACH_BATCH = 4
-"""One in so many cells of a sketch is shared out evenly among the batches before the others are
+"""One in this many cells of a sketch is divided evenly among the batches before the others are
 drawn."""
 
 
@@ -21,7 +21,7 @@ def sketch(
 ) -> NDArray[np.int64]:
     """Return the cells of a sketch, in their order; all if there are at most `max_cells`.
 
-    Cells are drawn without replacement, all with the same chance but for the share of each batch.
+    Cells are drawn without replacement, with equal probability except for the share of each batch.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def noisy_view(scores: torch.Tensor, *, scale: float, generator: torch.Generator
     scale
         Standard deviation of the noise; 0 returns the scores as they are.
     generator
-        A CPU generator: the same noise is drawn whatever the device.
+        A CPU generator: the same noise is drawn on every device.
     """
     if scale == 0:
         return scores

@@ -23,7 +23,7 @@ class Views(NamedTuple):
 
 
 class Latents(NamedTuple):
-    """What the network makes of :class:`Views`.
+    """Output of the network for :class:`Views`.
 
     Attributes
     ----------
@@ -163,6 +163,6 @@ class SiameseNetwork(nn.Module):
     def embed(
         self, expression: torch.Tensor, graph_a: torch.Tensor, graph_b: torch.Tensor
     ) -> torch.Tensor:
-        """Return z of cells as they are, without noise, shape (b, d)."""
+        """Return z of cells without noise, shape (b, d)."""
         fused: torch.Tensor = self(Views(expression, expression, graph_a, graph_b)).fused
         return fused

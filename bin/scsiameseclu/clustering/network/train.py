@@ -1,6 +1,6 @@
-"""Trains the siamese network in minibatches: a fixed number of steps, whatever the number of cells.
+"""Trains the siamese network in minibatches: a fixed number of steps for any number of cells.
 
-The consensus teaches: its co-association is what the cell-related refinement pulls the two views'
+The consensus teaches: the cell-related refinement uses its co-association to pull the two views'
 correlation to, its clusters give the centroids, and its cluster sizes are the marginals of the
 optimal transport. No label is known here.
 """
@@ -98,7 +98,7 @@ class Training:
     n_hidden, n_projection
         Widths of the hidden layers and of the projection head.
     n_genes
-        Genes whose counts a step models, drawn anew each time.
+        Number of genes whose counts are modelled in a step, drawn again each time.
     n_neighbors
         Neighbours a step samples for each cell.
     noise
@@ -106,8 +106,8 @@ class Training:
     epsilon
         Entropic regularisation of the transport: below 1 the target is sharper than Q.
     teaching
-        Weight of the consensus in the transport's target and in the final assignment, beside Q's
-        weight of 1 / epsilon.
+        Weight of the consensus in the transport's target and in the final assignment, relative
+        to Q's weight of 1 / epsilon.
     crr, lrr, pr, rec, zinb, otc
         Weights of the terms.
     """
@@ -164,7 +164,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the trained network assigns cells with: also such as it was not trained on.
+    """What the trained network needs to assign cells, including those not used in training.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ class Trained:
     soft_assignments
         Probabilities of the clusters, float32 (n, k), rows sum to 1.
     history
-        One row a step: ``step``, ``phase``, one column for each term (empty where it is off),
+        One row a step: ``step``, ``phase``, one column for each term (empty if it is off),
         ``total``.
     """
 

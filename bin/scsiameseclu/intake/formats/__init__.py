@@ -26,11 +26,11 @@ class Reader(Protocol):
     NAME: str
 
     def recognizes(self, path: Path) -> bool:
-        """Return whether the content of `path` is of this format, whatever its name."""
+        """Return whether the content of `path` is of this format, regardless of its name."""
         ...
 
     def read(self, path: Path) -> Counts:
-        """Read the counts as they are, or raise :class:`InputError`."""
+        """Read the counts unchanged, or raise :class:`InputError`."""
         ...
 
 
@@ -58,7 +58,7 @@ def reader_of(path: Path) -> Reader | None:
 
 
 def read_matrix(path: Path) -> Counts:
-    """Read a matrix of counts, whatever its format.
+    """Read a count matrix of any format.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def read_matrix(path: Path) -> Counts:
 
     Returns
     -------
-    The counts as they are in the input, not yet held to the contract
+    The counts as in the input, not yet checked
     (:func:`~scsiameseclu.intake.check_counts`).
 
     Raises
@@ -77,7 +77,7 @@ def read_matrix(path: Path) -> Counts:
     """
     _check_access(path)
     try:
-        # Old versions of formats are read all the same: nothing for the user to do.
+        # Old versions of formats are read, too: the user need not do anything.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_packing(path)
@@ -140,7 +140,7 @@ def _no_access(path: Path, error: OSError | ValueError) -> InputError:
 
 
 def _check_packing(path: Path) -> None:
-    """Refuse a packed file whose first bytes cannot be unpacked, or that is packed again inside."""
+    """Reject a packed file whose first bytes cannot be unpacked, or that is packed twice."""
     if path.is_dir():
         return
     with path.open("rb") as file:
@@ -165,8 +165,8 @@ def _note_presence(counts: Counts) -> None:
     data = counts.matrix.data
     if len(data) and data.max() == 1 and (data.dtype.kind == "b" or data.min() in (0, 1)):
         counts.notes.append(
-            "No count is larger than 1: if the matrix says whether a gene was "
-            "found, give its counts."
+            "No count is larger than 1: if the matrix only says whether a gene was "
+            "detected, give the counts instead."
         )
 
 

@@ -14,14 +14,14 @@ from ..gene_ids import share_of_gene_ids
 from ..names import BARCODE, is_known_gene
 
 _FEWEST = 5
-"""Values and lines from which on nothing of this is chance."""
+"""Fewest values and lines for which these patterns are not chance."""
 _FEWEST_RISING = 15
 _FEWEST_GENES = 100
 _MOST_ODD = 10
 
 
 def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
-    """Refuse a table with a row or column that is neither a gene nor a cell.
+    """Reject a table with a row or column that is neither a gene nor a cell.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def check_accounts(counts: Counts, path: Path, *, upright: bool) -> None:
 
 
 def check_repeated(ids: Sequence[str], path: Path) -> None:
-    """Refuse a table of which most rows name a gene that another row names, too."""
+    """Reject a table if most rows name a gene that another row also names."""
     n_genes = len(set(ids))
     if len(ids) >= 2 * _FEWEST and 2 * n_genes < len(ids):
         raise InputError.of(
@@ -64,7 +64,7 @@ def check_repeated(ids: Sequence[str], path: Path) -> None:
 
 
 def _odd_cells(names: Sequence[str]) -> list[int]:
-    """Return the few names before or after the barcodes that are none."""
+    """Return the few names before or after the barcodes that are not barcodes."""
     barcodes = [place for place, name in enumerate(names) if BARCODE.match(name)]
     if len(barcodes) < max(_FEWEST, len(names) / 2) or len(names) - len(barcodes) > _MOST_ODD:
         return []
@@ -78,7 +78,7 @@ def _odd_genes(ids: Sequence[str]) -> list[int]:
 
 
 def _suspects(matrix: sparse.csr_matrix, axis: int) -> Iterator[tuple[int, str]]:
-    """Yield the cells (`axis` 0) or genes (1) whose values are no counts, and why."""
+    """Yield the cells (`axis` 0) or genes (1) whose values are not counts, and why."""
     lines = sparse.csr_matrix(matrix if axis == 0 else matrix.T)
     n_lines, n_values = lines.shape
     if min(n_lines, n_values) < _FEWEST:

@@ -1,4 +1,4 @@
-"""The rows of a table, block by block, so that it takes little memory beside its counts."""
+"""The rows of a table, block by block, so that little memory besides the counts is needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks(path: Path, layout: Layout, *, words: Sequence[int]) -> Iterator[pd.D
     layout
         Its layout.
     words
-        Columns that are read as text; the others are numbers, unless one of their fields is none.
+        Columns that are read as text; the others are numbers unless a field is not a number.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def blocks(path: Path, layout: Layout, *, words: Sequence[int]) -> Iterator[pd.D
             low_memory=False,
             chunksize=max(1, VALUES // layout.n_fields),
         ):
-            if not isinstance(block.index, pd.RangeIndex):  # pandas makes names of what is too much
+            if not isinstance(block.index, pd.RangeIndex):  # surplus columns become row names
                 raise no_table(path, f"its rows have more than {layout.n_fields} fields")
             yield block
 
@@ -62,7 +62,7 @@ def words_of(block: pd.DataFrame, columns: Sequence[int]) -> pd.DataFrame:
 def numbers_of(
     block: pd.DataFrame, columns: Sequence[int], path: Path, layout: Layout
 ) -> np.ndarray:
-    """Return columns of numbers as an array; refuse a field that is no number."""
+    """Return columns of numbers as an array; reject a field that is not a number."""
     numbers = block[list(columns)].copy()
     for column in columns:
         if numbers[column].dtype.kind not in "iuf":
@@ -76,7 +76,7 @@ def numbers_of(
 
 def _no_number(values: pd.Series[str], path: Path, layout: Layout) -> InputError:
     column, row = int(str(values.name)), int(str(values.index[0])) + layout.n_skipped + 1
-    what = f"A count is no number: {quoted(values.iloc[0])}."
+    what = f"A count is not a number: {quoted(values.iloc[0])}."
     remedy = "0 for nothing counted; leave out columns that hold no counts"
     if layout.header is None:
         remedy = "0 for nothing counted; one count per line needs the header gene, cell, count"

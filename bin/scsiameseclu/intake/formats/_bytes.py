@@ -1,4 +1,4 @@
-"""Files seen by their first bytes, unpacked on the way where they are packed."""
+"""Files recognised by their first bytes, and unpacked if they are packed."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def packing(start: bytes) -> Packing | None:
 
 
 def unpacked_limit(packed: int) -> int:
-    """Return how many bytes a matrix of counts can be at most that is packed into so many."""
+    """Return the largest plausible size of a count matrix packed into this many bytes."""
     return max(RATIO * packed, ROOM)
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for reading; the bytes of a packed one, whatever its name, are unpacked."""
+    """Open a file for reading; packed files are unpacked, regardless of their name."""
     with path.open("rb") as file:
         packed = packing(file.read(8))
     if packed is None:
@@ -138,7 +138,7 @@ def lines(path: Path) -> list[str]:
 
 
 PASSED_ON = (InputError, MemoryError, NameError, ImportError)
-"""What is no failure of a library on damaged bytes; the last two are mistakes of ours."""
+"""Errors not due to damaged bytes; the last two are bugs of ours."""
 
 
 def damaged(path: Path, error: Exception | str) -> InputError:
@@ -153,7 +153,7 @@ def unreadable(path: Path, error: Exception) -> InputError:
 
 
 def incomplete(what: str, where: object) -> InputError:
-    """Return the error for a file that a copy of the original may mend."""
+    """Return the error for a damaged file, to be replaced by a copy of the original."""
     remedy = "Copy or download it again and compare sizes and checksums with the original's."
     return InputError.of(what=what, where=where, remedy=remedy)
 
@@ -163,7 +163,7 @@ def too_large(path: Path) -> InputError:
     size = path.stat().st_size
     return InputError.of(
         what=f"The {size:,} bytes of the file unpack to more than {unpacked_limit(size):,}: no "
-        f"matrix of counts is packed to less than a {RATIO}th.",
+        f"count matrix compresses to less than a {RATIO}th.",
         where=path,
         remedy="Get the file from its source again; if it is right, unpack it yourself and "
         "give the file inside.",
@@ -173,7 +173,7 @@ def too_large(path: Path) -> InputError:
 def no_cells(path: Path) -> InputError:
     """Return the error for the output of a program that called no cell."""
     return InputError.of(
-        what="The matrix holds 0 cells: none was called when it was made.",
+        what="The matrix holds 0 cells: none were called when it was made.",
         where=path,
         remedy="Give the unfiltered matrix (raw_feature_bc_matrix), or take the sample "
         "out of the samplesheet.",

@@ -54,10 +54,10 @@ class Candidates:
         self.parts = self._parts()
 
     def choose(self, path: Path) -> tuple[sparse.csr_matrix, str, list[str]]:
-        """Return the raw counts as they are stored, what they are called, and notes for the user.
+        """Return the raw counts as stored, their name, and notes for the user.
 
         The first is taken that holds non-negative whole numbers only, and not just 0 and 1; else
-        the first of all, for the check of counts to refuse.
+        the first of all, which the check of counts then rejects.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Candidates:
         return self._largest[name]
 
     def _lacks_parts(self, chosen: str | None, items: Mapping[str, Any]) -> bool:
-        """Return whether to add up the parts: what was chosen is nothing, or one of them."""
+        """Return whether to add up the parts: nothing or one of them was chosen."""
         if any(largest_count(self.layers[name]) is None for name in self.parts.values()):
             return False
         if chosen is None or chosen not in self.main or self.is_alevin:
@@ -167,7 +167,7 @@ class Candidates:
         if all(_same(first, any_matrix(items[name])) for name in layers[1:]):
             return
         raise InputError.of(
-            what="Several layers hold whole numbers, and none is called the raw counts: "
+            what="Several layers hold whole numbers, and none is named as the raw counts: "
             f"{', '.join(layers)}.",
             where=path,
             remedy="Write the file again with raw counts in X or in layers['counts'].",
@@ -179,7 +179,7 @@ class Candidates:
             return [f"No matrix holds whole numbers only ({names}); {next(iter(items))} was taken."]
         passed: dict[str, list[str]] = {}
         for name in list(items)[: list(items).index(chosen)]:
-            why = "no whole numbers" if self._count(name, items[name]) is None else "0 and 1 only"
+            why = "not whole numbers" if self._count(name, items[name]) is None else "0 and 1 only"
             passed.setdefault(why, []).append(name)
         rejected = "; ".join(f"{', '.join(names)}: {why}" for why, names in passed.items())
         notes = [f"Raw counts were taken from {chosen}{f' ({rejected})' if rejected else ''}."]

@@ -21,11 +21,11 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 COMPRESSION = 2000
 """No filter packs a dense matrix, which is read in parts, more densely than this."""
 LONGEST = 2**27
-"""More cells or genes than this are none: the header of such a matrix is damaged."""
+"""With more cells or genes than this, the header of a matrix must be damaged."""
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5, even a truncated one; an archive of HDF5 is none."""
+    """Return whether a file is HDF5, even if truncated; an archive of HDF5 is not."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -38,7 +38,7 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; one that takes anything from other files is refused."""
+    """Open an HDF5 file for reading; one that refers to other files is rejected."""
     if not survives(path):
         what = "The HDF5 file is damaged so badly that reading it crashes or never ends."
         raise incomplete(what, path)
@@ -61,7 +61,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def members(path: Path) -> dict[str, type]:
-    """Return the top-level names of an HDF5 file with their classes; {} if it is none.
+    """Return the top-level names of an HDF5 file with their classes; {} if it is not HDF5.
 
     Classes are h5py.Group or h5py.Dataset.
     """
@@ -72,7 +72,7 @@ def members(path: Path) -> dict[str, type]:
 
 
 def items(group: h5py.Group) -> dict[str, h5py.Group | h5py.Dataset]:
-    """Return what is in a group, without the links that lead to nothing."""
+    """Return the content of a group, without broken links."""
     found = {name: group.get(name) for name in group}
     return {name: item for name, item in found.items() if item is not None}
 
@@ -135,8 +135,8 @@ def _check_kind(dataset: Any) -> None:
     missing = missing_filter(dataset)
     if missing:
         raise InputError.of(
-            what=f"{quoted(dataset.name)} in the HDF5 file is packed with a filter that is "
-            f"not there: {missing}.",
+            what=f"{quoted(dataset.name)} in the HDF5 file is compressed with a filter that is "
+            f"not available: {missing}.",
             where=dataset.file.filename,
             remedy="Write it again with compression='gzip' (h5repack -f GZIP=4 x y, or "
             "write_h5ad of anndata).",
@@ -144,7 +144,7 @@ def _check_kind(dataset: Any) -> None:
 
 
 def _check_written(dataset: h5py.Dataset) -> None:
-    """Refuse names and sparse counts of which a part was never written: HDF5 gives zeros."""
+    """Reject names and sparse counts with parts never written, for which HDF5 gives zeros."""
     if not dataset.size:
         return
     expected, written = 1, dataset.id.get_storage_size()
@@ -223,7 +223,7 @@ def dense(dataset: h5py.Dataset) -> sparse.csr_matrix:
     """Read a two-dimensional dataset of numbers as CSR, a part at a time."""
     if dataset.ndim != 2 or dataset.dtype.kind not in "iufb":
         raise InputError.of(
-            what=f"{quoted(dataset.name)} is no matrix of numbers but "
+            what=f"{quoted(dataset.name)} is not a matrix of numbers but "
             f"{dataset.ndim}-dimensional {dataset.dtype}.",
             where=dataset.file.filename,
             remedy="Give a two-dimensional matrix of raw counts.",
@@ -240,7 +240,7 @@ def is_matrix(item: Any) -> bool:
 
 
 def matrix_shape(item: h5py.Group | h5py.Dataset) -> tuple[int, int]:
-    """Return the shape of a matrix (see :func:`is_matrix`), stored beside a sparse one."""
+    """Return the shape of a matrix (see :func:`is_matrix`), stored separately for a sparse one."""
     if isinstance(item, h5py.Dataset):
         return item.shape[0], item.shape[1]
     names = (name for name in ("shape", "h5sparse_shape") if name in item.attrs)

@@ -19,7 +19,7 @@ DELIMITERS = ("\t", ";", ",", " ")
 LOOK = 12
 """Lines from which the layout is found."""
 _MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", ".", "?", "true", "false"))
-"""What may stand for a missing count, in small letters: it makes no column of words."""
+"""Words for a missing count, in lower case: they do not make a column of words."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Layout:
     delimiter
         One of :data:`DELIMITERS`; a blank stands for any white space.
     header
-        What stands above each column. None: there is no header.
+        Header of each column. None: there is no header.
     n_skipped
         Lines before the first row.
     sample
@@ -49,7 +49,7 @@ class Layout:
         return len(self.sample[0])
 
     def name(self, column: int) -> str:
-        """Return what a message calls a column."""
+        """Return the name of a column for messages."""
         return self.header[column] if self.header else str(column + 1)
 
 
@@ -82,10 +82,10 @@ def _with_header(
     path: Path, delimiter: str, top: list[str], rows: list[list[str]], n_skipped: int
 ) -> Layout:
     if (len(rows[0]) if rows else len(top)) == 1:
-        raise no_table(path, "it has one column only")
+        raise no_table(path, "it has only one column")
     if not rows:
-        raise no_table(path, "there is one line only")
-    if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as R has it
+        raise no_table(path, "it has only one line")
+    if len(top) == len(rows[0]) - 1:  # each row ends in a delimiter; or no corner, as written by R
         top = [*top, ""] if not any(row[-1] for row in rows) else ["", *top]
     if len(top) != len(rows[0]):
         raise no_table(path, f"the first line has {len(top)} fields, the second {len(rows[0])}")
@@ -166,7 +166,7 @@ def fields(line: str, delimiter: str) -> list[str]:
 
 
 def _is_header(remark: list[str], row: list[str]) -> bool:
-    """Return whether a line that begins with # is the header of the row below, and no remark."""
+    """Return whether a line that begins with # is the header of the row below, not a comment."""
     return len(remark) > 1 and len(row) - len(remark) in (0, 1) and any(map(is_number, row[1:]))
 
 
@@ -184,13 +184,13 @@ def _begins_with_header(top: list[str], rows: list[list[str]]) -> bool:
 
 
 def _counts_up(values: list[str]) -> bool:
-    """Return whether values are the numbers from 0 or 1 on, as counts are by chance only."""
+    """Return whether values are consecutive from 0 or 1, as counts are only by chance."""
     start = {"0": 0, "1": 1}.get(values[0] if len(values) > 3 else "")
     return start is not None and values == [str(start + place) for place in range(len(values))]
 
 
 def is_number(field: str) -> bool:
-    """Return whether a field is a number; ``1_0``, which Python takes for one, is none."""
+    """Return whether a field is a number; ``1_0``, which Python accepts, is not."""
     try:
         float(field)
     except ValueError:
@@ -199,10 +199,10 @@ def is_number(field: str) -> bool:
 
 
 def no_table(path: Path, why: str) -> InputError:
-    """Return the error for a file that is no table."""
+    """Return the error for a file that is not a table."""
     return InputError.of(
-        what=f"The file is no table of counts: {why}.",
+        what=f"The file is not a table of counts: {why}.",
         where=path,
         remedy="Give 10x HDF5, a folder of 10x, STARsolo or kb, .h5ad, .loom, HDF5 with X, or a "
-        "table as csv or tsv; docs/inputs.md has the kinds of tables.",
+        "table as csv or tsv; docs/inputs.md lists the kinds of tables.",
     )

@@ -38,7 +38,7 @@ def read_long(path: Path, layout: Layout) -> Counts:
         parts.append((numbers_of(block, [counts], path, layout)[:, 0], *places))
         symbols |= dict(zip(words[genes[0]], words[genes[-1]], strict=True))
     if not parts:
-        raise no_table(path, "there is a first line only")
+        raise no_table(path, "it has nothing after the first line")
     found = _counts(parts, list(names[0]), list(names[1]))
     if len(genes) == 2:
         columns = {vocabulary.plain(layout.name(genes[1])): [symbols[name] for name in names[1]]}

@@ -1,4 +1,4 @@
-"""Lists of barcodes or genes beside a matrix, with more columns and a header or without."""
+"""Lists of barcodes or genes of a matrix, with or without further columns and a header."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Names:
         return len(self.rows)
 
     def readings(self) -> Iterator[Names]:
-        """Yield the list as it is, and without its first line if that is unlike the others."""
+        """Yield the list, and the list without its first line if that differs from the others."""
         yield self
         if len(self.rows) < 2 or not self._has_header():
             return
@@ -93,7 +93,7 @@ class Names:
         least = min(width, _COLUMNS)
         short = [number for number, row in enumerate(self.rows, start=1) if len(row) < least]
         if short and (width >= _COLUMNS or short == [len(self.rows)]):
-            why = f"line {short[0]} has not as many columns as the others, {width}"
+            why = f"line {short[0]} has fewer columns than the others, which have {width}"
             raise damaged(self.path, why)
         return [
             [row[column] if column < len(row) else "" for row in self.rows]

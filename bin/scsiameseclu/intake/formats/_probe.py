@@ -15,7 +15,7 @@ import h5py
 from ._bytes import unpacked_limit
 
 SECONDS = 10
-"""Processor time that the look through a file may take, and one second more for each
+"""Processor time allowed for the check of a file, and one second more for each
 :data:`BYTES_A_SECOND`."""
 BYTES_A_SECOND = 20_000_000
 
@@ -47,8 +47,8 @@ def _survives(path: str, size: int, _changed: int) -> bool:
 def _walk(path: str, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    # What the library reports is reported when the file is read; what is in other files is not
-    # looked at.
+    # Errors of the library are reported when the file is read; the content of other files is not
+    # checked.
     with suppress(Exception), h5py.File(path, "r") as file:
         if not other_files(file):
             _touch("", file)
@@ -56,7 +56,7 @@ def _walk(path: str, seconds: int) -> None:
 
 
 def other_files(file: h5py.File) -> list[str]:
-    """Return what a file takes from others: links out of it, datasets stored elsewhere."""
+    """Return a file's references to others: external links, datasets stored elsewhere."""
     found: list[str] = []
     file.visititems_links(
         lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None
@@ -86,7 +86,7 @@ def _touch(_name: str, item: h5py.Group | h5py.Dataset) -> None:
 
 
 def missing_filter(dataset: h5py.Dataset) -> str:
-    """Return a dataset's filter that neither HDF5 nor hdf5plugin has; empty: there is none."""
+    """Return a dataset's filter that neither HDF5 nor hdf5plugin has, or empty."""
     packed = dataset.id.get_create_plist()
     for number, _, _, name in (packed.get_filter(place) for place in range(packed.get_nfilters())):
         if not h5py.h5z.filter_avail(number):

@@ -1,4 +1,4 @@
-"""Reads R objects as ``saveRDS`` writes them: a tree of rdata's objects, and what is in them."""
+"""Reads R objects written by ``saveRDS``: a tree of rdata's objects, and their content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_rds(file: BinaryIO, *, limit: int) -> RObject:
 
 
 def class_of(value: RObject | None) -> str:
-    """Return the class of an object as R's ``class`` has it, the first of several."""
+    """Return the class of an object as by R's ``class``, the first of several."""
     about = attributes(value)
     if value is None or "class" in about:
         return strings(about["class"])[0] if about else "NULL"
@@ -94,7 +94,7 @@ def _decoded(item: RObject) -> str:
 
 
 def elements(value: RObject | None) -> dict[str, RObject]:
-    """Return the elements of a list by name; {} of what has no names."""
+    """Return the elements of a list by name; {} without names."""
     if value is None or _type(value) != "VEC":
         return {}
     names = strings(attributes(value).get("names"))

@@ -1,4 +1,4 @@
-"""What columns without counts are called: names of genes and cells, and what is said of them."""
+"""Names of columns without counts: genes, cells, and annotation of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=4)
 def plain(name: str) -> str:
-    """Return a name in small letters, with one underscore for whatever stands between its words."""
+    """Return a name in lower case, with one underscore between its words."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
@@ -96,7 +96,7 @@ _PAIRS = (("x", "y"), ("row", "col"))
 
 def is_unnamed(name: str, *, place: int = 0) -> bool:
     """Return whether a column has no name, or a program's (``Unnamed: 0``, R's ``X``)."""
-    name = re.sub(r"^\.\.\.\d+$", "", name)  # as R's readr has it
+    name = re.sub(r"^\.\.\.\d+$", "", name)  # as in R's readr
     return _is_unnamed(name) or (place < 2 and _is_unnamed_in_front(name))
 
 
@@ -107,12 +107,12 @@ def rank_of_symbols(name: str) -> int:
 
 
 def is_beside(name: str) -> bool:
-    """Return whether a row or column of this name says something else of genes or cells."""
+    """Return whether a row or column of this name holds other annotation of genes or cells."""
     return _is_of_genes(name) or _is_of_cells(name) or is_total(name)
 
 
 def side_of(name: str) -> str:
-    """Return of what a column says something that is no count: ``genes``, ``cells``, or empty."""
+    """Return what a column without counts annotates: ``genes``, ``cells``, or empty."""
     if names_genes(name) or _is_of_genes(name):
         return "genes"
     return "cells" if names_cells(name) or _is_of_cells(name) or plain(name) == "index" else ""

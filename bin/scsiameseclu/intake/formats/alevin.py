@@ -34,7 +34,7 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read the matrix with the names beside it."""
+    """Read the matrix with its files of names."""
     barcodes, genes = names(path)
     try:
         with open_bytes(path) as stream:
@@ -64,7 +64,7 @@ def _beside(path: Path, axis: str) -> Path:
 
 
 def _read_cells(stream: BinaryIO, n_cells: int, n_genes: int) -> sparse.csr_matrix:
-    """Read cell after cell; ValueError if the stream does not hold just so many."""
+    """Read cell after cell; ValueError if the stream holds more or fewer."""
     indices, values = [], []
     for _ in range(n_cells):
         bits = np.frombuffer(_exactly(stream, -(-n_genes // 8)), dtype=np.uint8)

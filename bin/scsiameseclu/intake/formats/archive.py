@@ -26,7 +26,7 @@ _LONGEST = 200
 """Bytes of a file's name that are kept, from its end: all that counts is there."""
 _DEEPEST = 12
 _NOT_DATA = re.compile(r"\._.*|__MACOSX|\.DS_Store|Thumbs\.db")
-"""What the systems of desktops put beside the files."""
+"""Files that desktop systems add."""
 
 
 def recognizes(path: Path) -> bool:
@@ -51,7 +51,7 @@ def read(path: Path) -> Counts:
             raise _of_archive(path, error) from error
     note = "The archive was unpacked."
     if n_left_out:
-        note += f" Links and other things in it that are no files were left out: {n_left_out}."
+        note += f" Entries other than regular files, such as links, were left out: {n_left_out}."
     counts.notes.insert(0, note)
     return counts
 
@@ -60,7 +60,7 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
     """Return what to read of an unpacked archive: its one file or folder, or all of it."""
     inside = list(folder.iterdir())
     if not inside:
-        links = f": there is no file but {n_left_out} links and the like" if n_left_out else ""
+        links = f": it holds no files, only {n_left_out} links" if n_left_out else ""
         raise InputError.of(
             what=f"The archive is empty{links}.",
             where=path,
@@ -82,7 +82,7 @@ def _inside(path: Path, folder: Path, n_left_out: int) -> Path:
 
 
 def _of_archive(path: Path, error: InputError) -> InputError:
-    """Return an error about what is inside: its paths exist once the user has unpacked it."""
+    """Return an error about the content, whose paths exist once the user has unpacked it."""
     problem = error.problems[0]
     remedy = problem.remedy
     if remedy.startswith("Give"):
@@ -147,7 +147,7 @@ def _zip(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _parts(name: str) -> list[str]:
-    """Return the folders and name under which a file is written; [] if it is no data."""
+    """Return the folders and name under which a file is written; [] if it holds no data."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
     if any(_NOT_DATA.fullmatch(part) for part in parts):
         return []

@@ -43,31 +43,31 @@ _STARTS = {
     b"PAR1": ("is a Parquet table", "Write it as text: pandas.read_parquet(x).to_csv('x.csv.gz')."),
     **dict.fromkeys((b"ARROW1", b"FEA1"), _FEATHER),
     b"\x93NUMPY": (
-        "is NumPy's array, without names",
+        "is a NumPy array, without names of cells and genes",
         "Write it as .h5ad: anndata.AnnData(numpy.load(x), obs, var).",
     ),
     b"MATLAB 5.0": (
-        "is of MATLAB",
+        "is a MATLAB file",
         "Write it as Matrix Market with lists of barcodes and genes: scipy.io.mmwrite.",
     ),
     **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), _PICKLE),
     **dict.fromkeys((b"BAM\1", b"CRAM"), _READS),
-    _VCF: ("holds variants, not counts", "Give the matrix of counts of genes."),
+    _VCF: ("holds variants, not counts", "Give the gene count matrix."),
 }
 """What a file that begins so is, and what to do about it."""
 _HDF5 = {
     ("assays", "cell.names"): ("is h5Seurat, which only R can read", _R_REMEDY),
     ("barcode_idx", "feature_idx", "umi"): (
-        "is Cell Ranger's list of molecules",
+        "is Cell Ranger's molecule information",
         "Give filtered_feature_bc_matrix.h5, which lies beside it.",
     ),
 }
 """The same of HDF5 with these names at its top."""
 _TILEDB = (
-    "is of TileDB-SOMA",
+    "is a TileDB-SOMA experiment",
     "Write it as .h5ad: tiledbsoma.io.to_h5ad(experiment, 'x.h5ad', ...).",
 )
-_BPCELLS = "is of BPCells", "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad')."
+_BPCELLS = "is a BPCells matrix", "Write it in R: BPCells::write_matrix_anndata_hdf5(x, 'x.h5ad')."
 _FOLDERS = {
     **dict.fromkeys(("__tiledb_group.tdb", "__tiledb"), _TILEDB),
     **dict.fromkeys(("index_data", "val_data"), _BPCELLS),
@@ -92,7 +92,7 @@ def _remedy(path: Path) -> tuple[str, str] | None:
         return (f"The folder {found[0]}.", found[1]) if found else None
     start = head(path)
     if start.startswith(_R_STARTS):
-        return "The file holds R objects, but not as saveRDS(x, 'x.rds') writes one.", _R_REMEDY
+        return "The file holds R objects, but was not written by saveRDS.", _R_REMEDY
     if path.name == "quants_tier_mat.gz":
         return (
             "The file holds alevin's tiers, not counts.",

@@ -22,7 +22,7 @@ NAME = "h5ad"
 ENDINGS = ("h5ad",)
 FEATURE_TYPES = ("feature_types", "feature_type")
 _ALEVIN = ("quant_info", "gpl_info", "collate_info")
-"""What alevin-fry writes beside the counts, in ``uns``."""
+"""What alevin-fry writes into ``uns``, in addition to the counts."""
 
 
 def recognizes(path: Path) -> bool:
@@ -89,7 +89,7 @@ def _genes(group: h5py.Group, *, is_raw: bool) -> pd.DataFrame:
 
 
 def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
-    if isinstance(item, h5py.Dataset):  # one record a row: versions before 0.7
+    if isinstance(item, h5py.Dataset):  # one record per row: versions before 0.7
         check_size(item)
         records = pd.DataFrame.from_records(item[()]).map(_decoded)
         frame = records.set_index(records.columns[0])
@@ -104,7 +104,7 @@ def _frame(item: h5py.Group | h5py.Dataset) -> pd.DataFrame:
 
 def _table(group: h5py.Group) -> pd.DataFrame:
     if _decoded(group.attrs.get("encoding-type")) == "dataframe":
-        # A column of a kind that anndata does not know yet; names are read all the same.
+        # A column of a kind unknown to anndata; names are read nevertheless.
         with suppress(Exception):
             return pd.DataFrame(read_elem(group))
     return _bare_frame(group)

@@ -70,8 +70,8 @@ def _rows_are_cells(vectors: dict[str, list[str]], n_rows: int, n_columns: int) 
 def _no_matrix(path: Path, found: list[str]) -> InputError:
     listing = ", ".join(quoted(name) for name in found[:20]) or "nothing"
     return InputError.of(
-        what="The HDF5 file holds no matrix of counts that is known here; at its "
-        f"top there is {listing}.",
+        what="The HDF5 file holds no count matrix in a known place. At its "
+        f"top level there is {listing}.",
         where=path,
         remedy="Give 10x HDF5, .h5ad, .loom, or HDF5 with a matrix X (cells x genes).",
     )

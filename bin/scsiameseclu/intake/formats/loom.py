@@ -60,15 +60,14 @@ def _unnamed(kind: str, attributes: dict[str, list[str]], *, named: bool) -> lis
     if named or not attributes:
         return []
     return [
-        f"None of the attributes of the {kind} is known to name them: "
-        f"{', '.join(map(quoted, attributes))}."
+        f"No attribute of the {kind} is known as their name: {', '.join(map(quoted, attributes))}."
     ]
 
 
 def _attributes(
     path: Path, group: h5py.Group, size: int, *, names: tuple[str, ...]
 ) -> dict[str, list[str]]:
-    """Return the attributes with `size` values; those called `names` must have so many."""
+    """Return the attributes with `size` values; those called `names` must have that many."""
     known = {key(name) for name in names}
     found = {}
     for name, item in items(group).items():
@@ -76,5 +75,5 @@ def _attributes(
             check_size(item)
             found[name] = strings(item)
         elif isinstance(item, h5py.Dataset) and key(name) in known:
-            raise damaged(path, f"{item.name} is not as long as the matrix, {size}")
+            raise damaged(path, f"{item.name} does not have the length of the matrix, {size}")
     return found

@@ -2,9 +2,9 @@
 
 Cell Ranger 2 and 3, STARsolo, kb and alevin(-fry) write it.
 
-The matrix is known by its content. Which file beside it lists barcodes and which genes can be known
-by their names only; the number of their lines must fit the matrix, and shows whether it is genes x
-cells or, as of kb, cells x genes.
+The matrix is recognised by its content. The lists of barcodes and genes are recognised only by
+their file names. Their numbers of lines must fit the matrix, and show whether it is genes x cells
+or, from kb, cells x genes.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read(path: Path) -> Counts:
         counts = read_matrix(matrix)
     if path.is_dir() and (others or matrix.parent != path):
         read = ", ".join(quoted(file.relative_to(path)) for file in (matrix, *parts))
-        counts.notes.insert(0, f"Of the folder, {read} was read; other matrices in it: {others}.")
+        counts.notes.insert(0, f"{read} was read; other matrices there: {others}.")
     if parts:
         _add_parts(counts, parts)
     return counts
@@ -139,7 +139,7 @@ def _is_some_matrix(path: Path) -> bool:
 
 
 def _is_container(path: Path) -> bool:
-    """Return whether this is read only where there is no Matrix Market or 10x HDF5."""
+    """Return whether this is read only if there is no Matrix Market or 10x HDF5."""
     if not is_hdf5(path):
         return path.is_dir() or packed.recognizes(path)
     if tenx_hdf5.recognizes(path):
@@ -148,7 +148,7 @@ def _is_container(path: Path) -> bool:
 
 
 def _has_twin(path: Path) -> bool:
-    """Return whether what is packed lies unpacked beside it, as gunzip -k leaves it."""
+    """Return whether a packed file is also there unpacked, as left by gunzip -k."""
     plain = path.with_name(_unpacked_name(path))
     if plain == path or not plain.is_file():
         return False
@@ -180,7 +180,7 @@ def preference(path: Path, folder: Path) -> tuple[bool, ...]:
 
 
 def _is_called_matrix(path: Path) -> bool:
-    # STARsolo puts UniqueAndMult-*.mtx beside matrix.mtx.
+    # STARsolo writes UniqueAndMult-*.mtx next to matrix.mtx.
     return "matrix" in _words(path.name) or is_hdf5(path)
 
 
@@ -197,7 +197,7 @@ def _is_filtered(folder: Path) -> Callable[[Path], bool]:
 
 
 def _kb_kind(path: Path) -> str:
-    """Return what is counted in ``cells_x_genes.<kind>.mtx``, empty of another file."""
+    """Return the kind of ``cells_x_genes.<kind>.mtx``, empty for another file."""
     *_, cells, x, genes, kind = ["", "", "", *_words(path.name)]
     return kind if (cells, x, genes) == ("cells", "x", "genes") else ""
 
@@ -218,7 +218,7 @@ def _several(folder: Path, found: list[Path]) -> InputError:
         what=f"The folder holds {len(found)} matrices: "
         f"{listing}{' …' if len(found) > _LISTING else ''}.",
         where=folder,
-        remedy="Give the path of the one that is meant, each in a row of its own if several are.",
+        remedy="Give the path of the one you mean; if you mean several, give each its own row.",
     )
 
 
@@ -236,7 +236,7 @@ def _none(folder: Path) -> InputError:
     )
 
 
-# --- the names beside the matrix ---
+# --- the names of the matrix ---
 
 
 def _read_with_names(path: Path) -> Counts:
@@ -459,7 +459,7 @@ def _entries(path: Path) -> sparse.coo_matrix:
 
 
 class _Quiet:
-    """A stream that ends where it cannot be read, and with the end of a line.
+    """A stream that ends with a line, or where it cannot be read.
 
     An exception in the middle of compiled code aborts Python, and so does a last line with anything
     after its number.
@@ -496,7 +496,7 @@ def _check_header(path: Path) -> None:
         raise damaged(path, f"it does not begin with {BANNER.decode()}")
     if "complex" in banner or (len(banner) > 4 and banner[4] != "general"):
         raise InputError.of(
-            what=f"The matrix is no matrix of counts: {quoted(' '.join(banner))}.",
+            what=f"The Matrix Market file is not a count matrix: {quoted(' '.join(banner))}.",
             where=path,
             remedy="Give a general matrix of integers.",
         )

@@ -1,4 +1,4 @@
-"""MuData's ``.h5mu``: one AnnData for each modality, of which that of gene expression is read."""
+"""MuData's ``.h5mu``: one AnnData for each modality; that of gene expression is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(path: Path) -> Counts:
     counts.format, counts.source = NAME, f"mod/{name}: {counts.source}"
     others = [quoted(other) for other in modalities if other != name]
     left_out = f"; {', '.join(others)} left out" if others else ""
-    counts.notes.insert(0, f"Of the modalities, {quoted(name)} was read{left_out}.")
+    counts.notes.insert(0, f"The modality {quoted(name)} was read{left_out}.")
     return counts
 
 
@@ -41,7 +41,7 @@ def _expression(names: list[str], path: Path) -> str:
     if len(known or names) != 1:
         listing = ", ".join(map(quoted, names)) or "there is none"
         raise InputError.of(
-            what=f"Which modality holds gene expression is not clear: {listing}.",
+            what=f"It is not clear which modality holds gene expression: {listing}.",
             where=path,
             remedy="Write that modality as .h5ad: mudata.read_h5mu(x).mod[name].write_h5ad(y).",
         )

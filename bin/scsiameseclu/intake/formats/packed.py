@@ -16,7 +16,7 @@ ASKED = "general"
 
 
 def recognizes(path: Path) -> bool:
-    """Return whether the file is packed, and what is inside begins like HDF5."""
+    """Return whether the file is packed HDF5."""
     if not path.is_file():
         return False
     with path.open("rb") as file:

@@ -47,7 +47,7 @@ _REALIZE = "Write the counts as a sparse matrix in R first: as(x, 'dgCMatrix')."
 
 @dataclass
 class _Assay:
-    """Counts of cells x features with their names, and what is said of the features."""
+    """Counts of cells x features with their names, and annotation of the features."""
 
     matrix: sparse.csr_matrix
     features: list[str]
@@ -61,7 +61,7 @@ def recognizes(path: Path) -> bool:
 
 
 def read(path: Path) -> Counts:
-    """Read the counts of genes, and those of proteins, hashtags and guides where there are some."""
+    """Read the counts of genes, and those of proteins, hashtags and guides if any."""
     try:
         with open_bytes(path) as file:
             value = read_rds(file, limit=unpacked_limit(path.stat().st_size))
@@ -253,7 +253,7 @@ def _feature_type(name: str) -> str:
 def _counts(
     main: _Assay, others: Mapping[str, _Assay], columns: pd.DataFrame, source: str, path: Path
 ) -> Counts:
-    """Return the counts of genes, with those of the other assays beside them."""
+    """Return the counts of genes and of the other assays."""
     told = text_columns(main.about) if len(main.about) == main.matrix.shape[1] else {}
     ids, symbols = ids_and_symbols(main.features, told)
     types = next((told[name] for name in _TYPES if name in told), [GENE_EXPRESSION] * len(ids))

@@ -43,7 +43,7 @@ def read(path: Path) -> Counts:
     if len(parts) > 1:
         names = ", ".join(part.source.rpartition("/")[2] for part in parts)
         counts.notes.append(
-            f"The file holds {len(parts)} genomes ({names}): genes of all were kept, side by side."
+            f"The file holds {len(parts)} genomes ({names}): the genes of all were kept."
         )
     return counts
 
@@ -119,8 +119,7 @@ def _side_by_side(parts: list[Counts]) -> Counts:
     barcodes = list(dict.fromkeys(barcode for part in parts for barcode in part.barcodes))
     if any(len(set(part.barcodes)) < len(part.barcodes) for part in parts):
         raise InputError.of(
-            what="The same barcode is there twice within one genome, so that the "
-            "genomes cannot be joined.",
+            what="The same barcode comes twice within one genome, so the genomes cannot be joined.",
             where=parts[0].source,
             remedy="Give a file with one genome.",
         )

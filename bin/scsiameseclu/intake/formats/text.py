@@ -1,4 +1,4 @@
-"""Tables of text: one row a gene, a cell or a count, any usual delimiter, gzipped or not."""
+"""Tables of text: one row per gene, cell or count, any usual delimiter, gzipped or not."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NAME = "table"
 ASKED = "last"
 ENDINGS = ("csv", "tsv", "txt")
 _FEWEST_GENES = 3
-"""Columns of counts beside others that say something of cells."""
+"""Columns of counts, and others that annotate cells."""
 _STAR = frozenset(("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"))
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Counts, rows x columns, and what the table's other columns hold."""
+    """Counts, rows x columns, and the content of the other columns."""
 
     layout: Layout
     columns: Columns
@@ -106,14 +106,14 @@ def _read_wide(path: Path, layout: Layout) -> Counts:
 
 def _check_kind(path: Path, table: _Table, *, upright: bool) -> None:
     if table.layout.header is None and set(table.rows) >= _STAR:
-        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by three kinds of strands")
+        raise no_table(path, "it is STAR's ReadsPerGene of one sample, by strandedness")
     if upright and table.columns.beside and len(table.columns.counts) < _FEWEST_GENES:
         shown = listed(table.above)
-        raise no_table(path, f"it says something of cells, and at most {shown} may count a gene")
+        raise no_table(path, f"it describes cells, and at most {shown} may hold counts")
 
 
 def _note_left_out(counts: Counts, word: str, names: Sequence[str]) -> None:
-    shown = [name for name in names if name]  # a delimiter at the end of each line is no column
+    shown = [name for name in names if name]  # a delimiter at the end of each line is not a column
     if shown:
         counts.notes.append(f"{word} that hold no counts were left out: {listed(shown)}.")
 
@@ -122,11 +122,11 @@ def _check_columns(path: Path, layout: Layout, columns: Columns) -> None:
     names = [layout.name(column) for column in columns.counts]
     if not names:
         shown = listed([layout.name(column) for column in (*columns.names, *columns.beside)])
-        why = "none of its columns is one of counts: there is no number, or they are names"
+        why = "none of its columns holds counts: they hold no numbers, or names"
         raise no_table(path, f"{why}: {shown}")
     found = [name for name in names if layout.header and vocabulary.is_normalized(name)]
     if found:
-        why = f"column {quoted(found[0])} is of one sample's expression, not of cells"
+        why = f"column {quoted(found[0])} holds the expression of one sample, not of cells"
         raise no_table(path, why)
 
 
@@ -139,7 +139,7 @@ def _read_rows(
         words.append(words_of(block, aside))
         parts.append(compact(sparse.csr_matrix(numbers_of(block, columns.counts, path, layout))))
     if not parts:
-        raise no_table(path, "there is a first line only")
+        raise no_table(path, "it has nothing after the first line")
     return sparse.vstack(parts, format="csr"), pd.concat(words, ignore_index=True)
 
 
@@ -159,7 +159,7 @@ def _orientation(table: _Table) -> tuple[bool, str]:
 
 
 def _leave_out_rows(table: _Table, *, upright: bool) -> tuple[_Table, list[str]]:
-    """Return the table without rows that are no cells or genes, and the names of these."""
+    """Return the table without rows other than cells or genes, and the names of these rows."""
     no_counts = vocabulary.is_total if upright else vocabulary.is_beside
     names = [row for row in table.rows if no_counts(row)]
     if not names or len(names) == len(table.rows):

@@ -78,7 +78,7 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _copy_store(path: Path, file: h5py.File) -> list[str]:
-    """Copy what is read of a store, and return the dense matrices of which parts are missing."""
+    """Copy the needed parts of a store, and return the dense matrices with missing parts."""
     import zarr
 
     store = zarr.open_group(path, mode="r")
@@ -96,7 +96,7 @@ def _only_table(path: Path, tables: Any) -> Any:
             what=f"The SpatialData store holds {len(names)} tables: "
             f"{', '.join(map(quoted, names))}.",
             where=path,
-            remedy="Give the path of the one that is meant, such as "
+            remedy="Give the path of the one you mean, such as "
             f"tables/{names[0] if names else 'table'} in it.",
         )
     return tables[names[0]]
@@ -135,7 +135,7 @@ def _copy_array(path: Path, array: Any, target: h5py.Group, name: str) -> None:
 
 
 def _check_complete(path: Path, array: Any) -> None:
-    """Refuse names and sparse counts of which a part is missing: zarr would give zeros."""
+    """Reject names and sparse counts with missing parts, for which zarr would give zeros."""
     missing = array.nchunks - array.nchunks_initialized
     if array.size and missing > 0:
         raise damaged(path, f"{missing} of {array.nchunks} parts of {array.path} are missing")

@@ -8,7 +8,7 @@ process ANNOTATION_MODALITIES {
     val code
 
     output:
-    // A group whose proteins cannot be used goes on without them.
+    // A group whose proteins cannot be used continues without them.
     tuple val(meta), path("${meta.id}.modalities.h5ad", arity: '0..*'),  emit: modalities
     tuple val(meta), path("${meta.id}.modalities.json"), optional: true, emit: summary
     tuple val(meta), path("${meta.id}.*.tsv", arity: '1..*'), optional: true, emit: tables

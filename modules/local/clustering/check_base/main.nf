@@ -1,5 +1,5 @@
-// Runs only with --base, at the start: one that the samples cannot be placed into is reported while
-// they are still being read.
+// Runs only with --base, at the start: an unsuitable base is reported while the samples are still
+// being read.
 process CLUSTERING_CHECK_BASE {
     tag "base"
     label 'process_single'

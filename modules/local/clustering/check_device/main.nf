@@ -1,5 +1,5 @@
-// Runs only where a GPU is required, at the start: a missing one is reported in seconds, not after
-// the quality control.
+// Runs only if a GPU is required, at the start: a missing GPU is reported within seconds, not after
+// quality control.
 process CLUSTERING_CHECK_DEVICE {
     tag "${device}"
     label 'process_single'

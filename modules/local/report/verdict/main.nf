@@ -1,5 +1,5 @@
-// Runs only where a sample or group failed, after the report: names each with its reason and ends
-// with a status that is not 0, so that the run's exit status says what the report says.
+// Runs only if a sample or group failed, after the report: names each with its reason and ends with
+// a nonzero status, so that the run's exit status is nonzero, too.
 process REPORT_VERDICT {
     tag "all samples"
     label 'process_single'
