@@ -33,7 +33,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from cell_scores.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
-        yield from _contingencies([group for group in run.finished if len(group.contingency)])
+        yield from _contingencies(run.tables("contingency"))
 
 
 def _shorter(run: Run, name: str) -> dict[str, Column]:
@@ -55,7 +55,10 @@ def _clusters(run: Run) -> Iterator[Section]:
 
 
 def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
-    cells, known = of_cluster(group.clusters, cluster), of_cluster(group.annotation, cluster)
+    cells, known = (
+        of_cluster(group.clusters, cluster),
+        of_cluster(group.table("annotation"), cluster),
+    )
     row: dict[Any, Any] = {
         **(known.iloc[0].to_dict() if len(known) else {}),
         **opinions.flag(group, cluster),
@@ -80,9 +83,8 @@ def _markers(run: Run) -> Iterator[Section]:
             "genes": gene_list(genes["gene"].head(top_n)),
             "count": len(genes),
         }
-        for group in run.finished
-        if len(group.markers)
-        for cluster, genes in group.markers.groupby("cluster", sort=False)
+        for group, found in run.tables("markers").items()
+        for cluster, genes in found.groupby("cluster", sort=False)
     }
     yield from table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
 
@@ -91,15 +93,13 @@ def _subclusters(run: Run) -> Iterator[Section]:
     """Return a row of each subcluster, and of each cluster that is left whole."""
     rows: dict[str, dict[Any, Any]] = {}
     notes = ""
-    for group in run.finished:
-        if group.division:
-            for row in group.subclusters.to_dict("records"):
-                own = of_cluster(group.submarkers, row["cluster_sub"])
-                genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
-                listed = gene_list(genes[:_GENES_OF_PART])
-                rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
-            for note in group.division["notes"]:
-                notes += f" {group.label}: {text(note, length=200)}"
+    for group, division in run.records("subclusters").items():
+        for row in group.table("subclusters").to_dict("records"):
+            own = of_cluster(group.table("submarkers"), row["cluster_sub"])
+            genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
+            rows[group.row(row["cluster_sub"])] = row | {"genes": gene_list(genes[:_GENES_OF_PART])}
+        for note in division["notes"]:
+            notes += f" {group.label}: {text(note, length=200)}"
     yield from table_section("subclusters", rows, most=_MOST_PARTS, notes=notes)
 
 
@@ -125,9 +125,11 @@ def _marker_agreement(run: Run) -> Iterator[Section]:
     yield from table_section("marker_agreement", rows, top_n=top_n)
 
 
-def _contingencies(labelled: list[Group]) -> Iterator[Section]:
-    for number, group in enumerate(labelled if len(labelled) <= MAX_HEATMAPS else (), start=1):
-        counts = group.contingency.set_index("label").head(_MAX_CONTINGENCY)
+def _contingencies(labelled: dict[Group, pd.DataFrame]) -> Iterator[Section]:
+    if len(labelled) > MAX_HEATMAPS:
+        return
+    for number, (group, found) in enumerate(labelled.items(), start=1):
+        counts = found.set_index("label").head(_MAX_CONTINGENCY)
         shares = 100.0 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
         shares.index = pd.Index(list(unique_texts(counts.index).values()))
         shares.columns = pd.Index([f"Cluster {text(cluster)}" for cluster in counts.columns])

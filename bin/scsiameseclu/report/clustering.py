@@ -45,7 +45,11 @@ def sections(run: Run) -> Iterator[Section]:
     if run.finished:
         yield from cluster_tree.sections(run)
         yield from _training(
-            {group.label: group.history for group in run.finished if len(group.history) > 1}
+            {
+                group.label: history
+                for group, history in run.tables("training_history").items()
+                if len(history) > 1
+            }
         )
         yield from umaps.sections(run)
         yield from _sizes(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,8 @@ import yaml
 
 from ..contracts import (
     ClusteringSummary,
-    ExpressionSummary,
     MemoryEstimate,
     Metrics,
-    MixingSummary,
     cell_names,
 )
 from ..files import read_json, read_table
@@ -47,23 +45,6 @@ _TEXT = (
     "source opinion agreement set phase high_dissociation example"
 )
 """Columns of any table that are text, whatever they look like."""
-_FILES = {
-    "history": "training_history",
-    "differential": "differential_expression",
-    "design": "differential_expression",
-    "composition": "composition_test",
-    "distances": "sample_distances",
-    "summary": "clustering",
-    "division": "subclusters",
-    "cellxgene": "cellxgene_missing",
-    "opinions": "second_opinion",
-    "set_scores": "gene_set_scores",
-    "chosen_genes": "genes_of_interest",
-    "drawn": "drawn_cells",
-    "scoring": "cell_scores",
-}
-"""Tables and records of a group whose files, ``<group>.<name>.tsv`` or ``.json``, have another name
-than the attribute."""
 
 
 @dataclass(frozen=True)
@@ -147,45 +128,45 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Tables and records of one group, empty where missing; `label` is its id as safe HTML."""
+    """One group and its files, read when first asked for; `label` is its id as safe HTML."""
 
     id: str
     label: str
     samples: Sequence[str]
     failure: Failure | None
-    clusters: pd.DataFrame
-    umap: pd.DataFrame
-    annotation: pd.DataFrame
-    markers: pd.DataFrame
-    history: pd.DataFrame
-    contingency: pd.DataFrame
-    differential: pd.DataFrame
-    composition: pd.DataFrame
-    genes: pd.DataFrame
-    profiles: pd.DataFrame
-    distances: pd.DataFrame
-    protein_profiles: pd.DataFrame
-    protein_markers: pd.DataFrame
-    hashtags: pd.DataFrame
-    guides: pd.DataFrame
-    subclusters: pd.DataFrame
-    submarkers: pd.DataFrame
-    cellxgene: pd.DataFrame
-    ambient: pd.DataFrame
-    ambient_genes: pd.DataFrame
-    opinions: pd.DataFrame
-    cell_scores: pd.DataFrame
-    set_scores: pd.DataFrame
-    chosen_genes: pd.DataFrame
-    drawn: pd.DataFrame
-    design: Record
-    expression: ExpressionSummary
-    metrics: Metrics
-    mixing: MixingSummary
-    modalities: Record
-    division: Record
-    scoring: Record
-    summary: ClusteringSummary
+    folder: Path
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return ``<group>.<name>.tsv``, empty where it is missing."""
+        table: pd.DataFrame = self._file(f"{name}.tsv")
+        return table
+
+    def record(self, name: str) -> Any:
+        """Return ``<group>.<name>.json``, empty where it is missing."""
+        return self._file(f"{name}.json")
+
+    def _file(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = _read(self.folder / f"{self.id}.{name}")
+        return self._known[name]
+
+    @property
+    def clusters(self) -> pd.DataFrame:
+        """Its cells and their clusters."""
+        return self.table("clusters")
+
+    @property
+    def metrics(self) -> Metrics:
+        """Scores of its clusters."""
+        metrics: Metrics = self.record("metrics")
+        return metrics
+
+    @property
+    def summary(self) -> ClusteringSummary:
+        """How its clusters were found."""
+        summary: ClusteringSummary = self.record("clustering")
+        return summary
 
     @property
     def finished(self) -> bool:
@@ -210,9 +191,8 @@ class Group:
     @cached_property
     def cell_types(self) -> dict[str, str]:
         """Cluster -> cell type; empty if the group was not annotated."""
-        if self.annotation.empty:
-            return {}
-        return dict(zip(self.annotation["cluster"], self.annotation["cell_type"], strict=True))
+        known = self.table("annotation")
+        return dict(zip(known["cluster"], known["cell_type"], strict=True)) if len(known) else {}
 
     def row(self, cluster: object) -> str:
         """Return the name of a cluster's row in a table of all groups."""
@@ -245,6 +225,14 @@ class Run:
     def finished(self) -> list[Group]:
         """The groups that have clusters."""
         return [group for group in self.groups if group.finished]
+
+    def tables(self, name: str) -> dict[Group, pd.DataFrame]:
+        """Return a table of each group that has clusters and it."""
+        return {group: table for group in self.finished if len(table := group.table(name))}
+
+    def records(self, name: str) -> dict[Group, Record]:
+        """Return a record of each group that has clusters and it."""
+        return {group: record for group in self.finished if (record := group.record(name))}
 
     @property
     def qualities(self) -> list[Record]:
@@ -291,7 +279,8 @@ def read_run(
     return Run(
         samples=[_read_sample(row, labels, samples, known) for row in settings],
         groups=[
-            _read_group(name, labels[name], own, groups, known) for name, own in members.items()
+            Group(name, labels[name], own, _first(known, "group", name), groups)
+            for name, own in members.items()
         ],
         failures=known,
         parameters=read_json(parameters),
@@ -315,18 +304,6 @@ def _read_sample(
         ledger=Ledger.read(ledger) if ledger.exists() else None,
         failure=_first(failures, "sample", name),
     )
-
-
-def _read_group(
-    name: str, label: str, samples: Sequence[str], directory: Path, failures: list[Failure]
-) -> Group:
-    read: dict[str, Any] = {}
-    for field in fields(Group)[4:]:
-        suffix = "tsv" if field.type == "pd.DataFrame" else "json"
-        read[field.name] = _read(
-            directory / f"{name}.{_FILES.get(field.name, field.name)}.{suffix}"
-        )
-    return Group(name, label, samples, _first(failures, "group", name), **read)
 
 
 def _first(failures: list[Failure], kind: str, name: str) -> Failure | None:

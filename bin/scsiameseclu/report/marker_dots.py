@@ -23,16 +23,16 @@ _LEFT, _BELOW = 200, 130
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the dot plots of the groups that have markers, the first one unfolded."""
-    marked = {group: _drawable(group.profiles) for group in run.finished if len(group.profiles)}
+    marked = {group: _drawable(found) for group, found in run.tables("profiles").items()}
     dots = accumulate(map(len, marked.values()))
     pictures = {
         group.label: _picture(group, profiles)
         for (group, profiles), n in zip(marked.items(), dots, strict=True)
         if n <= _MAX_IN_ALL
     }
-    told = f" Shown are {len(pictures)} of {len(marked)} groups."
+    some = f" Shown are {len(pictures)} of {len(marked)} groups."
     if pictures:
-        shown = "" if len(pictures) == len(marked) else told
+        shown = "" if len(pictures) == len(marked) else some
         yield section("marker_dots", folded(pictures), shown=shown)
 
 

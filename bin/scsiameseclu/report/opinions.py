@@ -10,36 +10,39 @@ from .inputs import Group, Run, of_cluster
 
 STEP = "annotation.opinion"
 _MOST_ROWS = 100
-_DISAGREES, _AGREES = "disagrees", "agrees"
+_DISAGREES = "disagrees"
 
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the table of second opinions; none where none were asked for."""
     rows = {
         f"{group.row(row['cluster'])}, {text(row['source'])}": row
-        for group in run.finished
-        for row in group.opinions.to_dict("records")
+        for group, found in run.tables("second_opinion").items()
+        for row in found.to_dict("records")
     }
-    found = [row["agreement"] for row in rows.values()]
-    facts: dict[str, Any] = {
-        "against": found.count(_DISAGREES),
-        "judged": found.count(_DISAGREES) + found.count(_AGREES),
-        # Why a group lacks an opinion that was asked for.
-        "failed": "".join(
-            f" {text(failure.id)}: {text(failure.reason, length=300)}"
-            for failure in run.failures
-            if failure.step == STEP
-        ),
-    }
+    agreements = [row["agreement"] for row in rows.values()]
+    against = agreements.count(_DISAGREES)
+    # Why a group lacks an opinion that was asked for.
+    failed = [
+        f" {text(failure.id)}: {text(failure.reason, length=300)}"
+        for failure in run.failures
+        if failure.step == STEP
+    ]
     yield from table_section(
-        "opinions", rows, most=_MOST_ROWS, by=lambda row: row["agreement"] != _DISAGREES, **facts
+        "opinions",
+        rows,
+        most=_MOST_ROWS,
+        by=lambda row: row["agreement"] != _DISAGREES,
+        against=against,
+        judged=against + agreements.count("agrees"),
+        failed="".join(failed),
     )
 
 
 def flag(group: Group, cluster: str) -> dict[str, Any]:
     """Return what a cluster's row says of the second opinion: who disagrees, if anyone."""
-    if group.opinions.empty:
+    if group.table("second_opinion").empty:
         return {}
-    own = of_cluster(group.opinions, cluster)
+    own = of_cluster(group.table("second_opinion"), cluster)
     against = own.loc[own["agreement"] == _DISAGREES, "source"]
     return {"second_opinion": f"{', '.join(against)} {_DISAGREES}" if len(against) else None}

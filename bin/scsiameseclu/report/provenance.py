@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import methods, reopening
-from .content import Column, Section, columns_of, table_section, text
+from .content import Section, column, columns_of, table_section, text
 from .inputs import Group, Run
 
 _MOST_LACKING = 40
@@ -35,7 +35,7 @@ def _samplesheet(run: Run) -> Iterator[Section]:
             for key, value in {**sample.settings, **extras}.items()
         }
         rows[sample.label] = row | {"format": (sample.quality or {}).get("format")}
-    own = {names[key]: Column(text(key, length=40)) for key in extra}
+    own = {names[key]: column(text(key, length=40)) for key in extra}
     yield from table_section("samplesheet", rows, columns_of("samplesheet") | own)
 
 
@@ -75,8 +75,8 @@ def _submission(run: Run) -> Iterator[Section]:
     """Return what the files for CELLxGENE lack; nothing where there are none, or all is there."""
     rows = {
         f"{group.label}, {number} {text(row['field'])}": row
-        for group in run.finished
-        for number, row in enumerate(group.cellxgene.to_dict("records"), start=1)
+        for group, lacking in run.tables("cellxgene_missing").items()
+        for number, row in enumerate(lacking.to_dict("records"), start=1)
     }
     yield from table_section("cellxgene", rows, most=_MOST_LACKING)
 
