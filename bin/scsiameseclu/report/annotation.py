@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import cell_scores, content, marker_dots, modalities, opinions
+from . import cell_scores, content, marker_dots, modalities
 from .clustering import MAX_HEATMAPS
 from .content import Column, Section, gene_list, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
@@ -15,8 +15,9 @@ from .inputs import Group, Run, of_cluster
 _MANY_ROWS = 300
 """Tables with more rows do without bars and with shorter lists, or the report would be too large to
 mail."""
-_MOST_PARTS, _GENES_OF_PART = 100, 20
+_MOST_PARTS, _GENES_OF_PART, _MOST_OPINIONS = 100, 20, 100
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
+OPINION, _DISAGREES = "annotation.opinion", "disagrees"
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""
 
@@ -25,7 +26,7 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections of annotation; none if no group has clusters."""
     if run.finished:
         yield from _clusters(run)
-        yield from opinions.sections(run)
+        yield from _opinions(run)
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
@@ -61,7 +62,7 @@ def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
     )
     row: dict[Any, Any] = {
         **(known.iloc[0].to_dict() if len(known) else {}),
-        **opinions.flag(group, cluster),
+        **_flag(group, cluster),
         "n_cells": len(cells),
         "share": len(cells) / len(group.clusters),
         "stability": (group.summary.get("cluster_stability") or {}).get(cluster),
@@ -71,6 +72,40 @@ def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
         unlike = cells["unlike_known"].astype(str) == "True"
         row |= {"unlike": int(unlike.sum()), "unlike_share": float(unlike.mean())}
     return row
+
+
+def _opinions(run: Run) -> Iterator[Section]:
+    rows = {
+        f"{group.row(row['cluster'])}, {text(row['source'])}": row
+        for group, found in run.tables("second_opinion").items()
+        for row in found.to_dict("records")
+    }
+    agreements = [row["agreement"] for row in rows.values()]
+    against = agreements.count(_DISAGREES)
+    # Why a group lacks an opinion that was asked for.
+    failed = [
+        f" {text(failure.id)}: {text(failure.reason, length=300)}"
+        for failure in run.failures
+        if failure.step == OPINION
+    ]
+    yield from table_section(
+        "opinions",
+        rows,
+        most=_MOST_OPINIONS,
+        by=lambda row: row["agreement"] != _DISAGREES,
+        against=against,
+        judged=against + agreements.count("agrees"),
+        failed="".join(failed),
+    )
+
+
+def _flag(group: Group, cluster: str) -> dict[str, Any]:
+    """Return what a cluster's row says of the second opinion: who disagrees, if anyone."""
+    if group.table("second_opinion").empty:
+        return {}
+    own = of_cluster(group.table("second_opinion"), cluster)
+    against = own.loc[own["agreement"] == _DISAGREES, "source"]
+    return {"second_opinion": f"{', '.join(against)} {_DISAGREES}" if len(against) else None}
 
 
 def _markers(run: Run) -> Iterator[Section]:

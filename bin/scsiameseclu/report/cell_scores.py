@@ -6,17 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import content, marker_dots
-from .content import (
-    Html,
-    Section,
-    column,
-    columns_of,
-    first_of,
-    section,
-    table_section,
-    text,
-    unique_texts,
-)
+from .content import Html, Section, columns_of, first_of, section, table_section, text
 from .inputs import Group, Run, of_cluster
 
 _MOST_ROWS, _MOST_SETS, _MOST_NAMES, _MOST_DOTS = 300, 20, 10, 12
@@ -33,9 +23,9 @@ def sections(run: Run) -> Iterator[Section]:
         if (row := _row(group, cluster, titles))
     }
     notes = "".join(f" {group.label}: {note}" for group in asked for note in _notes(group))
-    shown = unique_texts(titles, length=30)
+    shown = content.unique_texts(titles, length=30)
     columns = columns_of("cell_scores") | {
-        key: column(shown[name], f"Mean score of {shown[name]}", kind="bar")
+        key: content.column(shown[name], f"Mean score of {shown[name]}", kind="bar")
         for name, key in titles.items()
     }
     yield from table_section("cell_scores", rows, columns, most=_MOST_ROWS, notes=notes)

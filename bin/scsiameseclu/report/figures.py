@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import sparse
 
 from ..annotation.clustered import SUBCLUSTER
-from ..blocks import opened
+from ..blocks import opened, row_blocks
 from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
 from ..files import read_json, read_table, write_table
 from ..steps import Step
@@ -33,10 +34,11 @@ from .drawing import (
 from .inputs import CELL_METRICS, natural
 from .pages import Pages
 from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
-from .profiles import marker_profiles, top_markers, variable_genes
 
 FORMATS = ("png", "svg")
 _MOST_SETS = 12
+MARKERS_PER_CLUSTER = 3
+_STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 
 
 def draw_figures(
@@ -128,6 +130,57 @@ def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
         "training": _training_figure(read_table(history)),
         "cluster_tree": _tree_figure(found.summary, found.types, colors),
     }
+
+
+def variable_genes(group: ad.AnnData) -> pd.DataFrame:
+    """Return gene, mean, (normalized) dispersion and highly_variable, where there is dispersion."""
+    if not {*_STATISTICS, "highly_variable"} <= set(group.var.columns):
+        return pd.DataFrame(columns=["gene", *_STATISTICS.values(), "highly_variable"])
+    table: pd.DataFrame = group.var[[*_STATISTICS, "highly_variable"]].rename(columns=_STATISTICS)
+    table = table[np.isfinite(table["dispersion"])].rename_axis("gene")
+    return table.reset_index()
+
+
+def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
+    """Return the share of cells with each gene, and its mean expression, in each cluster.
+
+    Parameters
+    ----------
+    group
+        Log-normalized X (cells x genes, in memory or on disk), obs cluster.
+    genes
+        Names of genes of `group`.
+
+    Returns
+    -------
+    Columns cluster, gene, share (0 to 1) and mean (over all cells of the cluster); clusters in
+    natural order, genes in the order given.
+    """
+    clusters = pd.Categorical(group.obs["cluster"].astype(str))
+    names = sorted(clusters.categories, key=natural)
+    places = group.var_names.get_indexer(genes)
+    members = sparse.csr_matrix(pd.get_dummies(clusters, dtype=float)[names].to_numpy().T)
+    members = sparse.csr_matrix(sparse.diags(1 / members.sum(axis=1).A1) @ members)
+    share, mean = np.zeros((2, len(names), len(genes)))
+    for cells, rows in row_blocks(group.X):
+        values = rows[:, places].astype(float)
+        share += (members[:, cells] @ (values > 0)).toarray()
+        mean += (members[:, cells] @ values).toarray()
+    return pd.DataFrame(
+        {
+            "cluster": np.repeat(names, len(genes)),
+            "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
+            "share": share.ravel(),
+            "mean": mean.ravel(),
+        }
+    )
+
+
+def top_markers(markers: pd.DataFrame, known: set[str]) -> list[str]:
+    """Return each cluster's strongest markers in turn, each gene once, if in the data."""
+    usable = markers[markers["gene"].isin(known)]
+    heads = usable.groupby("cluster", sort=False).head(MARKERS_PER_CLUSTER)
+    return list(dict.fromkeys(heads["gene"]))
 
 
 def umap_figure(

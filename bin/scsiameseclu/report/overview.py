@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import ambient
 from .content import Rules, Section, columns_of, first_of, table_section
 from .inputs import Group, Run, Sample
+from .samples import ambient_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _numbers(sample: Sample, group: Group) -> dict[str, Any]:
     found = {
         "n_clusters": group.metrics.get("n_clusters"),
         "stability": group.metrics.get("stability_ari"),
-        "pct_ambient": ambient.row_of(group, sample).get("share"),
+        "pct_ambient": ambient_of(group, sample).get("share"),
     }
     if not (quality := sample.quality):
         return found
@@ -110,10 +110,8 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the verdict on every sample, and the account of every group that has clusters."""
     verdicts = _verdicts(run)
     columns = columns_of("verdict_table")
-    columns |= {
-        name: columns[name] | {"cond_formatting_rules": limit.rules}
-        for name, limit in LIMITS.items()
-    }
+    for name, limit in LIMITS.items():
+        columns[name]["cond_formatting_rules"] = limit.rules
     values: dict[str, Any] = {name: limit.value for name, limit in LIMITS.items()}
     rows = {
         sample.label: {

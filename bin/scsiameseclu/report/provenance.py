@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import escape
+from string import Template
 from typing import Any
 
-from . import methods, reopening
-from .content import Section, column, columns_of, table_section, text
+from . import methods
+from .content import Section, column, columns_of, html, section, table_section, text
 from .inputs import Group, Run
 
 _MOST_LACKING = 40
+RECIPES = {
+    "scanpy (Python)": """\
+import scanpy as sc
+adata = sc.read_h5ad("$path")
+sc.pl.umap(adata, color=["cluster", "cell_type", "sample"])
+counts = adata.layers["counts"]
+""",
+    "cellxgene (in the browser)": """\
+cellxgene launch $path --open
+""",
+    "Seurat (R, with the package hdf5r)": """\
+h5 <- hdf5r::H5File$$new("$path", "r")
+read <- function(name) h5[[name]]$$read()
+text <- function(name) read(paste0(name, "/categories"))[read(paste0(name, "/codes")) + 1]
+genes <- read("var/_index")
+cells <- read("obs/_index")
+counts <- Matrix::sparseMatrix(
+  i = read("layers/counts/indices"), p = read("layers/counts/indptr"),
+  x = as.numeric(read("layers/counts/data")),
+  dims = c(length(genes), length(cells)), dimnames = list(genes, cells), index1 = FALSE
+)
+seurat <- Seurat::NormalizeData(Seurat::CreateSeuratObject(counts))
+for (name in c("sample", "cluster", "cell_type")) seurat[[name]] <- text(paste0("obs/", name))
+umap <- matrix(t(read("obsm/X_umap")), ncol = 2, dimnames = list(cells, c("UMAP_1", "UMAP_2")))
+seurat[["umap"]] <- Seurat::CreateDimReducObject(umap, key = "UMAP_", assay = "RNA")
+Seurat::DimPlot(seurat, reduction = "umap", group.by = "cluster")
+""",
+}
+"""Program -> the lines that open ``$path`` in it."""
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -21,7 +52,7 @@ def sections(run: Run) -> Iterator[Section]:
     yield from _versions(run)
     yield from _submission(run)
     yield from methods.sections(run)
-    yield from reopening.sections(run)
+    yield from _reopening(run)
 
 
 def _samplesheet(run: Run) -> Iterator[Section]:
@@ -126,3 +157,15 @@ def _versions(run: Run) -> Iterator[Section]:
         for tool, version in found
     }
     yield from table_section("versions", rows)
+
+
+def _reopening(run: Run) -> Iterator[Section]:
+    if not run.finished:
+        return
+    name = run.finished[0].id
+    path = f"groups/{name}/{name}.h5ad"
+    body = "".join(
+        f"<h4>{program}</h4><pre><code>{escape(Template(lines).substitute(path=path))}</code></pre>"
+        for program, lines in RECIPES.items()
+    )
+    yield section("reopening", html(body))

@@ -24,8 +24,8 @@ from ..blocks import opened, write_tables
 from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, quoted
 from ..files import read_json, write_h5ad, write_json, write_table
-from .published import HISTORY, MODEL, PSEUDOBULK, SUMMARY, Known, no_result
-from .remade import ASSETS, REPORT, write_report
+from . import published
+from .published import ASSETS, HISTORY, MODEL, SUMMARY, Known
 
 if TYPE_CHECKING:
     from ..clustering.estimator import ScSiameseClu
@@ -44,7 +44,7 @@ PUBLISHED = (
 )
 """Files of a group that are made anew, as far as the run made them."""
 NEEDS_A_RUN = (
-    *("differential_expression.tsv", "differential_expression.json", PSEUDOBULK),
+    *("differential_expression.tsv", "differential_expression.json", published.PSEUDOBULK),
     *("composition_test.tsv", "subclusters.tsv", "subclusters.json", "submarkers.tsv"),
     *("ambient.tsv", "ambient_genes.tsv", "ambient_markers.tsv", "second_opinion.tsv"),
     *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
@@ -101,7 +101,7 @@ def recut(
         work.mkdir()
         with chdir(work):
             _steps(known, model)
-            unmade = write_report(known)
+            unmade = published.write_report(known)
         _publish(known.group, work, made)
         made.rename(place)
     n_before = known.adata.obs["cluster"].nunique()
@@ -119,7 +119,9 @@ def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSia
 
     model = ScSiameseClu.load(known.folder / MODEL)
     if len(model.labels_) != known.adata.n_obs:
-        raise no_result(known.folder, f"{MODEL} and {known.file.name} are not of the same cells")
+        raise published.no_result(
+            known.folder, f"{MODEL} and {known.file.name} are not of the same cells"
+        )
     found = recut(model, n_clusters=n_clusters, detail=detail)
     if model.uncorrected_labels_ is not None:
         with opened(known.file) as adata:
@@ -336,6 +338,6 @@ def _publish(group: str, work: Path, made: Path) -> None:
     shutil.move(work / "figures", made)
     named = {f"{group}.{name}": f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP}
     named |= {f"{group}.{name}": name for name in PUBLISHED}
-    for own, name in {**named, REPORT: REPORT}.items():
+    for own, name in {**named, published.REPORT: published.REPORT}.items():
         if (work / own).exists():
             shutil.move(work / own, made / name)

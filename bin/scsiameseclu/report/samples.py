@@ -1,4 +1,4 @@
-"""Groups of several samples in the report: correction, mixing, concordance, outliers."""
+"""Samples in the report: ambient RNA, and in groups correction, mixing, concordance, outliers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,15 @@ from typing import Any
 import pandas as pd
 
 from ..contracts import batch_of
-from . import ambient, content
-from .content import (
-    Clouds,
-    Html,
-    Section,
-    first_of,
-    section,
-    table_section,
-    text,
-    unique_texts,
-    wrapped,
-)
-from .inputs import Group, Run, natural
+from . import content
+from .content import Clouds, Html, Section, section, table_section, text
+from .inputs import Group, Run, Sample, natural
 from .palette import in_order
 
 MAX_PICTURES, MAX_HEATMAPS = 8, 4
 """Groups whose UMAP is drawn before and after the correction, and whose samples' distances are
 drawn."""
-_MAX_ROWS, _NAMED_CLUSTERS = 60, 10
+_MAX_ROWS, _NAMED_CLUSTERS, _NAMED_GENES = 60, 10, 10
 _BY_TYPE = (
     "summed within each cell type that two samples share (10 cells each), and averaged over these"
 )
@@ -52,7 +42,7 @@ _DIVIDER: dict[str, Any] = {
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the sections on groups of several samples, as far as there are, and ambient RNA."""
-    yield from ambient.sections(run)
+    yield from ambient(run)
     groups = [group for group in run.finished if len(set(group.clusters["sample"])) > 1]
     if groups:
         limits: Mapping[str, float] = next(
@@ -106,7 +96,7 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
         **(group.record("mixing").get("all") or {}),
         "corrected": "Yes" if decision.get("corrected") else "No",
         "reason": f"{reason[:1].upper()}{reason[1:]}.",
-        "doubtful": wrapped(first_of(doubtful, _NAMED_CLUSTERS, between="; "))
+        "doubtful": content.wrapped(content.first_of(doubtful, _NAMED_CLUSTERS, between="; "))
         if doubtful
         else None,
         "farthest": _farthest(run, group),
@@ -185,7 +175,7 @@ def _places(run: Run, group: Group) -> pd.DataFrame:
 
 def _clouds(cells: pd.DataFrame) -> Clouds:
     names = sorted(cells["batch"].unique(), key=natural)
-    shown, colors = unique_texts(names), in_order(names)
+    shown, colors = content.unique_texts(names), in_order(names)
     clouds: Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
@@ -241,3 +231,36 @@ def _farthest(run: Run, group: Group) -> Html | None:
     square = _square(distances)
     means = square.sum() / (len(square) - 1)
     return Html(f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})")
+
+
+def ambient(run: Run) -> Iterator[Section]:
+    """Return the section on ambient RNA; none where no sample came with its empty droplets."""
+    groups = {group.id: group for group in run.tables("ambient")}
+    rows = {
+        sample.label: {**row, "genes": content.gene_list(_leaking(groups[sample.group], sample))}
+        for sample in run.samples
+        if sample.group in groups and (row := ambient_of(groups[sample.group], sample))
+    }
+    yield from table_section("ambient", rows)
+
+
+def ambient_of(group: Group, sample: Sample) -> dict[str, Any]:
+    """Return what the table shows of a sample, its share in percent; empty if nothing is known."""
+    for found in _records(group.table("ambient"), sample):
+        known = pd.notna(found["contamination"])
+        return {
+            "n_droplets": found["n_droplets_in_profile"],
+            "share": 100 * found["contamination"] if known else None,
+            "range": f"{100 * found['low']:.1f} to {100 * found['high']:.1f} %" if known else None,
+            "note": found["note"],
+        }
+    return {}
+
+
+def _leaking(group: Group, sample: Sample) -> list[str]:
+    genes = _records(group.table("ambient_genes"), sample)[:_NAMED_GENES]
+    return [f"{row['gene']} ({row['share_of_ambient']:.1%})" for row in genes]
+
+
+def _records(table: pd.DataFrame, sample: Sample) -> list[dict[Any, Any]]:
+    return table[table["sample"] == sample.id].to_dict("records") if len(table) else []
