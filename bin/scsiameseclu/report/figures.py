@@ -19,8 +19,8 @@ from ..blocks import opened, row_blocks
 from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
 from ..files import read_json, read_table, write_table
 from ..steps import Step
+from .cluster_tree import LEVELS, Drawing, read_tree
 from .clustering import loss_curves
-from .dendrogram import LEVELS, Drawing, read_tree
 from .drawing import (
     LEGEND_ROWS,
     STYLE,
@@ -35,7 +35,6 @@ from .inputs import CELL_METRICS, natural
 from .pages import Pages
 from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 
-FORMATS = ("png", "svg")
 _MOST_SETS = 12
 MARKERS_PER_CLUSTER = 3
 _STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
@@ -95,7 +94,7 @@ def draw_figures(
         for name, figure in _figures(pages, history).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
-                for form in FORMATS:
+                for form in ("png", "svg"):
                     figure.savefig(f"figures/{name}.{form}", metadata=UNDATED[form])
         pages.write(Path("figures/summary.pdf"))
 
@@ -309,7 +308,9 @@ def _tree_figure(
     n_rows = len(drawing.tree.leaves)
     figure = Figure(figsize=(6.5, 1.3 + 0.2 * n_rows), layout="constrained")
     axes = figure.subplots()
-    _draw_branches(axes, drawing, colors)
+    for branch, (x, y), (to_x, to_y), color in drawing.lines(colors):
+        width = max(5 * (branch.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
+        axes.plot([x, x, to_x], [y, to_y, to_y], color=color, linewidth=width)
     for place, (level, name) in enumerate(LEVELS.items()):
         cut = root.cut(level)
         axes.axvline(cut, color="#8a8a8a", linewidth=0.8, linestyle="dashed", zorder=0)
@@ -319,27 +320,18 @@ def _tree_figure(
         )  # fmt: skip
     clusters = root.clusters("cluster")
     for name, (first, last) in drawing.spans("cluster").items():
-        words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
+        cluster = clusters[name]
+        kind, stability = short(types.get(name, "")), f"stability {cluster.stability:.2f}"
         axes.plot(
             [1.02, 1.02], [first - 0.35, last + 0.35],
             color=colors.get(name, UNKNOWN), linewidth=5, solid_capstyle="butt",
         )  # fmt: skip
-        told = f"{name}  {short(types.get(name, ''))}  ({words})"
-        axes.text(1.05, (first + last) / 2, told, va="center", fontsize=7)
+        label = f"{name}  {kind}  ({cluster.n_cells:,} cells, {stability})"
+        axes.text(1.05, (first + last) / 2, label, va="center", fontsize=7)
     axes.spines["left"].set_visible(False)
     words = "Share of clusterings in which cells meet"
     axes.set(xlim=(0, 1.04), ylim=(n_rows - 0.4, -3), yticks=[], xlabel=words)
     return figure
-
-
-def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> None:
-    for branch in drawing.tree.branches():
-        x, y = branch.co_association, drawing.rows[id(branch)]
-        for child in branch.children:
-            to = drawing.rows[id(child)]
-            color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            width = max(5 * (child.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
-            axes.plot([x, x, child.co_association], [y, to, to], color=color, linewidth=width)
 
 
 def _types(

@@ -106,7 +106,7 @@ class Sample:
 
     settings: Record
     label: str
-    quality: Record | None
+    quality: Record
     ledger: Ledger | None
     failure: Failure | None
 
@@ -237,7 +237,7 @@ class Run:
     @property
     def qualities(self) -> list[Record]:
         """The summaries of quality control."""
-        return [sample.quality for sample in self.samples if sample.quality is not None]
+        return [sample.quality for sample in self.samples if sample.quality]
 
     @property
     def n_clusters(self) -> int:
@@ -300,7 +300,7 @@ def _read_sample(
     return Sample(
         settings=settings,
         label=labels[name],
-        quality=_read(directory / f"{name}.qc.json") or None,
+        quality=_read(directory / f"{name}.qc.json"),
         ledger=Ledger.read(ledger) if ledger.exists() else None,
         failure=_first(failures, "sample", name),
     )

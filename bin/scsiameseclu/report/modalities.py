@@ -31,14 +31,13 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _row(sample: Sample) -> dict[str, Any]:
-    quality = sample.quality or {}
-    if not (found := quality.get("captured")):
+    if not (found := sample.quality.get("captured")):
         return {}
     row: dict[str, Any] = {f"{kind}s": numbers["n_features"] for kind, numbers in found.items()}
     row["protein_counts"] = found.get("protein", {}).get("median_counts")
     for many in ("none", "one", "several"):
         row[f"guide_{many}"] = found.get("guide", {}).get(f"n_cells_with_{many}")
-    if hashed := quality.get("hashtags"):
+    if hashed := sample.quality.get("hashtags"):
         singlets = ", ".join(f"{name}: {count:,}" for name, count in hashed["n_cells"].items())
         row |= {"singlets": singlets, "doublets": hashed["n_doublets"]}
         row["negatives"] = hashed["n_negatives"]

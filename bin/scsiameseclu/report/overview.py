@@ -57,12 +57,12 @@ def judge(sample: Sample, group: Group) -> Verdict:
     numbers, reason = _numbers(sample, group), ""
     if sample.failure:
         reason = sample.failure.reason
-    elif sample.quality is None:
+    elif not sample.quality:
         reason = "No result of quality control was handed over."
     elif not group.finished:
         why = group.failure.reason if group.failure else "no clusters were handed over."
         reason = f"Its group {group.id} was not clustered: {why}"
-    if reason or sample.quality is None:
+    if reason:
         return Verdict("FAILED", (reason,), numbers | {"n_clusters": None, "stability": None})
     reasons = tuple(_warnings(sample.quality, numbers))
     return Verdict("WARN" if reasons else "OK", reasons, numbers)

@@ -183,5 +183,5 @@ def _draw_composition(axes: Axes, found: Pages) -> None:
     axes.set_yticks(range(len(shown)), [short(name, 20) for name in shown.index])
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1), xlabel="Share of the sample's cells")
     more = len(found.samples) - len(shown)
-    told = f" ({more} more samples are in the report)" if more else ""
-    axes.set_title(f"Clusters of each sample{told}")
+    note = f" ({more} more samples are in the report)" if more else ""
+    axes.set_title(f"Clusters of each sample{note}")

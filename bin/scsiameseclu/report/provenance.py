@@ -65,7 +65,7 @@ def _samplesheet(run: Run) -> Iterator[Section]:
             key: None if value is None else str(value)
             for key, value in {**sample.settings, **extras}.items()
         }
-        rows[sample.label] = row | {"format": (sample.quality or {}).get("format")}
+        rows[sample.label] = row | {"format": sample.quality.get("format")}
     own = {names[key]: column(text(key, length=40)) for key in extra}
     yield from table_section("samplesheet", rows, columns_of("samplesheet") | own)
 

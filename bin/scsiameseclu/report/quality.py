@@ -46,7 +46,7 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _of(sample: Sample, name: str) -> Any:
     """Return a record of the summary of quality control; empty where it has none."""
-    return (sample.quality or {}).get(name) or {}
+    return sample.quality.get(name) or {}
 
 
 def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
@@ -113,7 +113,7 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
 
 
 def _sums(sample: Sample, ledger: Ledger) -> dict[str, Any]:
-    came_in = (sample.quality or {}).get("n_barcodes", ledger.n_barcodes)
+    came_in = sample.quality.get("n_barcodes", ledger.n_barcodes)
     removed = {f"removed_{rule}": n for rule, n in ledger.removed.items()}
     return {
         "in": came_in,

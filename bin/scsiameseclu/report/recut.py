@@ -37,18 +37,17 @@ _MADE_FROM_CLUSTERS = (
 """Columns of ``obs`` that a group has not before it is clustered."""
 NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds", "cellxgene.h5ad")
 PUBLISHED = (
-    *(MODEL, SUMMARY, HISTORY, "clusters.tsv", "markers.tsv", "annotation.tsv", "composition.tsv"),
-    *("metrics.json", "mixing.json", "sample_distances.tsv", "contingency.tsv", "modalities.json"),
-    *("protein_markers.tsv", "protein_profiles.tsv", "hashtags.tsv", "guides.tsv"),
-    "cellxgene_missing.tsv",
-)
+    f"{MODEL} {SUMMARY} {HISTORY} clusters.tsv markers.tsv annotation.tsv composition.tsv "
+    "metrics.json mixing.json sample_distances.tsv contingency.tsv modalities.json "
+    "protein_markers.tsv protein_profiles.tsv hashtags.tsv guides.tsv cellxgene_missing.tsv"
+).split()
 """Files of a group that are made anew, as far as the run made them."""
 NEEDS_A_RUN = (
-    *("differential_expression.tsv", "differential_expression.json", published.PSEUDOBULK),
-    *("composition_test.tsv", "subclusters.tsv", "subclusters.json", "submarkers.tsv"),
-    *("ambient.tsv", "ambient_genes.tsv", "ambient_markers.tsv", "second_opinion.tsv"),
-    *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
-)
+    f"differential_expression.tsv differential_expression.json {published.PSEUDOBULK} "
+    "composition_test.tsv subclusters.tsv subclusters.json submarkers.tsv "
+    "ambient.tsv ambient_genes.tsv ambient_markers.tsv second_opinion.tsv "
+    "cell_scores.tsv cell_scores.json gene_set_scores.tsv genes_of_interest.tsv"
+).split()
 """Files of a group by cluster that are not."""
 
 
@@ -119,9 +118,8 @@ def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSia
 
     model = ScSiameseClu.load(known.folder / MODEL)
     if len(model.labels_) != known.adata.n_obs:
-        raise published.no_result(
-            known.folder, f"{MODEL} and {known.file.name} are not of the same cells"
-        )
+        why = f"{MODEL} and {known.file.name} are not of the same cells"
+        raise published.no_result(known.folder, why)
     found = recut(model, n_clusters=n_clusters, detail=detail)
     if model.uncorrected_labels_ is not None:
         with opened(known.file) as adata:
@@ -336,8 +334,8 @@ def _publish(group: str, work: Path, made: Path) -> None:
     """Move what users get into a folder, without the group's name, as the pipeline publishes it."""
     made.mkdir()
     shutil.move(work / "figures", made)
-    named = {f"{group}.{name}": f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP}
-    named |= {f"{group}.{name}": name for name in PUBLISHED}
-    for own, name in {**named, published.REPORT: published.REPORT}.items():
+    as_they_are = [published.REPORT, *(f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP)]
+    named = {name: name for name in as_they_are}
+    for own, name in (named | {f"{group}.{name}": name for name in PUBLISHED}).items():
         if (work / own).exists():
             shutil.move(work / own, made / name)
