@@ -56,13 +56,11 @@ def _clusters(run: Run) -> Iterator[Section]:
 
 
 def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
-    cells, known = (
-        of_cluster(group.clusters, cluster),
-        of_cluster(group.table("annotation"), cluster),
-    )
+    cells = of_cluster(group.clusters, cluster)
+    known = of_cluster(group.table("annotation"), cluster)
     row: dict[Any, Any] = {
         **(known.iloc[0].to_dict() if len(known) else {}),
-        **_flag(group, cluster),
+        "second_opinion": _objection(group, cluster),
         "n_cells": len(cells),
         "share": len(cells) / len(group.clusters),
         "stability": (group.summary.get("cluster_stability") or {}).get(cluster),
@@ -99,13 +97,11 @@ def _opinions(run: Run) -> Iterator[Section]:
     )
 
 
-def _flag(group: Group, cluster: str) -> dict[str, Any]:
-    """Return what a cluster's row says of the second opinion: who disagrees, if anyone."""
-    if group.table("second_opinion").empty:
-        return {}
-    own = of_cluster(group.table("second_opinion"), cluster)
-    against = own.loc[own["agreement"] == _DISAGREES, "source"]
-    return {"second_opinion": f"{', '.join(against)} {_DISAGREES}" if len(against) else None}
+def _objection(group: Group, cluster: str) -> str | None:
+    """Return who disagrees with a cluster's type in the second opinion, if anyone."""
+    own = of_cluster(group.table("second_opinion"), cluster).to_dict("records")
+    against = [row["source"] for row in own if row["agreement"] == _DISAGREES]
+    return f"{', '.join(against)} {_DISAGREES}" if against else None
 
 
 def _markers(run: Run) -> Iterator[Section]:

@@ -43,16 +43,9 @@ _SHAKY = 0.5
 class Branch:
     """A part of the tree: a leaf, or what a merge makes of two branches.
 
-    Parameters
-    ----------
-    n_cells, stability
-        Of the cells below it.
-    levels
-        Level -> the cluster that it is within, None where it spans several.
-    co_association
-        How often cells of its two sides meet, mean share of the partitions; 1 for a leaf.
-    children
-        Its two sides, the larger one first; none for a leaf.
+    `levels` are the cluster of each level that it is within, None where it spans several;
+    `co_association` is how often cells of its two sides meet, mean share of the partitions, 1 for a
+    leaf; `children` are these sides, the larger one first.
     """
 
     n_cells: int

@@ -148,18 +148,8 @@ def pairs(table: pd.DataFrame, x: str, y: str, *, decimals: int = 2) -> Pairs:
 class Section:
     """One section of the report.
 
-    Parameters
-    ----------
-    id
-        Identifier, unique in the report; the file is named ``<id>_mqc.json``.
-    title
-        Heading, and title of the plot.
-    about
-        What to look for, in plain sentences. HTML of ours.
-    body
-        What is shown.
-    source
-        Files in the output folder that the numbers come from, separated by commas.
+    `id` is unique in the report, `title` also that of the plot, `about` what to look for, HTML of
+    ours, and `source` the output files that the numbers come from, separated by commas.
     """
 
     id: str
@@ -247,8 +237,12 @@ def table_section(
 
 
 def columns_of(name: str) -> dict[str, Column]:
-    """Return the columns of a section."""
-    return {key: column(**looks) for key, looks in _TEXTS[name]["columns"].items()}
+    """Return the columns of a section; a title that is not given is the key in words."""
+    columns = _TEXTS[name]["columns"].items()
+    return {
+        key: column(**{"title": key.replace("_", " ").capitalize(), **looks})
+        for key, looks in columns
+    }
 
 
 def table(rows: Rows, columns: Mapping[str, Column], first: str) -> Body:

@@ -51,16 +51,9 @@ _TEXT = (
 class Ledger:
     """What the ledger of one sample adds up to.
 
-    Parameters
-    ----------
-    n_barcodes, n_kept
-        Rows in all, and rows of kept cells.
-    removed
-        Rule -> rows that it removed, in the order in which the rules acted.
-    boxes
-        Metric -> ``before`` and ``after`` -> quantiles by :data:`QUANTILES` and the mean.
-    cells
-        :data:`CELL_METRICS` of the kept cells, by ``<sample>_<barcode>``.
+    `removed` has the rows that each rule removed, in the order in which the rules acted; `boxes`
+    :data:`QUANTILES` and mean of each metric, ``before`` and ``after``; `cells`
+    :data:`CELL_METRICS` of the kept cells, by ``<sample>_<barcode>``.
     """
 
     n_barcodes: int

@@ -41,21 +41,9 @@ _WIDTHS = {
 class Pages:
     """What the pages, and the figures, show of a group.
 
-    Parameters
-    ----------
-    name
-        Id of the group.
-    cells
-        The group's assembled AnnData: obs cluster, cluster_confidence, cell_type and sample, obsm
-        X_umap.
-    markers
-        Its markers, strongest first.
-    summary
-        ``<group>.clustering.json``; may be empty.
-    types
-        Cell type by cluster.
-    cluster_colors, type_colors
-        Colours as in the report.
+    `name` is its id, `cells` its assembled AnnData (obs cluster, cluster_confidence, cell_type and
+    sample, obsm X_umap), `summary` its ``clustering.json`` or empty, `types` the cell type of each
+    cluster. Markers are strongest first, colours those of the report.
     """
 
     name: str

@@ -31,18 +31,10 @@ REPORT = "multiqc_report.html"
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What a run has left of a group.
+    """What a run has left of a group: its folder, and its h5ad without the matrices.
 
-    Parameters
-    ----------
-    folder, file
-        The group's folder and its h5ad.
-    adata
-        Of that file, without its matrices.
-    settings
-        What the samplesheet says of the group.
-    parameters
-        Of the run, as far as its ``params.json`` is there.
+    `settings` is what the samplesheet says of the group, `parameters` those of the run, as far as
+    its ``params.json`` is there.
     """
 
     folder: Path

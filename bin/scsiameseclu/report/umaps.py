@@ -64,7 +64,7 @@ def sections(run: Run) -> Iterator[Section]:
     cells = {group: _cells(group, run) for group in run.tables("umap")}
     if not cells:
         return
-    drawn, how_many = thinned(cells, run.max_points)
+    drawn, note = thinned(cells, run.max_points)
     fewer, _ = thinned(cells, run.max_points // 5)
     edges = {
         metric: edges_of([of[metric] for of in cells.values() if metric in of])
@@ -81,27 +81,23 @@ def sections(run: Run) -> Iterator[Section]:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
-            yield _section(number, title, views, how_many, look=views if number == 1 else ())
+            yield _section(number, title, views, note, look=views if number == 1 else ())
         return
     for name in [*_LOOK, *more]:
         datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
         if datasets and name in more:
-            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, how_many)
+            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, note)
         elif datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
-            yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, how_many, look=[name])
+            yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, note, look=[name])
 
 
 def _section(
-    number: object,
-    title: str,
-    datasets: Mapping[str, Clouds],
-    how_many: str,
-    look: Iterable[str] = (),
+    number: object, title: str, datasets: Mapping[str, Clouds], note: str, look: Iterable[str] = ()
 ) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
-    return section("umap", body, number=number, title=title, looks=looks, drawn=how_many)
+    return section("umap", body, number=number, title=title, looks=looks, drawn=note)
 
 
 def _cells(group: Group, run: Run) -> pd.DataFrame:
