@@ -21,7 +21,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ..files import write_json
-from .palette import FAIL, in_order
+from .palette import CLEAR, FAIL, in_order
 
 Key = TypeVar("Key", bound=Hashable)
 Rows = Mapping[Any, Mapping[Any, Any]]
@@ -347,7 +347,7 @@ def points(datasets: Mapping[str, Clouds], *, x_label: str, y_label: str) -> Bod
         "style": "lines+markers",
         "height": 640,
         "showlegend": True,
-        "colors": {_HINT: "rgba(0,0,0,0)"},
+        "colors": {_HINT: CLEAR},
         "extra_series": [
             [_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()
         ],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +134,8 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
     from ..annotation.markers import markers
     from ..annotation.reference import reference
 
-    name, (marker_sets, labelled) = known.group, _check_given(known)
+    name, given = known.group, known.parameters
+    marker_sets, labelled = _check_given(known)
     files: dict[str, Any] = {
         "prefix": name,
         "expression": _write_expression(known),
@@ -143,7 +143,9 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
     }
     if labelled:
         reference(**files, labelled=Path("reference.h5ad"), seed=known.seed)
-    markers(**files, **_marker_options(known.parameters))
+    options: dict[str, Any] = {name: given.get(name) for name in ("min_pct", "logfc_threshold")}
+    options["seurat_compat"] = str(given.get("seurat_compat") or 5)
+    markers(**files, **options, only_pos=bool(given.get("only_pos")))
     celltypes(
         **files,
         markers_db=marker_sets,
@@ -156,7 +158,7 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
         annotation=Path(f"{name}.annotation.tsv"),
         modalities=_modalities(known, files["clustering"]),
     )
-    if asked := known.parameters.get("export"):
+    if asked := given.get("export"):
         formats: Any = str(asked).split(",")  # checked when the run began
         export(prefix=name, annotated=Path(f"{name}.h5ad"), formats=formats)
     _evaluate(known, files)
@@ -258,12 +260,6 @@ def _write_umap(known: Known) -> Path:
     table.insert(0, "barcode", known.adata.obs_names)
     write_table(table, path)
     return path
-
-
-def _marker_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: parameters.get(name) for name in ("min_pct", "logfc_threshold")}
-    compat = str(parameters.get("seurat_compat") or 5)
-    return given | {"only_pos": bool(parameters.get("only_pos")), "seurat_compat": compat}
 
 
 def _check_given(known: Known) -> tuple[Path, bool]:

@@ -11,7 +11,7 @@ from ..contracts import batch_of
 from . import content
 from .content import Clouds, Html, Section, section, table_section, text
 from .inputs import Group, Run, Sample, natural
-from .palette import in_order
+from .palette import CLEAR, in_order
 
 MAX_PICTURES, MAX_HEATMAPS = 8, 4
 """Groups whose UMAP is drawn before and after the correction, and whose samples' distances are
@@ -30,12 +30,7 @@ _DIVIDER: dict[str, Any] = {
     "width": 1,
     "dash": "dash",
     "showlegend": False,
-    "marker": {
-        "symbol": "circle",
-        "color": "rgba(0,0,0,0)",
-        "line_color": "rgba(0,0,0,0)",
-        "width": 0,
-    },
+    "marker": {"symbol": "circle", "color": CLEAR, "line_color": CLEAR, "width": 0},
 }
 """A line between the two UMAPs."""
 
