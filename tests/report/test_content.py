@@ -113,12 +113,12 @@ def test_what_sections_say_is_complete_and_used():
     texts = dict(module._TEXTS)
     assert list(texts.pop("chapters")) == list(CHAPTERS)
     code = "".join(path.read_text() for path in Path(module.__file__).parent.glob("*.py"))
-    for name, told in texts.items():
-        assert {"title", "about"} <= set(told), name
-        assert set(told) <= {"title", "about", "source", "first", "columns", "if"}, name
-        assert ("first" in told) == ("columns" in told), name
+    for name, words in texts.items():
+        assert {"title", "about"} <= set(words), name
+        assert set(words) <= {"title", "about", "source", "first", "columns", "if"}, name
+        assert ("first" in words) == ("columns" in words), name
         assert re.search(rf'section\(\s*"{name}"', code), name
-        assert all(of["title"] for of in columns_of(name).values()) if "columns" in told else True
+        assert all(of["title"] for of in columns_of(name).values()) if "columns" in words else True
 
 
 def test_sentences_that_do_not_apply_are_left_out():

@@ -113,9 +113,9 @@ def _submission(run: Run) -> Iterator[Section]:
 
 
 def _parameters(run: Run) -> Iterator[Section]:
-    known = dict(run.schema.get("properties", {}))
-    for group in (run.schema.get("$defs") or run.schema.get("definitions") or {}).values():
-        known |= group.get("properties", {})
+    known: dict[str, Any] = {}
+    for group in run.schema.get("$defs", {}).values():
+        known |= group["properties"]
     rows = {
         text(f"--{key}"): _parameter_row(value, known.get(key))
         for key, value in sorted(run.parameters.items())

@@ -241,15 +241,17 @@ def ambient(run: Run) -> Iterator[Section]:
 
 def ambient_of(group: Group, sample: Sample) -> dict[str, Any]:
     """Return what the table shows of a sample, its share in percent; empty if nothing is known."""
-    for found in _records(group.table("ambient"), sample):
-        known = pd.notna(found["contamination"])
-        return {
-            "n_droplets": found["n_droplets_in_profile"],
-            "share": 100 * found["contamination"] if known else None,
-            "range": f"{100 * found['low']:.1f} to {100 * found['high']:.1f} %" if known else None,
-            "note": found["note"],
-        }
-    return {}
+    own = _records(group.table("ambient"), sample)
+    if not own:
+        return {}
+    found = own[0]
+    known = pd.notna(found["contamination"])
+    return {
+        "n_droplets": found["n_droplets_in_profile"],
+        "share": 100 * found["contamination"] if known else None,
+        "range": f"{100 * found['low']:.1f} to {100 * found['high']:.1f} %" if known else None,
+        "note": found["note"],
+    }
 
 
 def _leaking(group: Group, sample: Sample) -> list[str]:
