@@ -46,16 +46,17 @@ _GENES_AT_SIGHT = 10
 _TEXTS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("sections.yml").read_text(encoding="utf-8")
 )
-_LOOKS: Column = {
-    **dict.fromkeys(("title", "description")),
-    "scale": False,
-    "min": 0,
-    "max": None,
-    "format": None,
-    "suffix": None,
-    "cond_formatting_rules": {},
-}
-"""What MultiQC is told of a column, in its words."""
+_HEADER = [
+    "title",
+    "description",
+    "scale",
+    "min",
+    "max",
+    "format",
+    "suffix",
+    "cond_formatting_rules",
+]
+"""What MultiQC knows of a column."""
 _KINDS: dict[str, Column] = {
     "text": {},
     "count": {"format": "{:,d}"},
@@ -187,8 +188,9 @@ def column(
 
     `rules` are MultiQC's comparisons for each of ``pass``, ``warn``, ``fail``.
     """
-    own = {"title": title, "description": about or title, "cond_formatting_rules": rules or {}}
-    return {**_LOOKS, **own, **_KINDS[kind], **looks}
+    words = {"title": title, "description": about or title}
+    plain = {"scale": False, "min": 0, "cond_formatting_rules": rules or {}}
+    return {**words, **plain, **_KINDS[kind], **looks}
 
 
 def section(name: str, body: Body, *, number: object = "", of: str = "", **facts: Any) -> Section:
@@ -256,7 +258,7 @@ def table(rows: Rows, columns: Mapping[str, Column], first: str) -> Body:
         "plot_type": "table",
         "pconfig": {"col1_header": first, "sort_rows": False, "no_violin": True, "save_file": True},
         "headers": {
-            key: {name: of[name] for name in _LOOKS if of[name] is not None}
+            key: {name: of[name] for name in _HEADER if of.get(name) is not None}
             for key, of in columns.items()
             if key in used
         },

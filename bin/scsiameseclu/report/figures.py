@@ -237,7 +237,6 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
 
 
 def _sizes_figure(found: Pages) -> Figure:
-    """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = list(found.clusters.index)
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()

@@ -286,7 +286,6 @@ def _filters(run: Run) -> str:
 
 
 def _versions(run: Run) -> dict[str, str]:
-    """Return the versions of the tools that the text names."""
     known = {
         str(tool).lower(): str(version)
         for of in run.versions.values()

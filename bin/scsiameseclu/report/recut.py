@@ -219,7 +219,6 @@ def _copy_matrices(source: h5py.File, file: h5py.File) -> None:
 
 
 def _write_clustering(known: Known, model: ScSiameseClu) -> Path:
-    """Write what the step of clustering writes."""
     name, path = known.group, Path(f"{known.group}.clustering.h5ad")
     adata = ad.AnnData(obs=pd.DataFrame(index=known.adata.obs_names))
     model.annotate(adata)
@@ -252,7 +251,6 @@ def _summary(known: Known, model: ScSiameseClu) -> dict[str, Any]:
 
 
 def _write_umap(known: Known) -> Path:
-    """Write the coordinates as the step that finds them does."""
     obsm, path = known.adata.obsm, Path(f"{known.group}.umap.tsv")
     table = pd.DataFrame(obsm["X_umap"], columns=["umap_1", "umap_2"])
     if UNCORRECTED_PICTURE in obsm:
