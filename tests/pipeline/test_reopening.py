@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from scsiameseclu.report.reopening import RECIPES
+from scsiameseclu.report.provenance import RECIPES
 
 from tests.r import run_r
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def simulate(directory: Path, plan: Plan, *, seed: int = 0) -> dict[str, Path]:
             _write_group(
                 directory / "groups", group, {name: kept[name] for name in members}, plan, rng
             )
-    (directory / "samples.json").write_text(_json(rows), encoding="utf-8")
+    (directory / "samples.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     write_json(
         {
             "seed": 0,
@@ -726,9 +727,3 @@ def _schema() -> dict[str, Any]:
             }
         }
     }
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    import json
-
-    return json.dumps(rows, ensure_ascii=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from scsiameseclu.report.ambient import sections
 from scsiameseclu.report.inputs import Run, read_run
 from scsiameseclu.report.methods import sections as methods
 from scsiameseclu.report.overview import judge
+from scsiameseclu.report.samples import ambient as sections
 
 from tests.report.simulate import HOSTILE, Plan, simulate
 from tests.report.test_tables import METHODS

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from scsiameseclu.report import content as module
 from scsiameseclu.report.content import (
-    Column,
     Html,
     Section,
     bars,
+    column,
     columns_of,
     heatmap,
     lines,
@@ -53,7 +53,7 @@ def test_long_values_are_shortened_before_they_are_escaped():
 
 def test_a_section_is_one_file_that_multiqc_finds(tmp_path):
     rows = {"a": {"x": 1, "y": None}, "b": {"x": float("nan")}}
-    body = table(rows, {"x": Column("X"), "y": Column("Y")}, "Thing")
+    body = table(rows, {"x": column("X"), "y": column("Y")}, "Thing")
     Section("things", "Things", "Look.", body, "a/*.tsv, b.json").write(tmp_path, "quality")
     content = json.loads((tmp_path / "things_mqc.json").read_text())
     assert (content["parent_id"], content["parent_name"]) == ("quality", "Quality control")
@@ -65,8 +65,8 @@ def test_a_section_is_one_file_that_multiqc_finds(tmp_path):
 
 def test_a_cell_is_harmless_unless_it_is_markup_of_ours():
     row = {"own": Html("<b>"), "given": "<b>", "long": "<" * 300, "share": 0.5, "n": 3}
-    columns = {"own": Column("A"), "given": Column("B"), "long": Column.of("C", length=100)}
-    columns |= {"share": Column.of("D", kind="share"), "n": Column.of("E", kind="count")}
+    columns = {"own": column("A"), "given": column("B"), "long": column("C", length=100)}
+    columns |= {"share": column("D", kind="share"), "n": column("E", kind="count")}
     cells = table({"a": row}, columns, "Name")["data"]["a"]
     assert (cells["own"], cells["given"], cells["share"], cells["n"]) == ("<b>", "&lt;b&gt;", 50, 3)
     assert cells["long"] == f'<span class="wrapped">{"&lt;" * 99}…</span>'
@@ -113,14 +113,12 @@ def test_what_sections_say_is_complete_and_used():
     texts = dict(module._TEXTS)
     assert list(texts.pop("chapters")) == list(CHAPTERS)
     code = "".join(path.read_text() for path in Path(module.__file__).parent.glob("*.py"))
-    for name, told in texts.items():
-        assert {"title", "about"} <= set(told), name
-        assert set(told) <= {"title", "about", "source", "first", "columns", "if"}, name
-        assert ("first" in told) == ("columns" in told), name
+    for name, words in texts.items():
+        assert {"title", "about"} <= set(words), name
+        assert set(words) <= {"title", "about", "source", "first", "columns", "if"}, name
+        assert ("first" in words) == ("columns" in words), name
         assert re.search(rf'section\(\s*"{name}"', code), name
-        assert (
-            all(column.title for column in columns_of(name).values()) if "columns" in told else True
-        )
+        assert all(of["title"] for of in columns_of(name).values()) if "columns" in words else True
 
 
 def test_sentences_that_do_not_apply_are_left_out():
@@ -131,6 +129,7 @@ def test_sentences_that_do_not_apply_are_left_out():
 
 def test_groups_without_values_leave_those_of_others_alone():
     tables = [pd.DataFrame({"p": [None, None]}), pd.DataFrame({"p": [0.5]}), pd.DataFrame()]
-    run = SimpleNamespace(finished=[SimpleNamespace(shares=table) for table in tables])
+    run = SimpleNamespace(tables=lambda _name: dict(enumerate(tables)))
     assert list(_values(run, "shares", "p")) == [0.5]
-    assert len(_values(SimpleNamespace(finished=run.finished[:1]), "shares", "p")) == 0
+    run = SimpleNamespace(tables=lambda _name: dict(enumerate(tables[:1])))
+    assert len(_values(run, "shares", "p")) == 0

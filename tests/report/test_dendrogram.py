@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.clustering.scsiameseclu import dendrogram_record
-from scsiameseclu.report.dendrogram import Branch, Drawing, read_tree
+from scsiameseclu.report.cluster_tree import Branch, Drawing, read_tree
 
 
 def leaf(n_cells: int, coarse: int, cluster: int, fine: int) -> dict[str, int | None]:

@@ -15,10 +15,9 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 from scsiameseclu.files import read_table, write_json, write_table
 from scsiameseclu.report.drawing import short
-from scsiameseclu.report.figures import draw_figures, umap_figure
+from scsiameseclu.report.figures import draw_figures, top_markers, umap_figure, variable_genes
 from scsiameseclu.report.pages import MOST_CLUSTERS, Pages, rows_of
 from scsiameseclu.report.palette import cell_type_colors
-from scsiameseclu.report.profiles import top_markers, variable_genes
 
 from tests.report.simulate import HOSTILE, simulated_tree
 

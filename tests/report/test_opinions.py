@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from scsiameseclu.files import write_json
-from scsiameseclu.report.opinions import STEP
+from scsiameseclu.report.annotation import OPINION
 
 from tests.report.simulate import HOSTILE, Plan
 from tests.report.test_tables import content, write
@@ -14,7 +14,7 @@ from tests.report.test_tables import content, write
 
 def add_failure(folder: Path) -> None:
     problem = {"what": f"no genes {HOSTILE}", "where": "here", "remedy": "another model"}
-    record = {"id": "group_1", "step": STEP, "problems": [problem]}
+    record = {"id": "group_1", "step": OPINION, "problems": [problem]}
     write_json(record, folder / "failures" / "group_1.annotation.opinion.failure.json")
 
 

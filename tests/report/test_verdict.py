@@ -15,7 +15,7 @@ def verdict(**quality: Any) -> Any:
     fine = {"n_barcodes": 1000, "n_kept": 900, "removed": {}, "median_genes": 900, "doublets": {}}
     sample: Any = SimpleNamespace(failure=None, quality=fine | quality)
     group: Any = SimpleNamespace(
-        finished=True, failure=None, metrics={}, id="g", ambient=pd.DataFrame()
+        finished=True, failure=None, metrics={}, id="g", table=lambda _name: pd.DataFrame()
     )
     return judge(sample, group)
 

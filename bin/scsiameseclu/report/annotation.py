@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import cell_scores, content, marker_dots, modalities, opinions
+from . import cell_scores, content, marker_dots, modalities
 from .clustering import MAX_HEATMAPS
 from .content import Column, Section, gene_list, section, table_section, text, unique_texts
 from .inputs import Group, Run, of_cluster
@@ -15,8 +15,9 @@ from .inputs import Group, Run, of_cluster
 _MANY_ROWS = 300
 """Tables with more rows do without bars and with shorter lists, or the report would be too large to
 mail."""
-_MOST_PARTS, _GENES_OF_PART = 100, 20
+_MOST_PARTS, _GENES_OF_PART, _MOST_OPINIONS = 100, 20, 100
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
+OPINION, _DISAGREES = "annotation.opinion", "disagrees"
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""
 
@@ -25,7 +26,7 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections of annotation; none if no group has clusters."""
     if run.finished:
         yield from _clusters(run)
-        yield from opinions.sections(run)
+        yield from _opinions(run)
         yield from marker_dots.sections(run)
         yield from modalities.sections(run)
         yield from _markers(run)
@@ -33,7 +34,7 @@ def sections(run: Run) -> Iterator[Section]:
         yield from cell_scores.sections(run)
         yield from _scores([group for group in run.finished if group.scored])
         yield from _marker_agreement(run)
-        yield from _contingencies([group for group in run.finished if len(group.contingency)])
+        yield from _contingencies(run.tables("contingency"))
 
 
 def _shorter(run: Run, name: str) -> dict[str, Column]:
@@ -55,10 +56,11 @@ def _clusters(run: Run) -> Iterator[Section]:
 
 
 def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
-    cells, known = of_cluster(group.clusters, cluster), of_cluster(group.annotation, cluster)
+    cells = of_cluster(group.clusters, cluster)
+    known = of_cluster(group.table("annotation"), cluster)
     row: dict[Any, Any] = {
         **(known.iloc[0].to_dict() if len(known) else {}),
-        **opinions.flag(group, cluster),
+        "second_opinion": _objection(group, cluster),
         "n_cells": len(cells),
         "share": len(cells) / len(group.clusters),
         "stability": (group.summary.get("cluster_stability") or {}).get(cluster),
@@ -68,6 +70,38 @@ def _cluster_row(group: Group, cluster: str) -> dict[Any, Any]:
         unlike = cells["unlike_known"].astype(str) == "True"
         row |= {"unlike": int(unlike.sum()), "unlike_share": float(unlike.mean())}
     return row
+
+
+def _opinions(run: Run) -> Iterator[Section]:
+    rows = {
+        f"{group.row(row['cluster'])}, {text(row['source'])}": row
+        for group, found in run.tables("second_opinion").items()
+        for row in found.to_dict("records")
+    }
+    agreements = [row["agreement"] for row in rows.values()]
+    against = agreements.count(_DISAGREES)
+    # Why a group lacks an opinion that was asked for.
+    failed = [
+        f" {text(failure.id)}: {text(failure.reason, length=300)}"
+        for failure in run.failures
+        if failure.step == OPINION
+    ]
+    yield from table_section(
+        "opinions",
+        rows,
+        most=_MOST_OPINIONS,
+        by=lambda row: row["agreement"] != _DISAGREES,
+        against=against,
+        judged=against + agreements.count("agrees"),
+        failed="".join(failed),
+    )
+
+
+def _objection(group: Group, cluster: str) -> str | None:
+    """Return who disagrees with a cluster's type in the second opinion, if anyone."""
+    own = of_cluster(group.table("second_opinion"), cluster).to_dict("records")
+    against = [row["source"] for row in own if row["agreement"] == _DISAGREES]
+    return f"{', '.join(against)} {_DISAGREES}" if against else None
 
 
 def _markers(run: Run) -> Iterator[Section]:
@@ -80,9 +114,8 @@ def _markers(run: Run) -> Iterator[Section]:
             "genes": gene_list(genes["gene"].head(top_n)),
             "count": len(genes),
         }
-        for group in run.finished
-        if len(group.markers)
-        for cluster, genes in group.markers.groupby("cluster", sort=False)
+        for group, found in run.tables("markers").items()
+        for cluster, genes in found.groupby("cluster", sort=False)
     }
     yield from table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
 
@@ -91,15 +124,13 @@ def _subclusters(run: Run) -> Iterator[Section]:
     """Return a row of each subcluster, and of each cluster that is left whole."""
     rows: dict[str, dict[Any, Any]] = {}
     notes = ""
-    for group in run.finished:
-        if group.division:
-            for row in group.subclusters.to_dict("records"):
-                own = of_cluster(group.submarkers, row["cluster_sub"])
-                genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
-                listed = gene_list(genes[:_GENES_OF_PART])
-                rows[group.row(row["cluster_sub"])] = {**row, "genes": listed}
-            for note in group.division["notes"]:
-                notes += f" {group.label}: {text(note, length=200)}"
+    for group, division in run.records("subclusters").items():
+        for row in group.table("subclusters").to_dict("records"):
+            own = of_cluster(group.table("submarkers"), row["cluster_sub"])
+            genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
+            rows[group.row(row["cluster_sub"])] = row | {"genes": gene_list(genes[:_GENES_OF_PART])}
+        for note in division["notes"]:
+            notes += f" {group.label}: {text(note, length=200)}"
     yield from table_section("subclusters", rows, most=_MOST_PARTS, notes=notes)
 
 
@@ -125,9 +156,11 @@ def _marker_agreement(run: Run) -> Iterator[Section]:
     yield from table_section("marker_agreement", rows, top_n=top_n)
 
 
-def _contingencies(labelled: list[Group]) -> Iterator[Section]:
-    for number, group in enumerate(labelled if len(labelled) <= MAX_HEATMAPS else (), start=1):
-        counts = group.contingency.set_index("label").head(_MAX_CONTINGENCY)
+def _contingencies(labelled: dict[Group, pd.DataFrame]) -> Iterator[Section]:
+    if len(labelled) > MAX_HEATMAPS:
+        return
+    for number, (group, found) in enumerate(labelled.items(), start=1):
+        counts = found.set_index("label").head(_MAX_CONTINGENCY)
         shares = 100.0 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
         shares.index = pd.Index(list(unique_texts(counts.index).values()))
         shares.columns = pd.Index([f"Cluster {text(cluster)}" for cluster in counts.columns])

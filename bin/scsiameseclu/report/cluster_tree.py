@@ -1,17 +1,23 @@
-"""The tree of clusters in the report, at three levels.
+"""The tree of clusters, from ``<group>.clustering.json``, and its picture in the report.
 
-It is a picture, as MultiQC has no such plot.
+MultiQC has no such plot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from .content import Section, folded, section, text
-from .dendrogram import LEVELS, Drawing, read_tree
-from .inputs import Group, Run
+from .inputs import Group, Run, natural
 from .palette import UNKNOWN, WARN
 
+LEVELS = {"cluster_coarse": "coarse", "cluster": "default", "cluster_fine": "fine"}
+"""The levels, from the root to the leaves, and what they are called."""
+MAX_LEAVES = 40
+"""With more fine clusters than this, the leaves of the drawing are the default clusters."""
 _MANY_GROUPS, _DRAWN_OF_MANY = 24, 4
 """With more groups than this the trees of the first ones are drawn, or the report would be too
 large to mail."""
@@ -31,6 +37,127 @@ _FAINT = "#8a8a8a"
 """Of lines, bars and words that explain; readable on white and on black."""
 _SHAKY = 0.5
 """Stability below which a cluster is a suggestion."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A part of the tree: a leaf, or what a merge makes of two branches.
+
+    `levels` are the cluster of each level that it is within, None where it spans several;
+    `co_association` is how often cells of its two sides meet, mean share of the partitions, 1 for a
+    leaf; `children` are these sides, the larger one first.
+    """
+
+    n_cells: int
+    stability: float
+    levels: Mapping[str, str | None]
+    co_association: float = 1.0
+    children: tuple[Branch, ...] = ()
+
+    def branches(self) -> Iterator[Branch]:
+        """Yield it and all branches below."""
+        yield self
+        for child in self.children:
+            yield from child.branches()
+
+    @cached_property
+    def leaves(self) -> list[Branch]:
+        """Its leaves, from the first to the last."""
+        return [branch for branch in self.branches() if not branch.children]
+
+    def n_clusters(self, level: str) -> int:
+        """Return the number of clusters at a level."""
+        return len({leaf.levels[level] for leaf in self.leaves})
+
+    def down_to(self, level: str) -> Branch:
+        """Return the branch without what lies below the clusters of a level."""
+        if self.levels[level] is not None:
+            return replace(self, co_association=1.0, children=())
+        return replace(self, children=tuple(child.down_to(level) for child in self.children))
+
+    def cut(self, level: str) -> float:
+        """Return a co-association at which the tree is cut into a level.
+
+        It is the middle of the range.
+        """
+        merges = [branch for branch in self.branches() if branch.children]
+        above = [branch.co_association for branch in merges if branch.levels[level] is None]
+        below = [branch.co_association for branch in merges if branch.levels[level] is not None]
+        return (max(above, default=0.0) + min(below, default=1.0)) / 2
+
+    def clusters(self, level: str) -> dict[str, Branch]:
+        """Return the highest branch of each cluster of a level, by its name."""
+        highest: dict[str, Branch] = {}
+        for branch in self.branches():
+            name = branch.levels[level]
+            if name is not None:
+                highest.setdefault(name, branch)
+        return {name: highest[name] for name in sorted(highest, key=natural)}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What of the whole tree is drawn, and where: a row per leaf."""
+
+    root: Branch
+
+    @cached_property
+    def level(self) -> str:
+        """The level whose clusters are the leaves."""
+        n, n_fine = (self.root.n_clusters(level) for level in ("cluster", "cluster_fine"))
+        return "cluster_fine" if n < n_fine <= MAX_LEAVES else "cluster"
+
+    @cached_property
+    def tree(self) -> Branch:
+        """The tree down to these leaves."""
+        return self.root.down_to(self.level)
+
+    @cached_property
+    def rows(self) -> dict[int, float]:
+        """Return each branch's row, by ``id()``: leaves 0, 1, ..., others between their sides."""
+        rows: dict[int, float] = {id(leaf): float(row) for row, leaf in enumerate(self.tree.leaves)}
+        for branch in reversed(list(self.tree.branches())):
+            if branch.children:
+                rows[id(branch)] = sum(rows[id(child)] for child in branch.children) / 2
+        return rows
+
+    def lines(
+        self, colors: Mapping[str, str]
+    ) -> Iterator[tuple[Branch, tuple[float, float], tuple[float, float], str]]:
+        """Yield each branch below another, the co-association and row of both, and its colour.
+
+        A branch within a default cluster has the cluster's colour.
+        """
+        for branch in self.tree.branches():
+            for child in branch.children:
+                begin, end = ((of.co_association, self.rows[id(of)]) for of in (branch, child))
+                yield child, begin, end, colors.get(child.levels["cluster"] or "", UNKNOWN)
+
+    def spans(self, level: str) -> dict[str, tuple[int, int]]:
+        """Return the first and the last row of each cluster of a level."""
+        spans: dict[str, tuple[int, int]] = {}
+        for row, leaf in enumerate(self.tree.leaves):
+            name = str(leaf.levels[level])
+            spans[name] = (spans.get(name, (row, row))[0], row)
+        return spans
+
+
+def read_tree(summary: Mapping[str, Any]) -> Branch | None:
+    """Return the tree of ``<group>.clustering.json``; None with one leaf or no tree."""
+    record = summary.get("dendrogram")
+    if not record or not record["merges"]:
+        return None
+    nodes = [
+        Branch(leaf["n_cells"], stability, {level: str(leaf[level]) for level in LEVELS})
+        for leaf, stability in zip(record["leaves"], record["stability"], strict=False)
+    ]
+    for merge in record["merges"]:
+        one, other = (nodes[place] for place in merge["nodes"])
+        shared = {of: name if other.levels[of] == name else None for of, name in one.levels.items()}
+        sides = (one, other) if one.n_cells >= other.n_cells else (other, one)
+        n_cells, stability = one.n_cells + other.n_cells, record["stability"][len(nodes)]
+        nodes.append(Branch(n_cells, stability, shared, merge["co_association"], sides))
+    return nodes[-1]
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -100,7 +227,6 @@ def _y(row: float) -> float:
 
 
 def _axis(drawing: Drawing) -> Iterator[str]:
-    """Yield the ticks of the co-association and its name, below the tree."""
     y = _y(len(drawing.tree.leaves) - 1) + 20
     yield f'<path d="M{_x(drawing, 0)} {y}H{_x(drawing, 1)}" stroke="{_FAINT}"/>'
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -122,18 +248,13 @@ def _cuts(drawing: Drawing) -> Iterator[str]:
 
 
 def _branches(drawing: Drawing, colors: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of the tree, those within a default cluster in its color."""
-    tree, total = drawing.tree, drawing.tree.n_cells
-    for branch in tree.branches():
-        x, y = _x(drawing, branch.co_association), _y(drawing.rows[id(branch)])
-        for child in branch.children:
-            to = _short(_x(drawing, child.co_association)), _short(_y(drawing.rows[id(child)]))
-            line = f"M{_short(x)} {_short(y)}V{to[1]}H{to[0]}"
-            width = max(_THICKEST * (child.n_cells / total) ** 0.5, 1)
-            color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            words = f"<title>{child.n_cells:,} cells, stability {child.stability:.2f}</title>"
-            title = words if child.children else ""
-            yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{title}</path>'
+    for branch, (meets, row), (ends, to_row), color in drawing.lines(colors):
+        y, to_y = _short(_y(row)), _short(_y(to_row))
+        line = f"M{_short(_x(drawing, meets))} {y}V{to_y}H{_short(_x(drawing, ends))}"
+        width = max(_THICKEST * (branch.n_cells / drawing.tree.n_cells) ** 0.5, 1)
+        words = f"<title>{branch.n_cells:,} cells, stability {branch.stability:.2f}</title>"
+        title = words if branch.children else ""
+        yield f'<path d="{line}" stroke="{color}" stroke-width="{width:.1f}">{title}</path>'
 
 
 def _fine(drawing: Drawing) -> Iterator[str]:
@@ -165,7 +286,6 @@ def _default(group: Group, drawing: Drawing, colors: Mapping[str, str]) -> Itera
 
 
 def _coarse(drawing: Drawing) -> Iterator[str]:
-    """Yield a bracket around the rows of each coarse cluster, with its number."""
     yield _text(_WIDTH, _TOP - 24, "Coarse", anchor="end", faint=True)
     for name, (first, last) in drawing.spans("cluster_coarse").items():
         line = f"M{_COARSE - 4} {_y(first) - 9}h6V{_y(last) + 9}h-6"

@@ -44,9 +44,7 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections of clustering; none if no group has clusters."""
     if run.finished:
         yield from cluster_tree.sections(run)
-        yield from _training(
-            {group.label: group.history for group in run.finished if len(group.history) > 1}
-        )
+        yield from _training(run)
         yield from umaps.sections(run)
         yield from _sizes(run)
         yield from _comparison(run)
@@ -79,7 +77,9 @@ def convergence(total: NDArray[np.float64]) -> str:
     return "Converged" if is_flat else "Rising again"
 
 
-def _training(trained: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
+def _training(run: Run) -> Iterator[Section]:
+    histories = run.tables("training_history").items()
+    trained = {group.label: history for group, history in histories if len(history) > 1}
     if not trained:
         return
     curves = loss_curves(trained)

@@ -57,11 +57,8 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections on conditions; none if none were compared."""
     made = [
         _Comparison(group, str(cluster), str(condition), genes)
-        for group in run.finished
-        if len(group.differential)
-        for (cluster, condition), genes in group.differential.groupby(
-            ["cluster", "condition"], sort=False
-        )
+        for group, found in run.tables("differential_expression").items()
+        for (cluster, condition), genes in found.groupby(["cluster", "condition"], sort=False)
     ]
     yield from _differential(run, made)
     yield from _volcano(made, run.max_points)
@@ -70,14 +67,15 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def _differential(run: Run, made: list[_Comparison]) -> Iterator[Section]:
+    designs = run.records("differential_expression")
     notes = [
         f"{group.label}: {text(note, length=200)}"
-        for group in run.finished
-        for note in group.design.get("notes", [])
+        for group, design in designs.items()
+        for note in design.get("notes", [])
     ]
     if not made and not notes:
         return
-    formulas = sorted({str(group.design.get("formula", "")) for group in run.finished} - {""})
+    formulas = sorted({str(design.get("formula", "")) for design in designs.values()} - {""})
     models = " ".join(f"Model: <code>{text(formula)}</code>." for formula in formulas)
     untested = (
         f" Not tested: {'; '.join(notes[:_MAX_NOTES])}{'; …' if len(notes) > _MAX_NOTES else ''}."
@@ -145,15 +143,15 @@ def _surest(made: list[_Comparison]) -> Iterator[Section]:
 
 
 def _composition(run: Run) -> Iterator[Section]:
-    tested = [group for group in run.finished if len(group.composition)]
+    tested = run.tables("composition_test")
     rows = {
         f"{group.label}, {text(row['cell_type'])}, {text(row['condition'])}": row
         | {
             "samples": f"{row['n_samples_condition']} and {row['n_samples_baseline']}",
             "odds": float(np.exp(row["log_odds_ratio"])),
         }
-        for group in tested
-        for row in group.composition.to_dict("records")
+        for group, found in tested.items()
+        for row in found.to_dict("records")
     }
     yield from table_section(
         "composition_test",
@@ -163,14 +161,14 @@ def _composition(run: Run) -> Iterator[Section]:
         by=lambda row: None if pd.isna(row["p_val_adj"]) else float(row["p_val_adj"]),
     )
     extras = {sample.id: sample.extra for sample in run.samples}
-    datasets = {group.label: found for group in tested if (found := _boxes(group, extras))}
+    datasets = {group.label: boxes for group in tested if (boxes := _boxes(group, extras))}
     if datasets:
         yield section("composition_shares", content.boxes(datasets, label="% of the sample"))
 
 
 def _boxes(group: Group, extras: dict[str, Any]) -> dict[str, list[float]]:
     """Return a box for each cell type and condition, with the share in each sample."""
-    column = str(group.design.get("condition", ""))
+    column = str(group.record("differential_expression").get("condition", ""))
     sizes = group.clusters.groupby(["cluster", "sample"]).size().rename("n_cells").reset_index()
     cells = cells_by_type(sizes, group.cell_types)
     percents = 100.0 * cells.div(cells.sum(axis=1), axis=0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,12 +21,15 @@ import yaml
 from numpy.typing import NDArray
 
 from ..files import write_json
-from .palette import FAIL, in_order
+from .palette import CLEAR, FAIL, in_order
 
 Key = TypeVar("Key", bound=Hashable)
 Rows = Mapping[Any, Mapping[Any, Any]]
 """Name -> key -> value."""
 Rules = Mapping[str, Sequence[Mapping[str, float | str]]]
+Column = dict[str, Any]
+"""MultiQC's header, and of ours ``factor``, what numbers are multiplied by, and ``length``, from
+which on text is cut off; what may have more than 60 characters wraps."""
 Curve = Sequence[tuple[float, float]]
 Pairs = list[list[float]]
 Clouds = dict[str, tuple[str, Pairs]]
@@ -43,13 +46,24 @@ _GENES_AT_SIGHT = 10
 _TEXTS: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("sections.yml").read_text(encoding="utf-8")
 )
-_KINDS: dict[str, dict[str, Any]] = {
+_HEADER = [
+    "title",
+    "description",
+    "scale",
+    "min",
+    "max",
+    "format",
+    "suffix",
+    "cond_formatting_rules",
+]
+"""What MultiQC knows of a column."""
+_KINDS: dict[str, Column] = {
     "text": {},
     "count": {"format": "{:,d}"},
     "percent": {"format": "{:,.1f}", "suffix": "%"},
     "share": {"format": "{:,.1f}", "suffix": "%", "factor": 100},
-    "unit": {"format": "{:,.2f}", "bounds": (0, 1)},
-    "bar": {"format": "{:,.2f}", "bounds": (0, 1), "scale": "Blues"},
+    "unit": {"format": "{:,.2f}", "max": 1},
+    "bar": {"format": "{:,.2f}", "max": 1, "scale": "Blues"},
     "megabytes": {"format": "{:,.0f}", "suffix": "MB"},
 }
 """Kinds of columns; a share is shown in percent, a unit is a number from 0 to 1, a bar one with a
@@ -101,6 +115,12 @@ def gene_list(genes: Iterable[str]) -> Html:
     return wrapped(shown)
 
 
+def first_of(names: Sequence[str], most: int, *, between: str = ", ") -> str:
+    """Return names in words: the first ones, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
+
+
 def thin(count: int, share: float) -> NDArray[np.int64]:
     """Return which of `count` rows stay when only `share` may: evenly spaced, deterministic."""
     wanted = min(count, max(int(np.floor(count * share)), 1))
@@ -129,18 +149,8 @@ def pairs(table: pd.DataFrame, x: str, y: str, *, decimals: int = 2) -> Pairs:
 class Section:
     """One section of the report.
 
-    Parameters
-    ----------
-    id
-        Identifier, unique in the report; the file is named ``<id>_mqc.json``.
-    title
-        Heading, and title of the plot.
-    about
-        What to look for, in plain sentences. HTML of ours.
-    body
-        What is shown.
-    source
-        Files in the output folder that the numbers come from, separated by commas.
+    `id` is unique in the report, `title` also that of the plot, `about` what to look for, HTML of
+    ours, and `source` the output files that the numbers come from, separated by commas.
     """
 
     id: str
@@ -171,76 +181,16 @@ class Section:
         write_json(self.content(chapter), directory / f"{self.id}_mqc.json", indent=None)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
+def column(
+    title: str, about: str = "", *, kind: str = "text", rules: Rules | None = None, **looks: Any
+) -> Column:
+    """Return a column of a table; `looks` are those of its kind, or stand in their place.
 
-    Parameters
-    ----------
-    title, description
-        Heading, and what it says when the mouse rests on it.
-    format, suffix
-        Python format of numbers, such as ``{:,.1f}``, and the unit after them.
-    factor
-        What numbers are multiplied by: 100 for shares that are shown in percent.
-    scale, bounds
-        Name of a ColorBrewer scale for bars behind the numbers, False for none; its lowest and
-        highest value.
-    rules
-        Conditional formatting: a list of comparisons for each of ``pass``, ``warn``, ``fail``.
-    length
-        Characters from which on text is cut off; what may have more than 60 wraps.
+    `rules` are MultiQC's comparisons for each of ``pass``, ``warn``, ``fail``.
     """
-
-    title: str
-    description: str = ""
-    format: str | None = None
-    suffix: str | None = None
-    factor: int = 1
-    scale: str | bool = False
-    bounds: tuple[float | None, float | None] = (0, None)
-    rules: Rules = field(default_factory=dict)
-    length: int = 60
-
-    @classmethod
-    def of(
-        cls,
-        title: str,
-        about: str = "",
-        *,
-        kind: str = "text",
-        good: Iterable[str] = (),
-        warn: Iterable[str] = (),
-        fail: Iterable[str] = (),
-        **looks: Any,
-    ) -> Column:
-        """Return a column of a kind; `good`, `warn` and `fail` are words that are coloured."""
-        named = {"pass": good, "warn": warn, "fail": fail}
-        rules = {name: [{"s_eq": word} for word in words] for name, words in named.items() if words}
-        return cls(title, about, **{"rules": rules} | _KINDS[kind] | looks)
-
-    def header(self) -> dict[str, Any]:
-        """Return the column as MultiQC's header."""
-        header: dict[str, Any] = {
-            "title": self.title,
-            "description": self.description or self.title,
-            "scale": self.scale,
-            "min": self.bounds[0],
-            "max": self.bounds[1],
-            "format": self.format,
-            "suffix": self.suffix,
-            "cond_formatting_rules": dict(self.rules),
-        }
-        return {key: value for key, value in header.items() if value is not None}
-
-    def cell(self, value: Any) -> Any:
-        """Return a value as it is shown; None where it is missing."""
-        if isinstance(value, Html):
-            return value
-        if isinstance(value, str):
-            shown = text(value, length=self.length)
-            return (wrapped(shown) if self.length > 60 else shown) if shown else None
-        return None if pd.isna(value) else value * self.factor
+    words = {"title": title, "description": about or title}
+    plain = {"scale": False, "min": 0, "cond_formatting_rules": rules or {}}
+    return {**words, **plain, **_KINDS[kind], **looks}
 
 
 def section(name: str, body: Body, *, number: object = "", of: str = "", **facts: Any) -> Section:
@@ -250,16 +200,16 @@ def section(name: str, body: Body, *, number: object = "", of: str = "", **facts
     what its title ends with. `facts` are filled into its sentences: True is the sentence of that
     name under ``if``, False is nothing.
     """
-    told = _TEXTS[name]
+    words = _TEXTS[name]
     facts = {
-        key: told["if"][key] * value if isinstance(value, bool) else value
+        key: words["if"][key] * value if isinstance(value, bool) else value
         for key, value in facts.items()
     }
-    title = told["title"].format(**facts) + (f": {of}" if of else "")
-    key = f"{name}_{number}" if number else name
-    return Section(
-        key, title, told["about"].format(**facts), body, told.get("source", "").format(**facts)
+    title, about, source = (
+        words.get(part, "").format(**facts) for part in ("title", "about", "source")
     )
+    own_title = f"{title}: {of}" if of else title
+    return Section(f"{name}_{number}" if number else name, own_title, about, body, source)
 
 
 def table_section(
@@ -289,8 +239,12 @@ def table_section(
 
 
 def columns_of(name: str) -> dict[str, Column]:
-    """Return the columns of a section."""
-    return {key: Column.of(**column) for key, column in _TEXTS[name]["columns"].items()}
+    """Return the columns of a section; a title that is not given is the key in words."""
+    columns = _TEXTS[name]["columns"].items()
+    return {
+        key: column(**{"title": key.replace("_", " ").capitalize(), **looks})
+        for key, looks in columns
+    }
 
 
 def table(rows: Rows, columns: Mapping[str, Column], first: str) -> Body:
@@ -303,14 +257,28 @@ def table(rows: Rows, columns: Mapping[str, Column], first: str) -> Body:
     return {
         "plot_type": "table",
         "pconfig": {"col1_header": first, "sort_rows": False, "no_violin": True, "save_file": True},
-        "headers": {key: column.header() for key, column in columns.items() if key in used},
+        "headers": {
+            key: {name: of[name] for name in _HEADER if of.get(name) is not None}
+            for key, of in columns.items()
+            if key in used
+        },
         "data": shown,
     }
 
 
 def _cells(row: Mapping[Any, Any], columns: Mapping[str, Column]) -> dict[str, Any]:
-    cells = {key: column.cell(row.get(key)) for key, column in columns.items()}
+    cells = {key: _cell(row.get(key), **of) for key, of in columns.items()}
     return {key: cell for key, cell in cells.items() if cell is not None}
+
+
+def _cell(value: Any, *, length: int = 60, factor: int = 1, **_looks: Any) -> Any:
+    """Return a value as it is shown; None where it is missing."""
+    if isinstance(value, Html):
+        return value
+    if isinstance(value, str):
+        shown = text(value, length=length)
+        return (wrapped(shown) if length > 60 else shown) if shown else None
+    return None if pd.isna(value) else value * factor
 
 
 def bars(
@@ -381,7 +349,7 @@ def points(datasets: Mapping[str, Clouds], *, x_label: str, y_label: str) -> Bod
         "style": "lines+markers",
         "height": 640,
         "showlegend": True,
-        "colors": {_HINT: "rgba(0,0,0,0)"},
+        "colors": {_HINT: CLEAR},
         "extra_series": [
             [_cloud(name, *cloud) for name, cloud in clouds.items()] for clouds in datasets.values()
         ],

@@ -18,25 +18,24 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections on genes; a third as many are drawn as points of other plots."""
     rows = {
         group.label: {
-            **group.expression,
-            "genes": _GENES_KEPT.get(group.expression.get("genes", ""), "those of all samples"),
+            **account,
+            "genes": _GENES_KEPT.get(account.get("genes", ""), "those of all samples"),
             "notes": " ".join(map(str, notes)),
         }
-        for group in run.finished
-        if (notes := group.expression.get("notes"))
+        for group, account in run.records("expression").items()
+        if (notes := account.get("notes"))
     }
     yield from table_section("group_genes", rows)
     genes = {
-        group.label: group.genes.sort_values("mean", kind="stable")
-        for group in run.finished
-        if len(group.genes)
+        group.label: found.sort_values("mean", kind="stable")
+        for group, found in run.tables("genes").items()
     }
     if genes:
         yield _variable_genes(genes, run.max_points // 3)
 
 
 def _variable_genes(genes: dict[str, pd.DataFrame], most: int) -> Section:
-    drawn, told = thinned(genes, most)
+    drawn, how_many = thinned(genes, most)
     datasets = {
         label: {
             name: (color, pairs(some, "mean", "dispersion", decimals=3))
@@ -51,4 +50,4 @@ def _variable_genes(genes: dict[str, pd.DataFrame], most: int) -> Section:
     )
     body = points(datasets, x_label="Mean expression", y_label="Normalized dispersion")
     of_first = " of the first groups" if len(genes) > 4 else ""
-    return section("variable_genes", body, of_first=of_first, counts=counts, drawn=told)
+    return section("variable_genes", body, of_first=of_first, counts=counts, drawn=how_many)

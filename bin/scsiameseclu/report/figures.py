@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import sparse
 
 from ..annotation.clustered import SUBCLUSTER
-from ..blocks import opened
+from ..blocks import opened, row_blocks
 from ..contracts import DISSOCIATION, PHASE, PHASE_SCORES
 from ..files import read_json, read_table, write_table
 from ..steps import Step
+from .cluster_tree import LEVELS, Drawing, read_tree
 from .clustering import loss_curves
-from .dendrogram import LEVELS, Drawing, read_tree
 from .drawing import (
     LEGEND_ROWS,
     STYLE,
@@ -33,10 +34,10 @@ from .drawing import (
 from .inputs import CELL_METRICS, natural
 from .pages import Pages
 from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
-from .profiles import marker_profiles, top_markers, variable_genes
 
-FORMATS = ("png", "svg")
 _MOST_SETS = 12
+MARKERS_PER_CLUSTER = 3
+_STATISTICS = {"means": "mean", "dispersions_norm": "dispersion"}
 
 
 def draw_figures(
@@ -93,7 +94,7 @@ def draw_figures(
         for name, figure in _figures(pages, history).items():
             if figure is not None:
                 figure.suptitle(short(prefix, 60), fontsize=10)
-                for form in FORMATS:
+                for form in ("png", "svg"):
                     figure.savefig(f"figures/{name}.{form}", metadata=UNDATED[form])
         pages.write(Path("figures/summary.pdf"))
 
@@ -128,6 +129,57 @@ def _figures(found: Pages, history: Path) -> dict[str, Figure | None]:
         "training": _training_figure(read_table(history)),
         "cluster_tree": _tree_figure(found.summary, found.types, colors),
     }
+
+
+def variable_genes(group: ad.AnnData) -> pd.DataFrame:
+    """Return gene, mean, (normalized) dispersion and highly_variable, where there is dispersion."""
+    if not {*_STATISTICS, "highly_variable"} <= set(group.var.columns):
+        return pd.DataFrame(columns=["gene", *_STATISTICS.values(), "highly_variable"])
+    table: pd.DataFrame = group.var[[*_STATISTICS, "highly_variable"]].rename(columns=_STATISTICS)
+    table = table[np.isfinite(table["dispersion"])].rename_axis("gene")
+    return table.reset_index()
+
+
+def marker_profiles(group: ad.AnnData, genes: Sequence[str]) -> pd.DataFrame:
+    """Return the share of cells with each gene, and its mean expression, in each cluster.
+
+    Parameters
+    ----------
+    group
+        Log-normalized X (cells x genes, in memory or on disk), obs cluster.
+    genes
+        Names of genes of `group`.
+
+    Returns
+    -------
+    Columns cluster, gene, share (0 to 1) and mean (over all cells of the cluster); clusters in
+    natural order, genes in the order given.
+    """
+    clusters = pd.Categorical(group.obs["cluster"].astype(str))
+    names = sorted(clusters.categories, key=natural)
+    places = group.var_names.get_indexer(genes)
+    members = sparse.csr_matrix(pd.get_dummies(clusters, dtype=float)[names].to_numpy().T)
+    members = sparse.csr_matrix(sparse.diags(1 / members.sum(axis=1).A1) @ members)
+    share, mean = np.zeros((2, len(names), len(genes)))
+    for cells, rows in row_blocks(group.X):
+        values = rows[:, places].astype(float)
+        share += (members[:, cells] @ (values > 0)).toarray()
+        mean += (members[:, cells] @ values).toarray()
+    return pd.DataFrame(
+        {
+            "cluster": np.repeat(names, len(genes)),
+            "gene": np.tile(np.asarray(genes, dtype=object), len(names)),
+            "share": share.ravel(),
+            "mean": mean.ravel(),
+        }
+    )
+
+
+def top_markers(markers: pd.DataFrame, known: set[str]) -> list[str]:
+    """Return each cluster's strongest markers in turn, each gene once, if in the data."""
+    usable = markers[markers["gene"].isin(known)]
+    heads = usable.groupby("cluster", sort=False).head(MARKERS_PER_CLUSTER)
+    return list(dict.fromkeys(heads["gene"]))
 
 
 def umap_figure(
@@ -185,7 +237,6 @@ def _genes_figure(genes: pd.DataFrame) -> Figure | None:
 
 
 def _sizes_figure(found: Pages) -> Figure:
-    """Return bars of the clusters' sizes, named by cluster and cell type."""
     names = list(found.clusters.index)
     figure = Figure(figsize=(5, 1.0 + 0.2 * len(names)), layout="constrained")
     axes = figure.subplots()
@@ -256,7 +307,9 @@ def _tree_figure(
     n_rows = len(drawing.tree.leaves)
     figure = Figure(figsize=(6.5, 1.3 + 0.2 * n_rows), layout="constrained")
     axes = figure.subplots()
-    _draw_branches(axes, drawing, colors)
+    for branch, (x, y), (to_x, to_y), color in drawing.lines(colors):
+        width = max(5 * (branch.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
+        axes.plot([x, x, to_x], [y, to_y, to_y], color=color, linewidth=width)
     for place, (level, name) in enumerate(LEVELS.items()):
         cut = root.cut(level)
         axes.axvline(cut, color="#8a8a8a", linewidth=0.8, linestyle="dashed", zorder=0)
@@ -266,27 +319,18 @@ def _tree_figure(
         )  # fmt: skip
     clusters = root.clusters("cluster")
     for name, (first, last) in drawing.spans("cluster").items():
-        words = f"{clusters[name].n_cells:,} cells, stability {clusters[name].stability:.2f}"
+        cluster = clusters[name]
+        kind, stability = short(types.get(name, "")), f"stability {cluster.stability:.2f}"
         axes.plot(
             [1.02, 1.02], [first - 0.35, last + 0.35],
             color=colors.get(name, UNKNOWN), linewidth=5, solid_capstyle="butt",
         )  # fmt: skip
-        told = f"{name}  {short(types.get(name, ''))}  ({words})"
-        axes.text(1.05, (first + last) / 2, told, va="center", fontsize=7)
+        label = f"{name}  {kind}  ({cluster.n_cells:,} cells, {stability})"
+        axes.text(1.05, (first + last) / 2, label, va="center", fontsize=7)
     axes.spines["left"].set_visible(False)
     words = "Share of clusterings in which cells meet"
     axes.set(xlim=(0, 1.04), ylim=(n_rows - 0.4, -3), yticks=[], xlabel=words)
     return figure
-
-
-def _draw_branches(axes: Axes, drawing: Drawing, colors: Mapping[str, str]) -> None:
-    for branch in drawing.tree.branches():
-        x, y = branch.co_association, drawing.rows[id(branch)]
-        for child in branch.children:
-            to = drawing.rows[id(child)]
-            color = colors.get(child.levels["cluster"] or "", UNKNOWN)
-            width = max(5 * (child.n_cells / drawing.tree.n_cells) ** 0.5, 0.8)
-            axes.plot([x, x, child.co_association], [y, to, to], color=color, linewidth=width)
 
 
 def _types(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,8 @@ import yaml
 
 from ..contracts import (
     ClusteringSummary,
-    ExpressionSummary,
     MemoryEstimate,
     Metrics,
-    MixingSummary,
     cell_names,
 )
 from ..files import read_json, read_table
@@ -47,39 +45,15 @@ _TEXT = (
     "source opinion agreement set phase high_dissociation example"
 )
 """Columns of any table that are text, whatever they look like."""
-_FILES = {
-    "history": "training_history",
-    "differential": "differential_expression",
-    "design": "differential_expression",
-    "composition": "composition_test",
-    "distances": "sample_distances",
-    "summary": "clustering",
-    "division": "subclusters",
-    "cellxgene": "cellxgene_missing",
-    "opinions": "second_opinion",
-    "set_scores": "gene_set_scores",
-    "chosen_genes": "genes_of_interest",
-    "drawn": "drawn_cells",
-    "scoring": "cell_scores",
-}
-"""Tables and records of a group whose files, ``<group>.<name>.tsv`` or ``.json``, have another name
-than the attribute."""
 
 
 @dataclass(frozen=True)
 class Ledger:
     """What the ledger of one sample adds up to.
 
-    Parameters
-    ----------
-    n_barcodes, n_kept
-        Rows in all, and rows of kept cells.
-    removed
-        Rule -> rows that it removed, in the order in which the rules acted.
-    boxes
-        Metric -> ``before`` and ``after`` -> quantiles by :data:`QUANTILES` and the mean.
-    cells
-        :data:`CELL_METRICS` of the kept cells, by ``<sample>_<barcode>``.
+    `removed` has the rows that each rule removed, in the order in which the rules acted; `boxes`
+    :data:`QUANTILES` and mean of each metric, ``before`` and ``after``; `cells`
+    :data:`CELL_METRICS` of the kept cells, by ``<sample>_<barcode>``.
     """
 
     n_barcodes: int
@@ -125,7 +99,7 @@ class Sample:
 
     settings: Record
     label: str
-    quality: Record | None
+    quality: Record
     ledger: Ledger | None
     failure: Failure | None
 
@@ -147,45 +121,45 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Tables and records of one group, empty where missing; `label` is its id as safe HTML."""
+    """One group and its files, read when first asked for; `label` is its id as safe HTML."""
 
     id: str
     label: str
     samples: Sequence[str]
     failure: Failure | None
-    clusters: pd.DataFrame
-    umap: pd.DataFrame
-    annotation: pd.DataFrame
-    markers: pd.DataFrame
-    history: pd.DataFrame
-    contingency: pd.DataFrame
-    differential: pd.DataFrame
-    composition: pd.DataFrame
-    genes: pd.DataFrame
-    profiles: pd.DataFrame
-    distances: pd.DataFrame
-    protein_profiles: pd.DataFrame
-    protein_markers: pd.DataFrame
-    hashtags: pd.DataFrame
-    guides: pd.DataFrame
-    subclusters: pd.DataFrame
-    submarkers: pd.DataFrame
-    cellxgene: pd.DataFrame
-    ambient: pd.DataFrame
-    ambient_genes: pd.DataFrame
-    opinions: pd.DataFrame
-    cell_scores: pd.DataFrame
-    set_scores: pd.DataFrame
-    chosen_genes: pd.DataFrame
-    drawn: pd.DataFrame
-    design: Record
-    expression: ExpressionSummary
-    metrics: Metrics
-    mixing: MixingSummary
-    modalities: Record
-    division: Record
-    scoring: Record
-    summary: ClusteringSummary
+    folder: Path
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return ``<group>.<name>.tsv``, empty where it is missing."""
+        table: pd.DataFrame = self._file(f"{name}.tsv")
+        return table
+
+    def record(self, name: str) -> Any:
+        """Return ``<group>.<name>.json``, empty where it is missing."""
+        return self._file(f"{name}.json")
+
+    def _file(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = _read(self.folder / f"{self.id}.{name}")
+        return self._known[name]
+
+    @property
+    def clusters(self) -> pd.DataFrame:
+        """Its cells and their clusters."""
+        return self.table("clusters")
+
+    @property
+    def metrics(self) -> Metrics:
+        """Scores of its clusters."""
+        metrics: Metrics = self.record("metrics")
+        return metrics
+
+    @property
+    def summary(self) -> ClusteringSummary:
+        """How its clusters were found."""
+        summary: ClusteringSummary = self.record("clustering")
+        return summary
 
     @property
     def finished(self) -> bool:
@@ -210,9 +184,8 @@ class Group:
     @cached_property
     def cell_types(self) -> dict[str, str]:
         """Cluster -> cell type; empty if the group was not annotated."""
-        if self.annotation.empty:
-            return {}
-        return dict(zip(self.annotation["cluster"], self.annotation["cell_type"], strict=True))
+        known = self.table("annotation")
+        return dict(zip(known["cluster"], known["cell_type"], strict=True)) if len(known) else {}
 
     def row(self, cluster: object) -> str:
         """Return the name of a cluster's row in a table of all groups."""
@@ -246,10 +219,18 @@ class Run:
         """The groups that have clusters."""
         return [group for group in self.groups if group.finished]
 
+    def tables(self, name: str) -> dict[Group, pd.DataFrame]:
+        """Return a table of each group that has clusters and it."""
+        return {group: table for group in self.finished if len(table := group.table(name))}
+
+    def records(self, name: str) -> dict[Group, Record]:
+        """Return a record of each group that has clusters and it."""
+        return {group: record for group in self.finished if (record := group.record(name))}
+
     @property
     def qualities(self) -> list[Record]:
         """The summaries of quality control."""
-        return [sample.quality for sample in self.samples if sample.quality is not None]
+        return [sample.quality for sample in self.samples if sample.quality]
 
     @property
     def n_clusters(self) -> int:
@@ -291,7 +272,8 @@ def read_run(
     return Run(
         samples=[_read_sample(row, labels, samples, known) for row in settings],
         groups=[
-            _read_group(name, labels[name], own, groups, known) for name, own in members.items()
+            Group(name, labels[name], own, _first(known, "group", name), groups)
+            for name, own in members.items()
         ],
         failures=known,
         parameters=read_json(parameters),
@@ -311,22 +293,10 @@ def _read_sample(
     return Sample(
         settings=settings,
         label=labels[name],
-        quality=_read(directory / f"{name}.qc.json") or None,
+        quality=_read(directory / f"{name}.qc.json"),
         ledger=Ledger.read(ledger) if ledger.exists() else None,
         failure=_first(failures, "sample", name),
     )
-
-
-def _read_group(
-    name: str, label: str, samples: Sequence[str], directory: Path, failures: list[Failure]
-) -> Group:
-    read: dict[str, Any] = {}
-    for field in fields(Group)[4:]:
-        suffix = "tsv" if field.type == "pd.DataFrame" else "json"
-        read[field.name] = _read(
-            directory / f"{name}.{_FILES.get(field.name, field.name)}.{suffix}"
-        )
-    return Group(name, label, samples, _first(failures, "group", name), **read)
 
 
 def _first(failures: list[Failure], kind: str, name: str) -> Failure | None:

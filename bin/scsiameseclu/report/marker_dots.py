@@ -23,22 +23,17 @@ _LEFT, _BELOW = 200, 130
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the dot plots of the groups that have markers, the first one unfolded."""
-    marked = {group: _drawable(group.profiles) for group in run.finished if len(group.profiles)}
-    dots = accumulate(map(len, marked.values()))
+    marked = run.tables("profiles")
+    dots = accumulate(len(_drawable(found)) for found in marked.values())
     pictures = {
-        group.label: _picture(group, profiles)
+        group.label: picture(group, profiles)
         for (group, profiles), n in zip(marked.items(), dots, strict=True)
         if n <= _MAX_IN_ALL
     }
-    told = f" Shown are {len(pictures)} of {len(marked)} groups."
+    some = f" Shown are {len(pictures)} of {len(marked)} groups."
     if pictures:
-        shown = "" if len(pictures) == len(marked) else told
+        shown = "" if len(pictures) == len(marked) else some
         yield section("marker_dots", folded(pictures), shown=shown)
-
-
-def picture(group: Group, profiles: pd.DataFrame) -> str:
-    """Return the dot plot of a table ``cluster gene share mean`` as HTML."""
-    return _picture(group, _drawable(profiles))
 
 
 def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
@@ -50,8 +45,9 @@ def _drawable(profiles: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _picture(group: Group, profiles: pd.DataFrame) -> str:
-    """Return the dot plot of a group as SVG, a row per cluster and a column per gene."""
+def picture(group: Group, profiles: pd.DataFrame) -> str:
+    """Return a table ``cluster gene share mean`` as SVG, clusters in rows and genes in columns."""
+    profiles = _drawable(profiles)
     genes = unique_texts(profiles["gene"], length=20)
     clusters = [name for name in group.cluster_names if name in set(profiles["cluster"])]
     x = {gene: _LEFT + _STEP * (place + 1) for place, gene in enumerate(genes)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from ..quality.thresholds import BOUNDS, side
 from .cell_scores import set_names
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
-from .inputs import Group, Run
+from .inputs import Run
 
 _TOOLS = "pipeline nextflow scanpy scrublet torch multiqc scikit-learn pydeseq2"
 _FORMATS = {
@@ -29,24 +29,56 @@ _BOTH_KEPT = (
     ", and counts without it were kept beside those as they came, from which all results are"
 )
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
+_SAID_OF = {
+    "calling": "called",
+    "listed": "listed_in",
+    "forced": "forced_in",
+    "hashtags": "hashed",
+    "reference": "of_clusters",
+    "gene_sets": "n_sets",
+    "subclusters": "asked_clusters",
+    "untested": "left_out",
+    "shares": "of_shares",
+    "ambient": "leaky",
+    "benchmark": "benchmarked",
+    "exported": "formats",
+}
+"""Sentence -> the fact in it without which it is left out."""
+
+
+class _Count(NamedTuple):
+    """How many of something there are, in words; none is False."""
+
+    n: int
+    noun: str
+
+    def __bool__(self) -> bool:
+        return self.n > 0
+
+    def __str__(self) -> str:
+        return f"{self.n:,} {self.noun}{'' if self.n == 1 else 's'}"
 
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the methods text; none if no group has clusters."""
-    if run.finished:
-        facts = {
-            name: value if isinstance(value, Html) else text(value, length=1500)
-            for name, value in _facts(run).items()
-        }
-        parts = {
-            slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
-            for slot, name in _sentences(run).items()
-        }
-        how = Template(run.methods["placement" if run.finished[0].placed else "clustering"])
-        body = Template(run.methods["data"]).substitute(
-            facts, clustering=how.substitute(facts, **parts), **parts
-        )
-        yield section("methods", html(body))
+    if not run.finished:
+        return
+    known = _facts(run)
+    facts = {
+        name: value if isinstance(value, Html) else text(value, length=1500)
+        for name, value in known.items()
+    }
+    said = {slot: slot if known[fact] else "" for slot, fact in _SAID_OF.items()}
+    said |= {slot: slot if is_there else "" for slot, is_there in _causes(run).items()}
+    parts = {
+        slot: Template(run.methods["sentences"][name]).substitute(facts).strip() if name else ""
+        for slot, name in (said | _chosen(run)).items()
+    }
+    how = Template(run.methods["placement" if run.finished[0].placed else "clustering"])
+    body = Template(run.methods["data"]).substitute(
+        facts, clustering=how.substitute(facts, **parts), **parts
+    )
+    yield section("methods", html(body))
 
 
 def _facts(run: Run) -> dict[str, object]:
@@ -63,7 +95,7 @@ def _facts(run: Run) -> dict[str, object]:
         **{
             name: "a default number of" if value is None else value for name, value in given.items()
         },
-        **{f"version_{name.replace('-', '_')}": _version(run, name) for name in _TOOLS.split()},
+        **_versions(run),
     }
 
 
@@ -71,15 +103,15 @@ def _cells(run: Run) -> dict[str, object]:
     qualities, asked = run.qualities, [sample.settings for sample in run.samples]
     forced = ["force_cells" in (settings.get("overrides") or {}) for settings in asked]
     return {
-        "samples": _number_of(len(run.samples), "sample"),
-        "passed": _number_of(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
+        "samples": _Count(len(run.samples), "sample"),
+        "passed": _Count(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
         "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
         "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
         "filters": _filters(run),
-        "called": _number_of(_count(qualities, "cell_calling"), "sample"),
-        "listed_in": _number_of(_count(asked, "cells"), "sample"),
-        "forced_in": _number_of(sum(forced), "sample"),
-        "hashed": _number_of(_count(qualities, "hashtags"), "hashed pool"),
+        "called": _Count(_count(qualities, "cell_calling"), "sample"),
+        "listed_in": _Count(_count(asked, "cells"), "sample"),
+        "forced_in": _Count(sum(forced), "sample"),
+        "hashed": _Count(_count(qualities, "hashtags"), "hashed pool"),
         "min_guide_counts": run.parameters.get("min_guide_counts", 5),
     }
 
@@ -96,44 +128,51 @@ def _clusters(run: Run) -> dict[str, object]:
     many = len(found) > 10
     placed = [group.summary["placement"] for group in groups if group.placed]
     return {
-        "groups": _number_of(len(groups), "group"),
+        "groups": _Count(len(groups), "group"),
         "n_clusters": f"{min(found)} to {max(found)}" if many else ", ".join(map(str, found)),
         "cut": "" if cut is None else f"{cut:.2f}",
         "asked": sum(of.get("n_clusters_requested", "auto") != "auto" for of in summaries),
         "by_consensus": sum(summary.get("method") == "consensus" for summary in summaries),
-        "corrected": _number_of(sum(_corrected(run)), "group"),
+        "corrected": _Count(sum(_corrected(run)), "group"),
         "unlike": f"{sum(of['n_unlike_known'] for of in placed):,}",
     }
 
 
 def _benchmark(run: Run) -> dict[str, object]:
+    failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
+    labelled = [group for group in run.finished if group.scored and group.id not in failed]
     chosen = run.parameters.get("benchmark_methods")
+    further = f", and through published methods ({chosen}) with the true number"
+    exported = (run.parameters.get("export") or "").split(",")
+    without = set() if _count(run.qualities, "captured") else {"h5mu"}
+    formats = [of for name, of in _FORMATS.items() if name in exported and name not in without]
     return {
-        "benchmarked": _number_of(len(_benchmarked(run)), "labelled group"),
-        "further": f", and through published methods ({chosen}) with the true number"
-        if chosen
-        else "",
-        "formats": " and ".join(_exported(run)),
-        "seeds": _number_of(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
+        "benchmarked": _Count(
+            len(labelled) if run.parameters.get("benchmark") else 0, "labelled group"
+        ),
+        "further": further if chosen else "",
+        "formats": " and ".join(formats),
+        "seeds": _Count(int(run.parameters.get("benchmark_seeds", 1)), "seed"),
     }
 
 
 def _reference(run: Run) -> dict[str, object]:
-    tables = [of for group in run.finished if "reference_type" in (of := group.annotation)]
+    tables = [of for of in run.tables("annotation").values() if "reference_type" in of]
     judged = _values(run, "annotation", "reference_agrees")
     agreed = f"; markers and reference agree on {sum(judged == 'yes')} of the {len(judged)} that"
     return {
         "reference_label": quoted(run.parameters.get("reference_label")),
         "named": (_values(run, "annotation", "reference_type") != UNKNOWN).sum(),
-        "of_clusters": _number_of(sum(map(len, tables)), "cluster"),
+        "of_clusters": _Count(sum(map(len, tables)), "cluster"),
         "agreed": f"{agreed} both name" if len(judged) else "",
     }
 
 
 def _conditions(run: Run) -> dict[str, object]:
-    genes = [group.differential for group in run.finished if len(group.differential)]
-    shares = _values(run, "composition", "p_val_adj")
-    design = next((group.design for group in run.finished if group.design), {})
+    genes = run.tables("differential_expression").values()
+    shares = _values(run, "composition_test", "p_val_adj")
+    designs = list(run.records("differential_expression").values())
+    design = designs[0] if designs else {}
     condition, formula = design.get("condition"), design.get("formula") or ""
     by_hashtag = "hashtag" in formula.removeprefix("~ ").split(" + ")
     found = sum((of["p_value_adjusted"] < LARGEST_P).sum() for of in genes)
@@ -144,23 +183,23 @@ def _conditions(run: Run) -> dict[str, object]:
         else f"column {quoted(condition)} of the samplesheet",
         "replicates": "sample and hashtag" if by_hashtag else "sample",
         "model": Html(f" with the model {text(quoted(formula))}") if formula else "",
-        "tested": _number_of(tested, "comparison"),
-        "found": _number_of(found, "gene"),
+        "tested": _Count(tested, "comparison"),
+        "found": _Count(found, "gene"),
         "largest_p": LARGEST_P,
-        "left_out": sum(len(group.design.get("notes", [])) for group in run.finished),
+        "left_out": sum(len(of.get("notes", [])) for of in designs),
         "differ": (shares < LARGEST_P).sum(),
-        "of_shares": _number_of(len(shares), "share"),
+        "of_shares": _Count(len(shares), "share"),
     }
 
 
 def _divisions(run: Run) -> dict[str, object]:
     """Return how many clusters were chosen and divided, and into how many parts."""
-    rows = [group.subclusters for group in run.finished if len(group.subclusters)]
+    rows = run.tables("subclusters").values()
     parts = [of[of["note"].isna()] for of in rows]
     return {
         "divided": sum(of["cluster"].nunique() for of in parts),
-        "asked_clusters": _number_of(sum(of["cluster"].nunique() for of in rows), "cluster"),
-        "parts": _number_of(sum(map(len, parts)), "part"),
+        "asked_clusters": _Count(sum(of["cluster"].nunique() for of in rows), "cluster"),
+        "parts": _Count(sum(map(len, parts)), "part"),
     }
 
 
@@ -170,7 +209,7 @@ def _ambient(run: Run) -> dict[str, object]:
     found = f"{min(shares):.1%} to {max(shares):.1%}" if shares else ""
     corrected = run.parameters.get("ambient") == "correct"
     return {
-        "leaky": _number_of(len(shares), "sample"),
+        "leaky": _Count(len(shares), "sample"),
         "ambient_shares": f"{shares[0]:.1%}" if len(shares) == 1 else found,
         "ambient_corrected": _BOTH_KEPT if corrected else "",
     }
@@ -178,24 +217,17 @@ def _ambient(run: Run) -> dict[str, object]:
 
 def _scores(run: Run) -> dict[str, object]:
     """Return how many genes scored cells, those of the cell cycle by the first group with any."""
-    found: dict[str, list[int]] = next(
-        (of for group in run.finished if (of := group.scoring.get("n_genes"))), {}
-    )
+    accounts = run.records("cell_scores").values()
+    found: Mapping[str, list[int]] = next((of for a in accounts if (of := a.get("n_genes"))), {})
     names = {"n_s": S_PHASE, "n_g2m": G2M_PHASE, "n_stress": STRESS}
     return {
         **{key: found.get(name, [0])[0] for key, name in names.items()},
-        "n_sets": _number_of(len(set_names(run.finished)), "gene set"),
+        "n_sets": _Count(len(set_names(run)), "gene set"),
     }
 
 
-def _sentences(run: Run) -> dict[str, str]:
-    """Return slot of the template -> the sentence for it, none where there is nothing to say."""
-    there = _there_of_samples(run) | _there_of_groups(run)
-    return _chosen(run) | {slot: slot if is_there else "" for slot, is_there in there.items()}
-
-
 def _chosen(run: Run) -> dict[str, str]:
-    """Return slot -> which of several sentences stands there."""
+    """Return slot of the template -> which of several sentences stands there."""
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
     consensus = [group.summary.get("method") == "consensus" for group in run.finished]
     placed, corrected = run.finished[0].placed, _corrected(run)
@@ -211,44 +243,26 @@ def _chosen(run: Run) -> dict[str, str]:
     }
 
 
-def _there_of_samples(run: Run) -> dict[str, bool]:
-    """Return slot -> whether a sample gives cause for its sentence."""
-    captured = [quality.get("captured") or {} for quality in run.qualities]
-    settings = [sample.settings for sample in run.samples]
+def _causes(run: Run) -> dict[str, bool]:
+    """Return sentence -> whether a sample or group gives cause for it."""
+    captured = {kind for quality in run.qualities for kind in quality.get("captured") or {}}
+    sources = set(_values(run, "second_opinion", "source"))
+    scores = {column for table in run.tables("cell_scores").values() for column in table}
     return {
-        "calling": any(quality.get("cell_calling") for quality in run.qualities),
-        "listed": any(own.get("cells") for own in settings),
-        "forced": any("force_cells" in (own.get("overrides") or {}) for own in settings),
         "sexes": any((quality.get("sex") or {}).get("given") for quality in run.qualities),
-        "proteins": any("protein" in kinds for kinds in captured),
-        "hashtags": any(quality.get("hashtags") for quality in run.qualities),
-        "guides": any("guide" in kinds for kinds in captured),
-    }
-
-
-def _there_of_groups(run: Run) -> dict[str, bool]:
-    """Return slot -> whether a group gives cause for its sentence."""
-    sources = set(_values(run, "opinions", "source"))
-    return {
-        "reference": any("reference_type" in group.annotation for group in run.finished),
+        "proteins": "protein" in captured,
+        "guides": "guide" in captured,
         "singler": "SingleR" in sources,
         "celltypist": "CellTypist" in sources,
-        "phases": any("share_S" in group.cell_scores for group in run.finished),
-        "dissociation": any("mean_dissociation" in group.cell_scores for group in run.finished),
-        "gene_sets": bool(set_names(run.finished)),
-        "subclusters": any(len(group.subclusters) for group in run.finished),
-        "differential": any(group.design for group in run.finished),
-        "untested": any(group.design.get("notes") for group in run.finished),
-        "shares": len(_values(run, "composition", "p_val_adj")) > 0,
-        "ambient": len(_values(run, "ambient", "contamination")) > 0,
-        "benchmark": bool(_benchmarked(run)),
-        "exported": bool(_exported(run)),
+        "phases": "share_S" in scores,
+        "dissociation": "mean_dissociation" in scores,
+        "differential": bool(run.records("differential_expression")),
     }
 
 
 def _values(run: Run, table: str, column: str) -> pd.Series[Any]:
     """Return what is known in a column of a table of the groups."""
-    tables = [getattr(group, table) for group in run.finished]
+    tables = run.tables(table).values()
     found = [known for of in tables if column in of and len(known := of[column].dropna())]
     return pd.concat(found) if found else pd.Series(dtype=object)
 
@@ -262,22 +276,6 @@ def _corrected(run: Run) -> list[bool]:
     ]
 
 
-def _benchmarked(run: Run) -> list[Group]:
-    """Return the groups that were benchmarked: those with labels, if it was asked for."""
-    failed = {failure.id for failure in run.failures if failure.step.startswith("benchmark")}
-    asked = run.parameters.get("benchmark")
-    return [group for group in run.finished if asked and group.scored and group.id not in failed]
-
-
-def _exported(run: Run) -> list[str]:
-    """Return in which formats of other tools the results were written, in words."""
-    asked = (run.parameters.get("export") or "").split(",")
-    captured = any(quality.get("captured") for quality in run.qualities)
-    return [
-        words for name, words in _FORMATS.items() if name in asked and (captured or name != "h5mu")
-    ]
-
-
 def _filters(run: Run) -> str:
     phrases = []
     for rule, bound in BOUNDS.items():
@@ -287,17 +285,15 @@ def _filters(run: Run) -> str:
     return ", ".join(phrases) or "any counts"
 
 
-def _number_of(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _version(run: Run, name: str) -> str:
+def _versions(run: Run) -> dict[str, str]:
     known = {
         str(tool).lower(): str(version)
         for of in run.versions.values()
         for tool, version in (of or {}).items()
     }
-    if name == "pipeline":
-        own = [version for tool, version in known.items() if "siamese" in tool]
-        return own[0] if own else ""
-    return known.get(name, known.get(f"scsiameseclu/{name}", ""))
+    own = [version for tool, version in known.items() if "siamese" in tool]
+    found = {
+        name: known.get(name, known.get(f"scsiameseclu/{name}", "")) for name in _TOOLS.split()
+    }
+    found["pipeline"] = own[0] if own else ""
+    return {f"version_{name.replace('-', '_')}": version for name, version in found.items()}

@@ -20,49 +20,44 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the sections on what was counted beside genes; none where nothing was."""
     rows = {sample.label: row for sample in run.samples if (row := _row(sample))}
     yield from table_section("captured", rows)
-    if pictures := {
-        group.label: _dots(group) for group in run.finished if len(group.protein_profiles)
-    }:
+    if profiles := run.tables("protein_profiles"):
+        pictures = {group.label: _dots(group, found) for group, found in profiles.items()}
         yield section("protein_dots", content.folded(pictures))
     yield from _markers(run)
-    if hashtags := {group: group.hashtags for group in run.finished if len(group.hashtags)}:
+    if hashtags := run.tables("hashtags"):
         yield section("hashtags_by_cluster", _by_cluster(hashtags, "hashtag"))
-    if guides := {group: group.guides for group in run.finished if len(group.guides)}:
+    if guides := run.tables("guides"):
         yield section("guides_by_cluster", _by_cluster(guides, "guide"))
 
 
 def _row(sample: Sample) -> dict[str, Any]:
-    quality = sample.quality or {}
-    if not (found := quality.get("captured")):
+    if not (found := sample.quality.get("captured")):
         return {}
     row: dict[str, Any] = {f"{kind}s": numbers["n_features"] for kind, numbers in found.items()}
     row["protein_counts"] = found.get("protein", {}).get("median_counts")
     for many in ("none", "one", "several"):
         row[f"guide_{many}"] = found.get("guide", {}).get(f"n_cells_with_{many}")
-    if hashed := quality.get("hashtags"):
+    if hashed := sample.quality.get("hashtags"):
         singlets = ", ".join(f"{name}: {count:,}" for name, count in hashed["n_cells"].items())
         row |= {"singlets": singlets, "doublets": hashed["n_doublets"]}
         row["negatives"] = hashed["n_negatives"]
     return row
 
 
-def _dots(group: Group) -> str:
-    notes = " ".join(map(str, group.modalities.get("notes", [])))
+def _dots(group: Group, profiles: pd.DataFrame) -> str:
+    notes = " ".join(map(str, group.record("modalities").get("notes", [])))
     about = f"<p>{text(notes, length=600)}</p>" if notes else ""
-    return about + marker_dots.picture(
-        group, group.protein_profiles.rename(columns={"protein": "gene"})
-    )
+    return about + marker_dots.picture(group, profiles.rename(columns={"protein": "gene"}))
 
 
 def _markers(run: Run) -> Iterator[Section]:
     rows = {
         group.row(cluster): {
             "cell_type": group.cell_types.get(cluster),
-            "high": gene_list(_named(group.protein_markers, cluster, above=True)),
-            "low": gene_list(_named(group.protein_markers, cluster, above=False)),
+            "high": gene_list(_named(markers, cluster, above=True)),
+            "low": gene_list(_named(markers, cluster, above=False)),
         }
-        for group in run.finished
-        if len(group.protein_markers)
+        for group, markers in run.tables("protein_markers").items()
         for cluster in group.cluster_names
     }
     yield from table_section("protein_markers", rows, most=_MOST_ROWS, largest_p=_LARGEST_P)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from .ambient import share_of
-from .content import Rules, Section, columns_of, table_section
+from .content import Rules, Section, columns_of, first_of, table_section
 from .inputs import Group, Run, Sample
+from .samples import ambient_of
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def judge(sample: Sample, group: Group) -> Verdict:
     numbers, reason = _numbers(sample, group), ""
     if sample.failure:
         reason = sample.failure.reason
-    elif sample.quality is None:
+    elif not sample.quality:
         reason = "No result of quality control was handed over."
     elif not group.finished:
         why = group.failure.reason if group.failure else "no clusters were handed over."
         reason = f"Its group {group.id} was not clustered: {why}"
-    if reason or sample.quality is None:
+    if reason:
         return Verdict("FAILED", (reason,), numbers | {"n_clusters": None, "stability": None})
     reasons = tuple(_warnings(sample.quality, numbers))
     return Verdict("WARN" if reasons else "OK", reasons, numbers)
@@ -77,7 +77,7 @@ def _numbers(sample: Sample, group: Group) -> dict[str, Any]:
     found = {
         "n_clusters": group.metrics.get("n_clusters"),
         "stability": group.metrics.get("stability_ari"),
-        "pct_ambient": share_of(group, sample),
+        "pct_ambient": ambient_of(group, sample).get("share"),
     }
     if not (quality := sample.quality):
         return found
@@ -110,7 +110,8 @@ def sections(run: Run) -> Iterator[Section]:
     """Return the verdict on every sample, and the account of every group that has clusters."""
     verdicts = _verdicts(run)
     columns = columns_of("verdict_table")
-    columns |= {name: replace(columns[name], rules=limit.rules) for name, limit in LIMITS.items()}
+    for name, limit in LIMITS.items():
+        columns[name]["cond_formatting_rules"] = limit.rules
     values: dict[str, Any] = {name: limit.value for name, limit in LIMITS.items()}
     rows = {
         sample.label: {
@@ -173,6 +174,6 @@ def _stability(group: Group) -> str:
 
 
 def _listed(of_groups: Mapping[str, str]) -> str:
-    named = [f"{words} in {group}" for group, words in list(of_groups.items())[:_LISTED]]
-    more = len(of_groups) - len(named)
-    return (", ".join(named) or "none") + (f" and {more} more" if more else "")
+    return (
+        first_of([f"{words} in {group}" for group, words in of_groups.items()], _LISTED) or "none"
+    )

@@ -41,21 +41,9 @@ _WIDTHS = {
 class Pages:
     """What the pages, and the figures, show of a group.
 
-    Parameters
-    ----------
-    name
-        Id of the group.
-    cells
-        The group's assembled AnnData: obs cluster, cluster_confidence, cell_type and sample, obsm
-        X_umap.
-    markers
-        Its markers, strongest first.
-    summary
-        ``<group>.clustering.json``; may be empty.
-    types
-        Cell type by cluster.
-    cluster_colors, type_colors
-        Colours as in the report.
+    `name` is its id, `cells` its assembled AnnData (obs cluster, cluster_confidence, cell_type and
+    sample, obsm X_umap), `summary` its ``clustering.json`` or empty, `types` the cell type of each
+    cluster. Markers are strongest first, colours those of the report.
     """
 
     name: str
@@ -183,5 +171,5 @@ def _draw_composition(axes: Axes, found: Pages) -> None:
     axes.set_yticks(range(len(shown)), [short(name, 20) for name in shown.index])
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1), xlabel="Share of the sample's cells")
     more = len(found.samples) - len(shown)
-    told = f" ({more} more samples are in the report)" if more else ""
-    axes.set_title(f"Clusters of each sample{told}")
+    note = f" ({more} more samples are in the report)" if more else ""
+    axes.set_title(f"Clusters of each sample{note}")

@@ -15,7 +15,7 @@ BASE = (
 )
 _TINTS = (0.0, 0.5, -0.4, 0.25, -0.2, 0.7, -0.6)
 """How the same colour is varied, the most distinct first: shares of white, or of black below 0."""
-UNKNOWN = "#b3b3b3"
+UNKNOWN, CLEAR = "#b3b3b3", "rgba(0,0,0,0)"
 WARN, FAIL = "#e69f00", "#d55e00"
 PHASES = {"G1": UNKNOWN, "S": SAFEST[1], "G2M": SAFEST[0]}
 """Of the cell cycle."""

@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import escape
+from string import Template
 from typing import Any
 
-from . import methods, reopening
-from .content import Column, Section, columns_of, table_section, text
+from . import methods
+from .content import Section, column, columns_of, html, section, table_section, text
 from .inputs import Group, Run
 
 _MOST_LACKING = 40
+RECIPES = {
+    "scanpy (Python)": """\
+import scanpy as sc
+adata = sc.read_h5ad("$path")
+sc.pl.umap(adata, color=["cluster", "cell_type", "sample"])
+counts = adata.layers["counts"]
+""",
+    "cellxgene (in the browser)": """\
+cellxgene launch $path --open
+""",
+    "Seurat (R, with the package hdf5r)": """\
+h5 <- hdf5r::H5File$$new("$path", "r")
+read <- function(name) h5[[name]]$$read()
+text <- function(name) read(paste0(name, "/categories"))[read(paste0(name, "/codes")) + 1]
+genes <- read("var/_index")
+cells <- read("obs/_index")
+counts <- Matrix::sparseMatrix(
+  i = read("layers/counts/indices"), p = read("layers/counts/indptr"),
+  x = as.numeric(read("layers/counts/data")),
+  dims = c(length(genes), length(cells)), dimnames = list(genes, cells), index1 = FALSE
+)
+seurat <- Seurat::NormalizeData(Seurat::CreateSeuratObject(counts))
+for (name in c("sample", "cluster", "cell_type")) seurat[[name]] <- text(paste0("obs/", name))
+umap <- matrix(t(read("obsm/X_umap")), ncol = 2, dimnames = list(cells, c("UMAP_1", "UMAP_2")))
+seurat[["umap"]] <- Seurat::CreateDimReducObject(umap, key = "UMAP_", assay = "RNA")
+Seurat::DimPlot(seurat, reduction = "umap", group.by = "cluster")
+""",
+}
+"""Program -> the lines that open ``$path`` in it."""
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -21,7 +52,7 @@ def sections(run: Run) -> Iterator[Section]:
     yield from _versions(run)
     yield from _submission(run)
     yield from methods.sections(run)
-    yield from reopening.sections(run)
+    yield from _reopening(run)
 
 
 def _samplesheet(run: Run) -> Iterator[Section]:
@@ -34,8 +65,8 @@ def _samplesheet(run: Run) -> Iterator[Section]:
             key: None if value is None else str(value)
             for key, value in {**sample.settings, **extras}.items()
         }
-        rows[sample.label] = row | {"format": (sample.quality or {}).get("format")}
-    own = {names[key]: Column(text(key, length=40)) for key in extra}
+        rows[sample.label] = row | {"format": sample.quality.get("format")}
+    own = {names[key]: column(text(key, length=40)) for key in extra}
     yield from table_section("samplesheet", rows, columns_of("samplesheet") | own)
 
 
@@ -75,16 +106,16 @@ def _submission(run: Run) -> Iterator[Section]:
     """Return what the files for CELLxGENE lack; nothing where there are none, or all is there."""
     rows = {
         f"{group.label}, {number} {text(row['field'])}": row
-        for group in run.finished
-        for number, row in enumerate(group.cellxgene.to_dict("records"), start=1)
+        for group, lacking in run.tables("cellxgene_missing").items()
+        for number, row in enumerate(lacking.to_dict("records"), start=1)
     }
     yield from table_section("cellxgene", rows, most=_MOST_LACKING)
 
 
 def _parameters(run: Run) -> Iterator[Section]:
-    known = dict(run.schema.get("properties", {}))
-    for group in (run.schema.get("$defs") or run.schema.get("definitions") or {}).values():
-        known |= group.get("properties", {})
+    known: dict[str, Any] = {}
+    for group in run.schema.get("$defs", {}).values():
+        known |= group["properties"]
     rows = {
         text(f"--{key}"): _parameter_row(value, known.get(key))
         for key, value in sorted(run.parameters.items())
@@ -126,3 +157,15 @@ def _versions(run: Run) -> Iterator[Section]:
         for tool, version in found
     }
     yield from table_section("versions", rows)
+
+
+def _reopening(run: Run) -> Iterator[Section]:
+    if not run.finished:
+        return
+    name = run.finished[0].id
+    path = f"groups/{name}/{name}.h5ad"
+    body = "".join(
+        f"<h4>{program}</h4><pre><code>{escape(Template(lines).substitute(path=path))}</code></pre>"
+        for program, lines in RECIPES.items()
+    )
+    yield section("reopening", html(body))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..quality.thresholds import BOUNDS, side
 from . import content
-from .content import Column, Curve, Section, columns_of, section, table_section, text
+from .content import Curve, Section, column, columns_of, section, table_section, text
 from .inputs import METRICS, Ledger, Run, Sample
 from .palette import UNKNOWN, in_order
 
@@ -46,7 +46,7 @@ def sections(run: Run) -> Iterator[Section]:
 
 def _of(sample: Sample, name: str) -> Any:
     """Return a record of the summary of quality control; empty where it has none."""
-    return (sample.quality or {}).get(name) or {}
+    return sample.quality.get(name) or {}
 
 
 def _barcode_ranks(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
@@ -105,7 +105,7 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
     )
     own = columns_of("ledger_sums")
     removed = {
-        f"removed_{key}": Column.of(f"− {name}", "Removed by this rule", kind="count")
+        f"removed_{key}": column(f"− {name}", "Removed by this rule", kind="count")
         for key, name in names.items()
     }
     rows = {sample.label: _sums(sample, ledger) for sample, ledger in samples.items()}
@@ -113,7 +113,7 @@ def _ledger(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
 
 
 def _sums(sample: Sample, ledger: Ledger) -> dict[str, Any]:
-    came_in = (sample.quality or {}).get("n_barcodes", ledger.n_barcodes)
+    came_in = sample.quality.get("n_barcodes", ledger.n_barcodes)
     removed = {f"removed_{rule}": n for rule, n in ledger.removed.items()}
     return {
         "in": came_in,
@@ -146,7 +146,7 @@ def _thresholds(samples: Mapping[Sample, Ledger]) -> Iterator[Section]:
         for sample in samples
     }
     columns = {
-        name: Column.of(
+        name: column(
             f"{bound.title}, at {side(name)}",
             f"Cells beyond it are removed as {name}",
             format=f"{{:,.{bound.decimals}f}}",

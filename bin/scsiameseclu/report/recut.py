@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,8 @@ from ..blocks import opened, write_tables
 from ..contracts import BATCH, GUIDE, HASHTAG, PROTEIN
 from ..errors import InputError, quoted
 from ..files import read_json, write_h5ad, write_json, write_table
-from .published import HISTORY, MODEL, PSEUDOBULK, SUMMARY, Known, no_result
-from .remade import ASSETS, REPORT, write_report
+from . import published
+from .published import ASSETS, HISTORY, MODEL, SUMMARY, Known
 
 if TYPE_CHECKING:
     from ..clustering.estimator import ScSiameseClu
@@ -37,18 +36,17 @@ _MADE_FROM_CLUSTERS = (
 """Columns of ``obs`` that a group has not before it is clustered."""
 NAMED_AFTER_THE_GROUP = ("h5ad", "h5mu", "seurat.rds", "sce.rds", "cellxgene.h5ad")
 PUBLISHED = (
-    *(MODEL, SUMMARY, HISTORY, "clusters.tsv", "markers.tsv", "annotation.tsv", "composition.tsv"),
-    *("metrics.json", "mixing.json", "sample_distances.tsv", "contingency.tsv", "modalities.json"),
-    *("protein_markers.tsv", "protein_profiles.tsv", "hashtags.tsv", "guides.tsv"),
-    "cellxgene_missing.tsv",
-)
+    f"{MODEL} {SUMMARY} {HISTORY} clusters.tsv markers.tsv annotation.tsv composition.tsv "
+    "metrics.json mixing.json sample_distances.tsv contingency.tsv modalities.json "
+    "protein_markers.tsv protein_profiles.tsv hashtags.tsv guides.tsv cellxgene_missing.tsv"
+).split()
 """Files of a group that are made anew, as far as the run made them."""
 NEEDS_A_RUN = (
-    *("differential_expression.tsv", "differential_expression.json", PSEUDOBULK),
-    *("composition_test.tsv", "subclusters.tsv", "subclusters.json", "submarkers.tsv"),
-    *("ambient.tsv", "ambient_genes.tsv", "ambient_markers.tsv", "second_opinion.tsv"),
-    *("cell_scores.tsv", "cell_scores.json", "gene_set_scores.tsv", "genes_of_interest.tsv"),
-)
+    f"differential_expression.tsv differential_expression.json {published.PSEUDOBULK} "
+    "composition_test.tsv subclusters.tsv subclusters.json submarkers.tsv "
+    "ambient.tsv ambient_genes.tsv ambient_markers.tsv second_opinion.tsv "
+    "cell_scores.tsv cell_scores.json gene_set_scores.tsv genes_of_interest.tsv"
+).split()
 """Files of a group by cluster that are not."""
 
 
@@ -101,7 +99,7 @@ def recut(
         work.mkdir()
         with chdir(work):
             _steps(known, model)
-            unmade = write_report(known)
+            unmade = published.write_report(known)
         _publish(known.group, work, made)
         made.rename(place)
     n_before = known.adata.obs["cluster"].nunique()
@@ -119,7 +117,8 @@ def _cut(known: Known, *, n_clusters: int | None, detail: float | None) -> ScSia
 
     model = ScSiameseClu.load(known.folder / MODEL)
     if len(model.labels_) != known.adata.n_obs:
-        raise no_result(known.folder, f"{MODEL} and {known.file.name} are not of the same cells")
+        why = f"{MODEL} and {known.file.name} are not of the same cells"
+        raise published.no_result(known.folder, why)
     found = recut(model, n_clusters=n_clusters, detail=detail)
     if model.uncorrected_labels_ is not None:
         with opened(known.file) as adata:
@@ -135,7 +134,8 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
     from ..annotation.markers import markers
     from ..annotation.reference import reference
 
-    name, (marker_sets, labelled) = known.group, _check_given(known)
+    name, given = known.group, known.parameters
+    marker_sets, labelled = _check_given(known)
     files: dict[str, Any] = {
         "prefix": name,
         "expression": _write_expression(known),
@@ -143,7 +143,9 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
     }
     if labelled:
         reference(**files, labelled=Path("reference.h5ad"), seed=known.seed)
-    markers(**files, **_marker_options(known.parameters))
+    options: dict[str, Any] = {name: given.get(name) for name in ("min_pct", "logfc_threshold")}
+    options["seurat_compat"] = str(given.get("seurat_compat") or 5)
+    markers(**files, **options, only_pos=bool(given.get("only_pos")))
     celltypes(
         **files,
         markers_db=marker_sets,
@@ -156,7 +158,7 @@ def _steps(known: Known, model: ScSiameseClu) -> None:
         annotation=Path(f"{name}.annotation.tsv"),
         modalities=_modalities(known, files["clustering"]),
     )
-    if asked := known.parameters.get("export"):
+    if asked := given.get("export"):
         formats: Any = str(asked).split(",")  # checked when the run began
         export(prefix=name, annotated=Path(f"{name}.h5ad"), formats=formats)
     _evaluate(known, files)
@@ -217,7 +219,6 @@ def _copy_matrices(source: h5py.File, file: h5py.File) -> None:
 
 
 def _write_clustering(known: Known, model: ScSiameseClu) -> Path:
-    """Write what the step of clustering writes."""
     name, path = known.group, Path(f"{known.group}.clustering.h5ad")
     adata = ad.AnnData(obs=pd.DataFrame(index=known.adata.obs_names))
     model.annotate(adata)
@@ -250,7 +251,6 @@ def _summary(known: Known, model: ScSiameseClu) -> dict[str, Any]:
 
 
 def _write_umap(known: Known) -> Path:
-    """Write the coordinates as the step that finds them does."""
     obsm, path = known.adata.obsm, Path(f"{known.group}.umap.tsv")
     table = pd.DataFrame(obsm["X_umap"], columns=["umap_1", "umap_2"])
     if UNCORRECTED_PICTURE in obsm:
@@ -258,12 +258,6 @@ def _write_umap(known: Known) -> Path:
     table.insert(0, "barcode", known.adata.obs_names)
     write_table(table, path)
     return path
-
-
-def _marker_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: parameters.get(name) for name in ("min_pct", "logfc_threshold")}
-    compat = str(parameters.get("seurat_compat") or 5)
-    return given | {"only_pos": bool(parameters.get("only_pos")), "seurat_compat": compat}
 
 
 def _check_given(known: Known) -> tuple[Path, bool]:
@@ -334,8 +328,8 @@ def _publish(group: str, work: Path, made: Path) -> None:
     """Move what users get into a folder, without the group's name, as the pipeline publishes it."""
     made.mkdir()
     shutil.move(work / "figures", made)
-    named = {f"{group}.{name}": f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP}
-    named |= {f"{group}.{name}": name for name in PUBLISHED}
-    for own, name in {**named, REPORT: REPORT}.items():
+    as_they_are = [published.REPORT, *(f"{group}.{name}" for name in NAMED_AFTER_THE_GROUP)]
+    named = {name: name for name in as_they_are}
+    for own, name in (named | {f"{group}.{name}": name for name in PUBLISHED}).items():
         if (work / own).exists():
             shutil.move(work / own, made / name)

@@ -1,4 +1,4 @@
-"""Groups of several samples in the report: correction, mixing, concordance, outliers."""
+"""Samples in the report: ambient RNA, and in groups correction, mixing, concordance, outliers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 
 from ..contracts import batch_of
-from . import ambient, content
-from .content import Clouds, Html, Section, section, table_section, text, unique_texts, wrapped
-from .inputs import Group, Run, natural
-from .palette import in_order
+from . import content
+from .content import Clouds, Html, Section, section, table_section, text
+from .inputs import Group, Run, Sample, natural
+from .palette import CLEAR, in_order
 
 MAX_PICTURES, MAX_HEATMAPS = 8, 4
 """Groups whose UMAP is drawn before and after the correction, and whose samples' distances are
 drawn."""
-_MAX_ROWS, _NAMED_CLUSTERS = 60, 10
+_MAX_ROWS, _NAMED_CLUSTERS, _NAMED_GENES = 60, 10, 10
 _BY_TYPE = (
     "summed within each cell type that two samples share (10 cells each), and averaged over these"
 )
@@ -30,19 +30,14 @@ _DIVIDER: dict[str, Any] = {
     "width": 1,
     "dash": "dash",
     "showlegend": False,
-    "marker": {
-        "symbol": "circle",
-        "color": "rgba(0,0,0,0)",
-        "line_color": "rgba(0,0,0,0)",
-        "width": 0,
-    },
+    "marker": {"symbol": "circle", "color": CLEAR, "line_color": CLEAR, "width": 0},
 }
 """A line between the two UMAPs."""
 
 
 def sections(run: Run) -> Iterator[Section]:
     """Return the sections on groups of several samples, as far as there are, and ambient RNA."""
-    yield from ambient.sections(run)
+    yield from ambient(run)
     groups = [group for group in run.finished if len(set(group.clusters["sample"])) > 1]
     if groups:
         limits: Mapping[str, float] = next(
@@ -68,16 +63,16 @@ def _agreement(group: Group) -> dict[str, float]:
 
 def _correction(run: Run, groups: list[Group], limits: Mapping[str, float]) -> Iterator[Section]:
     asked = {"need": "need below", "validity": "concordance from", "shared": "shared from"}
-    told: dict[str, Any] = {
+    rules: dict[str, Any] = {
         name: f" ({words} {limits[name]})" if limits else "" for name, words in asked.items()
     }
     rows = {group.label: _correction_row(run, group, limits) for group in groups}
     yield from table_section(
         "batch_correction",
         rows,
-        mixing=any(group.mixing for group in groups),
-        distances=any(len(group.distances) for group in groups),
-        **told,
+        mixing=any(group.record("mixing") for group in groups),
+        distances=any(len(group.table("sample_distances")) for group in groups),
+        **rules,
     )
 
 
@@ -90,14 +85,15 @@ def _correction_row(run: Run, group: Group, limits: Mapping[str, float]) -> dict
         for name, value in _agreement(group).items()
         if value < limits.get("cluster", 0)
     ]
-    more = f" and {len(doubtful) - _NAMED_CLUSTERS} more" if len(doubtful) > _NAMED_CLUSTERS else ""
     return {
         "n_batches": 1,
         **decision,
-        **(group.mixing.get("all") or {}),
+        **(group.record("mixing").get("all") or {}),
         "corrected": "Yes" if decision.get("corrected") else "No",
         "reason": f"{reason[:1].upper()}{reason[1:]}.",
-        "doubtful": wrapped("; ".join(doubtful[:_NAMED_CLUSTERS]) + more) if doubtful else None,
+        "doubtful": content.wrapped(content.first_of(doubtful, _NAMED_CLUSTERS, between="; "))
+        if doubtful
+        else None,
         "farthest": _farthest(run, group),
     }
 
@@ -107,7 +103,7 @@ def _mixing(groups: list[Group]) -> Iterator[Section]:
         f"{group.label}, {text(record['cell_type'])}": record
         for group in groups
         for record in sorted(
-            group.mixing.get("cell_types", []), key=lambda record: -int(record["n_cells"])
+            group.record("mixing").get("cell_types", []), key=lambda record: -record["n_cells"]
         )
     }
     yield from table_section(
@@ -142,11 +138,11 @@ def _concordance(groups: list[Group], limits: Mapping[str, float]) -> Iterator[S
 
 def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
     """Yield UMAPs before and after correction side by side, with a fifth of the usual points."""
-    corrected = [group for group in groups if "uncorrected_1" in group.umap]
+    corrected = [group for group in groups if "uncorrected_1" in group.table("umap")]
     if not corrected:
         return
     shown = {group.label: _places(run, group) for group in corrected[:MAX_PICTURES]}
-    drawn, told = content.thinned(shown, run.max_points // 5)
+    drawn, how_many = content.thinned(shown, run.max_points // 5)
     some = f" Of {len(corrected)} corrected groups the first {len(shown)}."
     body = content.points(
         {label: _clouds(cells) for label, cells in drawn.items()},
@@ -156,7 +152,7 @@ def _pictures(run: Run, groups: list[Group]) -> Iterator[Section]:
     for series in body["pconfig"]["extra_series"]:
         series.append(_DIVIDER)
     yield section(
-        "umap_correction", body, drawn=told, some=some if len(shown) < len(corrected) else ""
+        "umap_correction", body, drawn=how_many, some=some if len(shown) < len(corrected) else ""
     )
 
 
@@ -164,7 +160,7 @@ def _places(run: Run, group: Group) -> pd.DataFrame:
     """Return batch and UMAP places, before and after correction, scaled to 0 to 1 by axis."""
     batches = {sample.id: batch_of(sample.settings) for sample in run.samples}
     cells = group.clusters[["barcode", "sample"]].merge(
-        group.umap, on="barcode", validate="one_to_one"
+        group.table("umap"), on="barcode", validate="one_to_one"
     )
     places = cells[[f"{name}_{axis}" for name in ("uncorrected", "umap") for axis in (1, 2)]]
     places = (places - places.min()) / (places.max() - places.min()).replace(0, 1)
@@ -174,7 +170,7 @@ def _places(run: Run, group: Group) -> pd.DataFrame:
 
 def _clouds(cells: pd.DataFrame) -> Clouds:
     names = sorted(cells["batch"].unique(), key=natural)
-    shown, colors = unique_texts(names), in_order(names)
+    shown, colors = content.unique_texts(names), in_order(names)
     clouds: Clouds = {}
     for name in names:
         own = cells[cells["batch"] == name]
@@ -185,12 +181,13 @@ def _clouds(cells: pd.DataFrame) -> Clouds:
 
 
 def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
-    known = [group for group in groups if len(group.distances)]
-    told = f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn."
-    only = told if len(known) > MAX_HEATMAPS else ""
+    known = [group for group in groups if len(group.table("sample_distances"))]
+    some = f" The first {MAX_HEATMAPS} of {len(known)} groups are drawn."
+    only = some if len(known) > MAX_HEATMAPS else ""
     for number, group in enumerate(known[:MAX_HEATMAPS], start=1):
-        compared = _BY_TYPE if (group.distances["n_cell_types"] > 0).all() else _OVER_ALL
-        values = _alike_together(_square(group)).round(4)
+        distances = group.table("sample_distances")
+        compared = _BY_TYPE if (distances["n_cell_types"] > 0).all() else _OVER_ALL
+        values = _alike_together(_square(distances)).round(4)
         values = values.rename(index=run.sample_label, columns=run.sample_label)
         highest = float(values.to_numpy().max()) or 1.0
         body = content.heatmap(
@@ -200,8 +197,8 @@ def _distances(run: Run, groups: list[Group]) -> Iterator[Section]:
         yield section("sample_distances", body, number=number, of=of, compared=compared, only=only)
 
 
-def _square(group: Group) -> pd.DataFrame:
-    long = group.distances[["sample", "other", "distance"]]
+def _square(distances: pd.DataFrame) -> pd.DataFrame:
+    long = distances[["sample", "other", "distance"]]
     both = pd.concat([long, long.rename(columns={"sample": "other", "other": "sample"})])
     square = both.pivot_table("distance", index="sample", columns="other", fill_value=0.0)
     names = sorted(square.index, key=natural)
@@ -223,8 +220,44 @@ def _alike_together(square: pd.DataFrame) -> pd.DataFrame:
 
 def _farthest(run: Run, group: Group) -> Html | None:
     """Return the sample farthest from the others and its mean distance; None below three."""
-    if len(group.distances) < 3:
+    distances = group.table("sample_distances")
+    if len(distances) < 3:
         return None
-    square = _square(group)
+    square = _square(distances)
     means = square.sum() / (len(square) - 1)
     return Html(f"{run.sample_label(means.idxmax())}: {means.max():.3f} ({means.median():.3f})")
+
+
+def ambient(run: Run) -> Iterator[Section]:
+    """Return the section on ambient RNA; none where no sample came with its empty droplets."""
+    groups = {group.id: group for group in run.tables("ambient")}
+    rows = {
+        sample.label: {**row, "genes": content.gene_list(_leaking(groups[sample.group], sample))}
+        for sample in run.samples
+        if sample.group in groups and (row := ambient_of(groups[sample.group], sample))
+    }
+    yield from table_section("ambient", rows)
+
+
+def ambient_of(group: Group, sample: Sample) -> dict[str, Any]:
+    """Return what the table shows of a sample, its share in percent; empty if nothing is known."""
+    own = _records(group.table("ambient"), sample)
+    if not own:
+        return {}
+    found = own[0]
+    known = pd.notna(found["contamination"])
+    return {
+        "n_droplets": found["n_droplets_in_profile"],
+        "share": 100 * found["contamination"] if known else None,
+        "range": f"{100 * found['low']:.1f} to {100 * found['high']:.1f} %" if known else None,
+        "note": found["note"],
+    }
+
+
+def _leaking(group: Group, sample: Sample) -> list[str]:
+    genes = _records(group.table("ambient_genes"), sample)[:_NAMED_GENES]
+    return [f"{row['gene']} ({row['share_of_ambient']:.1%})" for row in genes]
+
+
+def _records(table: pd.DataFrame, sample: Sample) -> list[dict[Any, Any]]:
+    return table[table["sample"] == sample.id].to_dict("records") if len(table) else []

@@ -61,10 +61,10 @@ def sections(run: Run) -> Iterator[Section]:
     Each colouring draws `run.max_points` cells, all groups together, or, where it shows a gradient
     and not single cells, a fifth of that.
     """
-    cells = {group: _cells(group, run) for group in run.finished if len(group.umap)}
+    cells = {group: _cells(group, run) for group in run.tables("umap")}
     if not cells:
         return
-    drawn, told = thinned(cells, run.max_points)
+    drawn, note = thinned(cells, run.max_points)
     fewer, _ = thinned(cells, run.max_points // 5)
     edges = {
         metric: edges_of([of[metric] for of in cells.values() if metric in of])
@@ -81,28 +81,28 @@ def sections(run: Run) -> Iterator[Section]:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
-            yield _section(number, title, views, told, look=views if number == 1 else ())
+            yield _section(number, title, views, note, look=views if number == 1 else ())
         return
     for name in [*_LOOK, *more]:
         datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
         if datasets and name in more:
-            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, told)
+            yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, note)
         elif datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
-            yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, told, look=[name])
+            yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, note, look=[name])
 
 
 def _section(
-    number: object, title: str, datasets: Mapping[str, Clouds], told: str, look: Iterable[str] = ()
+    number: object, title: str, datasets: Mapping[str, Clouds], note: str, look: Iterable[str] = ()
 ) -> Section:
     looks = "".join(f"<strong>{name}</strong>: {_LOOK[name]} " for name in look if name in _LOOK)
     body = points(datasets, x_label="UMAP 1", y_label="UMAP 2")
-    return section("umap", body, number=number, title=title, looks=looks, drawn=told)
+    return section("umap", body, number=number, title=title, looks=looks, drawn=note)
 
 
 def _cells(group: Group, run: Run) -> pd.DataFrame:
     """Return a group's cells with clusters, coordinates, condition and quality metrics."""
-    cells = group.clusters.merge(group.umap, on="barcode", validate="one_to_one")
+    cells = group.clusters.merge(group.table("umap"), on="barcode", validate="one_to_one")
     members = [sample for sample in run.samples if sample.id in group.samples]
     conditions = {
         sample.id: sample.extra.get(str(run.parameters.get("condition"))) for sample in members
@@ -187,14 +187,14 @@ def _scored(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
 
     Of many groups, not `few`, few colourings are drawn.
     """
-    asked = [group for group in run.finished if group.scoring]
-    sets = unique_texts(set_names(asked), length=30)
+    asked = run.records("cell_scores")
+    sets = unique_texts(set_names(run), length=30)
     genes = unique_texts((name for group in asked for name in _genes_of(group)), length=30)
     columns = {group: _columns(group, sets, genes) for group in asked}
     cells = {
-        group: group.drawn.merge(group.umap, on="barcode", validate="one_to_one")
-        for group in asked
-        if len(group.drawn) and len(group.umap)
+        group: drawn.merge(group.table("umap"), on="barcode", validate="one_to_one")
+        for group, drawn in run.tables("drawn_cells").items()
+        if group in asked and len(group.table("umap"))
     }
     most = _MOST_VIEWS if few else _MOST_VIEWS_OF_MANY
     names = list(dict.fromkeys(name for group in cells for name in columns[group]))[:most]
@@ -215,7 +215,7 @@ def _scored(run: Run, *, few: bool) -> dict[Group, dict[str, Clouds]]:
 
 def _genes_of(group: Group) -> list[str]:
     """Return the genes of interest that are in the data, each once."""
-    rows = group.scoring.get("genes", [])
+    rows = group.record("cell_scores").get("genes", [])
     return list(dict.fromkeys(row["found"] for row in rows if row["found"] is not None))
 
 
@@ -225,12 +225,12 @@ def _columns(group: Group, sets: dict[str, Html], genes: dict[str, Html]) -> dic
     `sets` and `genes` are the names as they are shown, distinct in the report.
     """
     known = {_PHASE: PHASE, _STRESS: DISSOCIATION}
-    for row in group.scoring.get("gene_sets", []):
+    for row in group.record("cell_scores").get("gene_sets", []):
         if row["column"]:
             known[f"Set {sets[row['set']]}"] = row["column"]
     for number, name in enumerate(_genes_of(group)):
         known[f"Gene {genes[name]}"] = f"gene_{number}"
-    return {name: column for name, column in known.items() if column in group.drawn}
+    return {name: column for name, column in known.items() if column in group.table("drawn_cells")}
 
 
 def _coloured(
