@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scsiameseclu.benchmark import process, run
-from scsiameseclu.benchmark.baselines import BASELINES
+from scsiameseclu.benchmark.baselines import BASELINES, Scvi, is_installed
 from scsiameseclu.benchmark.datasets import labelled_datasets
 from scsiameseclu.benchmark.methods import ABLATIONS, COMPARED, METHODS, SCANPY
 from scsiameseclu.benchmark.results import COLUMNS, read_results
@@ -17,7 +17,8 @@ from scsiameseclu.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *BASELINES))
+INSTALLED = [method for method in BASELINES if is_installed(method)]
+N_FITS = sum(len(method.modes) for method in (*COMPARED, SCANPY, *INSTALLED))
 
 
 @pytest.fixture
@@ -204,8 +205,15 @@ def test_a_foreign_table_is_refused(tmp_path):
 
 def test_methods_are_chosen_by_name():
     assert [method.name for method in chosen_methods(["scdsc", "leiden"])] == ["leiden", "scdsc"]
-    assert {method.name for method in (*COMPARED, *BASELINES)} < {
+    assert {method.name for method in (*COMPARED, *INSTALLED)} < {
         method.name for method in chosen_methods(None)
     }
-    with pytest.raises(InputError, match="there is no method 'scvi'"):
-        chosen_methods(["scvi"])
+    with pytest.raises(InputError, match="there is no method 'sc4'"):
+        chosen_methods(["sc4"])
+
+
+def test_a_method_without_its_library_is_left_out(monkeypatch):
+    monkeypatch.setattr(Scvi, "library", "surely_not_installed")
+    assert "scvi" not in {method.name for method in chosen_methods(None)}
+    with pytest.raises(InputError, match=r"the library of scVI \+ Leiden is not installed"):
+        chosen_methods(["leiden", "scvi"])

@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import InputError
 from ..intake.labels import read_labels
 from ..steps import Step
-from .baselines import BASELINES
+from .baselines import BASELINES, is_installed
 from .datasets import dataset_of
 from .methods import COMPARED, SCANPY
 from .run import jobs_of, measure
@@ -40,7 +40,8 @@ def compare_methods(
         ``<sample>.labels.tsv`` (barcode label) of the group's samples that have a gold standard;
         only the scores read them, and the true number of clusters is theirs.
     methods
-        Names of further methods, in addition to those always compared; ``all`` for all of them.
+        Names of further methods, in addition to those always compared; ``all`` for all that are
+        installed.
     seed
         Seed of everything random.
     threads
@@ -56,7 +57,8 @@ def compare_methods(
     dataset = dataset_of(prefix, expression.resolve(), adata, gold, n_genes=adata.n_vars)
     table = Path(f"{prefix}.{seed}.results.tsv")
     with tempfile.TemporaryDirectory() as scratch:
-        further = [of for of in BASELINES if {of.name, "all"} & set(methods or ())]
+        known = [method for method in BASELINES if is_installed(method)]
+        further = [method for method in known if {method.name, "all"} & set(methods or ())]
         jobs = jobs_of([dataset], (*COMPARED, SCANPY, *further), [seed])
         failed = measure(jobs, table, scratch=Path(scratch), threads=threads)
     if failed:

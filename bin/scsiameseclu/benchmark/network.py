@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anndata as ad
 import numpy as np
@@ -28,6 +28,7 @@ from ..depth import log_normalize
 from ..evaluation.scores import silhouette
 from ..expression.normalize import normalize
 from . import results
+from .baselines import Scvi, is_installed
 from .datasets import Dataset, labelled_datasets
 from .methods import CONSENSUS, OURS
 from .page import NETWORK, write_page
@@ -48,8 +49,8 @@ SURE = 0.9
 """Confidence from which a cell counts as sure."""
 BINS = 10
 """Bins of equal width for the calibration error."""
-PCA = "pca"
-"""Name of the principal components in the table."""
+PCA, SCVI = "pca", Scvi.name
+"""Names of the embeddings in the table that are compared with ours."""
 MEASURES = (
     *("ari", "right", "confidence", "calibration_error", "sure", "sure_right", "placed_ari"),
     *("purity", "silhouette", "accuracy", "macro_f1"),
@@ -57,6 +58,13 @@ MEASURES = (
 COLUMNS = (*results.ABOUT, *MEASURES, "n_clusters", "trained", "error", *results.PROVENANCE)
 
 Scores = dict[str, Any]
+
+
+class Measured(Protocol):
+    """A function that returns the scores of some methods on one data set."""
+
+    def __call__(self, adata: ad.AnnData, gold: pd.Series[str], *, seed: int) -> dict[str, Scores]:
+        """Measure."""
 
 
 def benchmark_network(
@@ -100,22 +108,30 @@ def benchmark_network(
 
 def _add(dataset: Dataset, seed: int, table: Path) -> None:
     """Add the rows of one data set and seed, unless they are there."""
-    code = Reached(measures)
+    _add_rows(dataset, seed, table, measures, (OURS.name, CONSENSUS.name, PCA))
+    if is_installed(Scvi):
+        _add_rows(dataset, seed, table, scvi_measures, (SCVI,))
+
+
+def _add_rows(
+    dataset: Dataset, seed: int, table: Path, measured: Measured, methods: tuple[str, ...]
+) -> None:
+    code = Reached(measured)
     about = dataset.about() | {"k_mode": "auto", "seed": seed}
     about |= {"code": code.digest, "versions": code.versions}
-    rows = {method: about | {"method": method} for method in (OURS.name, CONSENSUS.name, PCA)}
+    rows = {method: about | {"method": method} for method in methods}
     known = results.identities(results.read_results(table, COLUMNS))
     if {results.identity(row) for row in rows.values()} <= known:
         return
     try:
-        found = measures(ad.read_h5ad(dataset.expression), dataset.gold, seed=seed)
+        found = measured(ad.read_h5ad(dataset.expression), dataset.gold, seed=seed)
     except Exception as error:
         traceback.print_exc()
         message = results.one_line(f"{type(error).__name__}: {error}")
-        found = {method: {"error": message} for method in rows}
+        found = {method: {"error": message} for method in methods}
     for method, row in rows.items():
         results.append(row | results.rounded(found[method]), table, COLUMNS)
-    results.note(f"{dataset.name}, seed {seed}: {found[OURS.name]}")
+    results.note(f"{dataset.name}, seed {seed}: {found[methods[0]]}")
 
 
 def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[str, Scores]:
@@ -144,6 +160,15 @@ def measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[
             **embedding_scores(model.embedding_[known], truth, seed=seed),
         }
     return found
+
+
+def scvi_measures(adata: ad.AnnData, gold: pd.Series[str], *, seed: int = 0) -> dict[str, Scores]:
+    """Return the scores of scVI's embedding on one data set; parameters as in :func:`measures`."""
+    from .baselines.scvi import scvi_embedding
+
+    known = gold.notna().to_numpy()
+    embedding = scvi_embedding(adata, seed=seed)[known]
+    return {SCVI: embedding_scores(embedding, gold[known].to_numpy(dtype=str), seed=seed)}
 
 
 def _fitted(adata: ad.AnnData, method: str, seed: int) -> ScSiameseClu:

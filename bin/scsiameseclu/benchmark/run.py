@@ -17,7 +17,7 @@ import pandas as pd
 from ..errors import InputError, quoted
 from ..evaluation.scores import score_clusters
 from ..expression.normalize import normalize
-from .baselines import BASELINES
+from .baselines import BASELINES, is_installed
 from .datasets import Dataset, labelled_datasets, simulated_dataset
 from .methods import ABLATIONS, COMPARED, CONSENSUS, LEIDEN, METHODS, OURS, SCANPY, SKETCHED, Method
 from .page import RESULTS, SCALING, write_page
@@ -152,14 +152,22 @@ def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     Raises
     ------
     InputError
-        If there is no method of a name.
+        If there is no method of a name, or its library is not installed.
     """
-    known = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
+    known: dict[str, Method] = {method.name: method for method in (*COMPARED, SCANPY, *BASELINES)}
     for name in names or ():
         if name not in known:
             what, remedy = f"there is no method {quoted(name)}", f"choose from {', '.join(known)}"
             raise InputError.of(what=what, where="--methods", remedy=remedy)
-    return tuple(method for name, method in known.items() if not names or name in names)
+        if not is_installed(known[name]):
+            what = f"the library of {known[name].title} is not installed"
+            remedy = "install it as described in docs/benchmarks.md"
+            raise InputError.of(what=what, where="--methods", remedy=remedy)
+    return tuple(
+        method
+        for name, method in known.items()
+        if is_installed(method) and (not names or name in names)
+    )
 
 
 def jobs_of(

@@ -14,18 +14,20 @@ THEIRS, MINE = "the published code", "this pipeline"
 """Whose code, in the table of ``make benchmark-published``."""
 SMALLEST_COMPARED = 1e-300
 """p-values below this are not compared: they are close to the smallest representable number."""
-MEASURES = {
-    "ari": ("ARI of the labels", CONSENSUS.name),
-    "placed_ari": ("ARI of placed cells", CONSENSUS.name),
-    "calibration_error": ("calibration error", CONSENSUS.name),
-    "sure": ("cells with a confidence of at least 0.9", CONSENSUS.name),
-    "sure_right": ("right cells among these", CONSENSUS.name),
-    "purity": ("neighbors of the same type", "pca"),
-    "silhouette": ("silhouette of the types", "pca"),
-    "accuracy": ("type prediction: accuracy", "pca"),
-    "macro_f1": ("type prediction: macro F1", "pca"),
+EMBEDDINGS = ("pca", "scvi")
+"""Embeddings with which that of the network is compared."""
+MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ari": ("ARI of the labels", (CONSENSUS.name,)),
+    "placed_ari": ("ARI of placed cells", (CONSENSUS.name,)),
+    "calibration_error": ("calibration error", (CONSENSUS.name,)),
+    "sure": ("cells with a confidence of at least 0.9", (CONSENSUS.name,)),
+    "sure_right": ("right cells among these", (CONSENSUS.name,)),
+    "purity": ("neighbors of the same type", EMBEDDINGS),
+    "silhouette": ("silhouette of the types", EMBEDDINGS),
+    "accuracy": ("type prediction: accuracy", EMBEDDINGS),
+    "macro_f1": ("type prediction: macro F1", EMBEDDINGS),
 }
-"""Measures of the network: title, and the method compared with."""
+"""Measures of the network: title, and the methods compared with."""
 
 
 def published(table: pd.DataFrame) -> str:
@@ -123,21 +125,29 @@ def network(table: pd.DataFrame) -> str:
     whole = table[~table["dataset"].isin(failed["dataset"])]
     if not len(whole):
         return "\n\n".join(lines)
-    means, sets = {}, {}
-    for measure, (title, other) in MEASURES.items():
+    means: dict[str, dict[str, object]] = {}
+    sets: dict[str, pd.Series[str]] = {}
+    for measure, (title, others) in MEASURES.items():
         if not whole[measure].notna().any():  # measured by later versions only
             continue
-        values = per_set(whole, measure).dropna(subset=[OURS.name, other])
-        above = values[OURS.name] - values[other]
-        means[title] = values.mean().to_dict() | {
-            f"scSiameseClu − {name}": with_interval(above) if name == other else ""
-            for name in (CONSENSUS.name, "pca")
+        values = per_set(whole, measure).dropna(subset=[OURS.name, others[0]])
+        above = {
+            name: (values[OURS.name] - values[name]).dropna() for name in others if name in values
         }
-        other_sets = above[~is_development(above.index)]
-        means[title]["difference, held-out sets"] = with_interval(other_sets)
-        sets[f"{title} − {other}"] = above.map("{:+.1f}".format)
+        first_above = above[others[0]]
+        means[title] = {
+            **values[[OURS.name, CONSENSUS.name, "pca"]].mean(),
+            **{f"scSiameseClu − {name}": with_interval(over) for name, over in above.items()},
+            "difference, held-out sets": with_interval(
+                first_above[~is_development(first_above.index)]
+            ),
+        }
+        sets |= {f"{title} − {name}": over.map("{:+.1f}".format) for name, over in above.items()}
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
-    order = [OURS.name, CONSENSUS.name, "pca", *(name for name in map(str, rows) if " " in name)]
+    last = "difference, held-out sets"
+    order = [*rows.columns.drop(last), last]
+    text = [name for name in order if " " in name]
+    rows[text] = rows[text].fillna("")
     first = f"× 100, mean over {whole['dataset'].nunique()} data sets"
     by_set = pd.DataFrame(sets).reindex(per_set(whole).index)
     return "\n\n".join(

@@ -1,12 +1,13 @@
-"""The methods that the paper compares with, and SC3, written from their papers, without labels.
+"""The methods that the paper compares with, SC3 and scVI, without labels.
 
-Each module is one method; differences to paper and published code are described in its
-docstrings. None of their libraries is loaded before a fit.
+Each module is one method, written from its paper; scVI is run by its library. The docstrings list
+the differences from paper and published code. No method's libraries are loaded before a fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,6 +169,20 @@ class Sc3(Baseline):
         return sc3_labels
 
 
+class Scvi(Baseline):
+    """scVI, then Leiden; only where scvi-tools is installed."""
+
+    name, title = "scvi", "scVI + Leiden"
+    library = "scvi"
+
+    @staticmethod
+    def function() -> Function:
+        """Return the function."""
+        from .scvi import scvi_labels
+
+        return scvi_labels
+
+
 BASELINES: tuple[Baseline, ...] = (
     PcaReduce(),
     Suscc(),
@@ -178,5 +193,12 @@ BASELINES: tuple[Baseline, ...] = (
     ScGnn(),
     ScCdcg(),
     Sc3(),
+    Scvi(),
 )
-"""In the order of the paper's table, then SC3."""
+"""In the order of the paper's table, then SC3 and scVI."""
+
+
+def is_installed(method: object) -> bool:
+    """Return whether a method's optional library, if it has one, is installed."""
+    library = getattr(method, "library", None)
+    return library is None or find_spec(library) is not None
