@@ -16,7 +16,7 @@ SMALLEST_COMPARED = 1e-300
 """p-values below this are not compared: they are close to the smallest representable number."""
 HELD_OUT = "difference, held-out sets"
 EMBEDDINGS = ("pca", "scvi")
-"""What the network's embedding is compared with."""
+"""Embeddings with which that of the network is compared."""
 MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ari": ("ARI of the labels", (CONSENSUS.name,)),
     "placed_ari": ("ARI of placed cells", (CONSENSUS.name,)),

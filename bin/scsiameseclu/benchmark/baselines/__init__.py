@@ -1,7 +1,7 @@
 """The methods that the paper compares with, SC3 and scVI, without labels.
 
-Each module is one method, written from its paper; scVI is run by its library. Differences to paper
-and published code are described in the docstrings. No method's libraries are loaded before a fit.
+Each module is one method, written from its paper; scVI is run by its library. The docstrings list
+the differences from paper and published code. No method's libraries are loaded before a fit.
 """
 
 from __future__ import annotations
