@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "tests" / "data" / "demo"
+UNTRACED = ("-c", ROOT / "tests" / "pipeline" / "untraced.config")
+"""Options of a run whose tasks no test asks for."""
 # A sixth less of a processor for each start, 1.4 s.
 os.environ.setdefault("NXF_OPTS", "-XX:+UseSerialGC")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .conftest import DEMO, ROOT, Run, run_pipeline
+from .conftest import DEMO, ROOT, UNTRACED, Run, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 GOOD = DEMO / "pancreas.h5ad"
@@ -99,10 +99,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
     write_bad(folder)
     (folder / "sheet.csv").write_text(HEADER + "\n".join(ROWS) + "\n")
     (folder / "small.config").write_text("process.resourceLimits = [cpus: 2, memory: 100.MB]\n")
-    return again(folder)
+    return again(folder, *UNTRACED)
 
 
-def again(folder: Path, *options: str, name: str = "results") -> Run:
+def again(folder: Path, *options: object, name: str = "results") -> Run:
     given = [
         "--input",
         folder / "sheet.csv",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from .conftest import DEMO, Run, assert_same_results, run_pipeline
+from .conftest import DEMO, UNTRACED, Run, assert_same_results, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 
@@ -49,7 +49,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else folder) as work:
         yield run_pipeline(
-            folder, "--input", folder / "sheet.csv", "-work-dir", work, within=OFFLINE
+            folder, *UNTRACED, "--input", folder / "sheet.csv", "-work-dir", work, within=OFFLINE
         )
 
 
