@@ -14,7 +14,6 @@ from scsiameseclu.clustering.network.train import Training
 from scsiameseclu.errors import InputError
 from sklearn.metrics import adjusted_rand_score
 
-from tests.clustering.processes import assert_same_bytes
 from tests.clustering.simulated_counts import nested, planted_clusters, simulated, with_components
 
 pytestmark = pytest.mark.slow
@@ -128,21 +127,6 @@ def test_placing_is_reported_on_request(adata, capsys):
 def test_invalid_sizes_are_rejected(adata, size):
     with pytest.raises(InputError, match="max_cells"):
         model(max_cells=size).fit(adata)
-
-
-FIT = """
-import sys
-import anndata as ad
-from scsiameseclu import ScSiameseClu
-from scsiameseclu.clustering.consensus import partitions
-partitions.IN_PARALLEL = 0
-model = ScSiameseClu(method="consensus", device="cpu", max_cells=200).fit(ad.read_h5ad(sys.argv[1]))
-model.save(sys.argv[2])
-"""
-
-
-def test_any_number_of_processes_gives_the_same_bytes(adata, tmp_path):
-    assert_same_bytes(FIT, adata, tmp_path, "SCSIAMESECLU_THREADS", "OMP_NUM_THREADS")
 
 
 # --- batches

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata as ad
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "tests" / "data" / "demo"
+UNTRACED = ("-c", ROOT / "tests" / "pipeline" / "untraced.config")
+"""Options of a run whose tasks no test asks for."""
 # A sixth less of a processor for each start, 1.4 s.
 os.environ.setdefault("NXF_OPTS", "-XX:+UseSerialGC")
 
@@ -92,6 +96,22 @@ def assert_same_clusters(run: Run, demo: Run) -> None:
     for group in ["blood", "pancreas"]:
         path = Path("groups") / group / "clusters.tsv"
         assert (run.results / path).read_bytes() == (demo.results / path).read_bytes()
+
+
+def assert_same_results(run: Run, demo: Run, group: str) -> None:
+    """Fail unless what was found of a group is, byte for byte, what the demo's run found."""
+    ours, theirs = (one.results / "groups" / group for one in (run, demo))
+    for name in [
+        "clusters.tsv",
+        "markers.tsv",
+        "annotation.tsv",
+        "training_history.tsv",
+        "model.safetensors",
+    ]:
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
+    found, expected = (ad.read_h5ad(folder / f"{group}.h5ad") for folder in (ours, theirs))
+    assert list(found.obs["cluster"]) == list(expected.obs["cluster"])
+    np.testing.assert_array_equal(found.obsm["X_scsiameseclu"], expected.obsm["X_scsiameseclu"])
 
 
 @pytest.fixture(scope="session")

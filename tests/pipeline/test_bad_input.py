@@ -48,8 +48,9 @@ def test_all_wrong_parameters_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_files_for_the_annotation_are_checked_first_and_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("cell_type,gene,colour\nA,CD3D,red\n")
+    (tmp_path / "sheet.csv").write_text(f"sample,counts,donor\na,{DEMO / 'pancreas.h5ad'},D1\n")
     run = run_pipeline(
-        tmp_path, "--input", DEMO / "samplesheet.csv", "--markers", "mine.csv",
+        tmp_path, "--input", tmp_path / "sheet.csv", "--markers", "mine.csv",
         "--condition", "treatment", "--formula", "~ batch_no + treatment",
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "kind",
     )  # fmt: skip

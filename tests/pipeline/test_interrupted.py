@@ -1,7 +1,8 @@
-"""An interrupted run is finished by -resume: nothing twice, nothing by halves."""
+"""An interrupted run is finished by -resume: nothing twice, nothing by halves, the same bytes."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,31 +12,28 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DEMO, Run, pipeline_command, run_pipeline
+from .conftest import DEMO, Run, assert_same_results, pipeline_command, run_pipeline
 
 pytestmark = pytest.mark.pipeline
-QUICK = ("--method", "consensus")
+STEP = "scsiameseclu_step clustering scsiameseclu"
 
 
-@pytest.fixture
-def sheet(tmp_path: Path) -> Path:
-    """Write a samplesheet with one of the bundled samples."""
-    path = tmp_path / "sheet.csv"
-    path.write_text(f"sample,counts,tissue\na,{DEMO / 'pancreas.h5ad'},pancreas\n")
-    return path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("interrupted")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
+@pytest.fixture(scope="module")
+def small_disk(folder: Path) -> Iterator[Path | None]:
     """Mount a disk that the results of some steps fill; None where nothing can be mounted."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    work = folder / "work"
+    work.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(work)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         yield None
         return
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield work
+    subprocess.run(["umount", "-l", str(work)], check=True)
 
 
 def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
@@ -80,39 +78,56 @@ def assert_nothing_by_halves(run: Run) -> None:
     assert [path for path in published if path.read_bytes() not in written] == []
 
 
-def test_a_run_that_is_stopped_repeatedly_is_resumed(
-    tmp_path: Path, sheet: Path, small_disk: Path | None
-) -> None:
-    """A disk is full; the launcher is asked to end, then killed; a task is killed and retried."""
-    given = ("--input", sheet, *QUICK)
-    done: set[str] = set()
-    if small_disk:
-        done |= _fill(tmp_path, small_disk, *given)
+@pytest.fixture(scope="module")
+def resumed(folder: Path, small_disk: Path | None) -> tuple[Run, set[str]]:
+    """Run the demo's pancreas, without labels, with many an end; the hashes of what was done.
+
+    A disk is full; the launcher is asked to end, then killed; a task is killed and retried.
+    """
+    sheet = folder / "sheet.csv"
+    counts = DEMO / "pancreas.h5ad"
+    sheet.write_text(
+        f"sample,counts,group,organism,tissue,donor\npancreas,{counts},pancreas,human,pancreas,D3\n"
+    )
+    done = _fill(folder, small_disk, "--input", sheet) if small_disk else set()
     for number, death in enumerate([signal.SIGTERM, signal.SIGKILL]):
         resume = ["-resume"] if number or small_disk else []
-        process = start(tmp_path, *resume, *given)
+        process = start(folder, *resume, "--input", sheet)
         wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
         # Else it would begin after its launcher's death, and be taken for the next one.
-        next(_wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
-        done |= finished(tmp_path / "work")
+        next(_wait_for_tasks(STEP, within=folder))
+        done |= finished(folder / "work")
         assert len(done) >= 5, "from the samplesheet to the principal components"
         process.send_signal(death)
         process.communicate(timeout=60)
         assert process.returncode != 0
     # A killed launcher leaves its task running.
-    orphans = set(_running("scsiameseclu_step clustering scsiameseclu", within=tmp_path))
-    process = start(tmp_path, "-resume", *given)
+    orphans = set(_running(STEP, within=folder))
+    process = start(folder, "-resume", "--input", sheet)
     wait_for(process, "Submitted process > SCSIAMESECLU:CLUSTERING:CLUSTERING_SCSIAMESECLU")
-    tasks = _wait_for_tasks("scsiameseclu_step clustering scsiameseclu", within=tmp_path)
+    tasks = _wait_for_tasks(STEP, within=folder)
     os.kill(next(task for task in tasks if task not in orphans), signal.SIGKILL)
     output, _ = process.communicate(timeout=600)
-    run = Run(process.returncode, output, tmp_path)
-    assert run.status == 0, output
+    return Run(process.returncode, output, folder), done
+
+
+def test_a_run_that_is_stopped_again_and_again_is_resumed(resumed: tuple[Run, set[str]]) -> None:
+    run, done = resumed
+    assert run.status == 0, run.output
     tries = [task["status"] for task in run.tasks() if "CLUSTERING_SCSIAMESECLU" in task["name"]]
     assert sorted(tries) == ["COMPLETED", "FAILED"]
     assert done <= {task["hash"] for task in run.tasks() if task["status"] == "CACHED"}
-    assert (run.results / "groups" / "a" / "a.h5ad").exists()
+    assert (run.results / "groups" / "pancreas" / "pancreas.h5ad").exists()
     assert_nothing_by_halves(run)
+
+
+def test_it_gives_the_bytes_of_a_run_that_was_not_and_that_had_labels(
+    demo: Run, resumed: tuple[Run, set[str]]
+) -> None:
+    run, _ = resumed
+    assert_same_results(run, demo, "pancreas")
+    scores = json.loads((run.results / "groups" / "pancreas" / "metrics.json").read_text())
+    assert scores.get("ari") is None
 
 
 def _fill(folder: Path, small_disk: Path, *arguments: object) -> set[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from scsiameseclu.report.inputs import read_failures
 
-from .conftest import DEMO, ROOT, Run, run_pipeline
+from .conftest import DEMO, ROOT, UNTRACED, Run, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 # The last one is run by an unquoted word of bash: it sets x to the command, and @P expands x as a
@@ -58,7 +58,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     logo = sheet.parent / 'lo\'go $(touch evil) "1".svg'
     logo.write_text(LOGO)
     return run_pipeline(
-        folder, "--input", sheet, "--report_logo", logo, "--report_contact", CONTACT,
+        folder, *UNTRACED, "--input", sheet, "--report_logo", logo, "--report_contact", CONTACT,
         "--report_project", "P'1 $(touch evil)", variables={"TMPDIR": str(folder / "temporary")},
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from scsiameseclu.intake.formats import read_matrix
 
 from tests.data import make_multimodal
 
-from .conftest import Run, run_pipeline
+from .conftest import UNTRACED, Run, run_pipeline
 from .second_opinion import write_known
 
 MARKS = "CMO301=donor_a;CMO302=donor_b;CMO303=donor_c"
@@ -43,6 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     options += ("--genes_of_interest", f"MS4A1,cd3d,CD79Z,{HOSTILE}")
     run = run_pipeline(
         folder,
+        *UNTRACED,
         "--input",
         folder / "samplesheet.csv",
         *options,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from scsiameseclu.files import read_json
 
-from .conftest import Run, run_pipeline
+from .conftest import DEMO, Run, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 UNITS = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
@@ -73,7 +73,8 @@ def test_the_estimate_equals_the_request(demo: Run) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_reported_before_the_data_are_read(tmp_path: Path) -> None:
-    run = run_pipeline(tmp_path, profile="test,venv,gpu")
+    (tmp_path / "sheet.csv").write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
+    run = run_pipeline(tmp_path, "--input", tmp_path / "sheet.csv", profile="venv,gpu")
     assert run.status != 0
     assert "A GPU was asked for" in run.output
     assert "remedy" in run.output

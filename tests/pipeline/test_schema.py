@@ -57,9 +57,10 @@ def test_the_page_on_output_agrees_with_the_list_of_files() -> None:
 
 
 def test_parameters_of_schema_and_configuration_agree() -> None:
+    (settings,) = config(["venv"])
     configured = {
         key.removeprefix("params."): value.strip("'")
-        for key, value in config("venv").items()
+        for key, value in settings.items()
         if key.startswith("params.")
     }
     assert set(configured) == set(PARAMETERS)
