@@ -27,6 +27,7 @@ if not os.access(sysconfig.get_paths()["purelib"], os.W_OK):
 from cyclopts import App, Parameter  # noqa: E402
 
 from ._version import __version__  # noqa: E402
+from .compiled import trust_no_kept_code  # noqa: E402
 from .errors import InputError, Problem  # noqa: E402
 from .files import write_failure  # noqa: E402
 
@@ -88,6 +89,8 @@ def run_step() -> None:
             f"usage: {program} STAGE STEP --options, STEP being a module of the "
             "stage that declares one"
         )
+    if {"scanpy", "torch"} & sys.modules.keys():  # the steps of torch import scanpy later
+        trust_no_kept_code()
     sys.argv[0] = f"{program} {stage} {name}"
     run(step.function, isolate=step.isolate, arguments=arguments)
 

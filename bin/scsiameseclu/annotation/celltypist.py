@@ -100,7 +100,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
         (("numpy",), "dtype", _Type),
         (("_codecs",), "encode", codecs.encode),
         (("collections",), "OrderedDict", OrderedDict),
-        # Below protocol 2 objects are made so, below 3 empty bytes; with the names of Python 2, too.
+        # Of protocols below 3, under the names of Python 2 and 3.
         (("copyreg", "copy_reg"), "_reconstructor", _made),
         (("builtins", "__builtin__"), "object", object),
         (("builtins", "__builtin__"), "bytes", lambda: b""),

@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from ..blocks import Matrix, row_blocks
+from ..clustering.placement import some_of_each
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
@@ -118,7 +119,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
             where=f"{path.name}, obs[{quoted(column)}]",
             remedy="give a reference with several cell types, or another column",
         )
-    kept &= _thinned(labels)
+    kept &= some_of_each(labels, MOST_CELLS)
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
     if ONTOLOGY_ID in found.obs:
         obs[ONTOLOGY_ID] = pd.Categorical(found.obs[ONTOLOGY_ID].astype(object)[kept].astype(str))
@@ -148,14 +149,6 @@ def _of_enough_cells(labels: pd.Series[str]) -> NDArray[np.bool_]:
     """Return which cells have a label that enough of them have."""
     sizes = labels[labels != ""].value_counts()
     return labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
-
-
-def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
-    """Return which cells are used where a label has very many: some evenly spaced ones."""
-    place = labels.groupby(labels).cumcount().to_numpy()
-    size = labels.groupby(labels).transform("size").to_numpy()
-    most = np.minimum(size, MOST_CELLS)
-    return np.asarray((place + 1) * most // size > place * most // size)
 
 
 def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:
