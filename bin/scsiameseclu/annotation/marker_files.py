@@ -36,7 +36,7 @@ def read_fields(path: Path) -> pd.DataFrame:
         ``.gmt``: name, description and genes of a set a line, between tabs; the description becomes
         the source. ``.yaml``, ``.yml``: genes by cell type, as a list, as a mapping to weights, or
         under ``genes`` beside ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a
-        table between tabs or commas with a header.
+        table between tabs, commas or semicolons with a header.
 
     Raises
     ------
