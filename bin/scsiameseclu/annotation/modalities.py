@@ -209,8 +209,8 @@ def _tested(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
         return pd.DataFrame(columns=[*COLUMNS, "mean_clr", "mean_clr_rest"])
     names = clusters.astype(str)
     totals = values.groupby(names).sum()
-    rows, columns = totals.index.get_indexer(table["cluster"]), totals.columns
-    sums = totals.to_numpy()[rows, columns.get_indexer(table["gene"])]
+    rows = totals.index.get_indexer(pd.Index(table["cluster"]))
+    sums = totals.to_numpy()[rows, totals.columns.get_indexer(pd.Index(table["gene"]))]
     of_cluster = table["cluster"].map(names.value_counts()).to_numpy(float)
     rest = values.sum()[table["gene"]].to_numpy() - sums
     return table.assign(mean_clr=sums / of_cluster, mean_clr_rest=rest / (len(values) - of_cluster))

@@ -40,6 +40,7 @@ def refuseWithoutHashtags(sizes) {
         ]
         error(inWords(problem))
     }
+    sizes
 }
 
 workflow INTAKE {
@@ -82,7 +83,7 @@ workflow INTAKE {
         INTAKE_READ_COUNTS.out.counts
             .map { _meta, _counts, size -> size }
             .collect()
-            .subscribe { sizes -> refuseWithoutHashtags(sizes) }
+            .map { sizes -> refuseWithoutHashtags(sizes) }
     }
 
     emit:
