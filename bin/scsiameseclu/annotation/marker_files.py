@@ -107,7 +107,7 @@ def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         for row in reader:
-            fields = [" ".join(field.split()) for field in row]
+            fields = [" ".join(field.splitlines()).strip() for field in row]
             if any(fields):
                 yield line, fields
             line = reader.line_num + 1
