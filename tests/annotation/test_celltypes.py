@@ -120,10 +120,11 @@ def test_one_heavy_marker_is_not_enough():
     assert set(annotate_clusters(simulate(), heavy)["cell_type"]) <= {UNKNOWN, "b"}
 
 
-def test_ids_as_names_and_decorated_symbols(adata, blood):
+@pytest.mark.parametrize("genome", ["GRCh38_", "hg19___", "GRCh38-2024-A_"])
+def test_ids_as_names_and_decorated_symbols(adata, blood, genome):
     adata.var_names = adata.var["gene_ids"].to_numpy()
     assert list(annotate_clusters(adata, blood)["cell_type"]) == list(TYPES)
-    adata.var_names = "GRCh38_" + adata.var.pop("gene_symbols").astype(str) + "_ENSG00000000001"
+    adata.var_names = genome + adata.var.pop("gene_symbols").astype(str) + "_ENSG00000000001"
     adata.var_names_make_unique()
     assert list(annotate_clusters(adata, blood)["cell_type"]) == list(TYPES)
 

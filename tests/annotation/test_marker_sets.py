@@ -56,9 +56,17 @@ def test_unknown_tissue_or_organism_has_no_types():
     assert not cell_types_for(sets, tissue="blood", organism="zebrafish")
 
 
-def test_a_short_csv_with_bom_and_spaces_is_for_any_tissue(tmp_path):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffcell_type, gene\r\nA, X1\r\nA,X2\r\n\r\n",
+        "\n\ncell_type;gene\nA;X1\n;\nA;X2\n",
+        'cell_type,gene,source\nA,X1,"two\nlines"\nA,X2,two lines',
+    ],
+)
+def test_a_short_csv_with_bom_and_spaces_is_for_any_tissue(tmp_path, text):
     path = tmp_path / "mine.csv"
-    path.write_text("\ufeffcell_type, gene\r\nA, X1\r\nA,X2\r\n\r\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
     types = cell_types_for(read_marker_sets(path), tissue="anything", organism="mouse")
 
@@ -159,12 +167,16 @@ def test_gmt_and_yaml_are_read(tmp_path):
         ("a.yaml", "A: G1\n", "neither a list nor a mapping", "line 1, column 4"),
         ("a.yaml", "A: !!python/object/apply:os.system [G1]\n", "", ""),
         ("a.tsv", "cell_type\tgene\nA\tG1\nB\tG1\tG2\n", "3 fields", "line 3, column 3"),
-        ("a.csv", 'cell_type,gene\nA,"G1\n', "cannot be read", "a.csv"),
+        ("a.csv", 'cell_type,gene\nA,"G1\n', "cannot be read", "a.csv, line 2"),
+        ("a.csv", "cell_type,gene\nA,G1\n\udce9,G1\n", "cannot be read", "a.csv, line 3"),
+        ("a.csv", "cell_type,gene\nA\0,G1\n", "holds a character", "line 2, column 'cell_type'"),
+        ("a.yaml", 'A: ["G\\0"]\n', "holds a character", "line 1, column 'gene'"),
+        ("a.yaml", "A:\n  genes: [G1]\n  genes: [G2]\n", "comes twice", "line 3, column 3"),
         ("a.tsv", "cell_type\tgene\nA\tCD3D\nA\tcd3d\n", "comes twice", "line 3, column 'gene'"),
     ],
 )
 def test_the_place_of_a_mistake_is_reported(tmp_path, name, text, message, where):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8", errors="surrogateescape")
 
     if not message:  # a tag that other loaders would act upon is a list like any other here
         assert list(read_marker_sets(tmp_path / name)["gene"]) == ["G1"]

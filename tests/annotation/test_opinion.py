@@ -51,7 +51,7 @@ def own_names(adata):
     return adata.obs["cluster"].astype(str).map(dict(zip("012", names, strict=True))).to_numpy()
 
 
-@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("classifier", [LogisticRegression(), SGDClassifier(loss="log_loss")])
 def test_cells_get_the_types_that_scikit_learn_gives(cells, tmp_path, classifier, protocol):
     parts, expected, decision = trained(cells, own_names(cells), classifier)
@@ -84,7 +84,7 @@ class Sneaky:
 
 
 @pytest.mark.parametrize("evil", [Evil, Sneaky])
-@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("protocol", [0, 2, 5])
 def test_code_in_a_model_is_refused_and_not_run(cells, tmp_path, monkeypatch, evil, protocol):
     monkeypatch.chdir(tmp_path)
     parts, _, _ = trained(cells, own_names(cells))

@@ -276,6 +276,13 @@ def test_further_columns_that_cannot_be(tmp_path, name):
     assert len(problems(tmp_path, f"sample,counts,{name}\na,x,7\n")) == 1
 
 
+@pytest.mark.parametrize("header", ["sample|counts", "sample counts group"])
+def test_columns_that_nothing_separates(tmp_path, header):
+    (found,) = problems(tmp_path, f"\n{header}\na|x.h5\n")
+    assert found.what == f"The columns of {header!r} are not separated."
+    assert found.where.endswith("line 2")
+
+
 def test_columns_there_twice(tmp_path):
     only(tmp_path, "sample,counts,counts\na,x,y\n", "line 1, column counts", "twice")
     only(tmp_path, "sample,counts,donor,donor\na,x,y,z\n", "line 1, column donor", "twice")

@@ -72,6 +72,13 @@ def test_an_invalid_base_is_reported_while_samples_are_read(tmp_path: Path) -> N
     assert "EXPRESSION_NORMALIZE" not in run.output
 
 
+def test_hashtags_that_no_sample_has_are_told_when_the_counts_are_read(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text(f"sample,counts\na,{DEMO / 'pancreas.h5ad'}\n")
+    run = run_pipeline(tmp_path, "--input", tmp_path / "sheet.csv", "--condition", "hashtag")
+    assert_reported(run, "compared by hashtag, and none of them has any", "--condition", "remedy")
+    assert "EXPRESSION_NORMALIZE" not in run.output
+
+
 def test_a_strict_run_stops_at_the_first_bad_sample(tmp_path: Path) -> None:
     (tmp_path / "hollow").mkdir()
     (tmp_path / "sheet.csv").write_text(

@@ -107,7 +107,7 @@ def celltypes(
         elif types:
             table = annotate_clusters(adata, types, seed=seed)
         else:
-            table = _unknown(adata, CLUSTER, _no_sets(tissue, organism))
+            table = _unknown(adata, _no_sets(tissue, organism))
     if reference is not None:
         dtype = {"cluster": str, "reference_type": str}
         table = with_reference(table, read_table(reference, dtype=dtype))
@@ -115,7 +115,7 @@ def celltypes(
 
 
 def annotate_clusters(
-    adata: ad.AnnData, types: dict[str, CellType], *, groupby: str = CLUSTER, seed: int = 0
+    adata: ad.AnnData, types: dict[str, CellType], *, seed: int = 0
 ) -> pd.DataFrame:
     """Return the cell type of each cluster.
 
@@ -123,11 +123,9 @@ def annotate_clusters(
     ----------
     adata
         Log-normalised ``X``, in memory or on disk; gene symbols in ``var['gene_symbols']``, else in
-        ``var_names``.
+        ``var_names``; ``obs['cluster']``.
     types
         Cell types by name, from :func:`~scsiameseclu.annotation.cell_types_for`.
-    groupby
-        Column of ``obs`` with the clusters.
     seed
         Seed of the two permutation tests.
 
@@ -140,12 +138,12 @@ def annotate_clusters(
     for it, strongest first, or why it is unknown; ``p_value`` the probability of such a score for
     random genes or in random clusters, whichever is larger.
     """
-    clusters = pd.Categorical(adata.obs[groupby])
+    clusters = pd.Categorical(adata.obs[CLUSTER])
     panel = _panel(types, gene_symbols(adata))
     if len(clusters.categories) < 2:
-        return _unknown(adata, groupby, "there is only one cluster and nothing to compare it with")
+        return _unknown(adata, "there is only one cluster and nothing to compare it with")
     if not panel.names:
-        return _unknown(adata, groupby, "hardly any markers of the cell types are among the genes")
+        return _unknown(adata, "hardly any markers of the cell types are among the genes")
     sums, markers = _read_expression(adata.X, panel.genes, clusters.codes)
     rng = np.random.default_rng(seed)
     means = _drawn_means(sums, np.bincount(clusters.codes))
@@ -185,13 +183,8 @@ class _Panel:
         """Whether a type has markers of its own (types)."""
         return np.asarray(self.weights.any(axis=1))
 
-    @property
-    def roots(self) -> list[int]:
-        """The most general types."""
-        return self.children(-1)
-
     def children(self, parent: int) -> list[int]:
-        """Return the types right below one."""
+        """Return the types right below one; below -1 the most general ones."""
         return [t for t, above in enumerate(self.parents) if above == parent]
 
     def scores(self, contrasts: Array) -> Array:
@@ -371,7 +364,8 @@ def _verdict(
     along = panel.path @ scores
     # The best type of each family, best first.
     best, *rivals = sorted(
-        (panel.best_below(along, root) for root in panel.roots), key=lambda t: -float(along[t])
+        (panel.best_below(along, root) for root in panel.children(-1)),
+        key=lambda t: -float(along[t]),
     )
     score, margin, runner_up = float(along[best]), 1.0, ""
     if rivals:
@@ -434,9 +428,9 @@ def _row(
     }
 
 
-def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
+def _unknown(adata: ad.AnnData, reason: str) -> pd.DataFrame:
     """Return the table of clusters that cannot be judged."""
-    clusters = pd.Categorical(adata.obs[groupby])
+    clusters = pd.Categorical(adata.obs[CLUSTER])
     sizes = np.bincount(clusters.codes, minlength=len(clusters.categories))
     rows = [
         {"cluster": str(name), "n_cells": int(size)}
@@ -448,7 +442,7 @@ def _unknown(adata: ad.AnnData, groupby: str, reason: str) -> pd.DataFrame:
 
 def _of_base(adata: ad.AnnData) -> pd.DataFrame:
     """Return the table of cells placed into an earlier result, with that result's cell types."""
-    table = _unknown(adata, CLUSTER, "taken from the base onto which the cells were mapped")
+    table = _unknown(adata, "taken from the base onto which the cells were mapped")
     types = adata.obs.groupby(CLUSTER, observed=True)[PLACED_TYPE].first()
     return table.assign(cell_type=table["cluster"].map(types).astype(str))
 

@@ -7,8 +7,10 @@ scaler is rejected; these three become plain containers of values, and arrays ar
 
 from __future__ import annotations
 
+import codecs
 import pickle
 import re
+from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,6 @@ FEWEST_GENES, SMALLEST_SHARE = 50, 0.1
 PARTS = ("LogisticRegression", "SGDClassifier", "StandardScaler")
 LOSSES = ("sklearn._loss", "sklearn.linear_model._sgd_fast", "sklearn.linear_model.sgd_fast")
 """Where the loss of an SGDClassifier is, which its file has, too."""
-_PLAIN = {("_codecs", "encode"), ("collections", "OrderedDict")}
 
 
 class _Bag:
@@ -85,25 +86,35 @@ def _scalar(kind: _Type, value: bytes) -> Any:
     return np.frombuffer(value, kind.plain)[0].item()
 
 
-_NUMPY: dict[tuple[str, str], Any] = {
-    (f"numpy{core}.{module}", name): own
-    for core in (".core", "._core")
-    for module, name, own in (
-        ("multiarray", "_reconstruct", _Array),
-        ("multiarray", "scalar", _scalar),
-        ("numeric", "_frombuffer", _from_buffer),
+def _made(kind: Any, *_: object) -> Any:
+    return kind()
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    (module, name): own
+    for modules, name, own in (
+        (("numpy.core.multiarray", "numpy._core.multiarray"), "_reconstruct", _Array),
+        (("numpy.core.multiarray", "numpy._core.multiarray"), "scalar", _scalar),
+        (("numpy.core.numeric", "numpy._core.numeric"), "_frombuffer", _from_buffer),
+        (("numpy",), "ndarray", _Bag),
+        (("numpy",), "dtype", _Type),
+        (("_codecs",), "encode", codecs.encode),
+        (("collections",), "OrderedDict", OrderedDict),
+        # Of protocols below 3, under the names of Python 2 and 3.
+        (("copyreg", "copy_reg"), "_reconstructor", _made),
+        (("builtins", "__builtin__"), "object", object),
+        (("builtins", "__builtin__"), "bytes", lambda: b""),
     )
-} | {("numpy", "ndarray"): _Bag, ("numpy", "dtype"): _Type}
-"""Names of numpy that a file may refer to, and what they are replaced by."""
+    for module in modules
+}
+"""Names that a file may refer to, and what they are replaced by."""
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return an allowed object; nothing else is looked up or imported."""
-        if (module, name) in _NUMPY:
-            return _NUMPY[module, name]
-        if (module, name) in _PLAIN:
-            return super().find_class(module, name)
+        if (module, name) in _KNOWN:
+            return _KNOWN[module, name]
         if module.startswith(LOSSES) or (module.startswith("sklearn.") and name in PARTS):
             return _Bag
         raise _RefusedError(f"{module}.{name}")

@@ -7,6 +7,7 @@ Only the form is checked here; the content of the sets is checked in
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def read_fields(path: Path) -> pd.DataFrame:
         ``.gmt``: name, description and genes of a set a line, between tabs; the description becomes
         the source. ``.yaml``, ``.yml``: genes by cell type, as a list, as a mapping to weights, or
         under ``genes``, with ``parent``, ``tissue``, ``organism`` and ``source``. Any other: a
-        table with a header, separated by tabs or commas.
+        table with a header, separated by tabs, commas or semicolons.
 
     Raises
     ------
@@ -56,7 +57,10 @@ def read_fields(path: Path) -> pd.DataFrame:
             f"{path.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else path.name
         )
         raise _unreadable(path, where) from error
-    except (OSError, UnicodeDecodeError, csv.Error, yaml.YAMLError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, f"{path.name}, line {line}") from error
+    except (OSError, yaml.YAMLError, RecursionError) as error:
         raise _unreadable(path, path.name) from error
 
 
@@ -76,28 +80,39 @@ def _unreadable(path: Path, where: str) -> InputError:
 
 def _delimited(text: str, path: Path) -> pd.DataFrame:
     """Return a table with a header; rows without any text are dropped."""
-    lines = text.splitlines()
-    if not any(line.strip() for line in lines):
+    numbered = list(_lines(text, path))
+    if not numbered:
         raise _unreadable(path, path.name)
-    separator = "\t" if "\t" in lines[0] else ","
-    header, *rows = [
-        [field.strip() for field in row]
-        for row in csv.reader(lines, delimiter=separator, strict=True)
-    ]
-    numbered = [(line, row) for line, row in enumerate(rows, start=2) if any(row)]
+    (_, header), *rows = numbered
     problems = [
         Problem(
             f"the marker sets cannot be read: {len(row)} fields where the header has {len(header)}",
             f"{path.name}, line {line}, column {len(header) + 1}",
             "put one gene on each line, and quotes round a field that holds the separator",
         )
-        for line, row in numbered
+        for line, row in rows
         if any(row[len(header) :])
     ]
     if problems:
         raise InputError(problems)
-    fields = [row[: len(header)] + [""] * (len(header) - len(row)) for _, row in numbered]
-    return pd.DataFrame(fields, columns=header, index=[line for line, _ in numbered], dtype=str)
+    fields = [row[: len(header)] + [""] * (len(header) - len(row)) for _, row in rows]
+    return pd.DataFrame(fields, columns=header, index=[line for line, _ in rows], dtype=str)
+
+
+def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each row that has any, and the line on which it begins."""
+    first = next(filter(str.strip, text.splitlines()), "")
+    separator = max("\t,;", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            fields = [" ".join(field.splitlines()).strip() for field in row]
+            if any(fields):
+                yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _unreadable(path, f"{path.name}, line {line}") from error
 
 
 def _table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -154,20 +169,22 @@ def _yaml_rows(text: str, path: Path) -> Iterator[Row]:
 def _yaml_set(content: yaml.Node, path: Path) -> tuple[dict[str, str], list[tuple[Any, str]]]:
     """Return what one cell type says of itself, and the nodes of its genes with their weights."""
     about: dict[str, str] = {}
+    given: dict[str, yaml.Node] = {}
     if isinstance(content, yaml.MappingNode) and any(
         key.value == "genes" for key, _ in content.value
     ):
         for key, value in content.value:
-            if key.value == "genes":
-                continue
-            if key.value not in ("tissue", "organism", "parent", "source"):
+            if key.value not in ("genes", "tissue", "organism", "parent", "source"):
                 raise _form(
                     f"unknown column {quoted(key.value)} in the marker sets",
                     _place(key, path),
                     _YAML,
                 )
-            about[key.value] = _scalar(value, path)
-        content = next(value for key, value in content.value if key.value == "genes")
+            if key.value in given:
+                raise _form(f"{quoted(key.value)} comes twice", _place(key, path), "name it once")
+            given[key.value] = value
+        content = given.pop("genes")
+        about = {name: _scalar(value, path) for name, value in given.items()}
     if isinstance(content, yaml.SequenceNode):
         return about, [(node, "") for node in content.value]
     if isinstance(content, yaml.MappingNode):

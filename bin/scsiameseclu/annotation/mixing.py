@@ -93,7 +93,9 @@ def _in_space(
     cells = evenly(np.lexsort((batches.astype(str), types.astype(str))), MOST_CELLS)
     near = neighborhood(points[cells])
     names, sizes = np.unique(types, return_counts=True)
-    separation = _separation(lisi(types[cells], near), len(names))
+    # Of a single type there is nothing to tell.
+    around, others = lisi(types[cells], near), len(names) - 1
+    separation = (len(names) - around) / others if others else np.full(len(cells), np.nan)
     rows = [
         {"clisi": _median(separation[types[cells] == name])}
         | _within_type(points, types == name, batches)
@@ -189,11 +191,6 @@ def _shares(labels: Names, near: Neighborhood) -> tuple[Integers, Floats]:
 
 def _mixed(values: Floats, n_labels: int) -> float | None:
     return _median((values - 1) / (n_labels - 1)) if n_labels > 1 else None
-
-
-def _separation(values: Floats, n_labels: int) -> Floats:
-    """Return cLISI of each cell; None for a single type."""
-    return (n_labels - values) / (n_labels - 1) if n_labels > 1 else np.full(len(values), np.nan)
 
 
 def _median(values: Floats) -> float | None:

@@ -207,14 +207,11 @@ def _tested(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     table = find_markers(proteins)
     if not len(table):
         return pd.DataFrame(columns=[*COLUMNS, "mean_clr", "mean_clr_rest"])
-    totals, sizes = values.groupby(clusters, observed=True).sum(), clusters.value_counts()
-    pairs = list(zip(table["cluster"], table["gene"], strict=True))
-    named = totals.set_axis(totals.index.astype(str))
-    sizes = sizes.set_axis(sizes.index.astype(str))
-    sums, of_cluster = (
-        np.array([named.loc[pair] for pair in pairs]),
-        table["cluster"].map(sizes).to_numpy(float),
-    )
+    names = clusters.astype(str)
+    totals = values.groupby(names).sum()
+    rows = totals.index.get_indexer(pd.Index(table["cluster"]))
+    sums = totals.to_numpy()[rows, totals.columns.get_indexer(pd.Index(table["gene"]))]
+    of_cluster = table["cluster"].map(names.value_counts()).to_numpy(float)
     rest = values.sum()[table["gene"]].to_numpy() - sums
     return table.assign(mean_clr=sums / of_cluster, mean_clr_rest=rest / (len(values) - of_cluster))
 

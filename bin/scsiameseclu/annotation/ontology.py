@@ -91,7 +91,7 @@ def _ids(names: Iterable[object], known: Mapping[str, str]) -> list[str | None]:
 @cache
 def _names(tissue: str) -> dict[str, str]:
     """Return normalized name -> id, in a tissue; labels of the ontology are names, too."""
-    table = _table()
+    table = read_table(TABLE, dtype=str).fillna("")
     everywhere = table[table["tissue"] == ""]
     there = table[(table["tissue"] != "") & (table["tissue"] == canonical_tissue(tissue))]
     return {
@@ -103,9 +103,3 @@ def _names(tissue: str) -> dict[str, str]:
         )
         for name, id_ in zip(rows[column], rows[ONTOLOGY_ID], strict=True)
     }
-
-
-@cache
-def _table() -> pd.DataFrame:
-    table: pd.DataFrame = read_table(TABLE, dtype=str).fillna("")
-    return table

@@ -102,15 +102,10 @@ def second_opinion(
         own, share = str(named.get(str(cluster), UNKNOWN)), sizes.max() / len(members)
         row = [str(cluster), len(members), own, source, most, share]
         means = [members["score"].mean(), members["delta"].mean()]
-        rows.append([*row, *means, _verdict(own, str(most), share)])
+        alike = agreement(own, str(most)) if share >= SMALLEST_SHARE else ""
+        rows.append([*row, *means, {"yes": AGREES, "no": DISAGREES}.get(alike, NO_OPINION)])
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.round({"share": 4, "mean_score": 4, "mean_delta": 4})
-
-
-def _verdict(annotated: str, most: str, share: float) -> str:
-    """Return whether the two names may be those of one type."""
-    alike = agreement(annotated, most) if share >= SMALLEST_SHARE else ""
-    return {"yes": AGREES, "no": DISAGREES}.get(alike, NO_OPINION)
 
 
 STEP = Step(opinion, isolate=True)

@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from ..blocks import Matrix, row_blocks
+from ..clustering.placement import some_of_each
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
@@ -111,14 +112,15 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     found = _with_column(path, column)
     labels = found.obs[column].astype(object)
     labels = labels.where(labels.notna(), "").astype(str).str.strip()
-    kept = _of_enough_cells(labels)
+    sizes = labels[labels != ""].value_counts()
+    kept = labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
     if labels[kept].nunique() < 2:
         raise InputError.of(
             what=f"the reference has fewer than two labels of at least {FEWEST_CELLS} cells",
             where=f"{path.name}, obs[{quoted(column)}]",
             remedy="give a reference with several cell types, or another column",
         )
-    kept &= _thinned(labels)
+    kept &= some_of_each(labels, MOST_CELLS)
     obs = pd.DataFrame({LABEL: pd.Categorical(labels[kept])}, index=found.obs_names[kept])
     if ONTOLOGY_ID in found.obs:
         obs[ONTOLOGY_ID] = pd.Categorical(found.obs[ONTOLOGY_ID].astype(object)[kept].astype(str))
@@ -144,20 +146,6 @@ def _with_column(path: Path, column: str) -> ad.AnnData:
     return found
 
 
-def _of_enough_cells(labels: pd.Series[str]) -> NDArray[np.bool_]:
-    """Return which cells have a label that enough of them have."""
-    sizes = labels[labels != ""].value_counts()
-    return labels.isin(sizes.index[sizes >= FEWEST_CELLS]).to_numpy()
-
-
-def _thinned(labels: pd.Series[str]) -> NDArray[np.bool_]:
-    """Return which cells are used where a label has very many: some evenly spaced ones."""
-    place = labels.groupby(labels).cumcount().to_numpy()
-    size = labels.groupby(labels).transform("size").to_numpy()
-    most = np.minimum(size, MOST_CELLS)
-    return np.asarray((place + 1) * most // size > place * most // size)
-
-
 def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:
     """Return the raw counts and the symbols of their genes, from wherever in the file they are."""
     sources = [found] if found.X is not None or "counts" in found.layers else []
@@ -174,19 +162,15 @@ def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]
     )
 
 
-def transfer_labels(
-    adata: ad.AnnData, labelled: ad.AnnData, *, groupby: str = CLUSTER, seed: int = 0
-) -> pd.DataFrame:
+def transfer_labels(adata: ad.AnnData, labelled: ad.AnnData, *, seed: int = 0) -> pd.DataFrame:
     """Return the reference's label of each cluster.
 
     Parameters
     ----------
     adata
-        Raw counts in ``layers['counts']``, clusters in ``obs``.
+        Raw counts in ``layers['counts']``, ``obs['cluster']``.
     labelled
         From :func:`checked_reference`.
-    groupby
-        Column of ``obs`` with the clusters.
     seed
         Seed of the cross-validation.
 
@@ -205,7 +189,7 @@ def transfer_labels(
     known = log_normalized(sparse.csr_matrix(labelled.X)[:, theirs])
     space = _Space.of(known)
     labels = labelled.obs[LABEL].astype(str).to_numpy()
-    clusters = pd.Categorical(adata.obs[groupby])
+    clusters = pd.Categorical(adata.obs[CLUSTER])
     scores, means = space.place(adata.layers["counts"], ours, clusters.codes)
     names, probabilities = _probabilities(space.scores(known), labels, scores, seed)
     overall = np.bincount(clusters.codes) @ means / len(clusters)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..intake.gene_ids import without_versions
+from ..intake.gene_ids import GENOMES, without_versions
 
-DECORATION = r"^(?:GRCh3[78]|GRCm3[89]|hg19|hg38|mm10|mm39)_+|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
+DECORATION = rf"^(?i:{'|'.join(GENOMES.values())})|[_.|-]ENS[A-Z]*G\d+(?:\.\d+)?$"
 """What some tools put round a gene symbol: the genome before it, the Ensembl id behind it."""
 
 

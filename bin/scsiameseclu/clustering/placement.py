@@ -180,18 +180,18 @@ def read_base(path: Path) -> ad.AnnData:
         It is not an AnnData file, or not a ``<group>.h5ad`` of this pipeline.
     """
     found = open_base(path)
-    result = found[_some_of_each(found.obs["cluster"])].to_memory()
+    result = found[some_of_each(found.obs["cluster"], MOST_CELLS)].to_memory()
     found.file.close()
     return result
 
 
-def _some_of_each(clusters: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Return which cells are used: all of a cluster, or evenly spaced ones of a very large one."""
-    groups = clusters.astype(str)
-    place_ = groups.groupby(groups).cumcount().to_numpy()
-    size = groups.groupby(groups).transform("size").to_numpy()
-    most = np.minimum(size, MOST_CELLS)
-    return np.asarray((place_ + 1) * most // size > place_ * most // size)
+def some_of_each(groups: pd.Series[Any], most: int) -> NDArray[np.bool_]:
+    """Return which cells are used: all of a group, or `most` evenly spaced ones of a larger one."""
+    names = groups.astype(str)
+    place_ = names.groupby(names).cumcount().to_numpy()
+    size = names.groupby(names).transform("size").to_numpy()
+    taken = np.minimum(size, most)
+    return np.asarray((place_ + 1) * taken // size > place_ * taken // size)
 
 
 def place(
@@ -230,7 +230,7 @@ def place(
         have fewer than half of the base's variable genes.
     """
     check_base(base)
-    base = base[_some_of_each(base.obs["cluster"])]
+    base = base[some_of_each(base.obs["cluster"], MOST_CELLS)]
     with threadpool_limits(1):
         return _placed(base, new, correction, random_state)
 

@@ -195,7 +195,9 @@ def _hdf5_size(path: Path) -> Size | None:
     """Return the size of the largest matrix, at the top of a file or one level below."""
     with opened(path) as file:
         top = items(file)
-        below = [items(top[name]) for name in ("layers", "raw") if _is_group(top.get(name))]
+        below = [
+            items(top[name]) for name in ("layers", "raw") if isinstance(top.get(name), h5py.Group)
+        ]
         found = [item for group in (top, *below) for item in group.values() if is_matrix(item)]
         sizes = [_size(item, is_loom="row_attrs" in file) for item in found]
     return max(sizes, key=lambda size: size.n_stored, default=None)
@@ -204,14 +206,11 @@ def _hdf5_size(path: Path) -> Size | None:
 def _size(item: h5py.Group | h5py.Dataset, *, is_loom: bool) -> Size:
     """Return the size of a matrix: Cell Ranger and loom store genes x cells."""
     shape = matrix_shape(item)
-    stored = item["data"].shape[0] if _is_group(item) else _DENSE_SHARE * shape[0] * shape[1]
-    genes_first = is_loom or (_is_group(item) and "barcodes" in item)
+    is_sparse = isinstance(item, h5py.Group)
+    stored = item["data"].shape[0] if is_sparse else _DENSE_SHARE * shape[0] * shape[1]
+    genes_first = is_loom or (is_sparse and "barcodes" in item)
     n_cells, n_genes = shape[::-1] if genes_first else shape
     return Size(n_cells, n_genes, int(stored))
-
-
-def _is_group(item: object) -> bool:
-    return isinstance(item, h5py.Group)
 
 
 STEP = Step(estimate_memory)

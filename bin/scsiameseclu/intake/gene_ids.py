@@ -17,6 +17,11 @@ PROBE = re.compile(rf"^({_UNVERSIONED})\|([^|]+)\|\w+$")
 """A probe of 10x Flex or Visium: the id and symbol of its gene, and a number."""
 GENOME = "[A-Za-z0-9]+_+"
 """A genome before a gene's name, where the reference holds several: ``GRCh38_MT-ND1``."""
+GENOMES = {
+    "human": r"(?:GRCh3[78]|hg(?:19|38))(?:[.-][^_]*)?_+",
+    "mouse": r"(?:GRCm3[89]|mm(?:9|10|39))(?:[.-][^_]*)?_+",
+}
+"""Those of two organisms, in any case, such as ``mm10___Xkr4``."""
 _YEAST = r"Y[A-P][LR]\d{3}[WC](?:-[A-Z])?"
 _ARABIDOPSIS = r"AT[1-5CM]G\d{5}"
 _JOINABLE = rf"(?:{_ENSEMBL}|FBgn\d{{7}}|WBGene\d{{8}}|ZDB-[A-Z]+-\d{{6}}-\d+)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .gene_ids import ENSEMBL, OF_ORGANISMS
+from .gene_ids import ENSEMBL, GENOMES, OF_ORGANISMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from ..contracts import OrganismRecord
 
 ORGANISMS = ("human", "mouse")
-# GRCh38_MT-ND1, mm10___Xkr4: Cell Ranger's names where the reference holds several genomes.
-_GENOMES = {
-    "human": re.compile(r"^(?:GRCh3[78]|hg(?:19|38))(?:[.-][^_]*)?_+", re.IGNORECASE),
-    "mouse": re.compile(r"^(?:GRCm3[89]|mm(?:9|10|39))(?:[.-][^_]*)?_+", re.IGNORECASE),
-}
+_GENOMES = {name: re.compile(f"(?i:{genomes})") for name, genomes in GENOMES.items()}
 _UPPER = re.compile(r"^[A-Z][A-Z0-9.-]*[A-Z][A-Z0-9.-]*$")
 _TITLE = re.compile(r"^(?:mt-)?[A-Z][a-z0-9.-]*[a-z][a-z0-9.-]*$")
 _MIN_GENES = 20

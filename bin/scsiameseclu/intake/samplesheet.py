@@ -241,7 +241,14 @@ def _parse(text: str, name: str) -> _Sheet:
             remedy="Write a first line with the columns sample and counts, then one "
             "line for each sample.",
         )
-    return _Sheet(name, *records[0], records[1:])
+    line, header = records[0]
+    if len(header) == 1 and re.search(r"\bsample\b\W*\bcounts\b", header[0]):
+        raise InputError.of(
+            what=f"The columns of {quoted(header[0])} are not separated.",
+            where=f"{name}, line {line}",
+            remedy="Put a comma, a semicolon or a tab between columns.",
+        )
+    return _Sheet(name, line, header, records[1:])
 
 
 def _delimiter(text: str) -> str:

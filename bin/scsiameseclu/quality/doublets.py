@@ -152,7 +152,10 @@ def flag_doublets(
     action = "annotate" if settings(adata).get("cells") else doublet_action
     chosen = overridden(adata, doublet_action=action, doublet_threshold=doublet_threshold)
     adata, rate = _by_hashtag(adata, fates, account, chosen["doublet_action"])
-    doublets = _annotate(adata, rate, chosen["doublet_threshold"], seed)
+    threshold = chosen["doublet_threshold"]
+    doublets = score_doublets(adata, expected_rate=rate, threshold=threshold, random_state=seed)
+    adata.obs["doublet_score"] = doublets.scores
+    adata.obs["predicted_doublet"] = doublets.predicted
     removed = doublets.predicted & (chosen["doublet_action"] == "remove")
     kept = adata[~removed].copy()
     completed = complete_ledger(fates, doublets, removed)
@@ -164,14 +167,6 @@ def flag_doublets(
     if not kept.n_obs:
         raise _nothing_left(settings(adata), doublets, account)
     write_h5ad(kept, f"{prefix}.filtered.h5ad")
-
-
-def _annotate(adata: ad.AnnData, rate: float, threshold: float | None, seed: int) -> Doublets:
-    """Return the doublets among the cells, and write scores and calls into ``obs``."""
-    doublets = score_doublets(adata, expected_rate=rate, threshold=threshold, random_state=seed)
-    adata.obs["doublet_score"] = doublets.scores
-    adata.obs["predicted_doublet"] = doublets.predicted
-    return doublets
 
 
 def _by_hashtag(

@@ -1,6 +1,7 @@
 // Intake: check the samplesheet, read the counts of each sample.
 
 include { codeOf                   } from '../utils/code'
+include { inWords                  } from '../utils/failures'
 include { isNear ; stageable       } from '../utils/files'
 include { withSize                 } from '../utils/sizes'
 include { bytes ; pathExists ; refuseMistakes ; resolve } from './samplesheet'
@@ -22,6 +23,23 @@ def localFirst(rows) {
     def (local, remote) = rows.split { row -> isNear(row[1]) }
     def samples = (local + remote).collect { row -> row[0].subMap(['id', 'group', 'n_bytes']) }
     [samples, local.collect { row -> row[1] }]
+}
+
+// Which features are hashtags is in the files with the counts: as soon as these are read, before
+// anything is computed of them.
+def refuseWithoutHashtags(sizes) {
+    def columns = [params.condition] + (params.formula ?: '').toString().tokenize('~+ ')
+    def slurper = new groovy.json.JsonSlurper()
+    if ('hashtag' in columns && !sizes.any { size -> slurper.parse(size).n_captured }) {
+        def problem = [
+            what: 'The samples are to be compared by hashtag, and none of them has any.',
+            where: '--condition',
+            remedy: 'Give the matrices that hold the hashtags, too, or name a column of the ' +
+                'samplesheet.',
+        ]
+        error(inWords(problem))
+    }
+    sizes
 }
 
 workflow INTAKE {
@@ -60,6 +78,12 @@ workflow INTAKE {
         .filter { _samples, counts -> counts }
     INTAKE_ESTIMATE_MEMORY(measured, code)
     INTAKE_READ_COUNTS(rows, code)
+    if (!workflow.stubRun) {
+        INTAKE_READ_COUNTS.out.counts
+            .map { _meta, _counts, size -> size }
+            .collect()
+            .map { sizes -> refuseWithoutHashtags(sizes) }
+    }
 
     emit:
     counts   = INTAKE_READ_COUNTS.out.counts // [meta, counts.h5ad]

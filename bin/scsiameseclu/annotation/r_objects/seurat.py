@@ -31,7 +31,10 @@ from .writing import (
 _PACKAGE = "SeuratObject"
 _RNA = "RNA"
 _NOTHING = dense(np.empty((0, 0)))
-_JACKSTRAW = ("empirical.p.values", "fake.reduction.scores", "empirical.p.values.full")
+_JACKSTRAW = (
+    *("empirical.p.values", "fake.reduction.scores"),
+    *("empirical.p.values.full", "overall.p.values"),
+)
 
 
 def seurat_object(
@@ -149,7 +152,7 @@ def _reductions(adata: ad.AnnData, genes: list[str], cells: RValue) -> dict[str,
             **{"global": numbers(np.array([name.startswith("umap")]))},
             stdev=numbers(values.std(axis=0, ddof=1, dtype=np.float64)),
             key=text([key]),
-            jackstraw=_jackstraw(),
+            jackstraw=s4("JackStrawData", _PACKAGE, **dict.fromkeys(_JACKSTRAW, _NOTHING)),
             misc=plain_list([]),
         )
         for name, key, values, dimensions in reductions(adata)
@@ -163,8 +166,3 @@ def _loadings(adata: ad.AnnData, genes: list[str], dimensions: list[str], *, of:
     variable = _variable(adata)
     names = text(genes[place] for place in variable)
     return dense(np.asarray(adata.varm["PCs"])[variable], names, text(dimensions))
-
-
-def _jackstraw() -> RValue:
-    slots = dict.fromkeys((*_JACKSTRAW, "overall.p.values"), _NOTHING)
-    return s4("JackStrawData", _PACKAGE, **slots)

@@ -31,6 +31,7 @@ _RANGES, _GENOME, _SINGLE = "IRanges", "GenomicRanges", "SingleCellExperiment"
 _NO_INTEGERS = numbers(np.empty(0, np.int32))
 _MAIN = "RNA"
 _UNANNOTATED = {"elementMetadata": NO_SLOT, "metadata": plain_list([])}
+_OF_ANY = {"elementType": text(["ANY"]), **_UNANNOTATED}
 
 
 def single_cell_experiment(adata: ad.AnnData, *, run: Mapping[str, object]) -> RValue:
@@ -76,7 +77,9 @@ def _of_cells(adata: ad.AnnData, cells: RValue) -> RValue:
         for name, _, values, dimensions in reductions(adata)
     }
     others = {
-        beside.assay: _by_column(_beside(beside, cells, adata.n_obs))
+        beside.assay: s4(
+            "SummarizedExperimentByColumn", _SINGLE, se=_beside(beside, cells, adata.n_obs)
+        )
         for beside in beside_genes(adata)
     }
     parts = {"reducedDims": reduced, "altExps": others, "colPairs": {}}
@@ -90,9 +93,10 @@ def _experiment(
     shape: tuple[int, int],
 ) -> dict[str, RValue]:
     """Return the slots that every experiment has."""
+    data = s4("SimpleList", _VECTORS, listData=named_list(assays), **_OF_ANY)
     return {
         "colData": _frame(columns, shape[1], rows=cells),
-        "assays": s4("SimpleAssays", _EXPERIMENTS, data=_simple_list(named_list(assays))),
+        "assays": s4("SimpleAssays", _EXPERIMENTS, data=data),
         "NAMES": NO_SLOT,
         "elementMetadata": _frame({}, shape[0]),
     }
@@ -107,10 +111,6 @@ def _beside(beside: Beside, cells: RValue, n_cells: int) -> RValue:
     return s4(_EXPERIMENTS, _EXPERIMENTS, **slots, metadata=plain_list([]))
 
 
-def _by_column(experiment: RValue) -> RValue:
-    return s4("SummarizedExperimentByColumn", _SINGLE, se=experiment)
-
-
 def _columns(table: pd.DataFrame) -> dict[str, RValue]:
     return {str(name): column(table[name]) for name in table}
 
@@ -122,19 +122,8 @@ def _frame(columns: Mapping[str, RValue], n_rows: int, *, rows: RValue = NO_SLOT
         _VECTORS,
         rownames=rows,
         nrows=numbers(np.array([n_rows])),
-        elementType=text(["ANY"]),
-        **_UNANNOTATED,
+        **_OF_ANY,
         listData=named_list(columns),
-    )
-
-
-def _simple_list(values: RValue) -> RValue:
-    return s4(
-        "SimpleList",
-        _VECTORS,
-        listData=values,
-        elementType=text(["ANY"]),
-        **_UNANNOTATED,
     )
 
 
@@ -152,8 +141,7 @@ def _no_ranges(genes: RValue, n_genes: int, about: Mapping[str, RValue]) -> RVal
             _RANGES,
             end=numbers(np.zeros(n_genes, np.int32)),
             NAMES=genes,
-            elementType=text(["ANY"]),
-            **_UNANNOTATED,
+            **_OF_ANY,
         ),
     )
 
@@ -171,7 +159,7 @@ def _nowhere() -> RValue:
         "GRanges",
         _GENOME,
         seqnames=_runs(factor(pd.Categorical([]))),
-        ranges=s4("IRanges", _RANGES, **ranges, elementType=text(["ANY"]), **_UNANNOTATED),
+        ranges=s4("IRanges", _RANGES, **ranges, **_OF_ANY),
         strand=_runs(factor(pd.Categorical([], categories=["+", "-", "*"]))),
         seqinfo=s4("Seqinfo", "GenomeInfoDb", **chromosomes),
         elementMetadata=_frame({}, 0),
