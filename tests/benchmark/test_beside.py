@@ -60,6 +60,12 @@ def test_equal_methods_share_their_rank():
     assert ranks["low"].isna().all()
 
 
+def _ari(found, method, dataset):
+    return found.query(
+        "method == @method and dataset == @dataset and k_mode == 'true' and seed == 0"
+    )["ari"].mean()
+
+
 def test_failures_score_0_and_unfinished_methods_are_named(found):
     results = beside_results(found)
     text = beside_table(results, found)
@@ -68,7 +74,11 @@ def test_failures_score_0_and_unfinished_methods_are_named(found):
         (results["method"] == "dec") & (results["dataset"] == "large.h5ad"), "ari"
     ].tolist() == [0.0]
     assert "**Failed**, scored 0: dec on large.h5ad, seed 0 (MemoryError: no)." in text
-    assert "**Not shown**, because some runs are missing: scDSC (1 of 3 data sets)." in text
+    gain = 100 * (_ari(found, "scsiameseclu", "kang8.h5ad") - 0.5)
+    assert (
+        "**Not ranked**: scDSC, measured on 1 of 3 data sets. There, the ARI gain of scSiameseClu "
+        f"is {gain:+.1f}." in text
+    )
     assert f"Not measured: {BASELINES[0].title}" in text
     line = next(line for line in text.splitlines() if line.startswith("| DEC "))
     assert line.split(" | ")[3] == f"{100 * (0.9 + 0 + 0.65) / 3:.1f}"
