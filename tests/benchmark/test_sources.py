@@ -37,6 +37,8 @@ other = 2
 
 def shared(x):
     """Share."""
+    if x is None:
+        raise ValueError("nothing")
     return np.abs(x) + SHARED
 
 def unrelated(x):
@@ -91,6 +93,7 @@ def digests(tmp_path, monkeypatch):
         ("whole.py", "print", "print('imported')", (False, True)),
         ("methods.py", '"""First."""', '"""A comment."""  # another', (False, False)),
         ("_version.py", '"1"', '"2"', (False, False)),
+        ("helpers.py", '"nothing"', '"no number"', (False, False)),
     ],
 )
 def test_only_reached_code_counts(digests, name, old, new, affected):
