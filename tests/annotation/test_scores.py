@@ -190,6 +190,7 @@ def test_genes_of_interest_are_found_by_symbol_and_id_or_named_with_the_nearest(
         ("a\tx\tG1\n\nb\tx\t\t \n", "has no genes", 3),
         ("a\tx\tG1\nb\tx\tG1\n a \ty\tG2\n", "the gene set 'a' comes twice", 3),
         ("\tx\tG1\n", "has no name", 1),
+        ("a\tx\tG1\nb\0\tx\tG1\n", "null character", 2),
         ("\n\n", "no gene sets", None),
         ("".join(f"s{i}\tx\tG\n" for i in range(101)), "has 101 gene sets", None),
     ],

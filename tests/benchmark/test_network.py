@@ -19,6 +19,8 @@ from scsiameseclu.benchmark.network import (
     projected,
 )
 from scsiameseclu.benchmark.results import read_results
+from scsiameseclu.benchmark.sections import MEASURES
+from scsiameseclu.benchmark.sections import network as network_section
 from scsiameseclu.expression.normalize import normalize
 
 from tests.clustering.simulated_counts import planted_clusters, simulated
@@ -139,3 +141,15 @@ def test_the_command_measures_once_and_names_failures(folder, tmp_path, asked, c
     assert "**Failed** on arrays.h5, which is left out: hard." in text
     assert "| ARI of the labels | 55.0 | 55.0 | – | +0.0 |" in text
     assert "ValueError" in capsys.readouterr().err
+
+
+def test_scvi_that_fails_leaves_the_other_methods_their_data_set():
+    known = {"dataset": "a.h5ad", "cells": 10, "error": None, **dict.fromkeys(MEASURES, 0.5)}
+    rows = [{**known, "method": name} for name in ("scsiameseclu", "consensus", "pca")]
+    rows += [{**row, "dataset": "b.h5ad"} for row in rows]
+    rows.append({**known, "method": "scvi"})
+    failed = {**known, **dict.fromkeys(MEASURES), "dataset": "b.h5ad", "error": "hard"}
+    text = network_section(pd.DataFrame([*rows, {**failed, "method": "scvi"}]))
+    assert "**Failed**: scVI on b.h5ad: hard." in text
+    assert "mean over 2 data sets" in text
+    assert "left out" not in text

@@ -166,7 +166,7 @@ def test_another_anndata_is_not_accepted_as_a_base(
 ) -> None:
     other = base.copy()
     spoil(other)
-    with pytest.raises(InputError, match=f"no result of this pipeline: it has {message}"):
+    with pytest.raises(InputError, match=f"not a result of this pipeline: it has {message}"):
         place(other, new)
 
 

@@ -276,7 +276,7 @@ def test_further_columns_that_cannot_be(tmp_path, name):
     assert len(problems(tmp_path, f"sample,counts,{name}\na,x,7\n")) == 1
 
 
-@pytest.mark.parametrize("header", ["sample|counts", "sample counts group"])
+@pytest.mark.parametrize("header", ["sample|counts", "sample counts group", "counts|sample"])
 def test_columns_that_nothing_separates(tmp_path, header):
     (found,) = problems(tmp_path, f"\n{header}\na|x.h5\n")
     assert found.what == f"The columns of {header!r} are not separated."

@@ -67,7 +67,7 @@ def test_an_invalid_base_is_reported_while_samples_are_read(tmp_path: Path) -> N
         tmp_path, "--input", tmp_path / "sheet.csv", "--base", DEMO / "pancreas.h5ad"
     )
     assert_reported(
-        run, "the base is no result of this pipeline: it has no obs['cluster']", "remedy"
+        run, "the base is not a result of this pipeline: it has no obs['cluster']", "remedy"
     )
     assert "EXPRESSION_NORMALIZE" not in run.output
 

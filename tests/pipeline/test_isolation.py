@@ -44,7 +44,8 @@ def write_sheet(path: Path, header: str, rows: Sequence[Sequence[str]]) -> Path:
 def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run on files with names that a shell would change.
 
-    In each stands one negative number, minus its row's.
+    In each stands one negative number, minus its row's. None can be read, so that nobody knows
+    whether they have hashtags.
     """
     folder = tmp_path_factory.mktemp("named")
     (folder / "temporary").mkdir()
@@ -59,12 +60,14 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Run:
     logo.write_text(LOGO)
     return run_pipeline(
         folder, *UNTRACED, "--input", sheet, "--report_logo", logo, "--report_contact", CONTACT,
-        "--report_project", "P'1 $(touch evil)", variables={"TMPDIR": str(folder / "temporary")},
+        "--report_project", "P'1 $(touch evil)", "--condition", "hashtag",
+        variables={"TMPDIR": str(folder / "temporary")},
     )  # fmt: skip
 
 
 def test_each_file_is_read_whatever_its_name(named: Run) -> None:
     assert named.status != 0
+    assert "compared by hashtag" not in named.output
     assert not list(named.folder.rglob("evil"))
     (found,) = {
         path.parent.parent.parent

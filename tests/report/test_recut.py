@@ -144,7 +144,7 @@ def test_a_cut_at_the_own_detail_gives_the_own_files_and_the_same_bytes_twice(gr
 
 def test_nothing_is_written_over_and_nothing_is_left_behind(group, six):
     before = sorted(group.parent.iterdir())
-    with pytest.raises(InputError, match="nothing is written over"):
+    with pytest.raises(InputError, match="is not overwritten"):
         recut(group, n_clusters=6)
     with pytest.raises(InputError, match="the tree has"):
         recut(group, n_clusters=390)
@@ -158,7 +158,7 @@ def copied(group: Path, folder: Path) -> Path:
 def test_folders_that_are_no_result_are_refused(group, tmp_path):
     with pytest.raises(InputError, match="there is no such folder"):
         recut(tmp_path / "nowhere", n_clusters=3)
-    with pytest.raises(InputError, match="is no result of a group"):
+    with pytest.raises(InputError, match="is not the result of a group"):
         recut(tmp_path, n_clusters=3)
     broken = copied(group, tmp_path)
     (broken / "G.h5ad").write_text("no HDF5")
@@ -194,7 +194,7 @@ def test_what_is_missing_is_named(group, tmp_path, capsys):
     assert (moved.parent / "G.n_clusters_3" / "cellxgene_missing.tsv").stat().st_size > 100
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("G: 3 clusters in place of 4, see ")
-    assert second.endswith("that takes a run with --n_clusters: composition_test.tsv")
+    assert second.endswith("this needs a run with --n_clusters: composition_test.tsv")
     assert third.startswith("There is no report: ")
     assert "software_versions.yml" in third
 
@@ -208,6 +208,6 @@ def test_the_command_tells_mistakes_without_a_traceback(tmp_path):
         check=False,
     )
     assert done.returncode == 65
-    assert "is no result of a group" in done.stderr
+    assert "is not the result of a group" in done.stderr
     assert "remedy" in done.stderr
     assert "Traceback" not in done.stderr

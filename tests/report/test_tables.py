@@ -672,8 +672,10 @@ def test_contingency_is_shown_as_shares_of_the_labels(three):
 
 def test_changed_parameters_come_first(three):
     rows = content(three[1], "parameters")["data"]
-    assert next(iter(rows)) == "--n_top_genes"
-    assert [name for name, row in rows.items() if row.get("changed")] == ["--n_top_genes"]
+    # One that the schema has no default for is changed, too.
+    changed = ["--input", "--n_top_genes"]
+    assert list(rows)[:2] == changed
+    assert [name for name, row in rows.items() if row.get("changed")] == changed
 
 
 def test_the_memory_expected_is_told(three):

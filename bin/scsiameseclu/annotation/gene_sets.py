@@ -110,4 +110,10 @@ def _text(path: Path, remedy: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         what = "the file cannot be read as text in UTF-8"
         raise InputError.of(what=what, where=path.name, remedy=remedy) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    before, null, _ = text.partition("\0")
+    if null:  # which HDF5 cannot hold
+        line = before.count("\n") + 1
+        what = "the file contains a null character"
+        raise InputError.of(what=what, where=f"{path.name}, line {line}", remedy="remove it")
+    return text

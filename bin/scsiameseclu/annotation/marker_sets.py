@@ -205,8 +205,8 @@ def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterat
         where = f"{path.name}, line {line}, column "
         for column, value in row.items():
             if "\0" in value:
-                what = f"{quoted(value)} holds a character that no file of results can"
-                yield Problem(what, f"{where}{column!r}", "take it out")
+                what = f"{quoted(value)} contains a null character"
+                yield Problem(what, f"{where}{column!r}", "remove it")
         if not row["cell_type"]:
             yield Problem(
                 "a marker has no cell type", where + "'cell_type'", "fill in the column 'cell_type'"

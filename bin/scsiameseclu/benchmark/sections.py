@@ -118,10 +118,15 @@ def steps(table: pd.DataFrame) -> str:
 
 def network(table: pd.DataFrame) -> str:
     """Return what the network adds to the consensus and to the principal components."""
-    failed = table[table["error"].notna()].drop_duplicates("dataset")
+    errors = table[table["error"].notna()]
+    failed = errors[errors["method"] != "scvi"].drop_duplicates("dataset")
     lines = [
         f"**Failed** on {row['dataset']}, which is left out: {row['error']}."
         for _, row in failed.iterrows()
+    ]
+    lines += [
+        f"**Failed**: scVI on {row['dataset']}: {row['error']}."
+        for _, row in errors[errors["method"] == "scvi"].drop_duplicates("dataset").iterrows()
     ]
     whole = table[~table["dataset"].isin(failed["dataset"])]
     if not len(whole):

@@ -87,7 +87,7 @@ def base_organism(var: pd.DataFrame) -> Organism:
 
 def _no_base(why: str) -> InputError:
     return InputError.of(
-        what=f"the base is no result of this pipeline: {why}",
+        what=f"the base is not a result of this pipeline: {why}",
         where="--base",
         remedy="give a groups/<group>/<group>.h5ad that an earlier run has written",
     )

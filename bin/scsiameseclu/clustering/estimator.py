@@ -604,7 +604,7 @@ def as_anndata(counts: ad.AnnData | Counts) -> ad.AnnData:
     matrix = _matrix(counts)
     if matrix.ndim != 2:
         raise InputError.of(
-            what=f"Counts are a {type(counts).__name__} that is no matrix.",
+            what=f"Counts are a {type(counts).__name__}, not a matrix.",
             where="ScSiameseClu.fit",
             remedy="Give an AnnData, or raw counts as an array, sparse matrix or "
             "DataFrame of cells x genes.",
@@ -669,7 +669,7 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
         )
     if matrix.dtype.kind not in NUMBERS:
         raise InputError.of(
-            what=f"The counts are no numbers, but of the type {matrix.dtype}.",
+            what=f"The counts are not numbers, but of the type {matrix.dtype}.",
             where=where,
             remedy="Put raw counts, non-negative integers, into layers['counts'] or X.",
         )

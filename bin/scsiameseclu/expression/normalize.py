@@ -438,7 +438,7 @@ def _too_small(n_cells: int, n_genes: int, min_cells_per_gene: int) -> InputErro
 
 def _no_counts(where: str, kind: str) -> InputError:
     return InputError.of(
-        what=f"{where} holds values that are {kind}, so it is no matrix of raw counts",
+        what=f"{where} holds values that are {kind}, so it is not a matrix of raw counts",
         where=where,
         remedy="put the raw counts into X or into layers['counts']",
     )

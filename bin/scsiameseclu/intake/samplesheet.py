@@ -242,7 +242,7 @@ def _parse(text: str, name: str) -> _Sheet:
             "line for each sample.",
         )
     line, header = records[0]
-    if len(header) == 1 and re.search(r"\bsample\b\W*\bcounts\b", header[0]):
+    if len(header) == 1 and {"sample", "counts"} <= set(re.findall(r"\w+", header[0])):
         raise InputError.of(
             what=f"The columns of {quoted(header[0])} are not separated.",
             where=f"{name}, line {line}",
@@ -405,7 +405,7 @@ def _check_schema(
     for row in rows:
         for column in schema["items"]["required"]:
             if column in columns and column not in row.values:
-                what = f"The column {column!r} is empty."
+                what = f"The column {column!r} is empty in this line."
                 sheet.report(row.line, column, what, known[column]["errorMessage"])
     for error in Draft202012Validator(schema).iter_errors([row.values for row in rows]):
         # Reported above and by the caller, with line and column.

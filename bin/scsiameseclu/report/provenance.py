@@ -129,8 +129,9 @@ def _parameters(run: Run) -> Iterator[Section]:
 def _parameter_row(value: Any, known: Mapping[str, Any] | None) -> dict[str, Any]:
     row = {"value": _shown(value)}
     if known is not None:
-        row |= {"default": _shown(known.get("default")), "about": known.get("description", "")}
-        if "default" in known and value != known["default"]:
+        default = known.get("default")
+        row |= {"default": _shown(default), "about": known.get("description", "")}
+        if value != default and row["value"] != row["default"]:
             row["changed"] = "changed"
     return row
 

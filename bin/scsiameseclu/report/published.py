@@ -116,7 +116,7 @@ def _annotated(folder: Path) -> Path:
 def no_result(folder: Path, why: str) -> InputError:
     """Return the error for a folder that is no group's."""
     return InputError.of(
-        what=f"{quoted(folder)} is no result of a group: {why}.",
+        what=f"{quoted(folder)} is not the result of a group: {why}.",
         where=folder,
         remedy="Give a folder results/groups/<group> of a run of this pipeline.",
     )

@@ -25,7 +25,7 @@ RULES = {
 _SCORES = {"observed": "Observed", "simulated": "Simulated doublets"}
 """Parts of the histogram of doublet scores, and what they are called."""
 _LEVELS = {"knee": "Knee", "certain": "Cells from", "lower": "Ambient, at most"}
-_NO_BOUNDS = "The thresholds differ between samples, or none is set; they stand in the table above."
+_NO_BOUNDS = "The thresholds differ between samples (see the table above), or none is set."
 _DASHES = "#555555"
 _MANY, _POINTS_OF_MANY = 24, 60
 """With more samples than this a plot has one curve or box of each."""

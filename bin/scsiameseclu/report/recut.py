@@ -87,7 +87,7 @@ def recut(
     place = (output or result.absolute().parent / f"{known.group}.{asked}").absolute()
     if place.exists():
         raise InputError.of(
-            what=f"{quoted(place)} is there already, and nothing is written over.",
+            what=f"{quoted(place)} exists already and is not overwritten.",
             where="--output",
             remedy="Name another folder with --output, or remove that one.",
         )
@@ -105,7 +105,7 @@ def recut(
     n_before = known.adata.obs["cluster"].nunique()
     print(f"{known.group}: {model.n_clusters_} clusters in place of {n_before}, see {place}")
     if left := [name for name in NEEDS_A_RUN if (known.folder / name).exists()]:
-        print(f"Not made again, for that takes a run with --n_clusters: {', '.join(left)}")
+        print(f"Not updated, because this needs a run with --n_clusters: {', '.join(left)}")
     if unmade:
         print(f"There is no report: {unmade}")
 

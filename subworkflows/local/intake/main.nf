@@ -26,11 +26,12 @@ def localFirst(rows) {
 }
 
 // Which features are hashtags is in the files with the counts: as soon as these are read, before
-// anything is computed of them.
-def refuseWithoutHashtags(sizes) {
+// anything is computed of them. A sample that cannot be read might have had hashtags.
+def refuseWithoutHashtags(sizes, n_samples) {
     def columns = [params.condition] + (params.formula ?: '').toString().tokenize('~+ ')
     def slurper = new groovy.json.JsonSlurper()
-    if ('hashtag' in columns && !sizes.any { size -> slurper.parse(size).n_captured }) {
+    def all_read = sizes.size() == n_samples
+    if ('hashtag' in columns && all_read && !sizes.any { size -> slurper.parse(size).n_captured }) {
         def problem = [
             what: 'The samples are to be compared by hashtag, and none of them has any.',
             where: '--condition',
@@ -81,8 +82,10 @@ workflow INTAKE {
     if (!workflow.stubRun) {
         INTAKE_READ_COUNTS.out.counts
             .map { _meta, _counts, size -> size }
-            .collect()
-            .map { sizes -> refuseWithoutHashtags(sizes) }
+            .toList()
+            .map { sizes -> [sizes] }
+            .combine(rows.count())
+            .map { sizes, n_samples -> refuseWithoutHashtags(sizes, n_samples) }
     }
 
     emit:
