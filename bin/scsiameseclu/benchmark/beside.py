@@ -65,10 +65,11 @@ def ranking(results: pd.DataFrame) -> str:
     ranks = mean_ranks(results)
     shown = [*ranks.index[:3], *([] if OURS.name in ranks.index[:3] else [OURS.name])]
     best = ", ".join(f"{METHODS[name].title} {_with_interval(ranks.loc[name])}" for name in shown)
-    sets = results["dataset"].nunique()
+    sets = pd.Index(results["dataset"].unique())
     return (
         f"With the true number of clusters given, the mean rank by ARI of {len(ranks)} methods "
-        f"over {sets} data sets (95 % interval): **{best}**."
+        f"over {len(sets)} data sets ({is_development(sets).sum()} of them development sets), with "
+        f"95 % interval: **{best}**."
     )
 
 

@@ -54,8 +54,8 @@ def records(
         assert process.stdout
         yield from map(json.loads, process.stdout)
     if process.returncode:
-        told = messages.read_text(errors="replace") + _traceback(scratch)
-        raise ProcessError(f"exit status {process.returncode}\n{told}")
+        output = messages.read_text(errors="replace") + _traceback(scratch)
+        raise ProcessError(f"exit status {process.returncode}\n{output}")
 
 
 def _traceback(scratch: Path) -> str:
@@ -72,6 +72,7 @@ def _environment(threads: int) -> dict[str, str]:
     return {
         **os.environ,
         **dict.fromkeys((VARIABLE, *THREAD_POOLS), str(threads)),
+        "PYTHONDONTWRITEBYTECODE": "1",  # a checkout of published code is left unchanged
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
     }
 
