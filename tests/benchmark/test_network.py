@@ -139,7 +139,7 @@ def test_the_command_measures_once_and_names_failures(folder, tmp_path, asked, c
     assert len(table) == 2 * 2 * 3
     text = (tmp_path / "bench.md").read_text()
     assert "**Failed** on arrays.h5, which is left out: hard." in text
-    assert "| ARI of the labels | 55.0 | 55.0 | – | +0.0 |" in text
+    assert "| ARI of the labels | 1 | 55.0 | 55.0 | – | +0.0 |" in text
     assert "ValueError" in capsys.readouterr().err
 
 
@@ -151,5 +151,5 @@ def test_scvi_that_fails_leaves_the_other_methods_their_data_set():
     failed = {**known, **dict.fromkeys(MEASURES), "dataset": "b.h5ad", "error": "hard"}
     text = network_section(pd.DataFrame([*rows, {**failed, "method": "scvi"}]))
     assert "**Failed**: scVI on b.h5ad: hard." in text
-    assert "mean over 2 data sets" in text
+    assert "| ARI of the labels | 2 |" in text
     assert "left out" not in text

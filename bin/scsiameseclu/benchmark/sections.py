@@ -140,22 +140,26 @@ def network(table: pd.DataFrame) -> str:
         above = {
             name: (values[OURS.name] - values[name]).dropna() for name in others if name in values
         }
-        first_above = above[others[0]]
-        means[title] = {
-            **values[[OURS.name, CONSENSUS.name, "pca"]].mean(),
-            **{f"scSiameseClu − {name}": with_interval(over) for name, over in above.items()},
-            HELD_OUT: with_interval(first_above[~is_development(first_above.index)]),
-        }
+        means[title] = _row(values, above)
         sets |= {f"{title} − {name}": over.map("{:+.1f}".format) for name, over in above.items()}
     rows = pd.DataFrame.from_dict(means, orient="index").astype(object)
     order = [*rows.columns.drop(HELD_OUT), HELD_OUT]
     text = [name for name in order if " " in name]
     rows[text] = rows[text].fillna("")
-    first = f"× 100, mean over {whole['dataset'].nunique()} data sets"
-    by_set = pd.DataFrame(sets).reindex(per_set(whole).index)
-    return "\n\n".join(
-        [*lines, markdown(rows[order], first=first), markdown(by_set.fillna("–"), first="data set")]
-    )
+    by_set = pd.DataFrame(sets).reindex(per_set(whole).index).fillna("–")
+    tables = [markdown(rows[order], first="mean × 100"), markdown(by_set, first="data set")]
+    return "\n\n".join([*lines, *tables])
+
+
+def _row(values: pd.DataFrame, above: dict[str, pd.Series[float]]) -> dict[str, object]:
+    """Return means and differences of one measure; held-out sets by the first difference."""
+    first = next(iter(above.values()))
+    return {
+        "data sets": str(len(values)),
+        **values[[OURS.name, CONSENSUS.name, "pca"]].mean(),
+        **{f"scSiameseClu − {name}": with_interval(over) for name, over in above.items()},
+        HELD_OUT: with_interval(first[~is_development(first.index)]),
+    }
 
 
 def batch_correction(table: pd.DataFrame) -> str:
