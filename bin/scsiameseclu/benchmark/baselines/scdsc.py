@@ -42,7 +42,7 @@ NEIGHBORS, SHARE = 10, 0.5
 WEIGHTS = {"assignment": 0.1, "graph": 0.01, "expression": 1.0, "counts": 0.1}
 """Weights of the objective, eq. 14: cross-entropy of q and p, KL(p || graph), squared error,
 ZINB."""
-PRETRAIN_EPOCHS, PRETRAIN_RATE = 200, 0.001
+PRETRAIN_EPOCHS, PRETRAIN_BATCH, PRETRAIN_RATE = 200, 1024, 0.001
 STEPS, RATE = 300, 0.0001
 """Steps of the autoencoder and the graph network together."""
 WHOLE, SEEDS, RENEWED = 512, 32, 20
@@ -107,8 +107,9 @@ def scdsc_labels(
     """Train a ZINB autoencoder and a graph network together; labels are the latter's (eq. 10).
 
     As in the published code (MTAB): log-normalized expression that is not standardized, widths,
-    normalization over the batch, graph, initial weights, rates, and steps that see all cells. Here
-    this is so up to ``WHOLE`` cells: of more, a step sees the neighborhoods of ``SEEDS``.
+    normalization over the batch, graph, initial weights, batches of the pretraining, rates, and
+    steps that see all cells. Here this is so up to ``WHOLE`` cells: of more, a step sees the
+    neighborhoods of ``SEEDS``.
     """
     with seeded(seed, device) as place:
         cells = cells_of(adata, place)
@@ -116,7 +117,8 @@ def scdsc_labels(
         model = _Autoencoder(x.shape[1]).to(place)
         adam = torch.optim.Adam(model.parameters(), lr=PRETRAIN_RATE)
         # One cell alone has no variance to be normalized by.
-        found = (b for b in batches(cells.n, epochs=PRETRAIN_EPOCHS) if len(b) > 1)
+        found = batches(cells.n, epochs=PRETRAIN_EPOCHS, size=PRETRAIN_BATCH)
+        found = (batch for batch in found if len(batch) > 1)
         train(adam, lambda b: functional.mse_loss(model(x[b]), x[b]), found)
         with torch.no_grad():
             _, centers = kmeans(model.layers(x)[-1], n_clusters, seed)
