@@ -10,6 +10,7 @@ from typing import Any
 import anndata as ad
 import h5py
 import numpy as np
+import pandas as pd
 from anndata.io import read_elem, sparse_dataset, write_elem
 from numpy.typing import NDArray
 from scipy import sparse
@@ -33,6 +34,15 @@ dataset)."""
 def evenly(cells: NDArray[np.integer[Any]], most: int) -> NDArray[np.integer[Any]]:
     """Return at most `most` of the cells, evenly spaced, the same each time."""
     return cells if len(cells) <= most else cells[np.arange(most) * len(cells) // most]
+
+
+def some_of_each(groups: pd.Series[Any], most: int) -> NDArray[np.bool_]:
+    """Return which cells are used: all of a group, or `most` evenly spaced ones of a larger one."""
+    names = groups.astype(str)
+    place_ = names.groupby(names).cumcount().to_numpy()
+    size = names.groupby(names).transform("size").to_numpy()
+    taken = np.minimum(size, most)
+    return np.asarray((place_ + 1) * taken // size > place_ * taken // size)
 
 
 @contextmanager

@@ -25,8 +25,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from ..blocks import Matrix, row_blocks
-from ..clustering.placement import some_of_each
+from ..blocks import Matrix, row_blocks, some_of_each
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import anndata as ad
 import numpy as np
@@ -58,13 +59,8 @@ MEASURES = (
 COLUMNS = (*results.ABOUT, *MEASURES, "n_clusters", "trained", "error", *results.PROVENANCE)
 
 Scores = dict[str, Any]
-
-
-class Measured(Protocol):
-    """A function that returns the scores of some methods on one data set."""
-
-    def __call__(self, adata: ad.AnnData, gold: pd.Series[str], *, seed: int) -> dict[str, Scores]:
-        """Measure."""
+Measured = Callable[..., dict[str, Scores]]
+"""Scores of some methods on one data set, as :func:`measures` returns them."""
 
 
 def benchmark_network(

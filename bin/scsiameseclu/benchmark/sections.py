@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from .baselines import Scvi
 from .methods import CONSENSUS, OURS
 from .tables import is_development, markdown, per_set, text_table, with_interval
 
@@ -15,7 +16,7 @@ THEIRS, MINE = "the published code", "this pipeline"
 SMALLEST_COMPARED = 1e-300
 """p-values below this are not compared: they are close to the smallest representable number."""
 HELD_OUT = "difference, held-out sets"
-EMBEDDINGS = ("pca", "scvi")
+EMBEDDINGS = ("pca", Scvi.name)
 """Embeddings with which that of the network is compared."""
 MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ari": ("ARI of the labels", (CONSENSUS.name,)),
@@ -119,14 +120,14 @@ def steps(table: pd.DataFrame) -> str:
 def network(table: pd.DataFrame) -> str:
     """Return what the network adds to the consensus and to the principal components."""
     errors = table[table["error"].notna()]
-    failed = errors[errors["method"] != "scvi"].drop_duplicates("dataset")
+    failed = errors[errors["method"] != Scvi.name].drop_duplicates("dataset")
     lines = [
         f"**Failed** on {row['dataset']}, which is left out: {row['error']}."
         for _, row in failed.iterrows()
     ]
     lines += [
         f"**Failed**: scVI on {row['dataset']}: {row['error']}."
-        for _, row in errors[errors["method"] == "scvi"].drop_duplicates("dataset").iterrows()
+        for _, row in errors[errors["method"] == Scvi.name].drop_duplicates("dataset").iterrows()
     ]
     whole = table[~table["dataset"].isin(failed["dataset"])]
     if not len(whole):

@@ -16,6 +16,7 @@ from sklearn.preprocessing import normalize as unit_rows
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
+from ..blocks import some_of_each
 from ..contracts import BATCH, CORRECTED_PCA, BatchDecision, ClusteringSummary, Clusters, Cost
 from ..depth import log_normalize
 from ..errors import InputError
@@ -183,15 +184,6 @@ def read_base(path: Path) -> ad.AnnData:
     result = found[some_of_each(found.obs["cluster"], MOST_CELLS)].to_memory()
     found.file.close()
     return result
-
-
-def some_of_each(groups: pd.Series[Any], most: int) -> NDArray[np.bool_]:
-    """Return which cells are used: all of a group, or `most` evenly spaced ones of a larger one."""
-    names = groups.astype(str)
-    place_ = names.groupby(names).cumcount().to_numpy()
-    size = names.groupby(names).transform("size").to_numpy()
-    taken = np.minimum(size, most)
-    return np.asarray((place_ + 1) * taken // size > place_ * taken // size)
 
 
 def place(
