@@ -43,6 +43,7 @@ def test_the_methods_cite_both(outputs):
     text = " ".join(content(outputs, "methods")["data"].split())
     assert "SingleR (Aran et al." in text
     assert "CellTypist (Domínguez Conde et al." in text
+    assert text.count("the most frequent type of its cells") == 1
 
 
 def test_without_it_nothing_is_said(tmp_path, monkeypatch):

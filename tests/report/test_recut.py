@@ -169,6 +169,13 @@ def test_folders_that_are_no_result_are_refused(group, tmp_path):
         recut(broken, n_clusters=3)
 
 
+@pytest.mark.parametrize("asked", [{}, {"n_clusters": 3, "detail": 0.5}])
+def test_a_cut_needs_exactly_one_of_its_options(asked, tmp_path):
+    with pytest.raises(InputError, match="Give one of --n_clusters and --detail") as raised:
+        recut(tmp_path, **asked)
+    assert raised.value.problems[0].where == "the command line"
+
+
 def test_results_of_another_version_are_refused(group, tmp_path):
     other = copied(group, tmp_path)
     adata = ad.read_h5ad(other / "G.h5ad")

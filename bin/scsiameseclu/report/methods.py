@@ -254,6 +254,7 @@ def _causes(run: Run) -> dict[str, bool]:
         "guides": "guide" in captured,
         "singler": "SingleR" in sources,
         "celltypist": "CellTypist" in sources,
+        "opinions": bool(sources),
         "phases": "share_S" in scores,
         "dissociation": "mean_dissociation" in scores,
         "differential": bool(run.records("differential_expression")),

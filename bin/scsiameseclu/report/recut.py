@@ -82,6 +82,12 @@ def recut(
     reference
         Labelled reference of the run, if it is no longer where it was.
     """
+    if (n_clusters is None) == (detail is None):
+        raise InputError.of(
+            what="A cut needs either a number of clusters or a detail.",
+            where="the command line",
+            remedy="Give one of --n_clusters and --detail.",
+        )
     known = Known.read(result)
     asked = f"n_clusters_{n_clusters}" if detail is None else f"detail_{detail:g}"
     place = (output or result.absolute().parent / f"{known.group}.{asked}").absolute()

@@ -25,13 +25,16 @@ def localFirst(rows) {
     [samples, local.collect { row -> row[1] }]
 }
 
+// Whether conditions are hashtags, which no column of the samplesheet has.
+def comparesHashtags() {
+    'hashtag' in [params.condition] + (params.formula ?: '').toString().tokenize('~+ ')
+}
+
 // Which features are hashtags is in the files with the counts: as soon as these are read, before
 // anything is computed of them. A sample that cannot be read might have had hashtags.
 def refuseWithoutHashtags(sizes, n_samples) {
-    def columns = [params.condition] + (params.formula ?: '').toString().tokenize('~+ ')
     def slurper = new groovy.json.JsonSlurper()
-    def all_read = sizes.size() == n_samples
-    if ('hashtag' in columns && all_read && !sizes.any { size -> slurper.parse(size).n_captured }) {
+    if (sizes.size() == n_samples && !sizes.any { size -> slurper.parse(size).n_captured }) {
         def problem = [
             what: 'The samples are to be compared by hashtag, and none of them has any.',
             where: '--condition',
@@ -79,7 +82,7 @@ workflow INTAKE {
         .filter { _samples, counts -> counts }
     INTAKE_ESTIMATE_MEMORY(measured, code)
     INTAKE_READ_COUNTS(rows, code)
-    if (!workflow.stubRun) {
+    if (comparesHashtags() && !workflow.stubRun) {
         INTAKE_READ_COUNTS.out.counts
             .map { _meta, _counts, size -> size }
             .toList()
