@@ -495,18 +495,19 @@ def _write_evidence(
 ) -> None:
     k = plan.n_clusters
     genes = [HOSTILE if plan.hostile and index == 0 else f"GENE{index}" for index in range(12)]
+    fold_changes = {"LOWER": -2.0} | {gene: 5.0 - 0.3 * rank for rank, gene in enumerate(genes)}
     markers = [
         {
             "cluster": str(cluster),
-            "gene": genes[index] if index < 2 else f"{genes[index]}_{cluster}",
-            "avg_log2FC": 5.0 - 0.3 * index,
+            "gene": gene if gene in genes[:2] else f"{gene}_{cluster}",
+            "avg_log2FC": fold_change,
             "pct.1": 0.9,
             "pct.2": 0.05,
             "p_val": 1e-40,
             "p_val_adj": 2e-36,
         }
         for cluster in range(k)
-        for index in range(12)
+        for gene, fold_change in fold_changes.items()
         if k > 1
     ]
     columns = ["cluster", "gene", "avg_log2FC", "pct.1", "pct.2", "p_val", "p_val_adj"]

@@ -66,9 +66,9 @@ def draw(
     group.obsm["X_umap"] = rng.normal(size=(120, 2)).astype(np.float32)
     group.write_h5ad(directory / "g.h5ad")
     rows = [
-        [str(cluster), gene, 1.0, 0.9, 0.1, 0.0, 0.0]
+        [str(cluster), gene, fold_change, 0.9, 0.1, 0.0, 0.0]
         for cluster in range(k)
-        for gene in genes[:4]
+        for gene, fold_change in zip([genes[4], *genes[:4]], [-1.0, *[1.0] * 4], strict=True)
         if k > 1
     ]
     write_table(pd.DataFrame(rows, columns=COLUMNS), directory / "markers.tsv")
@@ -196,6 +196,7 @@ def test_profiles_are_shares_and_means_of_the_clusters(five):
     for row in profiles.itertuples():
         values = x.get_group(row.cluster)[row.gene]
         assert (row.share, row.mean) == pytest.approx(((values > 0).mean(), values.mean()))
+    assert group.var_names[4] not in set(profiles["gene"]), "it is lower in every cluster"
     genes = read_table(folder / "group.genes.tsv")
     assert len(genes) == group.n_vars - 1, "a gene without dispersion is left out"
     assert variable_genes(ad.AnnData(shape=(2, 2))).empty

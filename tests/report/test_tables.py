@@ -642,9 +642,18 @@ def test_markers_beyond_the_first_ten_are_there_on_demand(three):
     assert "GENE11_0" in more
 
 
+def test_genes_that_are_lower_in_a_cluster_are_not_among_its_top_markers(three):
+    inputs, outputs = three
+    markers = read_table(inputs / "groups" / "group_1.markers.tsv")
+    assert markers.loc[0, "gene"] == "LOWER_0", "the strongest gene is a lower one"
+    row = content(outputs, "markers")["data"]["group_1, cluster 0"]
+    assert "LOWER" not in row["genes"]
+    assert row["count"] == 12
+
+
 def test_markers_annotation_and_scores_come_from_their_files(three):
     inputs, outputs = three
-    first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[0]
+    first = read_table(inputs / "groups" / "group_1.markers.tsv").iloc[1]
     row = content(outputs, "markers")["data"]["group_1, cluster 0"]
     assert (row["avg_log2FC"], row["pct_1"], row["p_val_adj"]) == (
         first["avg_log2FC"],

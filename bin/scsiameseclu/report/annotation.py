@@ -10,7 +10,7 @@ import pandas as pd
 from . import cell_scores, content, marker_dots, modalities
 from .clustering import MAX_HEATMAPS
 from .content import Column, Section, gene_list, section, table_section, text, unique_texts
-from .inputs import Group, Run, of_cluster
+from .inputs import Group, Run, of_cluster, positive
 
 _MANY_ROWS = 300
 """Tables with more rows do without bars and with shorter lists, or the report would be too large to
@@ -115,7 +115,7 @@ def _markers(run: Run) -> Iterator[Section]:
             "count": len(genes),
         }
         for group, found in run.tables("markers").items()
-        for cluster, genes in found.groupby("cluster", sort=False)
+        for cluster, genes in positive(found).groupby("cluster", sort=False)
     }
     yield from table_section("markers", rows, _shorter(run, "markers"), top_n=top_n)
 
@@ -127,8 +127,8 @@ def _subclusters(run: Run) -> Iterator[Section]:
     for group, division in run.records("subclusters").items():
         for row in group.table("subclusters").to_dict("records"):
             own = of_cluster(group.table("submarkers"), row["cluster_sub"])
-            genes = own.loc[own["avg_log2FC"] > 0, "gene"] if len(own) else ()
-            rows[group.row(row["cluster_sub"])] = row | {"genes": gene_list(genes[:_GENES_OF_PART])}
+            genes = positive(own).get("gene", ())[:_GENES_OF_PART]
+            rows[group.row(row["cluster_sub"])] = row | {"genes": gene_list(genes)}
         for note in division["notes"]:
             notes += f" {group.label}: {text(note, length=200)}"
     yield from table_section("subclusters", rows, most=_MOST_PARTS, notes=notes)

@@ -31,7 +31,7 @@ from .drawing import (
     short,
     without_ticks,
 )
-from .inputs import CELL_METRICS, natural
+from .inputs import CELL_METRICS, natural, positive
 from .pages import Pages
 from .palette import PHASES, UNKNOWN, cell_type_colors, cluster_color, cluster_colors, in_order
 
@@ -74,7 +74,7 @@ def draw_figures(
         ``<group>.annotation.tsv`` of all groups of the run, so that a cell type has one colour in
         all of them. Default: only the cell types of `adata` count.
     """
-    found = read_table(markers, dtype={"cluster": str, "gene": str})
+    found = positive(read_table(markers, dtype={"cluster": str, "gene": str}))
     with opened(adata) as group:
         genes = top_markers(found, set(group.var_names))
         write_table(variable_genes(group), f"{prefix}.genes.tsv")

@@ -317,6 +317,11 @@ def of_cluster(table: pd.DataFrame, cluster: str) -> pd.DataFrame:
     return table[table["cluster"] == cluster] if len(table) else table
 
 
+def positive(markers: pd.DataFrame) -> pd.DataFrame:
+    """Return the markers that are higher in their cluster; a missing table has none."""
+    return markers[markers["avg_log2FC"] > 0] if len(markers) else markers
+
+
 def natural(name: str) -> tuple[int, str]:
     """Sort key: numbers by value, then other names by the alphabet."""
     return (int(name), "") if name.isdecimal() else (10**9, name)
