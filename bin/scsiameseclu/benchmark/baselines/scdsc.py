@@ -45,7 +45,7 @@ ZINB."""
 PRETRAIN_EPOCHS, PRETRAIN_BATCH, PRETRAIN_RATE = 200, 1024, 0.001
 STEPS, RATE = 300, 0.0001
 """Steps of the autoencoder and the graph network together."""
-WHOLE, SEEDS, RENEWED = 512, 32, 20
+WHOLE, SEEDS, RENEWED = 1024, 32, 20
 """Most cells that a step sees all of; of more, the cells whose neighborhoods it sees, and the steps
 after which the target is renewed."""
 
