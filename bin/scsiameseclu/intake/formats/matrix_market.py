@@ -100,6 +100,7 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
     for prefer in (
         *(
+            _is_of_features,
             lambda path: path.parent == folder,
             _is_called_matrix,
             _is_of_genes,
@@ -176,7 +177,13 @@ def _refuse(error: OSError) -> None:
 
 def preference(path: Path, folder: Path) -> tuple[bool, ...]:
     """Return the sort key by which one of a sample's several outputs below `folder` is chosen."""
-    return not _is_of_genes(path), not _is_filtered(folder)(path), not is_hdf5(path)
+    is_filtered = _is_filtered(folder)(path)
+    return not _is_of_features(path), not _is_of_genes(path), not is_filtered, not is_hdf5(path)
+
+
+def _is_of_features(path: Path) -> bool:
+    # Of 10x Flex and Visium, Cell Ranger also writes the counts of single probes.
+    return "probe" not in _words(path.name)
 
 
 def _is_called_matrix(path: Path) -> bool:
