@@ -51,6 +51,27 @@ def test_other_features_are_left_out(example, write_10x, tmp_path):
     assert adata.obsm["captured"].shape[1] == 1
 
 
+@pytest.mark.parametrize("kind", ["mtx", "hdf5"])
+@pytest.mark.parametrize("missing", ["", "NA"])
+def test_a_feature_without_a_type_is_a_gene(kind, missing, example, write_mtx, write_10x, tmp_path):
+    types = ["Gene Expression"] * 5 + ["Antibody Capture", missing]
+    write = write_mtx if kind == "mtx" else write_10x
+    adata = read(write(tmp_path / "x", types=types))
+    assert list(adata.var_names) == [*example.symbols[:5], example.symbols[6]]
+    assert adata.obsm["captured"].shape[1] == 1
+
+
+@pytest.mark.parametrize("kinds", [["Gene Expression"], ["Gene Expression", "Antibody Capture"]])
+def test_genes_that_only_raw_has_are_read(kinds, example, tmp_path):
+    adata = example.adata()
+    adata.raw = adata
+    adata = adata[:, : len(kinds)].copy()
+    adata.X = adata.X.astype(np.float64) / 3
+    adata.var["feature_types"] = kinds
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    assert read(tmp_path / "x.h5ad").n_vars == len(example.symbols) + 1 - len(kinds)
+
+
 def test_without_them_nothing_is_added(example, write_10x, tmp_path):
     adata = read(write_10x(tmp_path / "b.h5"))
     assert "captured" not in adata.obsm
