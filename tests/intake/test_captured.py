@@ -106,6 +106,16 @@ def test_a_list_of_cells_is_read_in_every_usual_form(text, example, write_10x, t
     assert list(adata.obs_names[adata.obs["listed"]]) == chosen
 
 
+@pytest.mark.parametrize("text", ["GRCh38,{}\n", "n,x\n1,{}\n"])
+def test_the_column_of_a_list_of_cells_is_found(text, example, write_10x, tmp_path):
+    first, last = text.rstrip("\n").rpartition("\n")[::2]
+    lines = [first, *(last.format(name) for name in example.barcodes[2:5])]
+    (tmp_path / "cells.csv").write_text("\n".join(filter(None, lines)))
+    adata = read(write_10x(tmp_path / "a.h5"), cells_file=tmp_path / "cells.csv")
+    assert list(adata.obs_names[adata.obs["listed"]]) == example.barcodes[2:5]
+    assert "on the list" not in adata.uns["intake"]
+
+
 def test_unknown_barcodes_of_a_list_are_reported_with_the_remedy(example, write_10x, tmp_path):
     path, cells = write_10x(tmp_path / "a.h5"), tmp_path / "cells.txt"
     cells.write_text("\n".join([example.barcodes[0], "AAAA-1", "CCCC-1"]))
