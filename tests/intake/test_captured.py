@@ -51,6 +51,27 @@ def test_other_features_are_left_out(example, write_10x, tmp_path):
     assert adata.obsm["captured"].shape[1] == 1
 
 
+@pytest.mark.parametrize("kind", ["mtx", "hdf5"])
+@pytest.mark.parametrize("missing", ["", "NA"])
+def test_a_feature_without_a_type_is_a_gene(kind, missing, example, write_mtx, write_10x, tmp_path):
+    types = ["Gene Expression"] * 5 + ["Antibody Capture", missing]
+    write = write_mtx if kind == "mtx" else write_10x
+    adata = read(write(tmp_path / "x", types=types))
+    assert list(adata.var_names) == [*example.symbols[:5], example.symbols[6]]
+    assert adata.obsm["captured"].shape[1] == 1
+
+
+@pytest.mark.parametrize("kinds", [["Gene Expression"], ["Gene Expression", "Antibody Capture"]])
+def test_genes_that_only_raw_has_are_read(kinds, example, tmp_path):
+    adata = example.adata()
+    adata.raw = adata
+    adata = adata[:, : len(kinds)].copy()
+    adata.X = adata.X.astype(np.float64) / 3
+    adata.var["feature_types"] = kinds
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    assert read(tmp_path / "x.h5ad").n_vars == len(example.symbols) + 1 - len(kinds)
+
+
 def test_without_them_nothing_is_added(example, write_10x, tmp_path):
     adata = read(write_10x(tmp_path / "b.h5"))
     assert "captured" not in adata.obsm
@@ -83,6 +104,16 @@ def test_a_list_of_cells_is_read_in_every_usual_form(text, example, write_10x, t
     )
     adata = read(write_10x(tmp_path / "a.h5"), cells_file=tmp_path / "cells.csv")
     assert list(adata.obs_names[adata.obs["listed"]]) == chosen
+
+
+@pytest.mark.parametrize("text", ["GRCh38,{}\n", "n,x\n1,{}\n"])
+def test_the_column_of_a_list_of_cells_is_found(text, example, write_10x, tmp_path):
+    first, last = text.rstrip("\n").rpartition("\n")[::2]
+    lines = [first, *(last.format(name) for name in example.barcodes[2:5])]
+    (tmp_path / "cells.csv").write_text("\n".join(filter(None, lines)))
+    adata = read(write_10x(tmp_path / "a.h5"), cells_file=tmp_path / "cells.csv")
+    assert list(adata.obs_names[adata.obs["listed"]]) == example.barcodes[2:5]
+    assert "on the list" not in adata.uns["intake"]
 
 
 def test_unknown_barcodes_of_a_list_are_reported_with_the_remedy(example, write_10x, tmp_path):

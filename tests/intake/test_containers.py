@@ -387,9 +387,12 @@ def probes(example):
     return names, counts
 
 
+@pytest.mark.parametrize("excluded", [False, True])
 @pytest.mark.parametrize("named", [True, False])
-def test_probes_of_flex_are_added_up(example, tmp_path, named):
+def test_probes_of_flex_are_added_up(example, tmp_path, named, excluded):
     names, counts = probes(example)
+    if excluded:
+        counts[:, 1::3] = 9
     columns = sparse.csc_matrix(counts.T)
     with h5py.File(tmp_path / "raw_probe_bc_matrix.h5", "w") as file:
         group = file.create_group("matrix")
@@ -407,9 +410,13 @@ def test_probes_of_flex_are_added_up(example, tmp_path, named):
         if named:
             group["features/gene_id"] = np.repeat(np.array(example.ids, dtype="S"), 3)
             group["features/gene_name"] = np.repeat(np.array(example.symbols, dtype="S"), 3)
+        if excluded:
+            group["features/filtered_probes"] = np.arange(21) % 3 != 1
     adata = read(tmp_path / "raw_probe_bc_matrix.h5")
     example.check(adata)
-    assert "21 probes: their counts were added up for 7 genes" in notes(adata)
+    n_probes = 14 if excluded else 21
+    assert f"{n_probes} probes: their counts were added up for 7 genes" in notes(adata)
+    assert ("Of 21 probes, 7 that Cell Ranger excludes" in notes(adata)) == excluded
 
 
 def test_probes_in_an_h5ad_are_added_up(example, tmp_path):

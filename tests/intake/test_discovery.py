@@ -142,6 +142,58 @@ def test_the_pooled_matrix_of_a_multiplexed_run_is_passed_over(runs, found, writ
     )
 
 
+FLEX = ("sample_filtered_feature_bc_matrix.h5", "sample_raw_probe_bc_matrix.h5")
+OUTS = ("filtered_feature_bc_matrix.h5", "raw_feature_bc_matrix.h5", "raw_probe_bc_matrix.h5")
+STAR = [f"{kind}/{part}" for kind in ("Gene", "GeneFull_Ex50pAS") for part in ("filtered", "raw")]
+LAYOUTS = {
+    "Flex, Cell Ranger 7": (
+        [f"run/outs/per_sample_outs/{s}/count/{name}" for s in ("s1", "s2") for name in FLEX]
+        + ["run/outs/multi/count/raw_feature_bc_matrix.h5"],
+        {s: f"run/outs/per_sample_outs/{s}/count/{FLEX[0]}" for s in ("s1", "s2")},
+    ),
+    "Flex, Cell Ranger 10": (
+        [f"run/outs/per_sample_outs/{s}/{name}" for s in ("s1", "s2") for name in FLEX]
+        + [f"run/outs/{name}" for name in OUTS],
+        {s: f"run/outs/per_sample_outs/{s}/{FLEX[0]}" for s in ("s1", "s2")},
+    ),
+    "Visium": ([f"a1/outs/{name}" for name in OUTS], {"a1": f"a1/outs/{OUTS[0]}"}),
+    "probes and unfiltered": (
+        [f"a1/outs/{name}" for name in OUTS[1:]],
+        {"a1": f"a1/outs/{OUTS[1]}"},
+    ),
+    "STARsolo": (
+        [f"{s}/Solo.out/{kind}" for s in ("s1", "s2") for kind in STAR],
+        {s: f"{s}/Solo.out/Gene/filtered" for s in ("s1", "s2")},
+    ),
+    "Parse": (
+        [f"{s}/DGE_{k}" for s in ("all-sample", "ctrl") for k in ("filtered", "unfiltered")],
+        {"ctrl": "ctrl/DGE_filtered"},
+    ),
+    "Parse of one sample": (["a/all-well/DGE_filtered"], {"all-well": "a/all-well/DGE_filtered"}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_sample_is_found_once(runs, found, write_10x, write_mtx, layout):
+    outputs, expected = LAYOUTS[layout]
+    for output in outputs:
+        (runs / output).parent.mkdir(parents=True, exist_ok=True)
+        (write_10x if output.endswith(".h5") else write_mtx)(runs / output)
+    rows, listing = found()
+    assert {name: row["counts"] for name, row in rows.items()} == {
+        name: str(runs / path) for name, path in expected.items()
+    }
+    passed_over = listing.partition("Passed over:")[2]
+    for output in set(outputs).difference(expected.values()):
+        assert f"not taken: {output} (" in listing or f"  {output}: all samples" in passed_over
+
+
+def test_of_a_folder_probes_are_not_read(example, write_10x, tmp_path):
+    for name in OUTS[1:]:
+        write_10x(tmp_path / name)
+    assert f"'{OUTS[1]}' was read" in read_matrix(tmp_path).notes[0]
+
+
 def test_the_folder_of_one_sample_gives_its_own_name(tmp_path, found, write_mtx):
     write_mtx(tmp_path / "patient_7" / "outs" / "filtered_feature_bc_matrix")
     for folder in ("patient_7", "patient_7/outs", "patient_7/outs/filtered_feature_bc_matrix"):

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.io import mmwrite
 from scsiameseclu.files import read_json
 from scsiameseclu.intake.estimate_memory import Size, estimate_memory, matrix_size
 
@@ -39,6 +40,23 @@ def test_folders(example, write_mtx, write_10x, write_kb, tmp_path):
     (tmp_path / "outs").mkdir()
     write_10x(tmp_path / "outs/filtered_feature_bc_matrix.h5")
     assert matrix_size(tmp_path / "outs") == expected(example)
+
+
+@pytest.mark.parametrize("name", ["count_matrix.mtx", "DGE.mtx", "matrix.mtx", "quants_mat.mtx"])
+def test_cells_and_genes_are_told_apart_by_the_list_of_genes(example, tmp_path, name):
+    mmwrite(tmp_path / name, sparse.coo_matrix(example.sparse))
+    (tmp_path / "cell_metadata.csv").write_text(
+        "bc_wells,sample\n" + "".join(f"{barcode},s\n" for barcode in example.barcodes)
+    )
+    (tmp_path / "all_genes.csv").write_text(
+        "gene_id,gene_name\n" + "".join(f"{name},x\n" for name in example.ids)
+    )
+    assert matrix_size(tmp_path / name) == expected(example)
+    (tmp_path / "all_genes.csv").unlink()
+    by_name = expected(example)
+    if name != "quants_mat.mtx":
+        by_name = Size(by_name.n_genes, by_name.n_barcodes, by_name.n_stored)
+    assert matrix_size(tmp_path / name) == by_name
 
 
 def test_h5ad_takes_the_largest_matrix(example, tmp_path):

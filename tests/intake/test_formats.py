@@ -534,6 +534,19 @@ def test_hdf5_with_x_turned_and_named(example, tmp_path):
     assert "genes x cells" in notes(adata)
 
 
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1), (1, -1)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_hdf5_with_lists_as_matrices_of_one_row_or_column(example, tmp_path, shape, turned):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"] = example.dense.T if turned else example.dense
+        file["Y"] = np.arange(12).reshape(shape)
+        file["gene_names"] = np.array(example.symbols, dtype="S").reshape(shape)
+        file["barcodes"] = np.array(example.barcodes, dtype="S").reshape(shape)
+    adata, labels = read_sample(tmp_path / "x.h5", settings={"labels": "Y"})
+    example.check(adata, ids=False)
+    assert list(labels["label"]) == [str(number) for number in range(12)]
+
+
 def test_hdf5_with_sparse_x(example, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         for name in ("data", "indices", "indptr"):

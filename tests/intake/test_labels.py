@@ -80,3 +80,31 @@ def test_file_refused(h5ad, tmp_path, text, word):
 def test_file_missing(h5ad, tmp_path):
     with pytest.raises(InputError, match="cannot be found"):
         labels_of(h5ad, labels_file=tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("barcode,donor,Cell type", "{0},D1,{1}"),
+        (",barcode,cell_type", "{2},{0},{1}"),
+        (",barcode,annotation", "{2},{0},{1}"),
+        ("index,cell_id,label", "{2},{0},{1}"),
+        ("nCount_RNA,celltype", "{0},100,{1}"),
+        ("cluster,CB", "{1},{0}"),
+        ("barcode,cell_type,label", "{0},x,{1}"),
+    ],
+)
+def test_columns_of_a_file_are_found(h5ad, example, tmp_path, header, row):
+    rows = [row.format(name, f"t{n}", n) for n, name in enumerate(example.barcodes)]
+    (tmp_path / "labels.csv").write_text("\n".join([header, *rows]))
+    labels = labels_of(h5ad, labels_file=tmp_path / "labels.csv")
+    assert list(labels["label"]) == [f"t{n}" for n in range(12)]
+
+
+@pytest.mark.parametrize("header", ["barcode,nCount_RNA,annotation\n", ""])
+def test_a_file_with_several_columns_of_labels_is_refused(h5ad, example, tmp_path, header):
+    rows = [f"{name},8,T" for name in example.barcodes]
+    (tmp_path / "labels.csv").write_text(header + "\n".join(rows))
+    shown = "'nCount_RNA', 'annotation'" if header else "'8', 'T'"
+    with pytest.raises(InputError, match=f"may hold the labels: {shown}"):
+        labels_of(h5ad, labels_file=tmp_path / "labels.csv")

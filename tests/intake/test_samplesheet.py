@@ -356,6 +356,26 @@ def test_samples_are_unique_in_any_case(tmp_path):
     only(tmp_path, "sample,counts\na,x\nA,y\n", "line 3, column sample", "case")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x.h5,g,", "./x.h5,g,"),
+        ("x.h5,g,c", "x.h5,g,c"),
+        ("x.h5,g,c", "x.h5,g,"),
+        ("a/b,,", "a//b,1,"),
+    ],
+)
+def test_a_matrix_comes_once_in_a_group(tmp_path, one, other):
+    text = f"sample,counts,group,cells\n1,{one}\n2,{other}\n"
+    only(tmp_path, text, "line 3, column counts", "line 2", "twice")
+
+
+def test_a_matrix_may_be_in_several_groups_or_divided_by_lists_of_cells(tmp_path):
+    rows = ["x,g,a", "x,g,b", "x,h,", "x,,"]
+    text = "".join(f"{number},{row}\n" for number, row in enumerate(rows))
+    assert len(read(tmp_path, f"sample,counts,group,cells\n{text}")) == 4
+
+
 def test_groups_are_consistent(tmp_path):
     head = "sample,counts,group,n_clusters,organism,tissue\n"
     assert len(read(tmp_path, head + "a,x,g,3,,blood\nb,y,g,3,human,blood\n")) == 2

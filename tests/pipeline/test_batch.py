@@ -35,7 +35,7 @@ ROWS = [
     "odd,odd.h5ad,left,,,D3,drug",
     "r1,a good [file].h5ad,right,,,,",
     "broken,broken.h5ad,right,,,,",
-    "empty,a good [file].h5ad,right,100000,,,",
+    "empty,empty.h5ad,right,100000,,,",
     "truncated,truncated.h5,,,,,",
     "hollow,hollow,,,,,",
     "negative,negative.csv,,,,,",
@@ -61,7 +61,8 @@ def write_good(folder: Path) -> None:
 
     Of three cell types, since each is compared between the conditions, which takes time.
     """
-    shutil.copy(GOOD, folder / "a good [file].h5ad")
+    for name in ("a good [file]", "empty", "later"):
+        shutil.copy(GOOD, folder / f"{name}.h5ad")
     labels = pd.read_csv(DEMO / "pancreas.labels.csv", index_col="barcode")["label"]
     whole = ad.read_h5ad(GOOD)[labels.index[labels.isin(["alpha", "beta", "acinar"])]]
     for number, name in enumerate([*(row[0] for row in LEFT), "odd"]):
@@ -185,7 +186,7 @@ def test_a_corrected_or_added_sample_runs_only_necessary_tasks(first: Run) -> No
     Only its figures run again, as they show all groups' cell types.
     """
     shutil.copy(GOOD, first.folder / "broken.h5ad")
-    later = "later,a good [file].h5ad,right,,,,"
+    later = "later,later.h5ad,right,,,,"
     (first.folder / "sheet.csv").write_text(HEADER + "\n".join([later, *ROWS]) + "\n")
     mended = again(first.folder, "-resume", name="mended")
     assert "broken FAILED" not in mended.output

@@ -200,7 +200,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     good = str(DEMO / "pancreas.h5ad")
     rows = [
         ("x", good, "foo.clustering"),
-        ("a.qc", good, "foo.clustering"),
+        ("a.qc", str(DEMO / "blood_2.h5"), "foo.clustering"),
         ("b.failure", good, "x"),
     ]
     sheet = write_sheet(folder / "sheet.csv", "sample,counts,group", rows)

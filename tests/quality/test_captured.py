@@ -204,6 +204,15 @@ def test_a_hashtag_that_is_not_there() -> None:
     )
 
 
+def test_a_misspelt_hashtag_among_others_is_a_warning() -> None:
+    adata = features("CD3", "HTO_1", "HTO_2", "HTO_3")
+    (warning,) = sort_features(adata, "HTO_1=a;HTO_2=b;HTO3=c")[1]
+    assert "No feature is called 'HTO3' (--hashtags)" in warning
+    assert "('CD3', 'HTO_3')" in warning
+    assert sort_features(adata, "HTO_1=a;HTO_2=b;HTO_3=c")[1] == []
+    assert sort_features(adata, "HTO_*;CD3;HTO_9")[1] == [], "no other feature could be meant"
+
+
 def counts(rows: Sequence[Sequence[int]], *names: str) -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=list(names), index=[f"c{number}" for number in range(len(rows))]

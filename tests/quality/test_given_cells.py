@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anndata as ad
 import numpy as np
 import pytest
+from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json
 from scsiameseclu.quality.cells import certain_counts, find_cells
 from scsiameseclu.quality.doublets import flag_doublets
@@ -91,6 +92,15 @@ def test_a_list_of_cells_is_not_filtered() -> None:
     assert ad.read_h5ad("s1.filtered.h5ad").n_obs == adata.obs["listed"].sum(), (
         "doublets are marked"
     )
+
+
+def test_a_list_of_empty_barcodes_is_to_be_checked() -> None:
+    counts = np.ones((6, 8))
+    counts[:3] = 0
+    adata = as_intake(counts, cells="cells.txt")
+    adata.obs["listed"] = np.arange(6) < 3
+    with pytest.raises(InputError, match="check the list of cells: its barcodes have no counts"):
+        run(adata)
 
 
 def test_bounds_of_the_samples_own_row_apply_to_a_list() -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 from ..errors import InputError, listed, quoted
 from .counts import Counts
 from .formats._bytes import lines
-from .labels import BARCODE_HEADERS
-from .names import unique
+from .labels import BARCODE_HEADERS, barcode_column
+from .names import key, unique
 
 _REMEDY = (
     "Give barcodes exactly as in the counts (with -1 at their end if they have it), one a line."
@@ -27,7 +27,7 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     counts
         The sample, names complete (:func:`~scsiameseclu.intake.check_counts`).
     path
-        Text, packed or not: one barcode per line, or a CSV or TSV with them in column 1; with a
+        Text, packed or not: one barcode per line, or a CSV or TSV with them in a column; with a
         header or without.
 
     Returns
@@ -47,8 +47,9 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
             remedy="Correct 'cells' in the samplesheet.",
         )
     barcodes = unique(counts.barcodes)[0]
-    wanted, known = _barcodes(path), set(barcodes)
-    if wanted and wanted[0].lower() in BARCODE_HEADERS and wanted[0] not in known:
+    known = set(barcodes)
+    wanted = _barcodes(path, known)
+    if wanted and key(wanted[0]) in (*BARCODE_HEADERS, "x") and wanted[0] not in known:
         wanted = wanted[1:]
     unknown = [name for name in wanted if name not in known]
     if len(unknown) == len(wanted):
@@ -66,8 +67,11 @@ def on_list(counts: Counts, path: Path) -> tuple[np.ndarray, str]:
     return pd.Index(barcodes).isin(wanted), warning if unknown else ""
 
 
-def _barcodes(path: Path) -> list[str]:
-    """Return the first field of each line, each once, in their order."""
+def _barcodes(path: Path, known: set[str]) -> list[str]:
+    """Return the field of each line where most of the known barcodes are, each once."""
     content = (line.strip() for line in lines(path))
-    fields = (re.split("[\t;,]", line)[0].strip().strip('"') for line in content if line)
-    return list(dict.fromkeys(fields))
+    rows = [
+        [field.strip().strip('"') for field in re.split("[\t;,]", line)] for line in content if line
+    ]
+    place = barcode_column(rows, known) if rows else 0
+    return list(dict.fromkeys(row[min(place, len(row) - 1)] for row in rows))

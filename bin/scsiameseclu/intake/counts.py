@@ -101,11 +101,11 @@ class Counts:
             self.captured = replace(
                 self, columns=pd.DataFrame(), notes=[], kinds=list(kinds[beside])
             )
-            self.captured._keep(beside)
+            self.captured.keep(beside)
             self.notes.append(
                 f"Features other than genes were kept as well: {_counted(found[beside])}."
             )
-        self._keep(genes)
+        self.keep(genes)
         left_out = found[~(genes | beside)]
         if len(left_out):
             self.notes.append(f"Features other than genes were left out: {_counted(left_out)}.")
@@ -133,13 +133,14 @@ class Counts:
                 remedy="Give the matrix of genes, which the same program or another "
                 "run wrote beside it.",
             )
-        self._keep(~others)
+        self.keep(~others)
         self.notes.append(
             "Features that are not genes by their names were left out: "
             f"{kinds_found} ({listed(names)})."
         )
 
-    def _keep(self, genes: np.ndarray) -> None:
+    def keep(self, genes: np.ndarray) -> None:
+        """Leave out all features but those of a mask."""
         self.matrix = self.matrix[:, genes]
         self.gene_ids = list(compress(self.gene_ids, genes))
         self.gene_symbols = list(compress(self.gene_symbols, genes))

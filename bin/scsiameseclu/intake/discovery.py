@@ -55,6 +55,8 @@ _NO_COUNTS = re.compile(
 _TABLE = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 _INTERMEDIATE = re.compile(r"^SC_\w+_CS$|^_+|^[0-9a-f]{30}$")
 """Folders in which Cell Ranger and Nextflow keep the intermediate files of single tasks."""
+_POOLS = ("all-sample", "all-well")
+"""Folders in which Parse Biosciences' split-pipe keeps the matrices of all samples together."""
 _OF_MATRIX = (matrix_market, alevin)
 _UNOPENED = {archive: "an archive", rds: "an R object"}
 
@@ -310,10 +312,21 @@ def _organism(columns: list[list[str]]) -> Organism:
 
 
 def _pass_pooled(search: Search) -> None:
-    """Skip the pooled matrix that ``cellranger multi`` writes in addition to those of samples."""
+    """Skip pooled matrices, which Cell Ranger and split-pipe write in addition to the samples'."""
+    folders = {
+        folder for output in search.outputs for folder in (output.path, *output.path.parents)
+    }
+    of_ranger = {folder.parent for folder in folders if folder.name == "per_sample_outs"}
+    of_parse = {
+        folder.parents[1]
+        for folder in folders
+        if folder.name.startswith("DGE") and folder.parent.name not in _POOLS
+    }
     for output in list(search.outputs):
-        multi = next((folder for folder in output.path.parents if folder.name == "multi"), None)
-        if multi and (multi.parent / "per_sample_outs").is_dir():
+        above = output.path.parents
+        beside = {above[0], *(folder.parent for folder in above if folder.name == "multi")}
+        pools = {folder.parent for folder in above if folder.name in _POOLS}
+        if of_ranger & beside or of_parse & pools:
             search.outputs.remove(output)
             search.passed[output.path] = (
                 "all samples of a multiplexed run together; each has its own matrix"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ..contracts import cell_names
-from ..errors import InputError, quoted
+from ..errors import InputError, listed, quoted
 from ..files import read_table
 from .counts import Counts
 from .formats._bytes import lines
-from .names import unique
+from .names import CELL_COLUMNS, key, unique
 
-BARCODE_HEADERS = frozenset(["barcode", "barcodes", "cell", "cells", "cell_id", "index", ""])
-LABEL_HEADERS = ("label", "labels", "cell_type", "celltype")
+BARCODE_HEADERS = frozenset(("", "index", *map(key, CELL_COLUMNS)))
+"""What a column of barcodes is called, as :func:`~scsiameseclu.intake.names.key` returns it."""
+LABEL_HEADERS = ("label", "labels", "celltype")
+"""The same of labels, in order of preference."""
 LABELS_SUFFIX = ".labels.tsv"
 """What the name of a sample's table of labels has after the sample."""
 
@@ -35,7 +38,8 @@ def gold_labels(
         Column of ``.obs``, ``Y`` of an HDF5 file, attribute of a loom file. Ignored if there is a
         `labels_file`.
     labels_file
-        CSV or TSV ``barcode,label``, with or without header.
+        CSV or TSV ``barcode,label``, with or without header. Of further columns, that of the
+        barcodes is found by their names, that of the labels by its header.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def gold_labels(
     Raises
     ------
     InputError
-        If there is no such column, or the file has no barcode of the sample.
+        If there is no such column, several may be it, or the file has no barcode of the sample.
     """
     labels = (
         _from_file(counts, labels_file) if labels_file else _from_column(counts, path, column or "")
@@ -125,32 +129,69 @@ def _pairs(path: Path, barcodes: set[str]) -> list[tuple[str, str]]:
             where=path,
             remedy="Correct its path in the samplesheet.",
         )
+    header, rows = _header(_rows(path), barcodes)
+    width = len(header or rows[0])
+    if width < 2:
+        raise _no_labels(path, "it has only one column")
+    place = barcode_column(rows, barcodes, header)
+    of_label = _label_column(header or [""] * width, place, path, shown=header or rows[0])
+    for number, row in enumerate(rows, 1 + bool(header)):
+        if len(row) <= max(place, of_label):
+            raise _no_labels(path, f"row {number} has too few fields")
+    return [(row[place], row[of_label]) for row in rows]
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Return the fields of each line of a table that is not empty."""
     content = lines(path)
     delimiter = max("\t,;", key=lambda candidate: content[0].count(candidate)) if content else ","
     try:
         table = [row for row in csv.reader(content, delimiter=delimiter) if any(row)]
     except csv.Error as error:
         raise _no_labels(path, str(error)) from error
-    rows = [[value.strip() for value in row] for row in table]
-    if not rows:
+    if not table:
         raise _no_labels(path, "it is empty")
-    has_header = not barcodes & set(rows[0])
-    place, of_label = _places(rows[0], path) if has_header else (0, 1)
-    start = int(has_header)
-    for number, row in enumerate(rows[start:], start + 1):
-        if len(row) <= max(place, of_label):
-            raise _no_labels(path, f"row {number} has too few fields")
-    return [(row[place], row[of_label]) for row in rows[start:]]
+    return [[value.strip() for value in row] for row in table]
 
 
-def _places(header: list[str], path: Path) -> tuple[int, int]:
-    """Return which column holds barcodes and which labels: by name, else the first two."""
-    if len(header) < 2:
-        raise _no_labels(path, "it has only one column")
-    lowered = [name.lower() for name in header]
-    place = next((number for number, name in enumerate(lowered) if name in BARCODE_HEADERS), 0)
-    named = [lowered.index(name) for name in LABEL_HEADERS if name in lowered]
-    return place, named[0] if named else next(number for number in range(2) if number != place)
+def _header(rows: list[list[str]], barcodes: set[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the header, empty if there is none, and the rows below it."""
+    if barcodes & set(rows[0]):
+        return [], rows
+    header, rest = rows[0], rows[1:]
+    # R's write.table names no column for the names of rows.
+    if any(row[-1] for row in rest) and all(len(row) == len(header) + 1 for row in rest):
+        header = ["", *header]
+    return header, rest
+
+
+def barcode_column(
+    rows: Sequence[Sequence[str]], barcodes: set[str], header: Sequence[str] = ()
+) -> int:
+    """Return the place of the column with most of the `barcodes`; in doubt, by its header."""
+
+    def rank(place: int) -> tuple[int, bool]:
+        name = key(header[place]) if place < len(header) else ""
+        found = barcodes.intersection(row[place] for row in rows if place < len(row))
+        return len(found), bool(name) and name in BARCODE_HEADERS
+
+    return max(range(max(map(len, (header, *rows)))), key=rank)
+
+
+def _label_column(names: Sequence[str], place: int, path: Path, *, shown: Sequence[str]) -> int:
+    """Return the place of the labels: the column that is called so, else the only one left."""
+    keys = {number: key(name) for number, name in enumerate(names) if number != place}
+    named = ([number for number in keys if keys[number] == known] for known in LABEL_HEADERS)
+    unnamed = [number for number in keys if keys[number] not in BARCODE_HEADERS]
+    candidates = next(filter(None, named), unnamed or list(keys))
+    if len(candidates) > 1:
+        raise InputError.of(
+            what="Several columns of the labels file may hold the labels: "
+            f"{listed([shown[number] for number in candidates])}.",
+            where=path,
+            remedy="Call the one that you mean 'label' in the first line, or leave out the others.",
+        )
+    return candidates[0]
 
 
 def _no_labels(path: Path, why: str) -> InputError:

@@ -55,6 +55,8 @@ CAPTURES = {
 """Feature types, in lower case, that are kept in addition to genes, and their kind."""
 OTHER_FEATURES = frozenset((*CAPTURES, "custom", "peaks", "antigen capture", "motifs"))
 """Feature types of Cell Ranger other than genes, in lower case."""
+_NO_TYPE = ("", "na", "nan", "none", "<na>")
+"""Missing feature types, in lower case: of a transgene, or of genes that only ``raw`` has."""
 _NO_GENES = {
     "sums of reads without a gene": re.compile(  # HTSeq, STAR, featureCounts, CITE-seq-Count
         r"X?(?:__|--|\.\.)\w.*"
@@ -196,7 +198,7 @@ def unique(names: Sequence[str]) -> tuple[list[str], int]:
 
 
 def gene_expression(types: Sequence[str]) -> np.ndarray | None:
-    """Find the features that are genes by their feature types.
+    """Find the features that are genes by their feature types; one without a type is a gene.
 
     Returns
     -------
@@ -205,8 +207,8 @@ def gene_expression(types: Sequence[str]) -> np.ndarray | None:
     """
     kinds = np.asarray([kind.lower() for kind in types], dtype=object)
     genes = kinds == GENE_EXPRESSION.lower()
-    if genes.any() or (len(kinds) and set(kinds) <= OTHER_FEATURES):
-        return np.asarray(genes, dtype=bool)
+    if genes.any() or (len(kinds) and OTHER_FEATURES.issuperset({*kinds}.difference(_NO_TYPE))):
+        return np.asarray(genes | np.isin(kinds, _NO_TYPE), dtype=bool)
     return None
 
 

@@ -15,11 +15,11 @@ LONGEST = 100
 """As in ``assets/schema_input.json``."""
 _ENDINGS = re.compile(rf"(\.({'|'.join(sorted({'gz', *ENDINGS}))}))+$", re.IGNORECASE)
 _WORDS_OF_TOOLS = """
-    adata af alevin ambiguous anndata bc bustools cellranger conversions count counts data em
-    feature features filtered gene genefull genes grch38 grcm38 grcm39 h5 hg19 hg38 kallisto kb
-    loom mat matrices matrix mature mm10 mm39 mtx multi nascent out output outputs outs per
-    quant quants raw res result results run runs salmon sample simpleaf sj solo spliced star
-    starsolo total unfiltered uniqueandmult unspliced velocyto x
+    adata af alevin ambiguous anndata bc bustools cellranger conversions count counts data dge em
+    ex50pas exonoverintron feature features filtered gene genefull genes grch38 grcm38 grcm39 h5
+    hg19 hg38 kallisto kb loom mat matrices matrix mature mm10 mm39 mtx multi nascent out output
+    outputs outs per probe quant quants raw res result results run runs salmon sample simpleaf sj
+    solo spliced star starsolo total unfiltered uniqueandmult unspliced velocyto x
 """
 _OF_TOOLS = frozenset(_WORDS_OF_TOOLS.split())
 """Words that programs put into names of folders and files: at the end of a name they say nothing of

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,6 +191,7 @@ def check_sheet(
     _check_cells(sheet, rows)
     samples = [_settings(row, defaults) for row in rows]
     _check_groups(sheet, rows, samples)
+    _check_same_counts(sheet, rows, samples)
     return samples, sorted(sheet.mistakes, key=lambda found: found.line)
 
 
@@ -520,6 +522,31 @@ def _check_groups(
                     "means the parameter's."
                 )
                 sheet.report(row.line, column, what, remedy)
+
+
+def _check_same_counts(
+    sheet: _Sheet, rows: Sequence[_Row], samples: Sequence[SampleSettings]
+) -> None:
+    """Report a matrix that comes twice in one group, unless for different lists of cells."""
+    known: dict[tuple[str, str], list[tuple[str, _Row]]] = {}
+    for row, sample in zip(rows, samples, strict=True):
+        counts, cells = (
+            posixpath.normpath(path) if path else ""
+            for path in (sample["counts"], sample.get("cells", ""))
+        )
+        others = known.setdefault((sample["group"].casefold(), counts), [])
+        earlier = next((other for its, other in others if "" in (its, cells) or its == cells), None)
+        others.append((cells, row))
+        if earlier and counts and (row.line, "sample") not in sheet.reported:
+            what = (
+                f"{quoted(sample['counts'])} is the matrix of line {earlier.line}, too, which is "
+                "of the same group: its cells would come twice."
+            )
+            remedy = (
+                "Keep one of the lines, correct the path, or give each line its own list of cells "
+                "(column cells)."
+            )
+            sheet.report(row.line, "counts", what, remedy)
 
 
 def _value(value: Any) -> str:

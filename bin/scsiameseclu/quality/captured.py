@@ -72,8 +72,7 @@ def sort_features(adata: ad.AnnData, said: str | None) -> tuple[pd.DataFrame, li
             if patterns[pattern]:
                 features.loc[rows, "label"] = patterns[pattern].replace("/", "_")
     _check_marks(adata, features)
-    unmatched = bool(patterns) and not named and len(features)
-    return features, [f"No feature is called {listed(missing)} (--hashtags)."] if unmatched else []
+    return features, _unmatched(features, list(named), missing)
 
 
 def add_captured(
@@ -139,6 +138,20 @@ def _matching(features: pd.DataFrame, pattern: str) -> np.ndarray:
     exact = (names == pattern).any(axis=1)
     found = exact if exact.any() else names.map(lambda name: fnmatchcase(name, pattern)).any(axis=1)
     return np.flatnonzero(found & (features["kind"] != GUIDE))
+
+
+def _unmatched(features: pd.DataFrame, named: Sequence[int], missing: Sequence[str]) -> list[str]:
+    """Return the warning on names that match nothing where another feature may be meant."""
+    others = features.drop(index=list(named)).query("kind != @GUIDE")["name"].tolist()
+    if not missing or features.empty or (named and not others):
+        return []
+    warning = f"No feature is called {listed(missing)} (--hashtags)."
+    if named:
+        warning += (
+            f" If one of the other features is meant ({listed(others)}), correct the name: cells "
+            "with a hashtag that is not named count as negative."
+        )
+    return [warning]
 
 
 def _check_marks(adata: ad.AnnData, features: pd.DataFrame) -> None:

@@ -394,13 +394,17 @@ def nothing_left(
         what=f"no cell of sample {quoted(summary['sample'])} passes the filter: of "
         f"{summary['n_barcodes']} barcodes, {', '.join(taken)}",
         where=where,
-        remedy=_remedy(metrics, worst) if len(metrics) else _NO_CELLS,
+        remedy=_remedy(metrics, worst, summary) if len(metrics) else _NO_CELLS,
     )
 
 
-def _remedy(metrics: pd.DataFrame, rule: Rule) -> str:
+def _remedy(metrics: pd.DataFrame, rule: Rule, summary: QualitySummary) -> str:
     if rule.name == "empty":
-        return "check that this is the matrix of raw counts: its barcodes have no counts at all"
+        # Only a list can name empty barcodes as cells and leave out others.
+        is_list = NOT_A_CELL in summary["removed"]
+        which = "the list of cells" if is_list else "that this is the matrix of raw counts"
+        most = "most of " if metrics["total_counts"].any() else ""
+        return f"check {which}: {most}its barcodes have no counts at all"
     values = metrics.loc[metrics["total_counts"] > 0, rule.metric]
     option, change = rule.option or rule.name, "lower" if rule.side == "min" else "raise"
     known = f"highest value in this sample is {values.max():g}"

@@ -4,7 +4,7 @@ include { codeOf                   } from '../utils/code'
 include { inWords                  } from '../utils/failures'
 include { isNear ; stageable       } from '../utils/files'
 include { withSize                 } from '../utils/sizes'
-include { bytes ; pathExists ; refuseMistakes ; resolve } from './samplesheet'
+include { bytes ; isFile ; refuseMistakes ; resolve } from './samplesheet'
 include { INTAKE_CHECK_SAMPLESHEET } from '../../../modules/local/intake/check_samplesheet'
 include { INTAKE_ESTIMATE_MEMORY   } from '../../../modules/local/intake/estimate_memory'
 include { INTAKE_READ_COUNTS       } from '../../../modules/local/intake/read_counts'
@@ -69,7 +69,7 @@ workflow INTAKE {
     def rows = checked
         .flatMap { settings -> new groovy.json.JsonSlurper().parse(settings) }
         .map { row ->
-            def has_labels = row.labels && pathExists(samplesheet, row.labels)
+            def has_labels = row.labels && isFile(samplesheet, row.labels)
             def labels = has_labels ? stageable(resolve(samplesheet, row.labels)) : []
             def cells = row.cells ? stageable(resolve(samplesheet, row.cells)) : []
             def counts = resolve(samplesheet, row.counts)

@@ -37,6 +37,11 @@ def pathExists(samplesheet, value) {
     }
 }
 
+// Whether a value is a file; `labels` may be a column that is called like a folder.
+def isFile(samplesheet, value) {
+    pathExists(samplesheet, value) && !resolve(samplesheet, value).isDirectory()
+}
+
 // What is wrong with a path of the samplesheet, null if nothing is; `absent` is the problem if it
 // does not exist.
 def pathProblem(samplesheet, value, absent) {
@@ -65,22 +70,52 @@ def isOfTheSystem(path) {
     kind in ['proc', 'sysfs', 'debugfs', 'tracefs', 'devpts']
 }
 
-// Bytes of the counts, compressed or not. A folder may also hold other files, such as alignments,
-// which are not counted. Links are not followed, because they may form a loop.
+// Bytes of the counts, compressed or not: of a folder its Matrix Market files, zarr stores without
+// pictures, or largest other matrix. It may also hold other files, such as alignments, which are
+// not counted. Links are not followed, because they may form a loop.
 def bytes(counts) {
     if (!counts.isDirectory()) {
         return counts.size()
     }
     try {
-        java.nio.file.Files.walk(counts.toRealPath(), 6).withCloseable { entries ->
-            entries
-                .limit(100000)
-                .filter { entry -> entry.name ==~ /.*\.mtx(\.gz)?/ }
-                .mapToLong { entry -> entry.size() }
-                .sum()
+        def top = counts.toRealPath()
+        def files = filesBelow(top)
+        def stores = files.findAll { file -> file.name in ['.zgroup', 'zarr.json', '.zmetadata'] }
+            .collect { file -> file.parent }
+            .toSet()
+        def stored = files.findAll { file ->
+            isIn(stores, file.parent) && !isPicture(top.relativize(file))
         }
+        def texts = files.findAll { file -> file.name ==~ /.*\.mtx(\.(gz|bz2|xz))?/ }
+        def others = files.findAll { file ->
+            file.name ==~ /quants_mat\.gz|.*\.(h5|hdf5|h5ad|h5mu|loom)(\.(gz|bz2|xz))?/ &&
+                !file.name.endsWith('molecule_info.h5')
+        }
+        [sizes(stored).sum(), sizes(texts).sum(), sizes(others).max()].max()
     }
     catch (UncheckedIOException _unreadable) {
         0 // the step that reads it reports the error
     }
+}
+
+def filesBelow(folder) {
+    java.nio.file.Files.walk(folder, 10).withCloseable { entries ->
+        entries
+            .limit(100000)
+            .filter { entry -> java.nio.file.Files.isRegularFile(entry) }
+            .collect(java.util.stream.Collectors.toList())
+    }
+}
+
+def sizes(files) {
+    [0L] + files.collect { file -> file.size() }
+}
+
+// Also shapes and points, which may be many.
+def isPicture(path) {
+    path.any { part -> part.toString() in ['images', 'labels', 'points', 'shapes'] }
+}
+
+def isIn(folders, path) {
+    path != null && (path in folders || isIn(folders, path.parent))
 }

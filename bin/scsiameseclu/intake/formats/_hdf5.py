@@ -83,10 +83,16 @@ def strings(dataset: h5py.Dataset) -> list[str]:
     if dataset.shape is None:  # HDF5's way to write that there are none
         return []
     _check_written(dataset)
-    values = np.atleast_1d(dataset[()])
+    values = np.ravel(dataset[()])
     if values.dtype.names:  # one record a name, as in early h5ad
         values = values[values.dtype.names[0]]
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
+
+
+def is_vector(item: Any) -> bool:
+    """Return whether `item` is a list, or a matrix of one row or column, as MATLAB stores lists."""
+    shape = item.shape if isinstance(item, h5py.Dataset) else None
+    return shape is not None and (len(shape) == 1 or (len(shape) == 2 and 1 in shape))
 
 
 def columns_of_text(path: Path, size: int) -> list[list[str]]:
@@ -94,7 +100,7 @@ def columns_of_text(path: Path, size: int) -> list[list[str]]:
     found: list[h5py.Dataset] = []
 
     def keep(_name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape == (size,) and item.dtype.kind in "OSV":
+        if is_vector(item) and item.size == size and item.dtype.kind in "OSV":
             found.append(item)
 
     with opened(path) as file:

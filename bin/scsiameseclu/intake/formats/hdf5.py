@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import pandas as pd
 
 from ...errors import InputError, quoted
 from ..counts import Counts
 from ..names import CELL_COLUMNS, first_of, ids_and_symbols, key, rows_are_cells, words
-from ._hdf5 import any_matrix, is_hdf5, is_matrix, items, matrix_shape, members, opened, strings
+from ._hdf5 import (
+    any_matrix,
+    is_hdf5,
+    is_matrix,
+    is_vector,
+    items,
+    matrix_shape,
+    members,
+    opened,
+    strings,
+)
 
 NAME = "HDF5 with X"
 ASKED = "general"
@@ -35,9 +44,7 @@ def read(path: Path) -> Counts:
         vectors = {
             name: strings(value)
             for name, value in items(file).items()
-            if name != "X"
-            and isinstance(value, h5py.Dataset)
-            and value.shape in ((n_rows,), (n_columns,), (n_rows, 1))
+            if name != "X" and is_vector(value) and value.size in (n_rows, n_columns)
         }
         matrix = any_matrix(item)
     upright = _rows_are_cells(vectors, n_rows, n_columns)

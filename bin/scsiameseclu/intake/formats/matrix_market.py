@@ -13,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,6 +101,7 @@ def choose_matrix(folder: Path, files: list[Path]) -> tuple[list[Path], int]:
     # Cell Ranger writes the same as .h5 and as folder, alevin as text and in binary.
     for prefer in (
         *(
+            _is_of_features,
             lambda path: path.parent == folder,
             _is_called_matrix,
             _is_of_genes,
@@ -176,7 +178,13 @@ def _refuse(error: OSError) -> None:
 
 def preference(path: Path, folder: Path) -> tuple[bool, ...]:
     """Return the sort key by which one of a sample's several outputs below `folder` is chosen."""
-    return not _is_of_genes(path), not _is_filtered(folder)(path), not is_hdf5(path)
+    is_filtered = _is_filtered(folder)(path)
+    return not _is_of_features(path), not _is_of_genes(path), not is_filtered, not is_hdf5(path)
+
+
+def _is_of_features(path: Path) -> bool:
+    # Of 10x Flex and Visium, Cell Ranger also writes the counts of single probes.
+    return "probe" not in _words(path.name)
 
 
 def _is_called_matrix(path: Path) -> bool:
@@ -523,10 +531,17 @@ def _size_line(text: str) -> list[str]:
 def sizes(path: Path) -> tuple[int, int, int]:
     """Return barcodes, genes and stored counts by a matrix' header.
 
-    Its name shows whether kb or alevin wrote it.
+    The length of the list of genes shows which are which; in doubt, whether the matrix has a name
+    that kb or alevin give.
     """
     n_rows, n_columns, n_stored = map(int, _size_line(head(path).decode(errors="replace")))
-    cells_first = {"cells", "quants"} & set(_words(path.name))
+    lengths: set[int] = set()
+    with suppress(InputError):  # without the list: the step that reads the matrix reports it
+        listed = Names.of(_companion(path, "genes", (n_rows, n_columns))[0])
+        lengths = {len(names) for names in listed.readings()}
+    cells_first = bool({"cells", "quants"} & set(_words(path.name)))
+    if (n_rows in lengths) != (n_columns in lengths):
+        cells_first = n_columns in lengths
     return (n_rows, n_columns, n_stored) if cells_first else (n_columns, n_rows, n_stored)
 
 

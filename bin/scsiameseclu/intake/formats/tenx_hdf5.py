@@ -13,7 +13,7 @@ from ...errors import InputError, quoted
 from ..counts import Counts, add_up_genes, inconsistent
 from ..names import fill_missing
 from ._bytes import no_cells
-from ._hdf5 import compressed, items, members, opened, strings
+from ._hdf5 import compressed, items, members, opened, strings, vector
 
 NAME = "10x HDF5"
 _MATRIX = {"barcodes", "data", "indices", "indptr", "shape"}
@@ -97,14 +97,28 @@ def _read_version_3(group: h5py.Group, path: Path) -> Counts:
 def _add_up_probes(counts: Counts, features: h5py.Group) -> None:
     """Make one gene of the probes for it, where features are the probes of 10x Flex and Visium."""
     size = (len(counts.gene_ids),)
-    columns = [features[name] for name in ("gene_id", "gene_name") if name in features]
-    if len(columns) == 2 and all(
-        isinstance(item, h5py.Dataset) and item.shape == size for item in columns
-    ):
-        genes, names = map(strings, columns)
-        counts.gene_ids = fill_missing(genes, counts.gene_ids)
-        counts.gene_symbols = fill_missing(names, counts.gene_symbols)
+    found = (features.get(name) for name in ("gene_id", "gene_name", "filtered_probes"))
+    genes, names, passing = (
+        item if isinstance(item, h5py.Dataset) and item.shape == size else None for item in found
+    )
+    is_of_probes = genes is not None and names is not None
+    if is_of_probes:
+        counts.gene_ids = fill_missing(strings(genes), counts.gene_ids)
+        counts.gene_symbols = fill_missing(strings(names), counts.gene_symbols)
+    if passing is not None:
+        _leave_out_excluded(counts, vector(passing).astype(bool))
+    if is_of_probes:
         add_up_genes(counts)
+
+
+def _leave_out_excluded(counts: Counts, passing: np.ndarray) -> None:
+    """Leave out the probes that Cell Ranger does not count for a gene, either."""
+    if 0 < passing.sum() < len(passing):
+        counts.keep(passing)
+        counts.notes.append(
+            f"Of {len(passing)} probes, {len(passing) - passing.sum()} that Cell Ranger excludes "
+            "(filtered_probes) were left out."
+        )
 
 
 def _read_genome(group: h5py.Group, path: Path) -> Counts:
