@@ -7,7 +7,7 @@ but listed in a table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -270,7 +270,7 @@ def _obs(obs: pd.DataFrame, values: Values) -> pd.DataFrame:
     """Return ``obs`` with the schema's columns; reserved names get the prefix ``author_``."""
     ours = {field.name for field in OF_CELLS} | {ORGANISM, TITLE, ONTOLOGY_ID}
     kept = obs[[name for name in obs if name not in ours and not str(name).startswith("__")]]
-    table = kept.rename(columns=_free_names([str(name) for name in kept]))
+    table = kept.rename(columns=free_names([str(name) for name in kept], RESERVED))
     samples = obs["sample"].astype(str)
     for field in OF_CELLS:
         column = samples.map({name: _filled(field, values, name) for name in values[field.name]})
@@ -283,12 +283,12 @@ def _obs(obs: pd.DataFrame, values: Values) -> pd.DataFrame:
     return table
 
 
-def _free_names(columns: list[str]) -> dict[str, str]:
-    """Return reserved name -> one that is free."""
+def free_names(columns: list[str], reserved: Collection[str]) -> dict[str, str]:
+    """Return a name for each column: its own, or with the prefix ``author_`` if it is reserved."""
     names: dict[str, str] = {}
     for column in columns:
         name = column
-        while name in RESERVED or (name != column and name in {*columns, *names.values()}):
+        while name in reserved or (name != column and name in {*columns, *names.values()}):
             name = f"author_{name}"
         names[column] = name
     return names
