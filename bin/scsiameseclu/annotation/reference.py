@@ -31,7 +31,7 @@ from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
 from ..expression.normalize import checked_counts
-from ..files import write_table
+from ..files import given_h5ad, write_table
 from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
@@ -129,13 +129,13 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
 
 
 def _with_column(path: Path, column: str) -> ad.AnnData:
-    try:
+    unreadable = InputError.of(
+        what="the reference cannot be read",
+        where=path.name,
+        remedy="give an .h5ad file as anndata writes it",
+    )
+    with given_h5ad(unreadable):
         found = ad.read_h5ad(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "give an .h5ad file as anndata writes it"
-        raise InputError.of(
-            what="the reference cannot be read", where=path.name, remedy=remedy
-        ) from error
     if column not in found.obs:
         known = ", ".join(map(quoted, found.obs)) or "it has none"
         raise InputError.of(
