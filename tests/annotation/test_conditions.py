@@ -261,6 +261,29 @@ def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
         check_design(rows, design)
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("tissue", "column 'tissue' is the same for all samples of a group"),
+        ("group", "column 'group' is the same for all samples of a group"),
+        ("sample", "column 'sample' is different for each sample"),
+        ("tissues", "has no column 'tissues'"),
+    ],
+)
+def test_columns_that_samples_cannot_be_compared_by(column: str, message: str) -> None:
+    rows = [
+        {"sample": name, "group": "g", "tissue": "lung", "organism": "human", "extra": dict(row)}
+        for name, row in SAMPLES.iterrows()
+    ]
+    for design in (Design(column), Design("condition", (column,))):
+        with pytest.raises(InputError) as raised:
+            check_design(rows, design)
+        (problem,) = raised.value.problems
+        assert message in problem.what
+        assert problem.where == ("--formula" if design.covariates else "--condition")
+        assert problem.remedy == "name one of its columns: 'condition', 'donor'"
+
+
 def test_a_formula_needs_a_condition_and_names_it_last() -> None:
     with pytest.raises(InputError, match="without --condition"):
         parse_design(None, "~ donor")
