@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import InputError, quoted
+
 if TYPE_CHECKING:
     import anndata as ad
     import numpy as np
@@ -98,6 +100,35 @@ def own_name(staged: Path, given: str | None) -> Iterator[Path]:
             link.symlink_to(staged.absolute())
             staged = link
         yield staged
+
+
+@contextmanager
+def given_h5ad(otherwise: InputError) -> Iterator[None]:
+    """While a user's ``.h5ad`` is read, raise an InputError for whatever the libraries raise.
+
+    Parameters
+    ----------
+    otherwise
+        The error for a file that is none. Where anndata cannot read a part of it, which another
+        version may have written, the reason and a remedy for that are added.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except OSError as error:
+        raise otherwise from error
+    except Exception as error:
+        (problem,) = otherwise.problems
+        # Its notes name the part of the file.
+        reason = "; ".join([str(error), *getattr(error, "__notes__", [])])
+        raise InputError.of(
+            what=f"{problem.what.rstrip('.')}: {type(error).__name__}: "
+            f"{quoted(reason, length=400)}",
+            where=problem.where,
+            remedy=f"{problem.remedy.rstrip('.')}; if a newer anndata wrote it, read it there, "
+            "remove what is named above and write it again",
+        ) from error
 
 
 def settings(adata: ad.AnnData) -> dict[str, Any]:

@@ -123,11 +123,12 @@ def test_missing_fields_are_listed_and_not_invented():
 
 def test_fields_with_one_possible_value_are_optional():
     line = {"tissue_type": "cell line", "tissue_ontology_term_id": "CVCL_0001"}
-    _, missing = submitted(group(GIVEN | line, GIVEN | line))
-    assert missing.empty
-    found, missing = submitted(group(line, line))
     fields = ["sex", "development_stage", "self_reported_ethnicity"]
     columns = ["donor_id", *(f"{field}_ontology_term_id" for field in fields)]
+    _, missing = submitted(group(GIVEN | line, GIVEN | line | dict.fromkeys(columns, "na")))
+    assert set(missing.index) == set(columns)
+    assert set(missing["state"]) == {f"the schema allows only na here: {SAMPLES[0]!r}"}
+    found, missing = submitted(group(line | {"sex": "female"}, line))
     assert not set(columns) & set(missing.index)
     assert set(found.obs[columns].astype(str).to_numpy().ravel()) == {"na"}
     found, missing = submitted(group({}, {}, organism="Mouse"))
@@ -135,6 +136,26 @@ def test_fields_with_one_possible_value_are_optional():
     assert "self_reported_ethnicity_ontology_term_id" not in missing.index
     _, missing = submitted(group({}, {}, organism="axolotl"))
     assert missing.loc["organism_ontology_term_id", "state"] == "missing"
+
+
+def test_ethnicity_is_of_humans_only():
+    field = "self_reported_ethnicity_ontology_term_id"
+    human, mouse = ({"organism_ontology_term_id": f"NCBITaxon:{n}"} for n in (9606, 10090))
+    _, missing = submitted(group(GIVEN | mouse, GIVEN | mouse | {field: None}))
+    assert missing.loc[field, "state"] == f"the schema allows only na here: {SAMPLES[0]!r}"
+    _, missing = submitted(group(GIVEN | human, GIVEN | human))
+    assert missing.empty
+
+
+def test_samples_without_an_experimental_condition_are_not_applicable():
+    field = "experimental_condition_ontology_term_id"
+    found, missing = submitted(group(GIVEN | {field: "CHEBI:41774"}, GIVEN | {field: ""}))
+    by_sample = found.obs.groupby("sample", observed=True)[field].unique()
+    assert [list(by_sample[name]) for name in SAMPLES] == [["CHEBI:41774"], ["na"]]
+    assert missing.empty
+    for nothing in ("", "na"):
+        found, _ = submitted(group(GIVEN | {field: nothing}, GIVEN))
+        assert field not in found.obs
 
 
 @pytest.mark.parametrize(

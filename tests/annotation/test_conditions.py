@@ -127,6 +127,28 @@ def test_only_the_planted_share_is_found(design: Design) -> None:
     assert "Unknown, cluster 5" in set(table["cell_type"])
 
 
+def test_types_without_a_cell_in_both_conditions_are_not_tested() -> None:
+    cells = shares_of(planted())
+    depths = [1, 5, 2, 30, 20, 40, 1, 1]
+    cells = pd.concat([cells, cells.iloc[:2].set_axis(["x1", "x2"])]).mul(depths, axis=0)
+    third = pd.DataFrame({"donor": "d1", "condition": "x"}, index=["x1", "x2"])
+    samples = pd.concat([SAMPLES, third])
+
+    table = composition_test(cells.assign(rare=[0] * 6 + [50] * 2), samples, UNPAIRED)
+
+    table = table[table["condition"] == "treated"]
+    rare = table.set_index("cell_type").loc["rare"]
+    assert rare["note"] == "not tested: no cell of it in either condition"
+    assert rare[["mean_share_condition", "mean_share_baseline", "difference"]].tolist() == [0, 0, 0]
+    assert rare[["log_odds_ratio", "statistic", "p_val", "p_val_adj"]].isna().all()
+    expected = composition_test(cells, SAMPLES, UNPAIRED)
+    pd.testing.assert_frame_equal(table[table["cell_type"] != "rare"], expected)
+
+    alone = cells * (cells.columns == cells.columns[0])
+    notes = composition_test(alone, SAMPLES, UNPAIRED).set_index("cell_type")["note"]
+    assert set(notes) == {"not tested: there is only one cell type"}
+
+
 def test_permuted_conditions_find_nothing() -> None:
     adata = planted()
     mixed = SAMPLES.assign(
@@ -237,6 +259,29 @@ def test_formulas_that_cannot_be_used(formula: str, message: str) -> None:
         design = parse_design("condition", formula)
         assert design is not None
         check_design(rows, design)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("tissue", "column 'tissue' is the same for all samples of a group"),
+        ("group", "column 'group' is the same for all samples of a group"),
+        ("sample", "column 'sample' is different for each sample"),
+        ("tissues", "has no column 'tissues'"),
+    ],
+)
+def test_columns_that_samples_cannot_be_compared_by(column: str, message: str) -> None:
+    rows = [
+        {"sample": name, "group": "g", "tissue": "lung", "organism": "human", "extra": dict(row)}
+        for name, row in SAMPLES.iterrows()
+    ]
+    for design in (Design(column), Design("condition", (column,))):
+        with pytest.raises(InputError) as raised:
+            check_design(rows, design)
+        (problem,) = raised.value.problems
+        assert message in problem.what
+        assert problem.where == ("--formula" if design.covariates else "--condition")
+        assert problem.remedy == "name one of its columns: 'condition', 'donor'"
 
 
 def test_a_formula_needs_a_condition_and_names_it_last() -> None:

@@ -80,6 +80,23 @@ def test_a_sample_without_cells_in_a_type_is_compared_in_the_others():
     assert list(found["n_cell_types"]) == [2, 1, 1]
 
 
+@pytest.mark.parametrize("variable", [True, False], ids=["variable_genes", "no_variable_gene"])
+def test_genes_that_a_sample_was_not_measured_for_do_not_count(variable):
+    adata, types = of_types(30)
+    lacking = np.arange(adata.n_vars) % 3 == 0
+    adata.var["highly_variable"] = lacking | variable
+    common = adata[:, ~lacking].copy()
+    counts = adata.layers["counts"].toarray()
+    counts[np.ix_((adata.obs["sample"] == "c").to_numpy(), lacking)] = 0
+    adata.layers["counts"] = sparse.csr_matrix(counts)
+    adata.var["in_all_samples"] = ~lacking
+
+    found = sample_distances(adata, types)
+
+    pd.testing.assert_frame_equal(found, sample_distances(common, types))
+    assert found["distance"].max() < 0.02
+
+
 def test_samples_without_a_type_in_common_are_compared_as_a_whole():
     adata, types = of_types(30)
     kept = ((adata.obs["sample"] == "c") == (types == "B")).to_numpy()

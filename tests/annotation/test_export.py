@@ -121,6 +121,21 @@ def test_the_seurat_object_holds_the_results(exported):
     assert set(r.elements(found["reductions"])) == {"pca", "scsiameseclu", "umap"}
 
 
+@pytest.mark.parametrize("name", ["orig.ident", "nCount_RNA", "nFeature_RNA"])
+def test_columns_of_the_samplesheet_with_names_of_seurat_are_kept(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    adata = annotated()
+    adata.obs[name] = pd.Categorical(["theirs"] * N_CELLS)
+    write_h5ad(adata, "g.h5ad")
+    export(prefix="g", annotated=Path("g.h5ad"), formats=["seurat", "sce", "h5mu"])
+    cells = r.table(tree("g.seurat.rds")["meta.data"])
+    assert cells.columns.is_unique
+    assert set(cells[f"author_{name}"]) == {"theirs"}
+    assert list(cells["orig.ident"]) == list(adata.obs["sample"])
+    np.testing.assert_array_equal(cells["nCount_RNA"], adata.layers["counts"].sum(axis=1).A1)
+    assert {"g.sce.rds", "g.h5mu"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def test_the_same_data_give_the_same_bytes(exported, tmp_path, monkeypatch):
     (tmp_path / "again").mkdir()
     monkeypatch.chdir(tmp_path / "again")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from scsiameseclu.annotation.marker_sets import cell_types_for, read_marker_sets
 from scsiameseclu.errors import InputError
+from scsiameseclu.files import write_table
 
 ASSETS = Path(__file__).parents[2] / "assets" / "markers"
 HEADER = "tissue\torganism\tcell_type\tparent\tgene\tweight\tsource\n"
@@ -142,11 +143,80 @@ def test_gmt_and_yaml_are_read(tmp_path):
     assert types["T cell"].genes == {"CD3D": 2.0, "CD3E": 1.0}
     assert types["CD4 T cell"].parent == "T cell"
     assert set(yml.loc[yml["cell_type"] == "T cell", "source"]) == {"Somebody 2020"}
-    assert list(read_marker_sets(tmp_path)["cell_type"].unique()) == [
-        "T cell",
-        "B cell",
-        "CD4 T cell",
-    ]
+
+
+def test_files_of_a_folder_may_repeat_each_other(tmp_path):
+    folder = tmp_path / "markers"
+    folder.mkdir()
+    (folder / "1.gmt").write_text(GMT)
+    (folder / "2.yml").write_text(YAML.replace("CD3D: 2", "CD3D: 1"))
+    sets = read_marker_sets(folder)
+    genes = ["CD3D", "CD3E", "MS4A1", "CD79A", "CD4", "IL7R"]
+    assert list(sets["gene"]) == genes
+
+    write_table(sets, str(tmp_path / "marker_sets.tsv"))  # as the check hands them on
+    assert list(read_marker_sets(tmp_path / "marker_sets.tsv")["gene"]) == genes
+
+
+TOGETHER = {
+    "another parent": (
+        ",Immune,,PTPRC,1|,T cell,Immune,CD3D,1|blood,Lymphocyte,,LTB,1|"
+        "blood,T cell,Lymphocyte,CD3E,1",
+        "'T cell' has two parents, 'Immune' (1.csv, line 3) and 'Lymphocyte'",
+        "1.csv, line 5, column 'parent'",
+    ),
+    "another weight": (
+        ",T cell,,CD3D,1|blood,T cell,,cd3d,5",
+        "gene 'cd3d' of the cell type 'T cell' has two weights, '1.0' (1.csv, line 2) and '5.0'",
+        "1.csv, line 3, column 'weight'",
+    ),
+    "names of one tissue": (
+        "PBMC,T cell,,CD3D,1|blood,T cell,,CD3D,5",
+        "two weights",
+        "1.csv, line 3",
+    ),
+    "a circle": (
+        ",X,Y,G1,1|blood,Y,X,G2,1|,Y,X,G3,1|blood,X,Y,G4,1",
+        "is its own ancestor",
+        "1.csv, line 2, column 'parent'",
+    ),
+    "a parent of another tissue": (
+        "blood,T cell,,CD3D,1|lung,CD4 T cell,T cell,CD4,1",
+        "the parent 'T cell' of 'CD4 T cell' has no markers of its own",
+        "1.csv, line 3, column 'parent'",
+    ),
+}
+
+
+@pytest.mark.parametrize("in_files", [False, True], ids=["one_file", "a_file_each"])
+@pytest.mark.parametrize(("text", "message", "where"), TOGETHER.values(), ids=list(TOGETHER))
+def test_sets_that_are_used_together_do_not_contradict(tmp_path, text, message, where, in_files):
+    header = "tissue,cell_type,parent,gene,weight"
+    rows = text.split("|")
+    if in_files:
+        for number, row in enumerate(rows, start=1):
+            (tmp_path / f"{number}.csv").write_text(f"{header}\n{row}\n")
+    else:
+        (tmp_path / "1.csv").write_text("\n".join([header, *rows]))
+
+    with pytest.raises(InputError) as error:
+        read_marker_sets(tmp_path)
+
+    assert len(set(error.value.problems)) == len(error.value.problems)
+    if not in_files:
+        assert message in error.value.problems[0].what
+        assert where in error.value.problems[0].where
+
+
+def test_sets_of_any_tissue_and_of_one_are_used_together(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "tissue,organism,cell_type,parent,gene\n,,T cell,,CD3D\n,,T cell,,CD3E\n"
+        "blood,human,T cell,,CD3D\nblood,human,T cell,,CD2\nPBMC,,CD4 T cell,T cell,CD4\n"
+        "lung,,T cell,,TRAC\n"
+    )
+    types = cell_types_for(read_marker_sets(tmp_path), tissue="PBMC", organism="human")
+    assert list(types["T cell"].genes) == ["CD3D", "CD3E", "CD2"]
+    assert types["CD4 T cell"].parent == "T cell"
 
 
 @pytest.mark.parametrize(

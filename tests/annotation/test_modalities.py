@@ -72,11 +72,15 @@ def test_panels_are_joined_with_missing_values(group, cells):
 
 def test_clr_is_that_of_seurat_by_protein(group, cells):
     counts = pd.DataFrame({"a": [0, 3, 8, 20], "b": [1, 1, 1, 1], "c": [0, 0, 0, 0]})
-    # R: apply(x, 2, function(x) log1p(x / exp(sum(log1p(x[x > 0])) / length(x))))
-    by_hand = [
-        np.log1p(v / np.exp(np.sum(np.log1p(v[v > 0])) / len(v))) for v in counts.to_numpy(float).T
-    ]
-    np.testing.assert_allclose(clr(counts), np.array(by_hand).T)
+
+    def seurat(x):
+        return np.log1p(x / np.exp(np.sum(np.log1p(x[x > 0])) / len(x)))
+
+    # Seurat's matrices are features x cells: its margin 1 is a feature over all cells.
+    expected = np.apply_along_axis(seurat, 1, counts.to_numpy(float).T).T
+    np.testing.assert_allclose(clr(counts), expected)
+    other = np.apply_along_axis(seurat, 0, counts.to_numpy(float).T).T
+    assert np.abs(clr(counts) - other).to_numpy().max() > 0.1
     modalities(prefix="g", samples=cells, clustering=group.clustering)
     joined = ad.read_h5ad("g.modalities.h5ad")
     one = (group.adata.obs["sample"] == "one").to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,21 +103,33 @@ def test_random_clusters_are_unknown_or_hardly_sure(adata):
     assert set(transfer_labels(adata, known)["reference_type"]) == {"Unknown"}
 
 
-def test_counts_are_found_in_raw_and_layers(tmp_path):
+@pytest.mark.parametrize("place", ["layers['counts']", "X", "raw", None])
+def test_counts_are_found_wherever_they_are(tmp_path, place):
     known = labelled()
-    expected = known.X.copy()
-    log = known.copy()
-    log.X = log.X.astype(np.float32).log1p()
-    layered = log.copy()
-    layered.layers["counts"] = expected
-    in_raw = log.copy()
-    in_raw.raw = known
-    for name, given in (("layer", layered), ("raw", in_raw)):
-        write_h5ad(given, tmp_path / f"{name}.h5ad")
-        assert (expected != checked_reference(tmp_path / f"{name}.h5ad", "type").X).nnz == 0
-    write_h5ad(log, tmp_path / "log.h5ad")
-    with pytest.raises(InputError, match="no raw counts"):
-        checked_reference(tmp_path / "log.h5ad", "type")
+    fractions = known.X.astype(np.float32).log1p()
+    given = known.copy()
+    given.X = known.X if place == "X" else fractions
+    given.layers["counts"] = known.X if place == "layers['counts']" else fractions
+    raw = known.copy()
+    raw.X = known.X if place == "raw" else fractions
+    given.raw = raw
+    write_h5ad(given, tmp_path / "given.h5ad")
+    if place is None:
+        with pytest.raises(InputError, match="no raw counts"):
+            checked_reference(tmp_path / "given.h5ad", "type")
+        return
+    found = checked_reference(tmp_path / "given.h5ad", "type")
+    assert (found.X != known.X).nnz == 0
+    assert list(found.var_names) == list(known.var["gene_symbols"])
+
+
+def test_counts_need_no_other_place(tmp_path):
+    known = labelled()
+    given = known.copy()
+    given.raw = known
+    del given.X
+    write_h5ad(given, tmp_path / "given.h5ad")
+    assert (checked_reference(tmp_path / "given.h5ad", "type").X != known.X).nnz == 0
 
 
 def test_large_labels_are_thinned_evenly_and_blocks_change_nothing(path, adata, monkeypatch):
@@ -128,6 +141,38 @@ def test_large_labels_are_thinned_evenly_and_blocks_change_nothing(path, adata, 
     thinned = checked_reference(path, "type")
     assert set(thinned.obs["label"].value_counts()) == {15}
     assert list(transfer_labels(adata, thinned)["reference_type"]) == list(TYPES)
+
+
+def test_files_that_anndata_cannot_read(path, tmp_path):
+    whole = path.read_bytes()
+    (tmp_path / "short.h5ad").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "folder.h5ad").mkdir()
+    for name in ("short", "folder"):
+        with pytest.raises(InputError) as raised:
+            checked_reference(tmp_path / f"{name}.h5ad", "type")
+        (problem,) = raised.value.problems
+        assert problem.what == "the reference cannot be read"
+        assert problem.remedy == "give an .h5ad file as anndata writes it"
+    with h5py.File(path, "r+") as file:
+        new = file["uns"].create_group("new")
+        new.attrs.update({"encoding-type": "of-tomorrow", "encoding-version": "9.0.0"})
+    with pytest.raises(InputError) as raised:
+        checked_reference(path, "type")
+    (problem,) = raised.value.problems
+    assert "of-tomorrow" in problem.what
+    assert "'new'" in problem.what
+    assert problem.remedy.endswith(
+        "if a newer anndata wrote it, read it there, remove what is named above and write it again"
+    )
+
+
+def test_memory_that_does_not_suffice_is_no_mistake_of_the_file(path, monkeypatch):
+    def full(_path):
+        raise MemoryError
+
+    monkeypatch.setattr(module.ad, "read_h5ad", full)
+    with pytest.raises(MemoryError):
+        checked_reference(path, "type")
 
 
 def test_other_mistakes_of_a_reference(path, tmp_path, adata):

@@ -145,6 +145,9 @@ def test_sets_of_any_name_become_columns_and_a_table(group, tmp_path):
     (rare,) = table[table["set"] == "rare"].to_dict("records")
     assert rare["note"].startswith("not scored")
     assert (rare["n_genes"], rare["n_found"]) == (23, 3)
+    as_written = read_table("g.gene_set_scores.tsv", dtype=str)
+    numbers = [*as_written["mean"].dropna(), *as_written["median"].dropna()]
+    assert max(len(number.partition(".")[2]) for number in numbers) == 4
     means = table[table["set"] == "T cell"].set_index("cluster")["mean"]
     assert means.idxmax() == "0"
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +68,12 @@ def test_files_other_than_results_are_rejected(tmp_path: Path, samples: Path) ->
     (tmp_path / "empty").touch()
     with pytest.raises(InputError, match=r"cannot be read as an \.h5ad file"):
         check(base=tmp_path / "empty", samples=samples)
+    unknown = write_base(tmp_path / "unknown", HUMAN)
+    with h5py.File(unknown, "r+") as file:
+        new = file["uns"].create_group("new")
+        new.attrs.update({"encoding-type": "of-tomorrow", "encoding-version": "9.0.0"})
+    with pytest.raises(InputError, match=r"cannot be read as an \.h5ad file: .*of-tomorrow"):
+        check(base=unknown, samples=samples)
     ad.AnnData(np.ones((3, 4))).write_h5ad(tmp_path / "other")
     with pytest.raises(
         InputError, match=r"it has no obs\['cluster'\], obs\['cell_type'\], layers\['counts'\]"

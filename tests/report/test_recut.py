@@ -10,6 +10,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -161,6 +162,11 @@ def test_folders_that_are_no_result_are_refused(group, tmp_path):
     with pytest.raises(InputError, match="is not the result of a group"):
         recut(tmp_path, n_clusters=3)
     broken = copied(group, tmp_path)
+    with h5py.File(broken / "G.h5ad", "r+") as file:
+        new = file["uns"].create_group("new")
+        new.attrs.update({"encoding-type": "of-tomorrow", "encoding-version": "9.0.0"})
+    with pytest.raises(InputError, match=r"cannot be read: .*of-tomorrow"):
+        recut(broken, n_clusters=3)
     (broken / "G.h5ad").write_text("no HDF5")
     with pytest.raises(InputError, match="cannot be read"):
         recut(broken, n_clusters=3)

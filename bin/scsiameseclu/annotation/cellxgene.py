@@ -7,7 +7,7 @@ but listed in a table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ ORGANISMS = {
 }
 """Organisms of the pipeline that the schema takes."""
 SEX_ID = "sex_ontology_term_id"
+EXPERIMENT = "experimental_condition_ontology_term_id"
 SEXES = {"female": "PATO:0000383", "male": "PATO:0000384"}
 """Sexes as the samplesheet's column `SEX` names them."""
 RESERVED = frozenset(
@@ -204,14 +205,15 @@ def _values(known: Mapping[str, Any], samples: Sequence[str], organism: str | No
         for field in (*OF_CELLS, *OF_DATA_SET)
     }
     values[ORGANISM] = {name: value or organism for name, value in values[ORGANISM].items()}
-    values[SEX_ID] = {
-        name: value or SEXES.get(sheet[name].get(SEX, "")) for name, value in values[SEX_ID].items()
-    }
+    sex = next(field for field in OF_CELLS if field.name == SEX_ID)
+    for name, extra in sheet.items():
+        if not values[SEX_ID][name] and not _settled(sex, values, name):
+            values[SEX_ID][name] = SEXES.get(extra.get(SEX, ""))
     return values
 
 
 def _missing(values: Values) -> Iterator[dict[str, str]]:
-    """Yield a row for each field that is missing, has another form, or has several values."""
+    """Yield a row for each field that is missing, has another form or value, or has several."""
     for field in (*OF_CELLS, *OF_DATA_SET):
         of_samples = values[field.name]
         given = {name: value for name, value in of_samples.items() if value}
@@ -228,6 +230,12 @@ def _missing(values: Values) -> Iterator[dict[str, str]]:
             )
         if wrong:
             yield field.row(f"not of this form: {listed(wrong, n=5)}")
+        if other := [
+            name
+            for name, value in given.items()
+            if value != NOT_APPLICABLE and _settled(field, values, name)
+        ]:
+            yield field.row(f"the schema allows only {NOT_APPLICABLE} here: {listed(other, n=5)}")
         several = list(dict.fromkeys(given.values()))
         if field in OF_DATA_SET and len(several) > 1:
             yield field.row(f"several in one group, so none is written: {listed(several, n=5)}")
@@ -270,7 +278,7 @@ def _obs(obs: pd.DataFrame, values: Values) -> pd.DataFrame:
     """Return ``obs`` with the schema's columns; reserved names get the prefix ``author_``."""
     ours = {field.name for field in OF_CELLS} | {ORGANISM, TITLE, ONTOLOGY_ID}
     kept = obs[[name for name in obs if name not in ours and not str(name).startswith("__")]]
-    table = kept.rename(columns=_free_names([str(name) for name in kept]))
+    table = kept.rename(columns=free_names([str(name) for name in kept], RESERVED))
     samples = obs["sample"].astype(str)
     for field in OF_CELLS:
         column = samples.map({name: _filled(field, values, name) for name in values[field.name]})
@@ -280,15 +288,19 @@ def _obs(obs: pd.DataFrame, values: Values) -> pd.DataFrame:
             whole = field.name == PRIMARY and column.notna().all()
             table[field.name] = column.astype(bool) if whole else pd.Categorical(column)
     table[ONTOLOGY_ID] = pd.Categorical(_ids(obs))
+    if EXPERIMENT in table:
+        given = table.pop(EXPERIMENT).astype(object).fillna("").replace("", NOT_APPLICABLE)
+        if (given != NOT_APPLICABLE).any():
+            table[EXPERIMENT] = pd.Categorical(given)
     return table
 
 
-def _free_names(columns: list[str]) -> dict[str, str]:
-    """Return reserved name -> one that is free."""
+def free_names(columns: list[str], reserved: Collection[str]) -> dict[str, str]:
+    """Return a name for each column: its own, or with the prefix ``author_`` if it is reserved."""
     names: dict[str, str] = {}
     for column in columns:
         name = column
-        while name in RESERVED or (name != column and name in {*columns, *names.values()}):
+        while name in reserved or (name != column and name in {*columns, *names.values()}):
             name = f"author_{name}"
         names[column] = name
     return names

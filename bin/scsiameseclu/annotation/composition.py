@@ -30,6 +30,7 @@ COLUMNS = [
 ]
 FEW_SAMPLES = 3
 """With no more samples of a condition than these, a note says that the power is low."""
+_ABSENT = "not tested: no cell of it in either condition"
 _PSEUDOCOUNT = 0.5
 _POWER = 0.8
 _SMALLEST_VARIANCE = 1e-5
@@ -101,15 +102,18 @@ def _contrast(
     ).rename_axis("cell_type")
     table = table.assign(condition=other, baseline=baseline, contrast=f"{other} vs {baseline}")
     table = table.assign(n_samples_condition=sizes[other], n_samples_baseline=sizes[baseline])
+    # Of a type without any cell, the logits have hardly any variance: they are depths alone.
+    present = counts.loc[:, counts.sum() > 0]
     reason = too_few(compared, (baseline, other), design) or unfit(compared, design)
-    if not reason and counts.shape[1] < 2:
+    if not reason and present.shape[1] < 2:
         reason = "there is only one cell type"
-    tested = not reason
     matrix = design_matrix(compared, design)
-    found = moderated(_logits(counts), matrix) if tested else pd.DataFrame(index=counts.columns)
+    found = pd.DataFrame(index=counts.columns) if reason else moderated(_logits(present), matrix)
     new = [column for column in COLUMNS if column not in ("cell_type", "note", *table)]
     table = table.join(found.reindex(columns=new))
-    table["note"] = _low_power(sizes) if tested else f"not tested: {reason}"
+    table["note"] = f"not tested: {reason}" if reason else _low_power(sizes)
+    if not reason:
+        table.loc[table.index.difference(present.columns), "note"] = _ABSENT
     return table.sort_values("p_val", kind="stable").reset_index()
 
 

@@ -27,6 +27,11 @@ REPLICATE = "replicate"
 """Column of ``obs`` with each cell's, empty for one that is of none."""
 _NONE = ("", "Doublet", "Negative")
 _COEFFICIENT = "condition"
+_NOT_COMPARED = {
+    "is the same for all samples of a group": ("group", "n_clusters", "organism", "tissue"),
+    "is different for each sample": ("sample", "counts"),
+}
+"""Columns of the samplesheet that no samples of a group can be compared by."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,8 @@ def check_design(rows: Sequence[Mapping[str, Any]], design: Design) -> None:
     Raises
     ------
     InputError
-        If a column is not in the samplesheet, or the model cannot be fitted in any group that has
-        two conditions with replicates.
+        If a column is not in the samplesheet, or none that samples can be compared by, or the model
+        cannot be fitted in any group that has two conditions with replicates.
     """
     known = sorted({name for row in rows for name in (row.get("extra") or {})})
     if problems := [
@@ -258,8 +263,12 @@ def _unusable(what: str, remedy: str) -> InputError:
 
 
 def _no_column(column: str, known: list[str], design: Design) -> Problem:
+    what = f"the samplesheet has no column {quoted(column)}"
+    for why, own in _NOT_COMPARED.items():
+        if column in own:
+            what = f"the samplesheet's column {quoted(column)} {why}, so nothing can be compared"
     return Problem(
-        what=f"the samplesheet has no column {quoted(column)}",
+        what=what,
         where="--condition" if column == design.condition else "--formula",
         remedy="name one of its columns: "
         f"{', '.join(map(quoted, known)) or 'it has none; add one'}",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..expression.merge import MEASURED
 from .pseudobulk import pseudobulk
 
 FEWEST_CELLS = 10
@@ -22,14 +23,15 @@ def sample_distances(adata: ad.AnnData, types: NDArray[np.object_]) -> pd.DataFr
     """Return the distance between each two samples.
 
     It is 1 - Pearson's correlation of the logarithm of counts per million of the highly variable
-    genes, within each cell type of which both have at least 10 cells, averaged with the smaller
-    number of cells as the weight. If two samples share no such type, all are compared by the sums
-    over all of their cells.
+    genes that all samples were measured for, within each cell type of which both have at least 10
+    cells, averaged with the smaller number of cells as the weight. If two samples share no such
+    type, all are compared by the sums over all of their cells.
 
     Parameters
     ----------
     adata
-        Raw counts in ``layers['counts']``, ``obs['sample']`` and ``var['highly_variable']``.
+        Raw counts in ``layers['counts']``, ``obs['sample']``, ``var['highly_variable']`` and, where
+        samples were measured for different genes, ``var['in_all_samples']``.
     types
         Cell type of each cell.
 
@@ -65,6 +67,10 @@ def _distances(
     )
     bulk = pseudobulk(cells, groupby="type")
     chosen = adata.var["highly_variable"].to_numpy(bool)
+    if MEASURED in adata.var:
+        # Elsewhere a zero is not a count.
+        measured = adata.var[MEASURED].to_numpy(bool)
+        bulk, chosen = bulk[:, measured].copy(), chosen[measured]
     sizes = bulk.obs["n_cells"].to_numpy(int)
     places = samples.get_indexer(bulk.obs["sample"])
     total, weight = np.zeros((2, len(samples), len(samples)))

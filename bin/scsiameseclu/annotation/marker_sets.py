@@ -80,9 +80,10 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        With all mistakes: missing, unknown or doubled columns, sets without genes,
-        genes twice in a set, weights that are not positive numbers, parents that are
-        not a cell type or that form a loop.
+        With all mistakes: missing, unknown or doubled columns, sets without genes, genes twice in a
+        set, weights that are not positive numbers; and, among the sets that are used together for a
+        tissue and organism, other parents or weights of the same type, parents that are not a cell
+        type or that form a loop.
     """
     files = (
         sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
@@ -92,8 +93,13 @@ def read_marker_sets(path: Path) -> pd.DataFrame:
     if not files:
         remedy = f"give one with files that end in {', '.join(SUFFIXES)}"
         raise InputError.of(what="the folder has no marker sets", where=path.name, remedy=remedy)
-    tables = [_read_file(file) for file in files]
-    return pd.concat(tables, ignore_index=True)
+    problems: list[Problem] = []
+    sets = pd.concat([_read_file(file, problems) for file in files], ignore_index=True)
+    problems += dict.fromkeys(_problems_together(sets))
+    if problems:
+        raise InputError(problems)
+    # Files of a folder may repeat each other, but what is written of them is one file.
+    return sets.loc[~_twice(sets), COLUMNS].reset_index(drop=True)
 
 
 def checked_marker_sets(path: Path, organisms: list[str]) -> pd.DataFrame:
@@ -155,16 +161,22 @@ def canonical_tissue(tissue: str) -> str:
     return TISSUES.get(name, name)
 
 
-def _read_file(path: Path) -> pd.DataFrame:
-    """Read and check one file."""
+def _read_file(path: Path, problems: list[Problem]) -> pd.DataFrame:
+    """Read one file, with the place of each row, and add the mistakes in its rows."""
     table = read_fields(path)
     _check_columns(table, path)
     table = table.reindex(columns=COLUMNS, fill_value="")
     weights = pd.to_numeric(table["weight"].replace("", "1"), errors="coerce")
-    problems = [*_row_problems(table, weights, path), *_parent_problems(table, path)]
-    if problems:
-        raise InputError(problems)
-    return table.assign(weight=weights.astype(float))
+    twice = _twice(table) & (table["gene"] != "")
+    problems += _row_problems(table, weights, twice, path)
+    places = [f"{path.name}, line {line}" for line in table.index]
+    return table.assign(weight=weights.astype(float), place=places)[~twice]
+
+
+def _twice(table: pd.DataFrame) -> pd.Series[bool]:
+    """Return whether a gene comes again for a type of the same tissue and organism."""
+    keys = table[["tissue", "organism", "cell_type"]].assign(gene=table["gene"].str.casefold())
+    return keys.duplicated()
 
 
 def _check_columns(table: pd.DataFrame, path: Path) -> None:
@@ -197,10 +209,10 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
         raise InputError(problems)
 
 
-def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterator[Problem]:
+def _row_problems(
+    table: pd.DataFrame, weights: pd.Series, twice: pd.Series[bool], path: Path
+) -> Iterator[Problem]:
     """Yield the mistakes in single rows."""
-    keys = table[["tissue", "organism", "cell_type"]].assign(gene=table["gene"].str.casefold())
-    twice = keys.duplicated() & (table["gene"] != "")
     for (line, row), doubled, weight in zip(table.iterrows(), twice, weights, strict=True):
         where = f"{path.name}, line {line}, column "
         for column, value in row.items():
@@ -224,34 +236,49 @@ def _row_problems(table: pd.DataFrame, weights: pd.Series, path: Path) -> Iterat
             )
 
 
-def _parent_problems(table: pd.DataFrame, path: Path) -> Iterator[Problem]:
-    """Yield cell types whose parents are several, missing, or their own descendants."""
-    for (tissue, organism), rows in table.groupby(["tissue", "organism"]):
-        parents: dict[str, str] = {}
-        for line, cell_type, parent in zip(
-            rows.index, rows["cell_type"], rows["parent"], strict=True
-        ):
-            known = parents.setdefault(cell_type, parent)
-            if parent != known:
-                what = (
-                    f"the cell type {quoted(cell_type)} has two parents, {quoted(known)} "
-                    f"and {quoted(parent)}"
-                )
-                yield Problem(
-                    what,
-                    f"{path.name}, line {line}, column 'parent'",
-                    "give the same parent in all rows of a cell type",
-                )
-        where = ", ".join(text for text in (path.name, str(tissue), str(organism)) if text)
-        for cell_type, parent in parents.items():
-            if parent and parent not in parents:
-                what = (
-                    f"the parent {quoted(parent)} of {quoted(cell_type)} has no markers of its own"
-                )
-                yield Problem(what, where, "add rows for the parent, or leave the parent empty")
-            elif _in_circle(cell_type, parents):
-                what = f"the cell type {quoted(cell_type)} is its own ancestor"
-                yield Problem(what, where, "leave the parent of the most general type empty")
+def _problems_together(sets: pd.DataFrame) -> Iterator[Problem]:
+    """Yield what does not fit together in the sets that a tissue and organism can have."""
+    tissues = sets["tissue"].map(canonical_tissue).astype("category")
+    organisms = sets["organism"].str.casefold().astype("category")
+    sets = sets.assign(folded=sets["gene"].str.casefold())
+    for tissue in dict.fromkeys(["", *tissues]):
+        for organism in dict.fromkeys(["", *organisms]):
+            rows = sets[tissues.isin(["", tissue]) & organisms.isin(["", organism])]
+            yield from _contradictions(rows, "parent", ["cell_type"])
+            yield from _contradictions(rows, "weight", ["cell_type", "folded"])
+            yield from _parent_problems(rows.drop_duplicates("cell_type"))
+
+
+def _contradictions(rows: pd.DataFrame, column: str, of: list[str]) -> Iterator[Problem]:
+    """Yield where a type, or a gene of it, has another value of a column than before."""
+    before = rows.groupby(of)[[column, "place"]].transform("first").add_prefix("first_")
+    differs = rows[column].notna() & (rows[column] != before[f"first_{column}"])
+    for _, row in rows[differs].drop_duplicates([*of, column]).join(before).iterrows():
+        gene = f"gene {quoted(row['gene'])} of " if column == "weight" else ""
+        yield Problem(
+            f"{gene}the cell type {quoted(row['cell_type'])} has two {column}s, "
+            f"{quoted(row[f'first_{column}'])} ({row['first_place']}) and {quoted(row[column])}",
+            f"{row['place']}, column {column!r}",
+            f"give the same {column} in all rows that are used together: those of a tissue and "
+            "organism, and those of any",
+        )
+
+
+def _parent_problems(types: pd.DataFrame) -> Iterator[Problem]:
+    """Yield cell types whose parents are missing, or their own descendants; a row per type."""
+    parents = dict(zip(types["cell_type"], types["parent"], strict=True))
+    for place, (cell_type, parent) in zip(types["place"], parents.items(), strict=True):
+        where = f"{place}, column 'parent'"
+        if parent and parent not in parents:
+            what = f"the parent {quoted(parent)} of {quoted(cell_type)} has no markers of its own"
+            remedy = (
+                "add rows for the parent, of the same tissue and organism or of any, or leave the "
+                "parent empty"
+            )
+            yield Problem(what, where, remedy)
+        elif _in_circle(cell_type, parents):
+            what = f"the cell type {quoted(cell_type)} is its own ancestor"
+            yield Problem(what, where, "leave the parent of the most general type empty")
 
 
 def _in_circle(cell_type: str, parents: dict[str, str]) -> bool:

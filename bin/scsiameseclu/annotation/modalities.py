@@ -70,7 +70,7 @@ def clr(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the centered log ratio of each protein over the cells of a sample.
 
     log1p(count / exp(mean of log1p(count))), the mean over the sample's cells, as Seurat's
-    ``NormalizeData`` with ``normalization.method = 'CLR'`` and ``margin = 2`` and muon's
+    ``NormalizeData`` with ``normalization.method = 'CLR'`` and ``margin = 1`` and muon's
     ``prot.pp.clr``: proteins, which are stained and bind to the background differently, become
     comparable.
 

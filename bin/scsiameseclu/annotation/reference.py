@@ -11,6 +11,7 @@ cluster.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from ..blocks import Matrix, row_blocks, some_of_each
 from ..contracts import ONTOLOGY_ID
 from ..depth import log_normalize
 from ..errors import InputError, quoted
-from ..expression.normalize import raw_counts
-from ..files import write_table
+from ..expression.normalize import checked_counts
+from ..files import given_h5ad, write_table
 from ..steps import Step
 from .agreement import UNKNOWN
 from .clustered import CLUSTER, clustered
@@ -93,7 +94,7 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
     Parameters
     ----------
     path
-        ``.h5ad`` with raw counts in ``layers['counts']``, ``raw`` or ``X``.
+        ``.h5ad`` with raw counts in ``layers['counts']``, ``X`` or ``raw``: the first that are.
     column
         Column of its ``obs`` with the labels.
 
@@ -128,13 +129,13 @@ def checked_reference(path: Path, column: str) -> ad.AnnData:
 
 
 def _with_column(path: Path, column: str) -> ad.AnnData:
-    try:
+    unreadable = InputError.of(
+        what="the reference cannot be read",
+        where=path.name,
+        remedy="give an .h5ad file as anndata writes it",
+    )
+    with given_h5ad(unreadable):
         found = ad.read_h5ad(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "give an .h5ad file as anndata writes it"
-        raise InputError.of(
-            what="the reference cannot be read", where=path.name, remedy=remedy
-        ) from error
     if column not in found.obs:
         known = ", ".join(map(quoted, found.obs)) or "it has none"
         raise InputError.of(
@@ -147,13 +148,13 @@ def _with_column(path: Path, column: str) -> ad.AnnData:
 
 def _counts(found: ad.AnnData, path: Path) -> tuple[sparse.csr_matrix, pd.Index]:
     """Return the raw counts and the symbols of their genes, from wherever in the file they are."""
-    sources = [found] if found.X is not None or "counts" in found.layers else []
-    sources += [ad.AnnData(found.raw.X, var=found.raw.var)] if found.raw is not None else []
-    for source in sources:
-        try:
-            return raw_counts(source), gene_symbols(source)
-        except InputError:
-            continue
+    places = [(found.layers.get("counts"), found), (found.X, found)]
+    if found.raw is not None:
+        places.append((found.raw.X, ad.AnnData(var=found.raw.var)))
+    for matrix, genes in places:
+        with suppress(InputError):
+            if matrix is not None:
+                return checked_counts(matrix, "the reference"), gene_symbols(genes)
     raise InputError.of(
         what="the reference has no raw counts",
         where=f"{path.name}, layers['counts'], X and raw",

@@ -270,7 +270,8 @@ def by_cluster(
         if not about["column"]:
             rows.append({**about, "note": "not scored: too few of its genes are in the data"})
             continue
-        groups = cells[about["column"]].groupby(clusters.astype(str), sort=False)
+        values = cells[about["column"]].astype(float)  # float32 cannot be rounded in decimals
+        groups = values.groupby(clusters.astype(str), sort=False)
         table = groups.agg(["mean", "median"]).round(4)
         rows += [
             {"cluster": name, **about, **table.loc[name].to_dict()}

@@ -9,7 +9,7 @@ import anndata as ad
 import pandas as pd
 
 from ..errors import InputError, Problem, listed
-from ..files import unwrapped
+from ..files import given_h5ad, unwrapped
 from ..intake.organism import Organism, infer_organism
 from ..steps import Step
 
@@ -54,10 +54,8 @@ def open_base(path: Path) -> ad.AnnData:
     InputError
         It is not an AnnData file, or not a ``<group>.h5ad`` of this pipeline.
     """
-    try:
+    with given_h5ad(_no_base("it cannot be read as an .h5ad file")):
         found = ad.read_h5ad(path, backed="r")
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _no_base("it cannot be read as an .h5ad file") from error
     check_base(found)
     return found
 

@@ -18,7 +18,7 @@ from .._version import __version__
 from ..annotation.clustered import RUN
 from ..blocks import opened
 from ..errors import InputError, quoted
-from ..files import SETTINGS, read_json, settings
+from ..files import SETTINGS, given_h5ad, read_json, settings
 
 MODEL, SUMMARY, HISTORY = "model.safetensors", "clustering.json", "training_history.tsv"
 PSEUDOBULK = "pseudobulk.h5ad"
@@ -69,13 +69,10 @@ class Known:
         """
         folder = folder.absolute()
         file = _annotated(folder)
-        try:
-            with opened(file) as found:
-                adata = ad.AnnData(
-                    obs=found.obs, var=found.var, obsm=found.obsm, varm=found.varm, uns=found.uns
-                )
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise no_result(folder, f"{file.name} cannot be read") from error
+        with given_h5ad(no_result(folder, f"{file.name} cannot be read")), opened(file) as found:
+            adata = ad.AnnData(
+                obs=found.obs, var=found.var, obsm=found.obsm, varm=found.varm, uns=found.uns
+            )
         _check_version(adata, file)
         params = folder.parent.parent / "pipeline_info" / "params.json"
         return cls(

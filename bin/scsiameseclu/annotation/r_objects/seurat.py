@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from ...intake.names import unique
+from ..cellxgene import free_names
 from .parts import Beside, beside_genes, reductions
 from .writing import (
     NO_SLOT,
@@ -130,14 +131,18 @@ def _assay(
 
 
 def _of_cells(adata: ad.AnnData) -> pd.DataFrame:
-    """Return ``obs`` with the columns before it that every Seurat object has."""
+    """Return ``obs`` with the columns before it that every Seurat object has.
+
+    Others of these names get the prefix ``author_``.
+    """
     counts = sparse.csr_matrix(adata.layers["counts"])
     own = {
         "orig.ident": adata.obs["sample"].astype("category"),
         "nCount_RNA": np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(),
         "nFeature_RNA": counts.getnnz(axis=1),
     }
-    return pd.DataFrame(own, index=adata.obs_names).join(adata.obs)
+    others = adata.obs.rename(columns=free_names(list(map(str, adata.obs)), own))
+    return pd.DataFrame(own, index=adata.obs_names).join(others)
 
 
 def _reductions(adata: ad.AnnData, genes: list[str], cells: RValue) -> dict[str, RValue]:
