@@ -806,7 +806,13 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
 def test_when_everything_failed_the_verdict_remains(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_samples=2, failed=(0, 1)), monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert written == {"verdict_table", "samplesheet", "parameters", "versions"}
+    assert written == {
+        "verdict_table",
+        "failed_steps",
+        "samplesheet",
+        "parameters",
+        "versions",
+    }
 
 
 def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
@@ -943,6 +949,46 @@ def test_the_verdict_names_every_failure(tmp_path):
         "sample sample_2, quality.filter",
     ]
     assert "lower --min_genes" in str(caught.value)
+
+
+FAILED = [
+    ("group_1", "annotation.export", "no export"),
+    ("group_1", "annotation.differential", "no fit"),
+    ("group_1", "annotation.differential", "no fit of seed 2"),
+    ("group_2", "evaluation.scores", f"no scores {HOSTILE}"),
+]
+
+
+def add_failures(folder: Path) -> None:
+    for number, (group, step, what) in enumerate(FAILED):
+        problem = {"what": what, "where": f"here {HOSTILE}", "remedy": f"do {number} {HOSTILE}"}
+        record = {"id": group, "step": step, "problems": [problem]}
+        write_json(record, folder / "failures" / f"{number}.{group}.{step}.failure.json")
+
+
+def test_every_failed_step_is_in_the_report_with_its_remedy(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(), monkeypatch, add=add_failures)
+    rows = content(outputs, "failed_steps")["data"]
+    shown = [f"{name} {' '.join(row.values())}" for name, row in rows.items()]
+    sample = ("sample_3", "quality.filter", "no cell is left")
+    for number, (name, step, what) in enumerate([*FAILED, sample]):
+        remedy = f"do {number} &lt;script" if number < len(FAILED) else "lower --min_genes"
+        (row,) = [row for row in shown if remedy in row]
+        assert row.startswith(f"{name}, {step}")
+        assert what.split(" <")[0] in row
+    assert len(rows) == len(FAILED) + 1
+    assert HOSTILE not in (outputs / "failed_steps_mqc.json").read_text()
+    verdicts = content(outputs, "verdict_table")["data"]
+    assert {row["status"] for row in verdicts.values()} == {"WARN", "FAILED"}
+    assert "Failed steps" in verdicts["sample_1"]["reason"]
+    assert "2 with warnings" in (outputs / "summary.txt").read_text()
+
+
+def test_without_a_failure_there_are_no_failed_steps(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(failed=()), monkeypatch)
+    assert not (outputs / "failed_steps_mqc.json").exists()
+    statuses = {row["status"] for row in content(outputs, "verdict_table")["data"].values()}
+    assert statuses == {"OK"}
 
 
 def test_the_verdict_is_silent_when_nothing_failed(tmp_path):
