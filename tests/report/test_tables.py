@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
+from scsiameseclu.intake.sheet_schema import row_schema
+from scsiameseclu.report import methods as methods_module
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.inputs import CELL_METRICS
@@ -727,6 +730,32 @@ def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> s
     monkeypatch.chdir(tmp_path)
     write_tables(**paths, methods=METHODS)
     return methods_text(tmp_path)
+
+
+def test_methods_have_what_the_samplesheet_sets_for_samples(tmp_path, monkeypatch):
+    """Doublets kept in one of two, and barcodes of those of which cells are left."""
+
+    def add(folder: Path) -> None:
+        first, second = sorted((folder / "samples").glob("*.qc.json"))
+        write_json(read_json(first) | {"doublet_action": "annotate"}, first)
+        failed = {"sample": "sample_3", "n_barcodes": 737_280, "n_kept": 0, "status": "failed"}
+        failed["thresholds"] = {"min_genes": 9000}
+        write_json(read_json(second) | failed, second.with_name("sample_3.qc.json"))
+
+    _, outputs = write(tmp_path, Plan(), monkeypatch, add=add)
+    text = methods_text(outputs)
+    assert "3 samples went through" in text
+    assert "Of the 600 barcodes of 2 samples, those with at least 200 detected genes," in text
+    assert "and removed, but kept in 1 sample; " in text
+
+
+def test_methods_read_no_column_of_the_samplesheet_from_the_parameters() -> None:
+    parameters = json.loads((METHODS.parents[1] / "nextflow_schema.json").read_text())
+    columns = json.loads((METHODS.parent / "schema_input.json").read_text())
+    read = {*methods_module._PARAMETERS}
+    read |= set(re.findall(r"parameters\.get\(\s*\"(\w+)", inspect.getsource(methods_module)))
+    assert {"seed", "benchmark"} <= read
+    assert not read & set(row_schema(columns, parameters)["items"]["properties"])
 
 
 def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
