@@ -124,7 +124,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Reported:
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
         "--cell_scores", "--genes_of_interest", "CD3D",
-        "--report_title", "Plate 7", "--subcluster", 0, "--export", "seurat,sce",
+        "--report_title", "Plate 7", "--report_project", 4711, "--tissue", 4711,
+        "--subcluster", 0, "--export", "seurat,sce",
     )  # fmt: skip
 
 
@@ -173,6 +174,7 @@ def test_a_finished_run_is_reported_by_mail_and_webhook(finished: Reported) -> N
     assert message["text"].startswith("scSiameseClu finished: Plate 7\n")
     assert report in message["text"]
     assert report in run.output
+    assert "Project: 4711" in (run.results / "README.html").read_text()
 
     assert mail["To"] == "core@example.org, boss@example.org"
     assert mail["Subject"] == "scSiameseClu finished: Plate 7"

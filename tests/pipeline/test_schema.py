@@ -34,6 +34,7 @@ def test_the_schema_is_a_json_schema() -> None:
     for name, spec in PARAMETERS.items():
         assert re.fullmatch("[a-z][a-z0-9_]*", name)
         assert spec["description"]
+        assert "pattern" not in spec or spec["errorMessage"], "a user is not shown the pattern"
 
 
 def test_the_page_on_running_has_every_parameter_and_column() -> None:

@@ -27,7 +27,7 @@ from scsiameseclu.report.palette import (
     cluster_colors,
     graded,
 )
-from scsiameseclu.report.tables import write_tables
+from scsiameseclu.report.tables import head_of_report, write_tables
 from scsiameseclu.report.verdict import tell_failures
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -89,6 +89,11 @@ def test_the_verdict_repeats_the_summaries_of_quality_control(three):
     metrics = read_json(inputs / "groups" / "group_1.metrics.json")
     assert row["n_clusters"] == metrics["n_clusters"]
     assert row["stability"] == metrics["stability_ari"]
+
+
+def test_the_head_of_the_report_has_a_project_that_is_a_number():
+    settings = head_of_report({"report_project": 4711, "report_contact": "<b>"})
+    assert settings["report_header_info"] == [{"Project": "4711"}, {"Contact": "&lt;b&gt;"}]
 
 
 def test_a_failed_sample_is_named_with_its_reason(three):
