@@ -44,6 +44,18 @@ def test_the_page_on_running_has_every_parameter_and_column() -> None:
     assert [name for name in columns if f"`{name}`" not in page] == []
 
 
+def test_commands_of_the_documentation_have_what_is_required() -> None:
+    """A folder as input is only searched, and needs no ``--outdir``."""
+    pages = [ROOT / "README.md", ROOT / "bin/scsiameseclu/benchmark/page.md"]
+    pages += (ROOT / "docs").glob("*.md")
+    text = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
+    commands = re.findall(r"\./nextflow run [^`\n]*", text)
+    assert len(commands) > 5
+    for command in commands:
+        assert "--input" in command or "--help" in command
+        assert "--outdir" in command or ".csv" not in command, command
+
+
 @pytest.mark.pipeline
 def test_the_page_on_output_agrees_with_the_list_of_files() -> None:
     page = (ROOT / "docs" / "output.md").read_text()
