@@ -543,6 +543,28 @@ def test_every_cell_is_drawn_where_it_lies(three):
     assert np.array(cloud["pairs"]) == pytest.approx(expected.to_numpy(), abs=0.005)
 
 
+@pytest.mark.parametrize("n_groups", [2, 5])
+@pytest.mark.parametrize("max_points", [150, 12_000])
+def test_the_text_of_a_umap_has_the_number_of_its_points(
+    tmp_path, monkeypatch, n_groups, max_points
+):
+    plan = Plan(n_samples=5, n_groups=n_groups, failed=(), scored=True)
+    _, outputs = write(tmp_path, plan, monkeypatch, max_points=max_points)
+    sections = [json.loads(path.read_text()) for path in outputs.glob("umap*_mqc.json")]
+    sections = [of for of in sections if of["id"] != "umap_correction"]
+    assert len(sections) == 2 if n_groups == 2 else len(sections) > 6
+    for of in sections:
+        views = of["pconfig"]["extra_series"]
+        numbers = {sum(len(cloud["pairs"]) for cloud in view) for view in views}
+        if n_groups == 5:  # the views are groups, each with the same colours
+            numbers = {sum(len(cloud["pairs"]) for view in views for cloud in view)}
+        text = of["description"].replace(",", "")
+        (most, least) = re.search(
+            r"(?:All )?(\d+)(?: of \d+)? cells are drawn(?: or (\d+) in some colours)?\.", text
+        ).groups()
+        assert {int(most), int(least or most)} == {max(numbers), min(numbers)}
+
+
 def test_sizes_composition_and_stability_add_up(three):
     inputs, outputs = three
     clusters = read_table(inputs / "groups" / "group_1.clusters.tsv", dtype={"cluster": str})
