@@ -247,7 +247,7 @@ def test_telling_can_fail_and_samples_at_addresses_are_placed_into_a_base(
 
 @pytest.fixture(scope="module")
 def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Reported:
-    """Run a samplesheet with mistakes where the summary of an earlier run lies."""
+    """Run a samplesheet with mistakes where summary and report of an earlier run lie."""
     folder = tmp_path_factory.mktemp("mistaken")
     sheet = folder / "sheet.csv"
     sheet.write_text(
@@ -260,6 +260,9 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     info = folder / "results" / "pipeline_info"
     info.mkdir(parents=True)
     (info / "summary.txt").write_text("Samples:  all fine, in an earlier run\n")
+    report = folder / "results" / "multiqc" / "multiqc_report.html"
+    report.parent.mkdir()
+    report.write_text("earlier run")
     return reported(folder, "--input", sheet, "--email_on_fail", "core@example.org")
 
 
@@ -288,6 +291,7 @@ def test_a_failed_run_is_reported_by_mail_and_webhook(mistaken: Reported) -> Non
     assert message["report"] is None
     assert "stopped before its report" in message["text"]
     assert "earlier run" not in mistaken.run.output
+    assert not [part for part in mistaken.mail.walk() if part.get_filename()]
     assert mistaken.mail["Subject"].startswith("scSiameseClu FAILED: ")
     html = next(
         part for part in mistaken.mail.walk() if part.get_content_type() == "text/html"
