@@ -14,6 +14,7 @@ import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
 from scsiameseclu.intake.sheet_schema import row_schema
+from scsiameseclu.report import clustering
 from scsiameseclu.report import methods as methods_module
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
@@ -529,6 +530,18 @@ def test_each_phase_of_the_training_is_judged_by_itself(three):
         assert rows[name]["first"] == pytest.approx(total[:tenth].mean())
         assert rows[name]["last"] == pytest.approx(total[-tenth:].mean())
         assert rows[name]["verdict"] == convergence(total)
+
+
+@pytest.mark.parametrize("most", [500, 2500, 20_000])
+def test_the_text_of_the_training_has_the_number_of_its_points(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(clustering, "_MAX_LOSSES", most)
+    section = content(write(tmp_path, Plan(), monkeypatch)[1], "training")
+    n_drawn = sum(len(curve) for some in section["data"] for curve in some.values())
+    total = 2 * (6 * 250 + 100)  # groups; the total, five terms, and one of the second phase
+    words = f"{n_drawn:,} of {total:,} points are drawn."
+    assert n_drawn == total if most > total else 0.9 * most < n_drawn <= most
+    assert (words in section["description"]) == (n_drawn < total)
+    assert ("drawn" in section["description"]) == (n_drawn < total)
 
 
 def test_every_cell_is_drawn_where_it_lies(three):
