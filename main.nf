@@ -16,11 +16,11 @@ workflow {
     }
     else if (isFolder(params.input)) {
         checkParameters(schema)
-        FIND_SAMPLES(file(params.input, glob: false))
+        FIND_SAMPLES(file(params.input.toString(), glob: false))
     }
     else {
         checkParameters(schema)
-        SCSIAMESECLU(file(params.input, glob: false))
+        SCSIAMESECLU(file(params.input.toString(), glob: false))
 
         def run = workflow
         workflow.onComplete { completion(run) }

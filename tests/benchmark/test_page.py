@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scsiameseclu.benchmark import figures, methods
 from scsiameseclu.benchmark.methods import ABLATIONS
-from scsiameseclu.benchmark.page import _PLACE, filled, write_page
+from scsiameseclu.benchmark.page import _PLACE, benchmark_page, filled, write_page
 from scsiameseclu.benchmark.results import COLUMNS, append
 from scsiameseclu.files import write_table
 
@@ -125,6 +126,18 @@ def test_a_sketch_is_compared_with_all_cells(results, output):
     text = output.with_name("bench.md").read_text()
     assert "With the true number of clusters: -1.0 (-1.0 to -1.0) over 2 data sets, 1 seed." in text
     assert "| large.h5ad | 50.0 | 49.0 |" in text
+
+
+def test_the_page_of_a_run_is_about_the_run(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_table(results[results["dataset"] == "large.h5ad"].assign(dataset="blood"), "blood.tsv")
+    benchmark_page(results=[Path("blood.tsv")])
+    text = Path("benchmarks.md").read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert "benchmarks/results.tsv" in links
+    assert [link for link in links if not Path(link).exists()] == []
+    assert text.count("groups of this run that have labels") == 1
+    assert not re.search("make benchmark|<!--|were used to choose", text)
 
 
 def test_every_place_of_the_template_can_be_filled():

@@ -124,7 +124,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Reported:
         "--reference", DEMO / "pancreas.h5ad", "--reference_label", "type",
         "--email", "core@example.org,boss@example.org", "--email_on_fail", "other@example.org",
         "--cell_scores", "--genes_of_interest", "CD3D",
-        "--report_title", "Plate 7", "--subcluster", 0, "--export", "seurat,sce",
+        "--report_title", "Plate 7", "--report_project", 4711, "--tissue", 4711,
+        "--subcluster", 0, "--export", "seurat,sce",
     )  # fmt: skip
 
 
@@ -173,6 +174,7 @@ def test_a_finished_run_is_reported_by_mail_and_webhook(finished: Reported) -> N
     assert message["text"].startswith("scSiameseClu finished: Plate 7\n")
     assert report in message["text"]
     assert report in run.output
+    assert "Project: 4711" in (run.results / "README.html").read_text()
 
     assert mail["To"] == "core@example.org, boss@example.org"
     assert mail["Subject"] == "scSiameseClu finished: Plate 7"
@@ -245,7 +247,7 @@ def test_telling_can_fail_and_samples_at_addresses_are_placed_into_a_base(
 
 @pytest.fixture(scope="module")
 def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Reported:
-    """Run a samplesheet with mistakes where the summary of an earlier run lies."""
+    """Run a samplesheet with mistakes where summary and report of an earlier run lie."""
     folder = tmp_path_factory.mktemp("mistaken")
     sheet = folder / "sheet.csv"
     sheet.write_text(
@@ -258,6 +260,9 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     info = folder / "results" / "pipeline_info"
     info.mkdir(parents=True)
     (info / "summary.txt").write_text("Samples:  all fine, in an earlier run\n")
+    report = folder / "results" / "multiqc" / "multiqc_report.html"
+    report.parent.mkdir()
+    report.write_text("earlier run")
     return reported(folder, "--input", sheet, "--email_on_fail", "core@example.org")
 
 
@@ -286,6 +291,7 @@ def test_a_failed_run_is_reported_by_mail_and_webhook(mistaken: Reported) -> Non
     assert message["report"] is None
     assert "stopped before its report" in message["text"]
     assert "earlier run" not in mistaken.run.output
+    assert not [part for part in mistaken.mail.walk() if part.get_filename()]
     assert mistaken.mail["Subject"].startswith("scSiameseClu FAILED: ")
     html = next(
         part for part in mistaken.mail.walk() if part.get_content_type() == "text/html"

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import http.server
 import os
+import re
 import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scsiameseclu.report.inputs import read_failures
 
 from .conftest import DEMO, ROOT, UNTRACED, Run, run_pipeline
+from .test_schema import PARAMETERS
 
 pytestmark = pytest.mark.pipeline
 # The last one is run by an unquoted word of bash: it sets x to the command, and @P expands x as a
@@ -262,7 +265,16 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_unusable_paths_are_reported_in_words(tmp_path: Path, read_only: Path) -> None:
+def is_any_text(spec: dict[str, Any]) -> bool:
+    """Return whether a parameter may be 4711, which Nextflow gives as a number."""
+    return (
+        "string" in spec["type"]
+        and not spec.keys() & {"enum", "exists"}
+        and bool(re.search(spec.get("pattern", ""), "4711"))
+    )
+
+
+def test_unusable_paths_and_text_that_is_a_number(tmp_path: Path, read_only: Path) -> None:
     (tmp_path / "folder.h5ad").mkdir()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe.csv")
@@ -283,6 +295,10 @@ def test_unusable_paths_are_reported_in_words(tmp_path: Path, read_only: Path) -
         for name, value, _ in cases
     ]
     calls = "\n".join(f'    reported("{name}", "{value}")' for name, value in quoted)
+    numbers = [name for name, spec in PARAMETERS.items() if is_any_text(spec)]
+    assert {"tissue", "condition", "report_contact", "outdir"} <= set(numbers)
+    calls += "".join(f'\n    reported("{name}", 4711)' for name in numbers)
+    cases += [(name, 4711, None) for name in numbers]
     parameters = ROOT / "subworkflows/local/utils/parameters.nf"
     (tmp_path / "main.nf").write_text(
         f"""include {{ knownParameters ; parameterProblems ; placeProblems }} from '{parameters}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -101,6 +102,23 @@ def test_every_profile_parses(configurations: dict[str, dict[str, str]], profile
     assert (settings["process.resourceLimits"] == "[]") == elsewhere, (
         "only local tasks are bound by this machine"
     )
+
+
+def test_newer_versions_of_nextflow_are_started_with_the_older_parser(tmp_path: Path) -> None:
+    program = tmp_path / "nextflow"
+    program.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = -version ] && echo version 26.04.1 || echo "parser $NXF_SYNTAX_PARSER"\n'
+    )
+    program.chmod(0o755)
+    variables = {key: os.environ[key] for key in os.environ if key != "NXF_SYNTAX_PARSER"}
+    variables |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NXF_TEMP": str(tmp_path)}
+    for given, used in (({}, "v1"), ({"NXF_SYNTAX_PARSER": "v2"}, "v2")):
+        done = subprocess.run(
+            [ROOT / "nextflow", "config"],
+            capture_output=True, text=True, check=True, env=variables | given,
+        )  # fmt: skip
+        assert done.stdout == f"parser {used}\n"
 
 
 def test_no_profile_is_left_out() -> None:

@@ -34,6 +34,7 @@ def test_the_schema_is_a_json_schema() -> None:
     for name, spec in PARAMETERS.items():
         assert re.fullmatch("[a-z][a-z0-9_]*", name)
         assert spec["description"]
+        assert "pattern" not in spec or spec["errorMessage"], "a user is not shown the pattern"
 
 
 def test_the_page_on_running_has_every_parameter_and_column() -> None:
@@ -41,6 +42,18 @@ def test_the_page_on_running_has_every_parameter_and_column() -> None:
     columns = json.loads((ROOT / "assets" / "schema_input.json").read_text())["items"]["properties"]
     assert [name for name in PARAMETERS if f"| `--{name}` |" not in page] == []
     assert [name for name in columns if f"`{name}`" not in page] == []
+
+
+def test_commands_of_the_documentation_have_what_is_required() -> None:
+    """A folder as input is only searched, and needs no ``--outdir``."""
+    pages = [ROOT / "README.md", ROOT / "bin/scsiameseclu/benchmark/page.md"]
+    pages += (ROOT / "docs").glob("*.md")
+    text = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
+    commands = re.findall(r"\./nextflow run [^`\n]*", text)
+    assert len(commands) > 5
+    for command in commands:
+        assert "--input" in command or "--help" in command
+        assert "--outdir" in command or ".csv" not in command, command
 
 
 @pytest.mark.pipeline

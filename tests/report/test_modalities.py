@@ -27,7 +27,9 @@ def add_captured(folder: Path) -> None:
         | {f"n_cells_with_{k}": v for k, v in numbers.items()},
     }
     hashtags = {"n_cells": {NAME: 120, "b": 80}, "n_doublets": 11, "n_negatives": 4}
-    write_json(read_json(path) | {"captured": captured, "hashtags": hashtags}, path)
+    own = {"min_guide_counts": 20}
+    added = {"captured": captured, "hashtags": hashtags, "overrides": own}
+    write_json(read_json(path) | added, path)
     group = folder / "groups" / "group_1"
     pairs = [(str(cluster), protein) for cluster in range(5) for protein in (NAME, "CD19")]
     profiles = pd.DataFrame(pairs, columns=["cluster", "protein"]).assign(
@@ -113,7 +115,7 @@ def test_the_methods_say_what_was_done(outputs):
         "centered log ratio",
         "Cells of 1 hashed pool",
         "GMM-Demux",
-        "at least 5 counts",
+        "at least 20 counts of it",
     ):
         assert words in text
     assert "results were also written" not in text

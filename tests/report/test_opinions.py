@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from scsiameseclu.files import write_json
-from scsiameseclu.report.annotation import OPINION
 
 from tests.report.simulate import HOSTILE, Plan
 from tests.report.test_tables import content, write
@@ -14,7 +13,7 @@ from tests.report.test_tables import content, write
 
 def add_failure(folder: Path) -> None:
     problem = {"what": f"no genes {HOSTILE}", "where": "here", "remedy": "another model"}
-    record = {"id": "group_1", "step": OPINION, "problems": [problem]}
+    record = {"id": "group_1", "step": "annotation.opinion", "problems": [problem]}
     write_json(record, folder / "failures" / "group_1.annotation.opinion.failure.json")
 
 
@@ -30,7 +29,8 @@ def test_clusters_have_a_row_of_each_source(outputs):
     assert (first["share"], first["mean_score"], first["mean_delta"]) == (75, 0.5, 0.125)
     assert (first["agreement"], last["agreement"]) == ("agrees", "disagrees")
     assert "disagrees on 10 of the 20" in " ".join(found["description"].split())
-    assert "group_1: no genes &lt;script" in found["description"]
+    failed = content(outputs, "failed_steps")["data"]["group_1, annotation.opinion"]
+    assert "no genes &lt;script" in failed["what"]
     assert "<script" not in (outputs / "opinions_mqc.json").read_text()
 
 

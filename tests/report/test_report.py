@@ -49,6 +49,7 @@ def test_every_section_is_in_the_report_in_its_order(report):
     html = report.read_text()
     order = [
         "verdict_table",
+        "failed_steps",
         "groups",
         "cell_ledger",
         "distribution_n_genes_by_counts",

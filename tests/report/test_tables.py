@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,9 @@ import pandas as pd
 import pytest
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json, read_table, write_json, write_table
+from scsiameseclu.intake.sheet_schema import row_schema
+from scsiameseclu.report import clustering
+from scsiameseclu.report import methods as methods_module
 from scsiameseclu.report.clustering import convergence
 from scsiameseclu.report.content import thin
 from scsiameseclu.report.inputs import CELL_METRICS
@@ -24,7 +28,7 @@ from scsiameseclu.report.palette import (
     cluster_colors,
     graded,
 )
-from scsiameseclu.report.tables import write_tables
+from scsiameseclu.report.tables import head_of_report, write_tables
 from scsiameseclu.report.verdict import tell_failures
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -86,6 +90,11 @@ def test_the_verdict_repeats_the_summaries_of_quality_control(three):
     metrics = read_json(inputs / "groups" / "group_1.metrics.json")
     assert row["n_clusters"] == metrics["n_clusters"]
     assert row["stability"] == metrics["stability_ari"]
+
+
+def test_the_head_of_the_report_has_a_project_that_is_a_number():
+    settings = head_of_report({"report_project": 4711, "report_contact": "<b>"})
+    assert settings["report_header_info"] == [{"Project": "4711"}, {"Contact": "&lt;b&gt;"}]
 
 
 def test_a_failed_sample_is_named_with_its_reason(three):
@@ -523,6 +532,18 @@ def test_each_phase_of_the_training_is_judged_by_itself(three):
         assert rows[name]["verdict"] == convergence(total)
 
 
+@pytest.mark.parametrize("most", [500, 2500, 20_000])
+def test_the_text_of_the_training_has_the_number_of_its_points(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(clustering, "_MAX_LOSSES", most)
+    section = content(write(tmp_path, Plan(), monkeypatch)[1], "training")
+    n_drawn = sum(len(curve) for some in section["data"] for curve in some.values())
+    total = 2 * (6 * 250 + 100)  # groups; the total, five terms, and one of the second phase
+    words = f"{n_drawn:,} of {total:,} points are drawn."
+    assert n_drawn == total if most > total else 0.9 * most < n_drawn <= most
+    assert (words in section["description"]) == (n_drawn < total)
+    assert ("drawn" in section["description"]) == (n_drawn < total)
+
+
 def test_every_cell_is_drawn_where_it_lies(three):
     inputs, outputs = three
     places = read_table(inputs / "groups" / "group_1.umap.tsv")
@@ -533,6 +554,28 @@ def test_every_cell_is_drawn_where_it_lies(three):
     cloud = colouring(outputs, "Cluster")[0]
     expected = places[clusters["cluster"] == "0"][["umap_1", "umap_2"]]
     assert np.array(cloud["pairs"]) == pytest.approx(expected.to_numpy(), abs=0.005)
+
+
+@pytest.mark.parametrize("n_groups", [2, 5])
+@pytest.mark.parametrize("max_points", [150, 12_000])
+def test_the_text_of_a_umap_has_the_number_of_its_points(
+    tmp_path, monkeypatch, n_groups, max_points
+):
+    plan = Plan(n_samples=5, n_groups=n_groups, failed=(), scored=True)
+    _, outputs = write(tmp_path, plan, monkeypatch, max_points=max_points)
+    sections = [json.loads(path.read_text()) for path in outputs.glob("umap*_mqc.json")]
+    sections = [of for of in sections if of["id"] != "umap_correction"]
+    assert len(sections) == 2 if n_groups == 2 else len(sections) > 6
+    for of in sections:
+        views = of["pconfig"]["extra_series"]
+        numbers = {sum(len(cloud["pairs"]) for cloud in view) for view in views}
+        if n_groups == 5:  # the views are groups, each with the same colours
+            numbers = {sum(len(cloud["pairs"]) for view in views for cloud in view)}
+        text = of["description"].replace(",", "")
+        (most, least) = re.search(
+            r"(?:All )?(\d+)(?: of \d+)? cells are drawn(?: or (\d+) in some colours)?\.", text
+        ).groups()
+        assert {int(most), int(least or most)} == {max(numbers), min(numbers)}
 
 
 def test_sizes_composition_and_stability_add_up(three):
@@ -729,6 +772,32 @@ def methods_of(tmp_path, monkeypatch, plan=None, failures=(), **parameters) -> s
     return methods_text(tmp_path)
 
 
+def test_methods_have_what_the_samplesheet_sets_for_samples(tmp_path, monkeypatch):
+    """Doublets kept in one of two, and barcodes of those of which cells are left."""
+
+    def add(folder: Path) -> None:
+        first, second = sorted((folder / "samples").glob("*.qc.json"))
+        write_json(read_json(first) | {"doublet_action": "annotate"}, first)
+        failed = {"sample": "sample_3", "n_barcodes": 737_280, "n_kept": 0, "status": "failed"}
+        failed["thresholds"] = {"min_genes": 9000}
+        write_json(read_json(second) | failed, second.with_name("sample_3.qc.json"))
+
+    _, outputs = write(tmp_path, Plan(), monkeypatch, add=add)
+    text = methods_text(outputs)
+    assert "3 samples went through" in text
+    assert "Of the 600 barcodes of 2 samples, those with at least 200 detected genes," in text
+    assert "and removed, but kept in 1 sample; " in text
+
+
+def test_methods_read_no_column_of_the_samplesheet_from_the_parameters() -> None:
+    parameters = json.loads((METHODS.parents[1] / "nextflow_schema.json").read_text())
+    columns = json.loads((METHODS.parent / "schema_input.json").read_text())
+    read = {*methods_module._PARAMETERS}
+    read |= set(re.findall(r"parameters\.get\(\s*\"(\w+)", inspect.getsource(methods_module)))
+    assert {"seed", "benchmark"} <= read
+    assert not read & set(row_schema(columns, parameters)["items"]["properties"])
+
+
 def test_methods_name_the_reference_and_what_it_found(tmp_path, monkeypatch):
     methods = methods_of(tmp_path, monkeypatch, reference_label="<i>cell</i> type")
     assert "(its labels &#39;&lt;i&gt;cell&lt;/i&gt; type&#39;) named 10 of 10 clusters;" in methods
@@ -806,7 +875,13 @@ def test_a_single_cluster_has_no_empty_sections(tmp_path, monkeypatch):
 def test_when_everything_failed_the_verdict_remains(tmp_path, monkeypatch):
     _, outputs = write(tmp_path, Plan(n_samples=2, failed=(0, 1)), monkeypatch)
     written = {path.name.removesuffix("_mqc.json") for path in outputs.glob("*_mqc.json")}
-    assert written == {"verdict_table", "samplesheet", "parameters", "versions"}
+    assert written == {
+        "verdict_table",
+        "failed_steps",
+        "samplesheet",
+        "parameters",
+        "versions",
+    }
 
 
 def test_folders_that_were_never_staged_are_empty(tmp_path, monkeypatch):
@@ -943,6 +1018,46 @@ def test_the_verdict_names_every_failure(tmp_path):
         "sample sample_2, quality.filter",
     ]
     assert "lower --min_genes" in str(caught.value)
+
+
+FAILED = [
+    ("group_1", "annotation.export", "no export"),
+    ("group_1", "annotation.differential", "no fit"),
+    ("group_1", "annotation.differential", "no fit of seed 2"),
+    ("group_2", "evaluation.scores", f"no scores {HOSTILE}"),
+]
+
+
+def add_failures(folder: Path) -> None:
+    for number, (group, step, what) in enumerate(FAILED):
+        problem = {"what": what, "where": f"here {HOSTILE}", "remedy": f"do {number} {HOSTILE}"}
+        record = {"id": group, "step": step, "problems": [problem]}
+        write_json(record, folder / "failures" / f"{number}.{group}.{step}.failure.json")
+
+
+def test_every_failed_step_is_in_the_report_with_its_remedy(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(), monkeypatch, add=add_failures)
+    rows = content(outputs, "failed_steps")["data"]
+    shown = [f"{name} {' '.join(row.values())}" for name, row in rows.items()]
+    sample = ("sample_3", "quality.filter", "no cell is left")
+    for number, (name, step, what) in enumerate([*FAILED, sample]):
+        remedy = f"do {number} &lt;script" if number < len(FAILED) else "lower --min_genes"
+        (row,) = [row for row in shown if remedy in row]
+        assert row.startswith(f"{name}, {step}")
+        assert what.split(" <")[0] in row
+    assert len(rows) == len(FAILED) + 1
+    assert HOSTILE not in (outputs / "failed_steps_mqc.json").read_text()
+    verdicts = content(outputs, "verdict_table")["data"]
+    assert {row["status"] for row in verdicts.values()} == {"WARN", "FAILED"}
+    assert "Failed steps" in verdicts["sample_1"]["reason"]
+    assert "2 with warnings" in (outputs / "summary.txt").read_text()
+
+
+def test_without_a_failure_there_are_no_failed_steps(tmp_path, monkeypatch):
+    _, outputs = write(tmp_path, Plan(failed=()), monkeypatch)
+    assert not (outputs / "failed_steps_mqc.json").exists()
+    statuses = {row["status"] for row in content(outputs, "verdict_table")["data"].values()}
+    assert statuses == {"OK"}
 
 
 def test_the_verdict_is_silent_when_nothing_failed(tmp_path):

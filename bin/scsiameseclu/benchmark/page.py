@@ -32,13 +32,15 @@ LEADING_SETS = 20
 """Fewest data sets for the ranks to be at the top of the page, else they have a section."""
 RANKS = "![Mean rank by ARI of each method, with its interval](benchmarks/ranks.png)"
 _PLACE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
+_MARKED = re.compile(r"^<!-- (\w+): -->\n(.*?)^<!-- :\1 -->\n", re.MULTILINE | re.DOTALL)
 WANTED = [(method.name, k_mode) for method in COMPARED for k_mode in method.modes]
 
 
-def write_page(output: Path) -> None:
+def write_page(output: Path, *, of: str = "docs") -> None:
     """Write ``OUTPUT.md`` next to the folder of tables `output`, and the figures there.
 
-    Sections of the template without results are left out.
+    Sections of the template without results are left out, and what is marked for ``docs`` or for a
+    ``run`` of the pipeline where `of` is the other one.
     """
     found = read_results(output / RESULTS)
     results, scaling = complete(found, WANTED), read_results(output / SCALING)
@@ -64,7 +66,8 @@ def write_page(output: Path) -> None:
             blocks[name] = (output / f"{name}.md").read_text(encoding="utf-8").strip()
     draw_figures(output, results=results, scaling=scaling, timed=timed, beside=beside)
     template = (files(__package__) / "page.md").read_text(encoding="utf-8")
-    output.with_name(f"{output.name}.md").write_text(filled(template, blocks), encoding="utf-8")
+    own = _MARKED.sub(lambda found: found[2] if found[1] == of else "", template)
+    output.with_name(f"{output.name}.md").write_text(filled(own, blocks), encoding="utf-8")
 
 
 def filled(template: str, blocks: dict[str, str]) -> str:
@@ -289,7 +292,7 @@ def benchmark_page(*, results: list[Path], output: Path = Path("benchmarks")) ->
     output.mkdir(parents=True, exist_ok=True)
     found = pd.concat([read_results(path) for path in sorted(results)], ignore_index=True)
     write_table(found, output / RESULTS)
-    write_page(output)
+    write_page(output, of="run")
 
 
 STEP = Step(benchmark_page)

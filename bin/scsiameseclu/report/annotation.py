@@ -17,7 +17,7 @@ _MANY_ROWS = 300
 mail."""
 _MOST_PARTS, _GENES_OF_PART, _MOST_OPINIONS = 100, 20, 100
 _SHOWN_OF_MANY, _TOP, _MAX_CONTINGENCY = 3, 50, 60
-OPINION, _DISAGREES = "annotation.opinion", "disagrees"
+_DISAGREES = "disagrees"
 _LONG = {"runner_up", "evidence", "pct_1", "pct_2"}
 """Columns that tables of many rows do without."""
 
@@ -80,12 +80,6 @@ def _opinions(run: Run) -> Iterator[Section]:
     }
     agreements = [row["agreement"] for row in rows.values()]
     against = agreements.count(_DISAGREES)
-    # Why a group lacks an opinion that was asked for.
-    failed = [
-        f" {text(failure.id)}: {text(failure.reason, length=300)}"
-        for failure in run.failures
-        if failure.step == OPINION
-    ]
     yield from table_section(
         "opinions",
         rows,
@@ -93,7 +87,6 @@ def _opinions(run: Run) -> Iterator[Section]:
         by=lambda row: row["agreement"] != _DISAGREES,
         against=against,
         judged=against + agreements.count("agrees"),
-        failed="".join(failed),
     )
 
 

@@ -84,16 +84,17 @@ def _training(run: Run) -> Iterator[Section]:
         return
     curves = loss_curves(trained)
     total = sum(len(curve) for some in curves.values() for curve in some.values())
-    drawn = min(1.0, _MAX_LOSSES / total)
+    share = min(1.0, _MAX_LOSSES / total)
     drawn_curves = {
         name: {
-            label: [of[row] for row in content.thin(len(of), drawn)] for label, of in some.items()
+            label: [of[row] for row in content.thin(len(of), share)] for label, of in some.items()
         }
         for name, some in curves.items()
     }
-    every = "" if drawn == 1 else f" Every {1 / drawn:.0f}th step is drawn."
+    n_drawn = sum(len(curve) for some in drawn_curves.values() for curve in some.values())
+    drawn = "" if n_drawn == total else f" {n_drawn:,} of {total:,} points are drawn."
     yield section(
-        "training", content.lines(drawn_curves, x_label="Step", y_label="Loss"), every=every
+        "training", content.lines(drawn_curves, x_label="Step", y_label="Loss"), drawn=drawn
     )
     rows = {
         f"{label}, {name}" if name else label: _convergence_row(part["total"].to_numpy(float))

@@ -15,7 +15,7 @@ from ..quality.thresholds import BOUNDS, side
 from .cell_scores import set_names
 from .conditions import LARGEST_P
 from .content import Html, Section, html, section, text
-from .inputs import Run
+from .inputs import Record, Run
 
 _TOOLS = "pipeline nextflow scanpy scrublet torch multiqc scikit-learn pydeseq2"
 _FORMATS = {
@@ -28,6 +28,7 @@ _FORMATS = {
 _BOTH_KEPT = (
     ", and counts without it were kept beside those as they came, from which all results are"
 )
+_UNKNOWN_NUMBER = "a default number of"
 _PARAMETERS = ("n_top_genes", "n_pcs", "seed", "min_cells_per_gene")
 _SAID_OF = {
     "calling": "called",
@@ -92,28 +93,46 @@ def _facts(run: Run) -> dict[str, object]:
         **_scores(run),
         **_reference(run),
         **_conditions(run),
-        **{
-            name: "a default number of" if value is None else value for name, value in given.items()
-        },
+        **{name: _UNKNOWN_NUMBER if value is None else value for name, value in given.items()},
         **_versions(run),
     }
 
 
 def _cells(run: Run) -> dict[str, object]:
-    qualities, asked = run.qualities, [sample.settings for sample in run.samples]
+    passed = [sample for sample in run.samples if sample.quality.get("n_kept")]
+    qualities, asked = [of.quality for of in passed], [of.settings for of in passed]
+    guided = [quality for quality in qualities if "guide" in (quality.get("captured") or {})]
     forced = ["force_cells" in (settings.get("overrides") or {}) for settings in asked]
     return {
         "samples": _Count(len(run.samples), "sample"),
-        "passed": _Count(sum(quality["n_kept"] > 0 for quality in qualities), "sample"),
+        "passed": _Count(len(passed), "sample"),
         "n_barcodes": f"{sum(quality['n_barcodes'] for quality in qualities):,}",
         "n_cells": f"{sum(quality['n_kept'] for quality in qualities):,}",
-        "filters": _filters(run),
+        "filters": _filters(qualities),
         "called": _Count(_count(qualities, "cell_calling"), "sample"),
         "listed_in": _Count(_count(asked, "cells"), "sample"),
         "forced_in": _Count(sum(forced), "sample"),
         "hashed": _Count(_count(qualities, "hashtags"), "hashed pool"),
-        "min_guide_counts": run.parameters.get("min_guide_counts", 5),
+        "min_guide_counts": _least(_by_sample(run, guided, "min_guide_counts")),
+        "kept_in": _Count(sum(_doublets_kept(run)), "sample"),
     }
+
+
+def _by_sample(run: Run, qualities: list[Record], name: str) -> set[Any]:
+    """Return the values of a parameter that the samplesheet may override."""
+    default = run.parameters.get(name)
+    return {of.get("overrides", {}).get(name, default) for of in qualities} - {None}
+
+
+def _least(found: set[Any]) -> str:
+    """Return the bounds of the samples in words."""
+    more = f" (to {max(found):,g}, by sample)" if len(found) > 1 else ""
+    return f"{min(found):,g}{more}" if found else _UNKNOWN_NUMBER
+
+
+def _doublets_kept(run: Run) -> list[bool]:
+    """Return for each sample with cells whether its doublets are among them."""
+    return [of.get("doublet_action") == "annotate" for of in run.qualities if of["n_kept"]]
 
 
 def _count(records: Iterable[Mapping[str, Any]], key: str) -> int:
@@ -231,7 +250,7 @@ def _chosen(run: Run) -> dict[str, str]:
     asked = [group.summary.get("n_clusters_requested", "auto") != "auto" for group in run.finished]
     consensus = [group.summary.get("method") == "consensus" for group in run.finished]
     placed, corrected = run.finished[0].placed, _corrected(run)
-    kept = run.parameters.get("doublet_action") == "annotate"
+    kept = _doublets_kept(run)
     labels = "consensus" if all(consensus) else "both" if any(consensus) else "network"
     return {
         "labels": f"labels_{labels}",
@@ -239,7 +258,7 @@ def _chosen(run: Run) -> dict[str, str]:
         "batches": "batches_corrected" if any(corrected) else "batches_left" if corrected else "",
         "rare": "rare_placed" if placed else "rare",
         "types": "types_placed" if placed else "types",
-        "doublets": "doublets_kept" if kept else "doublets_removed",
+        "doublets": f"doublets_{'kept' if all(kept) else 'both' if any(kept) else 'removed'}",
     }
 
 
@@ -277,10 +296,10 @@ def _corrected(run: Run) -> list[bool]:
     ]
 
 
-def _filters(run: Run) -> str:
+def _filters(qualities: list[Record]) -> str:
     phrases = []
     for rule, bound in BOUNDS.items():
-        if known := {of.get("thresholds", {}).get(rule) for of in run.qualities} - {None}:
+        if known := {of.get("thresholds", {}).get(rule) for of in qualities} - {None}:
             more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
             phrases.append(f"at {side(rule)} {min(known):,g} {bound.unit}{more}")
     return ", ".join(phrases) or "any counts"

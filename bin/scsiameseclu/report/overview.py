@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .content import Rules, Section, columns_of, first_of, table_section
+from .content import Rules, Section, columns_of, first_of, table_section, text
 from .inputs import Group, Run, Sample
 from .samples import ambient_of
 
@@ -65,6 +66,8 @@ def judge(sample: Sample, group: Group) -> Verdict:
     if reason:
         return Verdict("FAILED", (reason,), numbers | {"n_clusters": None, "stability": None})
     reasons = tuple(_warnings(sample.quality, numbers))
+    if group.failure:
+        reasons = ("Its results are incomplete: see Failed steps.", *reasons)
     return Verdict("WARN" if reasons else "OK", reasons, numbers)
 
 
@@ -107,7 +110,7 @@ def _warnings(quality: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterato
 
 
 def sections(run: Run) -> Iterator[Section]:
-    """Return the verdict on every sample, and the account of every group that has clusters."""
+    """Return the verdict on samples, the steps that failed, and the groups that have clusters."""
     verdicts = _verdicts(run)
     columns = columns_of("verdict_table")
     for name, limit in LIMITS.items():
@@ -123,11 +126,27 @@ def sections(run: Run) -> Iterator[Section]:
         for sample, verdict in verdicts.items()
     }
     yield from table_section("verdict_table", rows, columns, counted=_counted(verdicts), **values)
+    yield from table_section("failed_steps", _failed_steps(run))
     groups = {
         group.label: {"samples": len(group.samples), **group.metrics} for group in run.finished
     }
     stability = {"stability_ari": columns["stability"]}
     yield from table_section("groups", groups, columns_of("groups") | stability)
+
+
+def _failed_steps(run: Run) -> dict[str, Mapping[str, Any]]:
+    """Return a row of each problem, under the sample or group and the step that had it."""
+    labels = {sample.id: sample.label for sample in run.samples}
+    labels |= {group.id: group.label for group in run.groups}
+    rows: dict[str, Mapping[str, Any]] = {}
+    found: Counter[str] = Counter()  # a step fails several times if it runs with several seeds
+    for failure in run.failures:
+        name = f"{labels.get(failure.id, text(failure.id))}, {text(failure.step)}"
+        for problem in failure.problems:
+            found[name] += 1
+            own = name if found[name] == 1 else f"{name} ({found[name]})"
+            rows[own] = vars(problem)
+    return rows
 
 
 def _counted(verdicts: Mapping[Sample, Verdict]) -> str:

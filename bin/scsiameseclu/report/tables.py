@@ -94,7 +94,7 @@ def section_order(sections: list[tuple[str, Section]]) -> dict[str, Any]:
 def head_of_report(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return MultiQC's settings for the logo, project and contact that the user gave, as HTML."""
     given = {name: parameters.get(f"report_{name.lower()}") for name in ("Project", "Contact")}
-    info = [{name: escape(text)} for name, text in given.items() if text]
+    info = [{name: escape(str(text))} for name, text in given.items() if text]
     settings: dict[str, Any] = {"report_header_info": info}
     if logo := parameters.get("report_logo"):
         settings["custom_logo"] = f"custom_logo{PurePosixPath(logo).suffix.lower()}"

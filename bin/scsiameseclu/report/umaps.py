@@ -64,7 +64,7 @@ def sections(run: Run) -> Iterator[Section]:
     cells = {group: _cells(group, run) for group in run.tables("umap")}
     if not cells:
         return
-    drawn, note = thinned(cells, run.max_points)
+    drawn, _ = thinned(cells, run.max_points)
     fewer, _ = thinned(cells, run.max_points // 5)
     edges = {
         metric: edges_of([of[metric] for of in cells.values() if metric in of])
@@ -81,15 +81,30 @@ def sections(run: Run) -> Iterator[Section]:
         for number, (group, found) in enumerate(clouds.items(), start=1):
             views = {name: found[name] for name in [*_LOOK, *more] if name in found}
             title = "UMAP" + (f": {group.label}" if len(cells) > 1 else "")
+            note = _note([_n_points(of) for of in views.values()], len(cells[group]))
             yield _section(number, title, views, note, look=views if number == 1 else ())
         return
     for name in [*_LOOK, *more]:
-        datasets = {group.label: found[name] for group, found in clouds.items() if name in found}
+        own = [group for group, found in clouds.items() if name in found]
+        datasets = {group.label: clouds[group][name] for group in own}
+        n_drawn = sum(map(_n_points, datasets.values()))
+        note = _note([n_drawn], sum(len(cells[group]) for group in own))
         if datasets and name in more:
             yield _section(f"scores_{more.index(name)}", f"UMAP: {name}", datasets, note)
         elif datasets and not name.endswith(" cluster"):
             key = name.lower().removesuffix(" (%)")
             yield _section(key.replace(" ", "_"), f"UMAP by {key}", datasets, note, look=[name])
+
+
+def _n_points(clouds: Clouds) -> int:
+    return sum(len(places) for _, places in clouds.values())
+
+
+def _note(drawn: Sequence[int], total: int) -> str:
+    """Return how many of `total` cells are drawn, by the colouring."""
+    some = f", or {min(drawn):,} in some colours" if min(drawn) < max(drawn) else ""
+    most = "All" if max(drawn) == total else f"{max(drawn):,} of"
+    return f"{most} {total:,} cells are drawn{some}."
 
 
 def _section(

@@ -39,13 +39,13 @@ class Failure:
 
 
 def read_failures(directory: Path | None) -> list[Failure]:
-    """Read all ``*.failure.json`` below a folder, in the order of ids and steps."""
+    """Read all ``*.failure.json`` below a folder, in the order of ids, steps and reasons."""
     found = []
     for path in directory.rglob("*.failure.json") if directory else ():
         record = read_json(path)
         problems = tuple(Problem(**problem) for problem in record["problems"])
         found.append(Failure(str(record["id"]), str(record["step"]), problems))
-    return sorted(found, key=lambda failure: (failure.id, failure.step))
+    return sorted(found, key=lambda failure: (failure.id, failure.step, failure.reason))
 
 
 def tell_failures(*, failures: Path) -> None:

@@ -31,11 +31,11 @@ workflow ANNOTATION {
     // Files and names given by the user are checked at once, while the samples are still being
     // read. A formula is free text, so it is passed in a file.
     def code = codeOf('annotation')
-    def given_design = [condition: params.condition, formula: params.formula]
+    def given_design = [condition: params.condition?.toString(), formula: params.formula]
     def design = channel.of(toJson(given_design)).collectFile(name: 'design.json').first()
     if (isAnythingGiven()) {
         def names = [
-            markers_db: params.markers,
+            markers_db: params.markers?.toString(),
             labelled: params.reference,
             celltypist: params.celltypist_model,
         ]
@@ -211,9 +211,8 @@ def isAnythingGiven() {
 
 // The user's gene sets and genes of interest as given, or nothing.
 def scoredBy() {
-    [gene_sets: params.gene_sets, genes_of_interest: params.genes_of_interest].findAll { _name, value ->
-        value
-    }
+    [gene_sets: params.gene_sets, genes_of_interest: params.genes_of_interest?.toString()]
+        .findAll { _name, value -> value }
 }
 
 // Genes are given as a list or in a file.

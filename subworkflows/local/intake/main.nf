@@ -52,7 +52,8 @@ workflow INTAKE {
 
     main:
     def code = codeOf('intake')
-    def defaults = params.subMap(['n_clusters', 'organism', 'tissue', 'expected_doublet_rate'])
+    def names = ['n_clusters', 'organism', 'tissue', 'expected_doublet_rate']
+    def defaults = params.subMap(names) + [tissue: params.tissue?.toString()]
     def given = groovy.json.JsonOutput.toJson([name: samplesheet.name, defaults: defaults])
 
     INTAKE_CHECK_SAMPLESHEET(

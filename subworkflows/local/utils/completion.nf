@@ -7,7 +7,7 @@ include { escaped ; filled } from './templates'
 def completion(run) {
     def message = closingMessage(run)
     log.info("\n" + message)
-    if (reportFile().exists() && !run.errorMessage) {
+    if (ownReport(run)) {
         if (params.archive) {
             attempt('The groups could not be archived') { archive() }
         }
@@ -32,6 +32,11 @@ def reportPath() {
 
 def reportFile() {
     file(reportPath(), glob: false)
+}
+
+// Whether the report is this run's: that of an earlier run may still be there.
+def ownReport(run) {
+    reportFile().exists() && !run.errorMessage
 }
 
 // The summary written by the report's step and the path of the report, or why there is none. The
@@ -68,13 +73,12 @@ def mail(run, message, recipients) {
     def harmless = facts.collectEntries { name, value ->
         [name, escaped(value)]
     }
-    def report = reportFile()
     [
         to: recipients,
         subject: facts.subject,
         text: filled('email_template.txt', facts),
         body: filled('email_template.html', harmless),
-    ] + (report.exists() && !run.errorMessage ? [attach: report.toFile()] : [:])
+    ] + (ownReport(run) ? [attach: reportFile().toFile()] : [:])
 }
 
 def details(run) {
@@ -100,7 +104,7 @@ def notice(run, message) {
         complete: run.complete.toString(),
         duration: run.duration.toString(),
         outdir: params.outdir.toString(),
-        report: reportFile().exists() ? reportPath() : null,
+        report: ownReport(run) ? reportPath() : null,
     ]
 }
 

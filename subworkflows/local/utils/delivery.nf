@@ -5,7 +5,7 @@ include { escaped ; filled } from './templates'
 
 // Written when all files are published. Results of earlier runs in the folder are included.
 def deliver(run) {
-    def folder = file(params.outdir, glob: false)
+    def folder = file(params.outdir.toString(), glob: false)
     def found = publishedFiles(folder)
     def local = folder.scheme == 'file'
     if (local) { // elsewhere, every file would have to be downloaded
@@ -18,7 +18,7 @@ def deliver(run) {
 // A tar of each group's folder, for handing over single groups. The report covers all groups, so it
 // is in none of them.
 def archive() {
-    def folder = file(params.outdir, glob: false)
+    def folder = file(params.outdir.toString(), glob: false)
     if (folder.scheme != 'file') {
         throw new IllegalStateException('the results are not in a local folder')
     }

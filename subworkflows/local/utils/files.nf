@@ -45,7 +45,7 @@ def canBeLinked(path) {
 
 // A file that a parameter names, or nothing.
 def given(value) {
-    value ? stageable(file(value, glob: false)) : []
+    value ? stageable(file(value.toString(), glob: false)) : []
 }
 
 def plainNameRemedy() {

@@ -173,12 +173,13 @@ def isFolder(value) {
     value != null && file(value.toString(), glob: false).isDirectory()
 }
 
+// Nextflow reads a text such as 4711 as a number; where it is used, it is made a text again.
 def hasType(value, type) {
     def of_type = [
         integer: value instanceof Integer || value instanceof Long,
         number: value instanceof Number,
         boolean: value instanceof Boolean,
-        string: value instanceof CharSequence,
+        string: value instanceof CharSequence || value instanceof Number,
     ]
     of_type[type]
 }
