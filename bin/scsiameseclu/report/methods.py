@@ -93,6 +93,7 @@ def _facts(run: Run) -> dict[str, object]:
         **_scores(run),
         **_reference(run),
         **_conditions(run),
+        **_markers(run),
         **{name: _UNKNOWN_NUMBER if value is None else value for name, value in given.items()},
         **_versions(run),
     }
@@ -133,6 +134,15 @@ def _least(found: set[Any]) -> str:
 def _doublets_kept(run: Run) -> list[bool]:
     """Return for each sample with cells whether its doublets are among them."""
     return [of.get("doublet_action") == "annotate" for of in run.qualities if of["n_kept"]]
+
+
+def _markers(run: Run) -> dict[str, object]:
+    limits = {
+        "min.pct": run.parameters.get("min_pct"),
+        "logfc.threshold": run.parameters.get("logfc_threshold"),
+    }
+    given = [f"; {name} = {value}" for name, value in limits.items() if value is not None]
+    return {"seurat": run.parameters.get("seurat_compat", 5), "marker_limits": "".join(given)}
 
 
 def _count(records: Iterable[Mapping[str, Any]], key: str) -> int:

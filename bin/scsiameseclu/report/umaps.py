@@ -28,7 +28,8 @@ _LOOK = {
     "Condition": "if conditions do not mix, cells respond, or the batches differ as well.",
     "Coarse cluster": "clusters if the tree is cut nearer to its root.",
     "Fine cluster": "clusters if the tree is cut nearer to its leaves.",
-    "Confidence": "should be low only at the borders between clusters.",
+    "Confidence": "ranks cells and is mostly too high; low values belong at the borders between "
+    "clusters.",
     "Counts per cell": "should vary within clusters, not between them; otherwise depth may have "
     "caused them.",
     "Genes detected per cell": "a cluster with few genes may be debris, one with many may be "
