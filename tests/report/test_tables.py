@@ -288,12 +288,12 @@ def test_genes_of_another_organism_are_a_warning(tmp_path, monkeypatch):
 
 def test_the_methods_name_the_markers_definitions_and_limits(three, tmp_path, monkeypatch):
     assert "FindAllMarkers of Seurat 5 (Hao et al., 2024)" in methods_text(three[1])
-    paths = simulate(tmp_path / "in", Plan())
+    paths = simulate(tmp_path / "other", Plan())
     given = read_json(paths["parameters"]) | {"seurat_compat": 4, "min_pct": 0.2}
     paths["parameters"].write_text(json.dumps(given))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path / "other")
     write_tables(**paths, methods=METHODS)
-    assert "of Seurat 4 (Hao et al., 2024; min.pct = 0.2)" in methods_text(tmp_path)
+    assert "of Seurat 4 (Hao et al., 2024; min.pct = 0.2)" in methods_text(tmp_path / "other")
 
 
 def test_barcode_ranks_are_drawn_where_cells_were_called(three):
