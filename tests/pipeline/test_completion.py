@@ -10,6 +10,7 @@ import email
 import email.policy
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,11 +111,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     with (folder / "large.h5").open("wb") as file:
         file.truncate(UNITS["GB"] // 6)
     (folder / "death.config").write_text(DEATH)
-    given = f"{DEMO / 'pancreas.h5ad'},%s,human,pancreas,{DEMO / 'pancreas.labels.csv'}"
+    about = f"human,pancreas,{DEMO / 'pancreas.labels.csv'}"
+    for name in ("exits", "killed"):
+        shutil.copy(DEMO / "pancreas.h5ad", folder / f"{name}.h5ad")
     (folder / "sheet.csv").write_text(
         "sample,counts,group,organism,tissue,labels,donor\n"
-        f"exits,{given % 'two'},D1\nkilled,{given % 'two'},D2\n"
-        f"large,large.h5,one,human,pancreas,{DEMO / 'pancreas.labels.csv'},D3\n"
+        f"exits,exits.h5ad,two,{about},D1\nkilled,killed.h5ad,two,{about},D2\n"
+        f"large,large.h5,one,{about},D3\n"
     )
     return reported(
         folder, "-stub", "-c", folder / "death.config", "--input", folder / "sheet.csv",
