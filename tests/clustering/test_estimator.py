@@ -134,6 +134,23 @@ def test_annotate_refuses_other_cells(adata, fitted):
         fitted.annotate(adata[:20].copy())
 
 
+def test_annotate_refuses_the_same_cells_in_another_order(adata, fitted, tmp_path):
+    fitted.save(tmp_path / "model.safetensors")
+    permuted = adata[::-1].copy()
+    for same in (fitted, ScSiameseClu.load(tmp_path / "model.safetensors")):
+        with pytest.raises(InputError, match="their order, are not those of the fit") as caught:
+            same.annotate(permuted)
+        assert "in the order of the fit" in caught.value.problems[0].remedy
+        assert "cluster" not in permuted.obs
+        same.annotate(permuted[::-1].copy())
+
+
+def test_cells_of_a_bare_matrix_have_no_names(adata):
+    bare = model(method="consensus").fit(adata.X)
+    assert bare.cells_digest_ is None
+    bare.annotate(adata.copy())
+
+
 def test_the_consensus_alone_can_be_asked_for(adata, fitted):
     alone = model(method="consensus").fit(adata)
     np.testing.assert_array_equal(alone.labels_, fitted.consensus_labels_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -189,6 +190,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Where the network ran.
     n_features_in_ : int
         Genes of the AnnData.
+    cells_digest_ : str or None
+        Digest of the cells' names in their order; None if a matrix without names was fitted.
     network_ : SiameseNetwork or None
         The trained network.
     centroids_ : float32 array of shape (n_clusters_, d)
@@ -265,6 +268,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             The counts are not raw counts, the parameters do not fit, or ``device="cuda"`` and there
             is no GPU.
         """
+        digest = _cells_digest(adata) if isinstance(adata, ad.AnnData) else None
         adata = as_anndata(adata)
         batches = column_codes(adata, self.batch_key)
         conditions = column_codes(adata, self.condition_key)
@@ -301,6 +305,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             self._keep(expression, cells, batches, clustered, result, progress)
             self._keep_batches(clustered, expression, cells, batches)
         self._reorder(np.argsort(order))
+        self.cells_digest_ = digest
         return self
 
     def fit_predict(
@@ -360,14 +365,13 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions,
         seed, method). Where batches were corrected also ``obs['cluster_uncorrected']`` and
         ``obsm['X_pca_corrected']``.
+
+        Raises
+        ------
+        InputError
+            These are not the cells of the fit, or they are in another order.
         """
-        if adata.n_obs != len(self.labels_):
-            raise InputError.of(
-                what=f"The model was fitted on {len(self.labels_)} cells and cannot "
-                f"annotate {adata.n_obs}.",
-                where="ScSiameseClu.annotate",
-                remedy="Pass the AnnData that was fitted, or fit the model on this one.",
-            )
+        self._check_cells(adata)
         for name, labels in self.levels().items():
             adata.obs[name] = categorical(labels)
         if self.uncorrected_labels_ is not None:
@@ -443,6 +447,22 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 raise _bad_parameter(
                     name, getattr(self, name), f"Choose one of {', '.join(allowed)}."
                 )
+
+    def _check_cells(self, adata: ad.AnnData) -> None:
+        """Check that cells are those of the fit; by their number alone if these had no names."""
+        if adata.n_obs != len(self.labels_):
+            raise InputError.of(
+                what=f"The model was fitted on {len(self.labels_)} cells and cannot "
+                f"annotate {adata.n_obs}.",
+                where="ScSiameseClu.annotate",
+                remedy="Pass the AnnData that was fitted, or fit the model on this one.",
+            )
+        if self.cells_digest_ not in (None, _cells_digest(adata)):
+            raise InputError.of(
+                what="The names of the cells, or their order, are not those of the fit.",
+                where="obs_names",
+                remedy="Put the cells in the order of the fit, under the names that they had.",
+            )
 
     def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
         scores = expression.scores / expression.scale()
@@ -790,6 +810,10 @@ def _check_detail(detail: object) -> None:
         or not 0 <= detail <= 1
     ):
         raise _bad_parameter("detail", detail, "Give a number from 0 (coarse) to 1 (fine).")
+
+
+def _cells_digest(adata: ad.AnnData) -> str:
+    return hashlib.sha256("\0".join(adata.obs_names.astype(str)).encode()).hexdigest()
 
 
 def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:

@@ -41,7 +41,7 @@ ARRAYS = (
     "sketch_",
 )
 """Arrays of a fitted model; one that is None is not stored."""
-VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")
+VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_", "cells_digest_")
 
 
 def save(model: ScSiameseClu, path: Path | str) -> None:
