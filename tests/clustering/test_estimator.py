@@ -495,6 +495,72 @@ def test_missing_values_in_the_components_are_refused(adata):
         model().fit(other)
 
 
+def marks(*values: object, dtype: str | None = None) -> pd.Series:
+    """Return values for 120 genes, repeated."""
+    return pd.Series(list(values) * (120 // len(values)), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        marks("True", "False"),
+        marks("True", "False", dtype="category"),
+        marks(True, None),
+        marks(True, np.nan),
+        marks(True, None, dtype="boolean"),
+        marks(1, 0),
+        marks(1.0, np.nan),
+        marks(False),
+        marks(False, dtype="boolean"),
+    ],
+    ids=str,
+)
+def test_genes_that_are_not_marked_as_variable_or_not_are_refused(adata, values):
+    other = adata.copy()
+    other.var["highly_variable"] = values.to_numpy() if values.dtype == object else values.array
+    with pytest.raises(InputError, match="not marked by True and False") as caught:
+        model().fit(other)
+    assert "Delete var['highly_variable']" in caught.value.problems[0].remedy
+
+
+@pytest.mark.parametrize("dtype", ["bool", "object", "boolean"])
+def test_variable_genes_of_any_type_of_column_are_read(adata, dtype):
+    other = adata.copy()
+    other.var["highly_variable"] = marks(True, True, False, dtype=dtype).array
+    found = prepare_expression(other, raw_counts(other)).highly_variable
+    assert found.dtype == bool
+    assert found.tolist() == [True, True, False] * 40
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        csr_matrix(np.ones((160, 3))),
+        np.ones((160, 0)),
+        np.ones((160, 2, 2)),
+        np.full((160, 2), "1"),
+        np.full((160, 2), 1j),
+    ],
+    ids=["sparse", "none", "three dimensions", "text", "complex"],
+)
+@pytest.mark.parametrize("batch_key", [None, "label"])
+def test_components_that_are_no_dense_matrix_are_refused(adata, components, batch_key):
+    other = adata.copy()
+    other.obsm["X_pca"] = components
+    with pytest.raises(InputError, match="not a dense matrix") as caught:
+        model(batch_key=batch_key).fit(other)
+    assert "Delete obsm['X_pca']" in caught.value.problems[0].remedy
+
+
+def test_components_can_be_a_table(adata):
+    other = adata.copy()
+    other.obsm["X_pca"] = pd.DataFrame(
+        adata.obsm["X_pca"], index=adata.obs_names, columns=[f"PC{i}" for i in range(10)]
+    )
+    options = {"method": "consensus", "batch_key": "label", "batch_correction": "none"}
+    assert state(model(**options).fit(other)) == state(model(**options).fit(adata))
+
+
 # --- degenerate input
 
 

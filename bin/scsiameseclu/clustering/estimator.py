@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import infer_dtype
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import normalize as unit_rows
@@ -700,8 +701,8 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
 
 def _without_counts(adata: ad.AnnData, order: NDArray[np.int64]) -> ad.AnnData:
     """Return the cells in another order, with what :func:`prepare_expression` reads of them."""
-    scores = {key: adata.obsm[key][order] for key in ("X_pca",) if key in adata.obsm}
-    return ad.AnnData(obs=adata.obs[[]].iloc[order], var=adata.var, obsm=scores)
+    scores = {key: adata.obsm[key] for key in ("X_pca",) if key in adata.obsm}
+    return ad.AnnData(obs=adata.obs[[]], var=adata.var, obsm=scores)[order].copy()
 
 
 def prepare_expression(
@@ -721,15 +722,33 @@ def prepare_expression(
         )
         adata = normalize(bare, random_state=random_state)
         counts = csr_matrix(adata.layers["counts"]).astype(np.float32, copy=False)
-    scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
-    if not np.isfinite(scores).all():
+    return Expression(counts, _variable_genes(adata), _scores(adata))
+
+
+def _variable_genes(adata: ad.AnnData) -> NDArray[np.bool_]:
+    values = adata.var["highly_variable"]
+    if infer_dtype(values, skipna=False) != "boolean" or values.isna().any() or not values.any():
         raise InputError.of(
-            what="The principal components hold missing or infinite values.",
-            where="obsm['X_pca']",
-            remedy="Delete obsm['X_pca'] to have them computed, or compute them "
-            "without such values.",
+            what="Variable genes are not marked by True and False, or none is marked.",
+            where="var['highly_variable']",
+            remedy="Delete var['highly_variable'] to have them found and the principal "
+            "components computed.",
         )
-    return Expression(counts, np.asarray(adata.var["highly_variable"], dtype=bool), scores)
+    return values.to_numpy(dtype=bool)
+
+
+def _scores(adata: ad.AnnData) -> NDArray[np.float32]:
+    given = adata.obsm["X_pca"]
+    scores = np.empty(0) if issparse(given) else np.asarray(given)
+    if scores.ndim != 2 or 0 in scores.shape or scores.dtype.kind not in NUMBERS:
+        what = "The principal components are not a dense matrix of cells x components."
+    else:
+        scores = scores.astype(np.float32, copy=False)
+        if np.isfinite(scores).all():
+            return scores
+        what = "The principal components hold missing or infinite values."
+    remedy = "Delete obsm['X_pca'] to have them computed, or compute them as finite numbers."
+    raise InputError.of(what=what, where="obsm['X_pca']", remedy=remedy)
 
 
 def resolve_device(device: str) -> str:
