@@ -13,8 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save as to_bytes
 from scipy.sparse import coo_array, csr_matrix
 from scsiameseclu import ScSiameseClu
+from scsiameseclu._version import __version__
+from scsiameseclu.clustering import storage
 from scsiameseclu.clustering.check_device import check_device
 from scsiameseclu.clustering.consensus.levels import by_falling_size
 from scsiameseclu.clustering.estimator import (
@@ -709,3 +713,43 @@ def test_a_file_other_than_a_model_is_rejected(tmp_path, content):
 def test_a_missing_model_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read as a model"):
         ScSiameseClu.load(tmp_path / "missing")
+
+
+def changed(path, change) -> None:
+    """Change the metadata and arrays of a saved model."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = json.loads(file.metadata()[storage.KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata = change(metadata, tensors) or metadata
+    path.write_bytes(to_bytes(tensors, metadata={storage.KEY: json.dumps(metadata)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found, _: found["parameters"].update(of_old=1), "of_old"),
+        (lambda found, _: found["parameters"].pop("training"), "it has no 'training'"),
+        (lambda found, _: found.update(parameters=3), "int"),
+        (lambda found, _: found.update(parameters={"training": {"of_old": 1}}), "of_old"),
+        (lambda found, _: found.pop("n_features_in_"), "it has no 'n_features_in_'"),
+        (lambda found, _: found.update(n_clusters_="three"), "n_clusters_ is 'three'"),
+        (lambda found, _: found.update(batch_judgement_={"of_old": 1}), "of_old"),
+        (lambda found, _: found.update(cluster_stability_={"one": 1}), "one"),
+        (lambda found, _: found.update(history_=[3]), "int"),
+        (lambda _, arrays: arrays.pop("labels_"), "it has no 'labels_'"),
+        (lambda _, arrays: arrays.pop("network.head.2.weight"), "head"),
+        (lambda *_: [1], "list"),
+    ],
+)
+def test_a_model_of_another_version_is_rejected_by_its_version(fitted, tmp_path, change, message):
+    path = tmp_path / "model.safetensors"
+    fitted.save(path)
+    changed(path, lambda found, _: found.update(version="0.0.7"))
+    ScSiameseClu.load(path)
+    changed(path, lambda *given: found if isinstance(found := change(*given), list) else None)
+    with pytest.raises(InputError, match=message) as caught:
+        ScSiameseClu.load(path)
+    (problem,) = caught.value.problems
+    assert "cannot be read as a model" in problem.what
+    assert "of version '0.0.7'" in problem.what or message == "list"
+    assert f"of version {__version__}" in problem.remedy
