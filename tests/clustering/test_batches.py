@@ -86,6 +86,27 @@ def test_the_correction_can_be_switched_off(apart, model):
     assert (fitted(apart, batch_key=None).labels_ == off.labels_).all()
 
 
+def test_annotate_leaves_nothing_of_an_earlier_correction(apart, model):
+    cells = apart.copy()
+    model.annotate(cells)
+    assert "cluster_uncorrected" in cells.obs
+    assert "X_pca_corrected" in cells.obsm
+    fitted(apart, batch_correction="none").annotate(cells)
+    assert "cluster" in cells.obs
+    assert "cluster_uncorrected" not in cells.obs
+    assert "X_pca_corrected" not in cells.obsm
+
+
+def test_with_a_sketch_labels_are_numbered_by_falling_size():
+    """Three batches of many types, of which a sketch has a few cells each."""
+    cells = in_batches([[60, 55, 50, 45, 40]] * 3, effect=0.8)
+    for seed in range(3):
+        found = fitted(cells, batch_correction="always", max_cells=150, random_state=seed)
+        labels = {"consensus": found.consensus_labels_, "uncorrected": found.uncorrected_labels_}
+        for name, own in (found.levels() | labels).items():
+            assert (np.diff(np.bincount(own)) <= 0).all(), (seed, name)
+
+
 def test_the_network_learns_from_corrected_components(apart, model):
     cells = ad.AnnData(obs=pd.DataFrame(index=apart.obs_names))
     model.annotate(cells)

@@ -365,7 +365,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
         ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions,
         seed, method). Where batches were corrected also ``obs['cluster_uncorrected']`` and
-        ``obsm['X_pca_corrected']``.
+        ``obsm['X_pca_corrected']``; else these are deleted, as they would be of another fit.
 
         Raises
         ------
@@ -378,6 +378,13 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         if self.uncorrected_labels_ is not None:
             adata.obs["cluster_uncorrected"] = categorical(self.uncorrected_labels_)
             adata.obsm["X_pca_corrected"] = self.corrected_components_
+        else:
+            for table, name in (
+                (adata.obs, "cluster_uncorrected"),
+                (adata.obsm, "X_pca_corrected"),
+            ):
+                if name in table:
+                    del table[name]
         adata.obs["cluster_confidence"] = self.confidence_
         adata.obsm["X_scsiameseclu"] = self.embedding_
         adata.uns["scsiameseclu"] = json.dumps(
