@@ -311,9 +311,9 @@ def agreement_of_all(counts, labels, batches):
     """Return the agreement by definition: sums of all clusters, in each half of every batch."""
     k, b = labels.max() + 1, batches.max() + 1
     sums, sizes = np.zeros((b, 2, k, counts.shape[1])), np.zeros((b, k), dtype=int)
-    for row, cluster, batch in zip(counts.toarray(), labels, batches, strict=True):
-        sums[batch, sizes[batch, cluster] % 2, cluster] += row
-        sizes[batch, cluster] += 1
+    for row, label, batch in zip(counts.toarray(), labels, batches, strict=True):
+        sums[batch, sizes[batch, label] % 2, label] += row
+        sizes[batch, label] += 1
     profiles = np.log1p(sums * (1e4 / np.maximum(sums.sum(axis=-1, keepdims=True), 1)))
     means, products, differences = [], np.zeros((k, 3)), np.zeros(2)
     for first, second in combinations(range(b), 2):

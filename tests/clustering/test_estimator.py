@@ -29,11 +29,13 @@ from scsiameseclu.clustering.estimator import (
 )
 from scsiameseclu.clustering.network.train import Components, Training
 from scsiameseclu.clustering.progress import Progress
+from scsiameseclu.clustering.recut import recut
 from scsiameseclu.clustering.stability import resampling_stability
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json
 from scsiameseclu.threads import THREAD_POOLS, VARIABLE
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
@@ -383,6 +385,28 @@ def test_the_constructor_does_no_work():
     assert ScSiameseClu(n_clusters=-3, device="nonsense").n_clusters == -3
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda unfitted, _: unfitted.cut(n_clusters=2),
+        lambda unfitted, adata: unfitted.annotate(adata.copy()),
+        lambda unfitted, _: unfitted.levels(),
+        lambda unfitted, _: unfitted.description(),
+        lambda unfitted, _: unfitted.save("model"),
+        lambda unfitted, _: recut(unfitted, n_clusters=2),
+    ],
+)
+def test_a_model_that_is_not_fitted_says_so(adata, use, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed = model(method="consensus")
+    with pytest.raises(InputError):
+        failed.fit(np.zeros((60, 10)))
+    for unfitted in (model(), failed):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            use(unfitted, adata)
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_terms_off_leave_the_consensus(adata, fitted):
     idle = model(sfm=False, zinb=False, otc=False).fit(adata)
     assert idle.method_ == "consensus"
@@ -410,7 +434,7 @@ def test_bad_details_are_refused(adata, detail):
         model(detail=detail).fit(adata)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, None, "zero"])
+@pytest.mark.parametrize("seed", [-1, 0.5, None, "zero", True, 2**31, 2**32, 2**70])
 def test_bad_seeds_are_refused(adata, seed):
     with pytest.raises(InputError, match="random_state"):
         model(random_state=seed).fit(adata)
@@ -490,6 +514,13 @@ def test_matrices_without_raw_counts_are_rejected(matrix, message):
 def test_other_objects_than_count_matrices_are_rejected(matrix, message):
     with pytest.raises(InputError, match=message):
         model().fit(matrix)
+
+
+@pytest.mark.parametrize("counts", [np.zeros((60, 10)), np.ones((2, 10)), np.ones((60, 1))])
+def test_the_remedy_for_too_small_counts_is_not_an_option_of_the_command(counts):
+    with pytest.raises(InputError, match="are too few to compare cells") as caught:
+        model(n_clusters="auto").fit(counts)
+    assert "--" not in caught.value.problems[0].remedy
 
 
 def test_missing_values_in_the_components_are_refused(adata):

@@ -16,6 +16,7 @@ from pandas.api.types import infer_dtype
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import normalize as unit_rows
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
@@ -46,6 +47,8 @@ NUMBERS = "biuf"
 """numpy's kinds of real numbers."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
+LARGEST_SEED = 2**31 - 1
+"""As of ``--seed``."""
 PER_CELL = (
     "labels_",
     "coarse_labels_",
@@ -275,8 +278,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         conditions = column_codes(adata, self.condition_key)
         counts = raw_counts(adata)
         self._check(counts.shape[0])
-        self.device_ = resolve_device(self.device)
-        self.n_features_in_ = adata.n_vars
+        device = resolve_device(self.device)
         order = np.argsort(batches, kind="stable")
         if (order[:-1] > order[1:]).any():
             adata, counts = _without_counts(adata, order), counts[order]
@@ -302,11 +304,11 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 expression = replace(
                     expression, scores=corrected(expression.scores, batches, random_state=seed)
                 )
-            result = self._refine(expression.of(cells), clustered.consensus, progress)
+            result = self._refine(expression.of(cells), clustered.consensus, device, progress)
             self._keep(expression, cells, batches, clustered, result, progress)
             self._keep_batches(clustered, expression, cells, batches)
         self._reorder(np.argsort(order))
-        self.cells_digest_ = digest
+        self.device_, self.n_features_in_, self.cells_digest_ = device, adata.n_vars, digest
         return self
 
     def fit_predict(
@@ -337,6 +339,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             Not exactly one of the two is given, the number exceeds the dendrogram's leaves, or the
             detail its range.
         """
+        check_is_fitted(self)
         if (n_clusters is None) == (detail is None):
             raise InputError.of(
                 what="A cut needs either a number of clusters or a detail.",
@@ -372,6 +375,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             These are not the cells of the fit, or they are in another order.
         """
+        check_is_fitted(self)
         self._check_cells(adata)
         for name, labels in self.levels().items():
             adata.obs[name] = categorical(labels)
@@ -393,6 +397,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def levels(self) -> dict[str, NDArray[np.int64]]:
         """Return the labels of each level by the name of its column in ``obs``."""
+        check_is_fitted(self)
         return {
             "cluster": self.labels_,
             "cluster_coarse": self.coarse_labels_,
@@ -401,6 +406,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def description(self) -> dict[str, Any]:
         """Return parameters, seed, versions and the method behind the labels, ready for JSON."""
+        check_is_fitted(self)
         parameters = self.get_params()
         parameters["training"] = asdict(self.training or Training())
         versions = {name: importlib.metadata.version(name) for name in VERSIONED}
@@ -416,6 +422,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: Path | str) -> None:
         """Save the fitted model as safetensors with JSON metadata; same model, same bytes."""
+        check_is_fitted(self)
         storage.save(self, path)
 
     @classmethod
@@ -439,8 +446,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 )
         _check_detail(self.detail)
         seed = self.random_state
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise _bad_parameter("random_state", seed, "Give an integer of at least 0.")
+        integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not integer or not 0 <= seed <= LARGEST_SEED:
+            raise _bad_parameter("random_state", seed, f"Give an integer, 0 to {LARGEST_SEED}.")
         size = self.max_cells
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < MIN_CELLS:
             raise _bad_parameter("max_cells", size, f"Give an integer of at least {MIN_CELLS}.")
@@ -472,7 +480,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 remedy="Put the cells in the order of the fit, under the names that they had.",
             )
 
-    def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
+    def _refine(
+        self, expression: Expression, consensus: Consensus, device: str, progress: Progress
+    ) -> _Result:
         scores = expression.scores / expression.scale()
         reason = self._no_training(consensus)
         graph = consensus.partitions.graph
@@ -485,7 +495,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         start = _consensus_result(consensus, views, reason)
         if reason:
             return start
-        progress.stage(f"Training on {self.device_}")
+        progress.stage(f"Training on {device}")
         trained = train(
             TrainingData(
                 scores=scores,
@@ -499,7 +509,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             components=self.components(),
             training=self.training or Training(),
             random_state=int(self.random_state),
-            device=self.device_,
+            device=device,
             progress=progress.step,
         )
         return _chosen(trained, start)
@@ -727,7 +737,14 @@ def prepare_expression(
             obs=pd.DataFrame(index=adata.obs_names),
             var=pd.DataFrame(index=adata.var_names),
         )
-        adata = normalize(bare, random_state=random_state)
+        try:
+            adata = normalize(bare, random_state=random_state)
+        except InputError as error:  # its remedies are the pipeline's options
+            raise InputError.of(
+                what=error.problems[0].what,
+                where="ScSiameseClu.fit",
+                remedy="Give more cells or genes.",
+            ) from error
         counts = csr_matrix(adata.layers["counts"]).astype(np.float32, copy=False)
     return Expression(counts, _variable_genes(adata), _scores(adata))
 
@@ -741,16 +758,16 @@ def _variable_genes(adata: ad.AnnData) -> NDArray[np.bool_]:
             remedy="Delete var['highly_variable'] to have them found and the principal "
             "components computed.",
         )
-    return values.to_numpy(dtype=bool)
+    return np.asarray(values, dtype=bool)
 
 
 def _scores(adata: ad.AnnData) -> NDArray[np.float32]:
     given = adata.obsm["X_pca"]
-    scores = np.empty(0) if issparse(given) else np.asarray(given)
-    if scores.ndim != 2 or 0 in scores.shape or scores.dtype.kind not in NUMBERS:
+    values = np.empty(0) if issparse(given) else np.asarray(given)
+    if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in NUMBERS:
         what = "The principal components are not a dense matrix of cells x components."
     else:
-        scores = scores.astype(np.float32, copy=False)
+        scores = values.astype(np.float32, copy=False)
         if np.isfinite(scores).all():
             return scores
         what = "The principal components hold missing or infinite values."

@@ -194,5 +194,5 @@ def _between(leaves: Integers, similarity: Floats, sizes: Floats) -> tuple[Float
     """Return the co-association of the cells of each two leaves, summed, and the cells of each."""
     # Sparse: with few types, thousands of micro-clusters lie in nearly as many leaves.
     weights = csr_matrix((sizes, (leaves, np.arange(sizes.size))))
-    met = np.asarray(weights @ similarity @ weights.T)
-    return met, np.bincount(leaves, weights=sizes)
+    cells = np.bincount(leaves, weights=sizes).astype(np.float64, copy=False)
+    return np.asarray(weights @ similarity @ weights.T), cells
