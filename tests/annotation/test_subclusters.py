@@ -142,6 +142,8 @@ def test_only_chosen_clusters_are_divided_and_unknown_names_are_noted(group, tmp
     [
         ("all", ["0", "1", "2"], 0),
         (" ALL ", ["0", "1", "2"], 0),
+        ("all,T cell", ["0", "1", "2"], 0),
+        ("cd4,All", ["0", "1", "2"], 1),
         ("T cell", ["0", "2"], 0),
         ("1,T cell", ["0", "1", "2"], 0),
         ("CD4, naive", ["1"], 0),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import combinations
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from scipy.sparse import random as random_sparse
 from scsiameseclu import ScSiameseClu
 from scsiameseclu.annotation.assemble import cluster_table
 from scsiameseclu.clustering import correction as decision
 from scsiameseclu.clustering.consensus import batches as correction
+from scsiameseclu.clustering.consensus import guard
 from scsiameseclu.clustering.consensus.batches import corrected
 from scsiameseclu.clustering.consensus.guard import Agreement, agreement, judged, mixing
 from scsiameseclu.clustering.scsiameseclu import cluster
@@ -79,6 +84,26 @@ def test_the_correction_can_be_switched_off(apart, model):
     assert off.uncorrected_labels_ is None
     assert "switched off" in off.batch_judgement_.reason
     assert (fitted(apart, batch_key=None).labels_ == off.labels_).all()
+
+
+def test_annotate_leaves_nothing_of_an_earlier_correction(apart, model):
+    cells = apart.copy()
+    model.annotate(cells)
+    assert "cluster_uncorrected" in cells.obs
+    assert "X_pca_corrected" in cells.obsm
+    fitted(apart, batch_correction="none").annotate(cells)
+    assert "cluster" in cells.obs
+    assert "cluster_uncorrected" not in cells.obs
+    assert "X_pca_corrected" not in cells.obsm
+
+
+def test_with_a_sketch_labels_are_numbered_by_falling_size():
+    """Three batches of many types, of which a sketch has a few cells each."""
+    cells = in_batches([[60, 55, 50, 45, 40]] * 3, effect=0.8)
+    found = fitted(cells, batch_correction="always", max_cells=150)
+    labels = {"consensus": found.consensus_labels_, "uncorrected": found.uncorrected_labels_}
+    for name, own in (found.levels() | labels).items():
+        assert (np.diff(np.bincount(own)) <= 0).all(), name
 
 
 def test_the_network_learns_from_corrected_components(apart, model):
@@ -279,6 +304,53 @@ def test_agreement_is_one_for_the_same_types_and_low_for_others():
     verdict = judged(csr_matrix((480, 480)), cells.X, mistaken, batches)
     assert not verdict.corrected
     assert agreement(cells.X, np.zeros(480, dtype=int), batches) == Agreement(None, None, {})
+
+
+def agreement_of_all(counts, labels, batches):
+    """Return the agreement by definition: sums of all clusters, in each half of every batch."""
+    k, b = labels.max() + 1, batches.max() + 1
+    sums, sizes = np.zeros((b, 2, k, counts.shape[1])), np.zeros((b, k), dtype=int)
+    for row, label, batch in zip(counts.toarray(), labels, batches, strict=True):
+        sums[batch, sizes[batch, label] % 2, label] += row
+        sizes[batch, label] += 1
+    profiles = np.log1p(sums * (1e4 / np.maximum(sums.sum(axis=-1, keepdims=True), 1)))
+    means, products, differences = [], np.zeros((k, 3)), np.zeros(2)
+    for first, second in combinations(range(b), 2):
+        common = np.flatnonzero(sizes[[first, second]].min(axis=0) >= 10)
+        held = sizes[[first, second]][:, common].sum(axis=1) / sizes[[first, second]].sum(axis=1)
+        if common.size >= 2 and held.min() >= 0.5:
+            one, other = profiles[first][:, common], profiles[second][:, common]
+            found = guard._products(one, other)
+            means.append(guard._correlation(found.sum(axis=0)))
+            products[common] += found
+            differences += guard._differences(one - other)
+    clusters = {c: guard._correlation(products[c]) for c in range(k) if products[c].any()}
+    return Agreement(np.mean(means), np.clip(differences[0] / differences[1], 0, 1), clusters)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agreement_is_that_of_all_sums(seed):
+    """Clusters of few cells, and of none in some batches, among large ones."""
+    sizes = [[60, 40, 9, 0, 30], [50, 12, 30, 5, 0], [40, 35, 10, 25, 3], [4, 5, 0, 6, 2]]
+    cells = in_batches(sizes, effect=0.5, seed=seed)
+    types = cells.obs["label"].to_numpy()
+    batches = cells.obs["batch"].str[1:].to_numpy().astype(int)
+    assert agreement(cells.X, types, batches) == agreement_of_all(cells.X, types, batches)
+
+
+def test_many_batches_of_few_cells_take_little_memory():
+    """All sums of 200 batches in 20 clusters would be 128 MB."""
+    rng = np.random.default_rng(0)
+    labels, batches = rng.integers(20, size=4000), np.arange(4000) % 200
+    for batch in (0, 1):
+        labels[batches == batch] = np.arange(20) % 2
+    counts = random_sparse(4000, 2000, density=0.01, format="csr", rng=rng)
+    tracemalloc.start()
+    found = agreement(counts, labels, batches)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+    assert list(found.clusters) == [0, 1]
 
 
 def test_confused_similar_types_are_distinguished_from_batches():

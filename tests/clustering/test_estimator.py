@@ -13,8 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save as to_bytes
 from scipy.sparse import coo_array, csr_matrix
 from scsiameseclu import ScSiameseClu
+from scsiameseclu._version import __version__
+from scsiameseclu.clustering import storage
 from scsiameseclu.clustering.check_device import check_device
 from scsiameseclu.clustering.consensus.levels import by_falling_size
 from scsiameseclu.clustering.estimator import (
@@ -25,11 +29,13 @@ from scsiameseclu.clustering.estimator import (
 )
 from scsiameseclu.clustering.network.train import Components, Training
 from scsiameseclu.clustering.progress import Progress
+from scsiameseclu.clustering.recut import recut
 from scsiameseclu.clustering.stability import resampling_stability
 from scsiameseclu.errors import InputError
 from scsiameseclu.files import read_json
 from scsiameseclu.threads import THREAD_POOLS, VARIABLE
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
@@ -132,6 +138,23 @@ def test_annotate_sets_the_promised_fields(adata, fitted):
 def test_annotate_refuses_other_cells(adata, fitted):
     with pytest.raises(InputError, match="160 cells and cannot annotate 20"):
         fitted.annotate(adata[:20].copy())
+
+
+def test_annotate_refuses_the_same_cells_in_another_order(adata, fitted, tmp_path):
+    fitted.save(tmp_path / "model.safetensors")
+    permuted = adata[::-1].copy()
+    for same in (fitted, ScSiameseClu.load(tmp_path / "model.safetensors")):
+        with pytest.raises(InputError, match="their order, are not those of the fit") as caught:
+            same.annotate(permuted)
+        assert "in the order of the fit" in caught.value.problems[0].remedy
+        assert "cluster" not in permuted.obs
+        same.annotate(permuted[::-1].copy())
+
+
+def test_cells_of_a_bare_matrix_have_no_names(adata):
+    bare = model(method="consensus").fit(adata.X)
+    assert bare.cells_digest_ is None
+    bare.annotate(adata.copy())
 
 
 def test_the_consensus_alone_can_be_asked_for(adata, fitted):
@@ -362,6 +385,28 @@ def test_the_constructor_does_no_work():
     assert ScSiameseClu(n_clusters=-3, device="nonsense").n_clusters == -3
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda unfitted, _: unfitted.cut(n_clusters=2),
+        lambda unfitted, adata: unfitted.annotate(adata.copy()),
+        lambda unfitted, _: unfitted.levels(),
+        lambda unfitted, _: unfitted.description(),
+        lambda unfitted, _: unfitted.save("model"),
+        lambda unfitted, _: recut(unfitted, n_clusters=2),
+    ],
+)
+def test_a_model_that_is_not_fitted_says_so(adata, use, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed = model(method="consensus")
+    with pytest.raises(InputError):
+        failed.fit(np.zeros((60, 10)))
+    for unfitted in (model(), failed):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            use(unfitted, adata)
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_terms_off_leave_the_consensus(adata, fitted):
     idle = model(sfm=False, zinb=False, otc=False).fit(adata)
     assert idle.method_ == "consensus"
@@ -389,7 +434,7 @@ def test_bad_details_are_refused(adata, detail):
         model(detail=detail).fit(adata)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, None, "zero"])
+@pytest.mark.parametrize("seed", [-1, 0.5, None, "zero", True, 2**31, 2**32, 2**70])
 def test_bad_seeds_are_refused(adata, seed):
     with pytest.raises(InputError, match="random_state"):
         model(random_state=seed).fit(adata)
@@ -471,11 +516,84 @@ def test_other_objects_than_count_matrices_are_rejected(matrix, message):
         model().fit(matrix)
 
 
+@pytest.mark.parametrize("counts", [np.zeros((60, 10)), np.ones((2, 10)), np.ones((60, 1))])
+def test_the_remedy_for_too_small_counts_is_not_an_option_of_the_command(counts):
+    with pytest.raises(InputError, match="are too few to compare cells") as caught:
+        model(n_clusters="auto").fit(counts)
+    assert "--" not in caught.value.problems[0].remedy
+
+
 def test_missing_values_in_the_components_are_refused(adata):
     other = adata.copy()
     other.obsm["X_pca"][0, 0] = np.nan
     with pytest.raises(InputError, match="principal components"):
         model().fit(other)
+
+
+def marks(*values: object, dtype: str | None = None) -> pd.Series:
+    """Return values for 120 genes, repeated."""
+    return pd.Series(list(values) * (120 // len(values)), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        marks("True", "False"),
+        marks("True", "False", dtype="category"),
+        marks(True, None),
+        marks(True, np.nan),
+        marks(True, None, dtype="boolean"),
+        marks(1, 0),
+        marks(1.0, np.nan),
+        marks(False),
+        marks(False, dtype="boolean"),
+    ],
+    ids=str,
+)
+def test_genes_that_are_not_marked_as_variable_or_not_are_refused(adata, values):
+    other = adata.copy()
+    other.var["highly_variable"] = values.to_numpy() if values.dtype == object else values.array
+    with pytest.raises(InputError, match="not marked by True and False") as caught:
+        model().fit(other)
+    assert "Delete var['highly_variable']" in caught.value.problems[0].remedy
+
+
+@pytest.mark.parametrize("dtype", ["bool", "object", "boolean"])
+def test_variable_genes_of_any_type_of_column_are_read(adata, dtype):
+    other = adata.copy()
+    other.var["highly_variable"] = marks(True, True, False, dtype=dtype).array
+    found = prepare_expression(other, raw_counts(other)).highly_variable
+    assert found.dtype == bool
+    assert found.tolist() == [True, True, False] * 40
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        csr_matrix(np.ones((160, 3))),
+        np.ones((160, 0)),
+        np.ones((160, 2, 2)),
+        np.full((160, 2), "1"),
+        np.full((160, 2), 1j),
+    ],
+    ids=["sparse", "none", "three dimensions", "text", "complex"],
+)
+@pytest.mark.parametrize("batch_key", [None, "label"])
+def test_components_that_are_no_dense_matrix_are_refused(adata, components, batch_key):
+    other = adata.copy()
+    other.obsm["X_pca"] = components
+    with pytest.raises(InputError, match="not a dense matrix") as caught:
+        model(batch_key=batch_key).fit(other)
+    assert "Delete obsm['X_pca']" in caught.value.problems[0].remedy
+
+
+def test_components_can_be_a_table(adata):
+    other = adata.copy()
+    other.obsm["X_pca"] = pd.DataFrame(
+        adata.obsm["X_pca"], index=adata.obs_names, columns=[f"PC{i}" for i in range(10)]
+    )
+    options = {"method": "consensus", "batch_key": "label", "batch_correction": "none"}
+    assert state(model(**options).fit(other)) == state(model(**options).fit(adata))
 
 
 # --- degenerate input
@@ -626,3 +744,43 @@ def test_a_file_other_than_a_model_is_rejected(tmp_path, content):
 def test_a_missing_model_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read as a model"):
         ScSiameseClu.load(tmp_path / "missing")
+
+
+def changed(path, change) -> None:
+    """Change the metadata and arrays of a saved model."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = json.loads(file.metadata()[storage.KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata = change(metadata, tensors) or metadata
+    path.write_bytes(to_bytes(tensors, metadata={storage.KEY: json.dumps(metadata)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found, _: found["parameters"].update(of_old=1), "of_old"),
+        (lambda found, _: found["parameters"].pop("training"), "it has no 'training'"),
+        (lambda found, _: found.update(parameters=3), "int"),
+        (lambda found, _: found.update(parameters={"training": {"of_old": 1}}), "of_old"),
+        (lambda found, _: found.pop("n_features_in_"), "it has no 'n_features_in_'"),
+        (lambda found, _: found.update(n_clusters_="three"), "n_clusters_ is 'three'"),
+        (lambda found, _: found.update(batch_judgement_={"of_old": 1}), "of_old"),
+        (lambda found, _: found.update(cluster_stability_={"one": 1}), "one"),
+        (lambda found, _: found.update(history_=[3]), "int"),
+        (lambda _, arrays: arrays.pop("labels_"), "it has no 'labels_'"),
+        (lambda _, arrays: arrays.pop("network.head.2.weight"), "head"),
+        (lambda *_: [1], "list"),
+    ],
+)
+def test_a_model_of_another_version_is_rejected_by_its_version(fitted, tmp_path, change, message):
+    path = tmp_path / "model.safetensors"
+    fitted.save(path)
+    changed(path, lambda found, _: found.update(version="0.0.7"))
+    ScSiameseClu.load(path)
+    changed(path, lambda *given: found if isinstance(found := change(*given), list) else None)
+    with pytest.raises(InputError, match=message) as caught:
+        ScSiameseClu.load(path)
+    (problem,) = caught.value.problems
+    assert "cannot be read as a model" in problem.what
+    assert "of version '0.0.7'" in problem.what or message == "list"
+    assert f"of version {__version__}" in problem.remedy

@@ -11,6 +11,7 @@ from scipy.spatial.distance import squareform
 from scsiameseclu.clustering.consensus.linkage import (
     SMALLEST,
     Dendrogram,
+    _between,
     average_linkage,
     dendrogram,
 )
@@ -238,3 +239,19 @@ def test_one_micro_cluster_is_one_leaf():
     tree = dendrogram(np.ones((1, 1)), np.zeros(5, dtype=np.int64), n_clusters=3)
     assert tree.n_leaves == 1
     assert not tree.into(3).any()
+
+
+@pytest.mark.parametrize(("n_leaves", "m"), [(1, 1), (7, 60), (4_000, 5_000)])
+def test_what_leaves_share_is_the_sum_over_their_micro_clusters(n_leaves, m):
+    """Also of nearly as many leaves as micro-clusters, which a dense product would take long for.
+
+    The similarity is of rank 3, so that the expected value is quick to compute.
+    """
+    rng = np.random.default_rng(0)
+    leaves = rng.permutation(np.concatenate([np.arange(n_leaves), rng.integers(n_leaves, size=m)]))
+    leaves = np.unique(leaves[:m], return_inverse=True)[1]
+    sizes, factors = rng.integers(1, 9, size=m).astype(float), rng.random((m, 3))
+    met, cells = _between(leaves, factors @ factors.T, sizes)
+    sums = np.column_stack([np.bincount(leaves, sizes * factor) for factor in factors.T])
+    np.testing.assert_allclose(met, sums @ sums.T, rtol=1e-12)
+    np.testing.assert_array_equal(cells, np.bincount(leaves, sizes))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scsiameseclu.annotation.celltypes import celltypes
+from scsiameseclu.clustering.consensus.neighbors import shared_neighbor_graph
 from scsiameseclu.clustering.placement import matching_genes, place, place_group, read_base
 from scsiameseclu.errors import InputError
 from scsiameseclu.evaluation.comparison import compare
@@ -106,6 +107,25 @@ def test_a_shifted_batch_is_corrected_towards_the_base(
 
 def test_cells_like_the_base_are_not_corrected(base: ad.AnnData, new: ad.AnnData) -> None:
     assert not place(base, new).judgement.corrected
+
+
+def test_of_many_cells_a_sketch_is_judged(
+    base: ad.AnnData, new: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exact search among all cells would take four times as long for twice as many."""
+    searched, whole = [], place(base, new)
+
+    def graph(scores: np.ndarray) -> csr_matrix:
+        searched.append(len(scores))
+        return shared_neighbor_graph(scores)
+
+    monkeypatch.setattr("scsiameseclu.clustering.placement.JUDGED_CELLS", 150)
+    monkeypatch.setattr("scsiameseclu.clustering.placement.shared_neighbor_graph", graph)
+    few = place(base, new)
+    assert searched == [150]
+    assert few.judgement.corrected == whole.judgement.corrected
+    assert few.judgement.need == pytest.approx(whole.judgement.need, abs=0.2)
+    pd.testing.assert_frame_equal(few.obs, whole.obs)
 
 
 def test_genes_that_the_new_cells_lack_are_left_out(base: ad.AnnData, new: ad.AnnData) -> None:

@@ -120,7 +120,7 @@ def chosen_clusters(asked: str, types: dict[str, str]) -> tuple[list[str], list[
     Parameters
     ----------
     asked
-        Names of clusters or cell types, in any capitals, separated by commas; or ``all``.
+        Names of clusters or cell types, in any capitals, separated by commas; ``all`` is all.
     types
         Cell type of each cluster.
     """
@@ -129,7 +129,7 @@ def chosen_clusters(asked: str, types: dict[str, str]) -> tuple[list[str], list[
     if not any(wanted[0].casefold() in names for names in own.values()):
         wanted = [name for part in asked.split(",") if (name := part.strip())]
     folded = {name.casefold() for name in wanted}
-    everything = folded == {ALL} or not folded
+    everything = ALL in folded or not folded
     found = [name for name, names in own.items() if everything or folded & names]
     known = set().union(*own.values()) | {ALL} if own else {ALL}
     notes = [

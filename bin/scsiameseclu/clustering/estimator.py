@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,9 +12,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import infer_dtype
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import normalize as unit_rows
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from .._version import __version__
@@ -44,6 +47,8 @@ NUMBERS = "biuf"
 """numpy's kinds of real numbers."""
 MIN_CELLS = 50
 """Cells below which the network is not trained."""
+LARGEST_SEED = 2**31 - 1
+"""As of ``--seed``."""
 PER_CELL = (
     "labels_",
     "coarse_labels_",
@@ -189,6 +194,8 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Where the network ran.
     n_features_in_ : int
         Genes of the AnnData.
+    cells_digest_ : str or None
+        Digest of the cells' names in their order; None if a matrix without names was fitted.
     network_ : SiameseNetwork or None
         The trained network.
     centroids_ : float32 array of shape (n_clusters_, d)
@@ -265,13 +272,13 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             The counts are not raw counts, the parameters do not fit, or ``device="cuda"`` and there
             is no GPU.
         """
+        digest = _cells_digest(adata) if isinstance(adata, ad.AnnData) else None
         adata = as_anndata(adata)
         batches = column_codes(adata, self.batch_key)
         conditions = column_codes(adata, self.condition_key)
         counts = raw_counts(adata)
         self._check(counts.shape[0])
-        self.device_ = resolve_device(self.device)
-        self.n_features_in_ = adata.n_vars
+        device = resolve_device(self.device)
         order = np.argsort(batches, kind="stable")
         if (order[:-1] > order[1:]).any():
             adata, counts = _without_counts(adata, order), counts[order]
@@ -297,10 +304,11 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 expression = replace(
                     expression, scores=corrected(expression.scores, batches, random_state=seed)
                 )
-            result = self._refine(expression.of(cells), clustered.consensus, progress)
+            result = self._refine(expression.of(cells), clustered.consensus, device, progress)
             self._keep(expression, cells, batches, clustered, result, progress)
             self._keep_batches(clustered, expression, cells, batches)
         self._reorder(np.argsort(order))
+        self.device_, self.n_features_in_, self.cells_digest_ = device, adata.n_vars, digest
         return self
 
     def fit_predict(
@@ -331,6 +339,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             Not exactly one of the two is given, the number exceeds the dendrogram's leaves, or the
             detail its range.
         """
+        check_is_fitted(self)
         if (n_clusters is None) == (detail is None):
             raise InputError.of(
                 what="A cut needs either a number of clusters or a detail.",
@@ -359,20 +368,27 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ``'0'``, ``'1'`` ... by falling size), ``obs['cluster_confidence']``,
         ``obsm['X_scsiameseclu']`` and ``uns['scsiameseclu']`` (JSON text: parameters, versions,
         seed, method). Where batches were corrected also ``obs['cluster_uncorrected']`` and
-        ``obsm['X_pca_corrected']``.
+        ``obsm['X_pca_corrected']``; else these are deleted, as they would be of another fit.
+
+        Raises
+        ------
+        InputError
+            These are not the cells of the fit, or they are in another order.
         """
-        if adata.n_obs != len(self.labels_):
-            raise InputError.of(
-                what=f"The model was fitted on {len(self.labels_)} cells and cannot "
-                f"annotate {adata.n_obs}.",
-                where="ScSiameseClu.annotate",
-                remedy="Pass the AnnData that was fitted, or fit the model on this one.",
-            )
+        check_is_fitted(self)
+        self._check_cells(adata)
         for name, labels in self.levels().items():
             adata.obs[name] = categorical(labels)
         if self.uncorrected_labels_ is not None:
             adata.obs["cluster_uncorrected"] = categorical(self.uncorrected_labels_)
             adata.obsm["X_pca_corrected"] = self.corrected_components_
+        else:
+            for table, name in (
+                (adata.obs, "cluster_uncorrected"),
+                (adata.obsm, "X_pca_corrected"),
+            ):
+                if name in table:
+                    del table[name]
         adata.obs["cluster_confidence"] = self.confidence_
         adata.obsm["X_scsiameseclu"] = self.embedding_
         adata.uns["scsiameseclu"] = json.dumps(
@@ -381,6 +397,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def levels(self) -> dict[str, NDArray[np.int64]]:
         """Return the labels of each level by the name of its column in ``obs``."""
+        check_is_fitted(self)
         return {
             "cluster": self.labels_,
             "cluster_coarse": self.coarse_labels_,
@@ -389,6 +406,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def description(self) -> dict[str, Any]:
         """Return parameters, seed, versions and the method behind the labels, ready for JSON."""
+        check_is_fitted(self)
         parameters = self.get_params()
         parameters["training"] = asdict(self.training or Training())
         versions = {name: importlib.metadata.version(name) for name in VERSIONED}
@@ -404,6 +422,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: Path | str) -> None:
         """Save the fitted model as safetensors with JSON metadata; same model, same bytes."""
+        check_is_fitted(self)
         storage.save(self, path)
 
     @classmethod
@@ -427,8 +446,9 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 )
         _check_detail(self.detail)
         seed = self.random_state
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise _bad_parameter("random_state", seed, "Give an integer of at least 0.")
+        integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not integer or not 0 <= seed <= LARGEST_SEED:
+            raise _bad_parameter("random_state", seed, f"Give an integer, 0 to {LARGEST_SEED}.")
         size = self.max_cells
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < MIN_CELLS:
             raise _bad_parameter("max_cells", size, f"Give an integer of at least {MIN_CELLS}.")
@@ -444,7 +464,25 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                     name, getattr(self, name), f"Choose one of {', '.join(allowed)}."
                 )
 
-    def _refine(self, expression: Expression, consensus: Consensus, progress: Progress) -> _Result:
+    def _check_cells(self, adata: ad.AnnData) -> None:
+        """Check that cells are those of the fit; by their number alone if these had no names."""
+        if adata.n_obs != len(self.labels_):
+            raise InputError.of(
+                what=f"The model was fitted on {len(self.labels_)} cells and cannot "
+                f"annotate {adata.n_obs}.",
+                where="ScSiameseClu.annotate",
+                remedy="Pass the AnnData that was fitted, or fit the model on this one.",
+            )
+        if self.cells_digest_ not in (None, _cells_digest(adata)):
+            raise InputError.of(
+                what="The names of the cells, or their order, are not those of the fit.",
+                where="obs_names",
+                remedy="Put the cells in the order of the fit, under the names that they had.",
+            )
+
+    def _refine(
+        self, expression: Expression, consensus: Consensus, device: str, progress: Progress
+    ) -> _Result:
         scores = expression.scores / expression.scale()
         reason = self._no_training(consensus)
         graph = consensus.partitions.graph
@@ -457,7 +495,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         start = _consensus_result(consensus, views, reason)
         if reason:
             return start
-        progress.stage(f"Training on {self.device_}")
+        progress.stage(f"Training on {device}")
         trained = train(
             TrainingData(
                 scores=scores,
@@ -471,7 +509,7 @@ class ScSiameseClu(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             components=self.components(),
             training=self.training or Training(),
             random_state=int(self.random_state),
-            device=self.device_,
+            device=device,
             progress=progress.step,
         )
         return _chosen(trained, start)
@@ -680,8 +718,8 @@ def raw_counts(adata: ad.AnnData) -> csr_matrix:
 
 def _without_counts(adata: ad.AnnData, order: NDArray[np.int64]) -> ad.AnnData:
     """Return the cells in another order, with what :func:`prepare_expression` reads of them."""
-    scores = {key: adata.obsm[key][order] for key in ("X_pca",) if key in adata.obsm}
-    return ad.AnnData(obs=adata.obs[[]].iloc[order], var=adata.var, obsm=scores)
+    scores = {key: adata.obsm[key] for key in ("X_pca",) if key in adata.obsm}
+    return ad.AnnData(obs=adata.obs[[]], var=adata.var, obsm=scores)[order].copy()
 
 
 def prepare_expression(
@@ -699,17 +737,42 @@ def prepare_expression(
             obs=pd.DataFrame(index=adata.obs_names),
             var=pd.DataFrame(index=adata.var_names),
         )
-        adata = normalize(bare, random_state=random_state)
+        try:
+            adata = normalize(bare, random_state=random_state)
+        except InputError as error:  # its remedies are the pipeline's options
+            raise InputError.of(
+                what=error.problems[0].what,
+                where="ScSiameseClu.fit",
+                remedy="Give more cells or genes.",
+            ) from error
         counts = csr_matrix(adata.layers["counts"]).astype(np.float32, copy=False)
-    scores = np.asarray(adata.obsm["X_pca"], dtype=np.float32)
-    if not np.isfinite(scores).all():
+    return Expression(counts, _variable_genes(adata), _scores(adata))
+
+
+def _variable_genes(adata: ad.AnnData) -> NDArray[np.bool_]:
+    values = adata.var["highly_variable"]
+    if infer_dtype(values, skipna=False) != "boolean" or values.isna().any() or not values.any():
         raise InputError.of(
-            what="The principal components hold missing or infinite values.",
-            where="obsm['X_pca']",
-            remedy="Delete obsm['X_pca'] to have them computed, or compute them "
-            "without such values.",
+            what="Variable genes are not marked by True and False, or none is marked.",
+            where="var['highly_variable']",
+            remedy="Delete var['highly_variable'] to have them found and the principal "
+            "components computed.",
         )
-    return Expression(counts, np.asarray(adata.var["highly_variable"], dtype=bool), scores)
+    return np.asarray(values, dtype=bool)
+
+
+def _scores(adata: ad.AnnData) -> NDArray[np.float32]:
+    given = adata.obsm["X_pca"]
+    values = np.empty(0) if issparse(given) else np.asarray(given)
+    if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in NUMBERS:
+        what = "The principal components are not a dense matrix of cells x components."
+    else:
+        scores = values.astype(np.float32, copy=False)
+        if np.isfinite(scores).all():
+            return scores
+        what = "The principal components hold missing or infinite values."
+    remedy = "Delete obsm['X_pca'] to have them computed, or compute them as finite numbers."
+    raise InputError.of(what=what, where="obsm['X_pca']", remedy=remedy)
 
 
 def resolve_device(device: str) -> str:
@@ -790,6 +853,10 @@ def _check_detail(detail: object) -> None:
         or not 0 <= detail <= 1
     ):
         raise _bad_parameter("detail", detail, "Give a number from 0 (coarse) to 1 (fine).")
+
+
+def _cells_digest(adata: ad.AnnData) -> str:
+    return hashlib.sha256("\0".join(adata.obs_names.astype(str)).encode()).hexdigest()
 
 
 def _size_factors(counts: csr_matrix) -> NDArray[np.float32]:

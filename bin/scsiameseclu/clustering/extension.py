@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize as unit_rows
 
+from .consensus.levels import by_falling_size
 from .consensus.neighbors import Neighbors
 from .network.augment import GraphViews
 
@@ -130,6 +131,8 @@ def extended(
 ) -> Assigned:
     """Return the results for all cells; those of the sketch are unchanged.
 
+    Only `consensus` and `uncorrected` are numbered anew, by falling size among all cells.
+
     Parameters
     ----------
     sketched
@@ -161,6 +164,8 @@ def extended(
         name: None if values[0] is None else np.concatenate(values)[back]
         for name, values in joined.items()
     }
+    for name in ("consensus", "uncorrected"):
+        whole[name] = None if whole[name] is None else by_falling_size(whole[name])
     return Assigned(**whole)
 
 

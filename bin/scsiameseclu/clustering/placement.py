@@ -29,6 +29,8 @@ from .check_base import check_base, open_base
 from .consensus.batches import corrected, shifted
 from .consensus.guard import Judgement, judged
 from .consensus.neighbors import Neighbors, shared_neighbor_graph
+from .consensus.sketch import sketch
+from .correction import JUDGED_CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -313,8 +315,8 @@ def _without_batches(
 ) -> tuple[NDArray[np.float64], Judgement]:
     """Return scores, with new batches corrected towards the base if necessary, and the reason.
 
-    Whether they lie apart is seen in the joint components: what only a batch has is hardly in the
-    base's.
+    Whether they lie apart is seen in the joint components, of a sketch if there are many cells:
+    what only a batch has is hardly in the base's.
     """
     n, n_batches = base.n_obs, int(batches.max()) + 1
     if correction == "none":
@@ -328,8 +330,9 @@ def _without_batches(
     names, codes = np.unique(clusters, return_inverse=True)
     placed = Neighbors.of(moved[:n], moved[n:]).vote(clusters)[0]
     labels = np.concatenate([codes, np.searchsorted(names, placed)])
-    graph = shared_neighbor_graph(joint.astype(np.float32))
-    judgement = judged(graph, counts, labels, batches, always=correction == "always")
+    cells = sketch(batches, JUDGED_CELLS, random_state=random_state)
+    graph = shared_neighbor_graph(joint[cells].astype(np.float32))
+    judgement = judged(graph, counts, labels, batches, cells=cells, always=correction == "always")
     return (moved if judgement.corrected else plain), judgement
 
 

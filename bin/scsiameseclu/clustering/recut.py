@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.validation import check_is_fitted
 
 from ..errors import InputError
 from .consensus.guard import agreement
@@ -47,6 +48,7 @@ def recut(
     InputError
         Not exactly one of the two is given, or it is out of its range.
     """
+    check_is_fitted(model)
     tree = model.dendrogram_
     if n_clusters is not None and detail is None and n_clusters > tree.n_leaves:
         raise _too_many(n_clusters, tree.n_leaves)

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from .._version import __version__
 from ..errors import InputError, quoted
 from .consensus.guard import Judgement
 from .consensus.linkage import Dendrogram
@@ -36,17 +37,29 @@ ARRAYS = (
     "centroids_",
     "embedding_",
     "stability_",
-    "uncorrected_labels_",
-    "corrected_components_",
-    "sketch_",
 )
-"""Arrays of a fitted model; one that is None is not stored."""
-VALUES = ("n_clusters_", "method_", "reason_", "device_", "n_features_in_")
+"""Arrays of every fitted model."""
+OPTIONAL = ("uncorrected_labels_", "corrected_components_", "sketch_")
+"""Arrays that are None in some models, and then not stored."""
+VALUES: dict[str, Any] = {
+    "n_clusters_": int,
+    "method_": str,
+    "reason_": str,
+    "device_": str,
+    "n_features_in_": int,
+    "cells_digest_": str | None,
+}
+"""Values of a fitted model, and their types."""
+UNREADABLE = (
+    *(AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError),
+    ValueError,
+)
+"""What another file, or a model of another version, raises."""
 
 
 def save(model: ScSiameseClu, path: Path | str) -> None:
     """Write a fitted model; the same model gives the same bytes."""
-    arrays = {name: getattr(model, name) for name in ARRAYS}
+    arrays = {name: getattr(model, name) for name in (*ARRAYS, *OPTIONAL)}
     tensors = {
         name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None
     }
@@ -69,25 +82,41 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
     Raises
     ------
     InputError
-        The file is not such a model.
+        The file is not such a model, or one of another version.
     """
+    saved = ""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads(file.metadata()[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            saved = f" of version {quoted(metadata['version'])}"
+            return _restored(metadata, tensors, kind)
+    except UNREADABLE as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else error
         raise InputError.of(
-            what=f"{quoted(path)} cannot be read as a model: {error}",
+            what=f"{quoted(path)}{saved} cannot be read as a model: {why}",
             where=path,
-            remedy="Give a file written by ScSiameseClu.save (<group>.model.safetensors).",
+            remedy="Give a file written by ScSiameseClu.save (<group>.model.safetensors) of "
+            f"version {__version__}, or load it with the version that wrote it.",
         ) from error
+
+
+def _restored(
+    metadata: dict[str, Any],
+    tensors: dict[str, np.ndarray[Any, Any]],
+    kind: type[ScSiameseClu],
+) -> ScSiameseClu:
     training = metadata["parameters"].pop("training")
     model = kind(
         **metadata["parameters"], training=None if training is None else Training(**training)
     )
     for name in ARRAYS:
+        setattr(model, name, tensors[name])
+    for name in OPTIONAL:
         setattr(model, name, tensors.get(name))
-    for name in VALUES:
+    for name, type_ in VALUES.items():
+        if not isinstance(metadata[name], type_):
+            raise TypeError(f"{name} is {quoted(metadata[name])}")
         setattr(model, name, metadata[name])
     model.dendrogram_ = Dendrogram(tensors["merges"], tensors["leaves"])
     columns = metadata["history_"]
@@ -109,6 +138,7 @@ def load(path: Path | str, *, kind: type[ScSiameseClu]) -> ScSiameseClu:
 def _metadata(model: ScSiameseClu) -> dict[str, Any]:
     history = model.history_
     return {
+        "version": __version__,
         "parameters": {
             **model.get_params(),
             "training": None if model.training is None else asdict(model.training),

@@ -162,14 +162,14 @@ def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreem
     Noise, known from the two halves of each sum, is
     taken out.
     """
-    profiles, sizes = _profiles(counts, labels, batches)
+    profiles, place, sizes = _profiles(counts, labels, batches)
     of_pairs, products, differences = [], np.zeros((sizes.shape[1], 3)), np.zeros(2)
     for first, second in combinations(range(len(sizes)), 2):
         common = np.flatnonzero((sizes[first] >= FEWEST_CELLS) & (sizes[second] >= FEWEST_CELLS))
         of_both = sizes[[first, second]]
         held = of_both[:, common].sum(axis=1) / of_both.sum(axis=1)
         if common.size >= 2 and held.min() >= IN_COMMON:
-            a, b = profiles[first][:, common], profiles[second][:, common]
+            a, b = (profiles[:, place[batch, common]] for batch in (first, second))
             found = _products(a, b)
             of_pairs.append(_correlation(found.sum(axis=0)))
             products[common] += found
@@ -181,8 +181,20 @@ def agreement(counts: csr_matrix, labels: Integers, batches: Integers) -> Agreem
     return Agreement(float(np.mean(of_pairs)), float(np.clip(shared, 0, 1)), of_clusters)
 
 
-def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[Floats, Integers]:
-    """Return summed expression by (batch, half, cluster, gene), and cells by (batch, cluster)."""
+def _profiles(
+    counts: csr_matrix, labels: Integers, batches: Integers
+) -> tuple[Floats, Integers, Integers]:
+    """Return summed expression of batches' clusters of enough cells: all of them may be too many.
+
+    Returns
+    -------
+    profiles
+        By (half, place, gene).
+    place
+        By (batch, cluster), -1 where there are too few cells.
+    sizes
+        Cells by (batch, cluster).
+    """
     n, k, b = len(labels), int(labels.max()) + 1, int(batches.max()) + 1
     sizes = np.bincount(batches * k + labels, minlength=b * k).reshape(b, k)
     # Every second cell of a batch's cluster is of the other half.
@@ -191,12 +203,18 @@ def _profiles(counts: csr_matrix, labels: Integers, batches: Integers) -> tuple[
     half[order] = (
         np.arange(n) - np.repeat(np.cumsum(sizes.ravel()) - sizes.ravel(), sizes.ravel())
     ) % 2
+    enough = sizes >= FEWEST_CELLS
+    place = np.where(enough, np.cumsum(enough).reshape(b, k) - 1, -1)
+    n_places, own = int(enough.sum()), place[batches, labels]
+    cells = np.flatnonzero(own >= 0)
     member = csr_matrix(
-        (np.ones(n), ((batches * 2 + half) * k + labels, np.arange(n))), shape=(b * 2 * k, n)
+        (np.ones(cells.size), (half[cells] * n_places + own[cells], cells)),
+        shape=(2 * n_places, n),
     )
     sums = np.asarray((member @ counts).toarray(), dtype=np.float64)
-    scaled = np.log1p(sums * (DEPTH / np.maximum(sums.sum(axis=1, keepdims=True), 1)))
-    return scaled.reshape(b, 2, k, -1), sizes
+    sums *= DEPTH / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+    np.log1p(sums, out=sums)
+    return sums.reshape(2, n_places, counts.shape[1]), place, sizes
 
 
 def _products(first: Floats, second: Floats) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from .partitions import LEAF, cluster_totals, first_columns
 
@@ -191,6 +192,7 @@ def _without_small(leaves: Integers, similarity: Floats, sizes: Floats, least: f
 
 def _between(leaves: Integers, similarity: Floats, sizes: Floats) -> tuple[Floats, Floats]:
     """Return the co-association of the cells of each two leaves, summed, and the cells of each."""
-    weights = np.zeros((int(leaves.max()) + 1, sizes.size))
-    weights[leaves, np.arange(sizes.size)] = sizes
-    return weights @ similarity @ weights.T, weights.sum(axis=1)
+    # Sparse: with few types, thousands of micro-clusters lie in nearly as many leaves.
+    weights = csr_matrix((sizes, (leaves, np.arange(sizes.size))))
+    cells = np.bincount(leaves, weights=sizes).astype(np.float64, copy=False)
+    return np.asarray(weights @ similarity @ weights.T), cells
