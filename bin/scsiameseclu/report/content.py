@@ -133,10 +133,12 @@ def thinned(tables: Mapping[Key, pd.DataFrame], most: int) -> tuple[dict[Key, pd
     total = sum(map(len, tables.values()))
     share = min(1.0, most / total)
     drawn = {key: table.iloc[thin(len(table), share)] for key, table in tables.items()}
-    return (
-        drawn,
-        f"All {total:,}" if share == 1 else f"{sum(map(len, drawn.values())):,} of {total:,}",
-    )
+    return drawn, of_all(sum(map(len, drawn.values())), total)
+
+
+def of_all(drawn: int, total: int) -> str:
+    """Return ``1 of 2`` or ``All 2``."""
+    return f"All {total:,}" if drawn == total else f"{drawn:,} of {total:,}"
 
 
 def pairs(table: pd.DataFrame, x: str, y: str, *, decimals: int = 2) -> Pairs:

@@ -125,10 +125,10 @@ def _by_sample(run: Run, qualities: list[Record], name: str) -> set[Any]:
     return {of.get("overrides", {}).get(name, default) for of in qualities} - {None}
 
 
-def _least(found: set[Any]) -> str:
+def _least(found: set[Any], unit: str = "") -> str:
     """Return the bounds of the samples in words."""
     more = f" (to {max(found):,g}, by sample)" if len(found) > 1 else ""
-    return f"{min(found):,g}{more}" if found else _UNKNOWN_NUMBER
+    return f"{min(found):,g}{unit}{more}" if found else _UNKNOWN_NUMBER
 
 
 def _doublets_kept(run: Run) -> list[bool]:
@@ -310,8 +310,7 @@ def _filters(qualities: list[Record]) -> str:
     phrases = []
     for rule, bound in BOUNDS.items():
         if known := {of.get("thresholds", {}).get(rule) for of in qualities} - {None}:
-            more = f" (to {max(known):,g}, by sample)" if len(known) > 1 else ""
-            phrases.append(f"at {side(rule)} {min(known):,g} {bound.unit}{more}")
+            phrases.append(f"at {side(rule)} {_least(known, f' {bound.unit}')}")
     return ", ".join(phrases) or "any counts"
 
 

@@ -10,7 +10,18 @@ import pandas as pd
 
 from ..contracts import DISSOCIATION, PHASE
 from .cell_scores import set_names
-from .content import Clouds, Html, Section, pairs, points, section, thin, thinned, unique_texts
+from .content import (
+    Clouds,
+    Html,
+    Section,
+    of_all,
+    pairs,
+    points,
+    section,
+    thin,
+    thinned,
+    unique_texts,
+)
 from .inputs import CELL_METRICS, Group, Run, natural
 from .palette import PHASES, SEQUENTIAL, UNKNOWN, in_order
 
@@ -104,8 +115,7 @@ def _n_points(clouds: Clouds) -> int:
 def _note(drawn: Sequence[int], total: int) -> str:
     """Return how many of `total` cells are drawn, by the colouring."""
     some = f", or {min(drawn):,} in some colours" if min(drawn) < max(drawn) else ""
-    most = "All" if max(drawn) == total else f"{max(drawn):,} of"
-    return f"{most} {total:,} cells are drawn{some}."
+    return f"{of_all(max(drawn), total)} cells are drawn{some}."
 
 
 def _section(
